@@ -1,0 +1,109 @@
+/* The protocol engine's face: one decoder and one encoder for every service and protocol, driven by descriptors
+ * (wire/desc.h). Nothing here knows a socket or a service.
+ *
+ *   json.c cbor.c xml.c query.c   the formats          rest.c        HTTP bindings and routing
+ *   validate.c                    model constraints    error.c       error replies
+ *   eventstream.c                 event stream frames  timestamp.c   the timestamp formats */
+#ifndef KUMONIWA_WIRE_WIRE_H
+#define KUMONIWA_WIRE_WIRE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "wire/desc.h"
+
+struct wire_header {
+    struct str name; /* as it came; compared without case */
+    struct str value;
+};
+
+/* A request as the wire saw it; everything borrowed. */
+struct wire_request {
+    struct str method;
+    struct str path;  /* before '?', still percent-encoded */
+    struct str query; /* after '?', still encoded; absent when there is none */
+    struct str host;  /* without port */
+    const struct wire_header *headers;
+    size_t header_count;
+    struct str body; /* whole, decoded from aws-chunked and gzip; absent for streamed payloads */
+};
+
+/* The first header of that name, absent when there is none. */
+struct str wire_request_header(const struct wire_request *request, struct str name);
+
+/* Why a request cannot be what it should be: one of the common errors and its message. */
+struct wire_failure {
+    enum wire_common_error error;
+    struct str message; /* in the arena */
+};
+
+struct wire_response {
+    uint16_t status;
+    struct wire_header *headers; /* in the arena, content-type included */
+    size_t header_count;
+    struct str body; /* absent when the operation streams its payload */
+};
+
+/* Where a request goes. Operation is -1 with RESULT_OK when the service is known and the operation is not. */
+struct wire_route {
+    const struct wire_model *model;
+    int operation;
+    enum wire_protocol protocol;
+};
+
+/* Finds service, operation and protocol from X-Amz-Target, the rpc-v2-cbor path, the Action parameter (query string
+ * or form body, with Version), the credential scope's service name (absent: unsigned), the host's first labels
+ * and for REST the method, path, query literals and required headers. S3 is what remains: any path on any
+ * host that nothing else claims. `bucket_in_host` is the virtual-host bucket (absent: path style): it is
+ * then put before the path for matching.
+ * False: nothing matches at all. */
+bool wire_route(const struct wire_request *request, struct str scope_service,
+                struct str bucket_in_host, struct wire_route *out);
+
+/* Decodes the request into the operation's input struct (a new one in the arena, strings borrowed from the request
+ * where nothing must be unescaped). RESULT_ERROR: *failure says why (SerializationException and
+ * its kin). The streaming payload member stays absent. */
+RESULT wire_decode_request(struct arena *arena, const struct wire_route *route,
+                           const struct wire_request *request, const void **in,
+                           struct wire_failure *failure);
+
+/* Checks the model's constraints in the service's style; RESULT_ERROR: *failure is set. Idempotency tokens that are
+ * absent have been filled by the decoder. */
+struct wire_patterns;
+struct wire_patterns *wire_patterns_new(void); /* compiled patterns, shared by all threads, process lifetime */
+void wire_patterns_free(struct wire_patterns *patterns);
+RESULT wire_validate(struct arena *arena, struct wire_patterns *patterns,
+                     const struct wire_route *route, const void *in, struct wire_failure *failure);
+
+/* Encodes the operation's output. request_id goes where the protocol wants it (x-amzn-RequestId, ResponseMetadata,
+ * requestId). The streaming payload member is skipped. */
+RESULT wire_encode_response(struct arena *arena, const struct wire_route *route, const void *out,
+                            struct str request_id, struct wire_response *response);
+
+/* An error reply. detail: the error shape's struct with its further members, or NULL. status 0: the error's own.
+ * resource: S3's <Resource>; further fields of S3 errors come as extra name/value pairs. */
+struct wire_error_reply {
+    uint32_t error; /* index into model->errors */
+    struct str message;
+    const void *detail;
+    struct str request_id;
+    struct str resource;             /* rest-xml of S3 only; absent otherwise */
+    const struct wire_header *extra; /* rest-xml: further elements of <Error> */
+    size_t extra_count;
+    struct str code; /* overrides the code on the wire; absent: the model's */
+};
+RESULT wire_encode_error(struct arena *arena, const struct wire_model *model,
+                         enum wire_protocol protocol, const struct wire_error_reply *reply,
+                         struct wire_response *response);
+
+/* JSON of a shape, both ways, for documents stored or sent inside other messages. */
+RESULT wire_json_encode(struct buf *out, const struct wire_model *model, uint16_t shape,
+                        const void *value);
+RESULT wire_json_decode(struct arena *arena, const struct wire_model *model, uint16_t shape,
+                        struct str text, void *value, struct wire_failure *failure);
+
+/* One event of an output event stream, framed (prelude, headers, CRCs). member: index within the event stream union;
+ * value: the member's struct. wire_encode_event_error frames a modelled exception. */
+RESULT wire_encode_event(struct arena *arena, const struct wire_route *route, uint16_t union_shape,
+                         uint16_t member, const void *value, struct str *frame);
+
+#endif

@@ -1,0 +1,63 @@
+/* Between the files of wire/: the formats under wire.h's face. Readers fill *value, zeroed by the caller, with what
+ * the body holds; members bound elsewhere (header, query, uri, status) are skipped both ways.
+ * RESULT_ERROR always comes with *failure. */
+#ifndef KUMONIWA_WIRE_WIRE_INT_H
+#define KUMONIWA_WIRE_WIRE_INT_H
+
+#include "wire/wire.h"
+
+/* Nesting deeper than this is refused. */
+enum { WIRE_DEPTH_MAX = 64 };
+
+/* Failure with WIRE_SERIALIZATION or the error named; always yields RESULT_ERROR. */
+RESULT wire_fail(struct arena *arena, struct wire_failure *failure, enum wire_common_error error,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* json.c: empty text is an empty structure. */
+RESULT wire_json_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
+                      struct str text, void *value, struct wire_failure *failure);
+RESULT wire_json_write(struct buf *out, const struct wire_model *model, uint16_t shape,
+                       const void *value);
+/* A quoted JSON string. */
+void wire_json_write_string(struct buf *out, struct str s);
+
+/* cbor.c */
+RESULT wire_cbor_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
+                      struct str bytes, void *value, struct wire_failure *failure);
+RESULT wire_cbor_write(struct buf *out, const struct wire_model *model, uint16_t shape,
+                       const void *value);
+
+/* xml.c: reader takes any root element. The writer writes <root xmlns=...> around the members (root 0: the members
+ * alone); ec2 says how ec2's lists are written (<item>). */
+RESULT wire_xml_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
+                     struct str text, void *value, struct wire_failure *failure);
+RESULT wire_xml_write(struct buf *out, const struct wire_model *model, uint16_t shape,
+                      uint32_t root, uint32_t namespace_uri, const void *value);
+void wire_xml_escape(struct buf *out, struct str s);
+
+/* query.c: query and ec2. */
+RESULT wire_query_read(struct arena *arena, const struct wire_route *route,
+                       const struct wire_request *request, void *value,
+                       struct wire_failure *failure);
+RESULT wire_query_write(struct arena *arena, const struct wire_route *route, const void *value,
+                        struct str request_id, struct wire_response *response);
+
+/* rest.c: bindings of rest-json and rest-xml, bodies by the formats above. */
+RESULT wire_rest_read(struct arena *arena, const struct wire_route *route,
+                      const struct wire_request *request, void *value,
+                      struct wire_failure *failure);
+RESULT wire_rest_write(struct arena *arena, const struct wire_route *route, const void *value,
+                       struct wire_response *response);
+/* The operation that method, path, query and headers choose, or -1. */
+int wire_rest_match(const struct wire_model *model, const struct wire_request *request,
+                    struct str path);
+
+/* timestamp.c: text forms (ISO 8601, HTTP date, epoch seconds with fraction); the format decides the output. */
+bool wire_time_read(struct str text, enum wire_time_format format, int64_t *ms);
+void wire_time_write(struct buf *out, enum wire_time_format format, int64_t ms);
+
+/* error.c: x-amzn-RequestId and the like; appends to response->headers. */
+void wire_add_header(struct arena *arena, struct wire_response *response, struct str name,
+                     struct str value);
+
+#endif
