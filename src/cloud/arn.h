@@ -1,0 +1,17 @@
+/* Amazon Resource Names: arn:partition:service:region:account:resource. */
+#ifndef KUMONIWA_CLOUD_ARN_H
+#define KUMONIWA_CLOUD_ARN_H
+
+#include "base/str.h"
+
+struct arn {
+    struct str partition, service, region, account, resource; /* borrowed; region, account may be empty */
+};
+
+bool arn_parse(struct str text, struct arn *out);
+struct str arn_make(struct arena *arena, struct str service, struct str region, struct str account,
+                    struct str resource);
+bool arn_is_account(struct str account); /* twelve digits */
+bool arn_is_region(struct str region);   /* of the form of AWS's: aa-word(-word)-N */
+
+#endif

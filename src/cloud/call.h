@@ -1,0 +1,149 @@
+/* One operation being called: the struct that goes all the way through. Made per request (or per internal call,
+ * job, test); belongs to one thread at a time; everything in it lives in call->arena.
+ *
+ * A handler: RESULT sqs_SendMessage(struct call *call, const struct sqs_SendMessageRequest *in,
+ *                                   struct sqs_SendMessageResult *out);
+ * It runs inside call->txn. Any result but RESULT_OK rolls everything back. It may run more than once for one request
+ * (RESULT_RESTART after a write in a read-only transaction, RESULT_PARK): all its effects go through the
+ * transaction, call_signal() and the outbox, so that a rerun starts clean. `out` is zeroed before each run. */
+#ifndef KUMONIWA_CLOUD_CALL_H
+#define KUMONIWA_CLOUD_CALL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "cloud/cloud.h"
+#include "store/key.h"
+
+enum principal_kind {
+    PRINCIPAL_ANONYMOUS,
+    PRINCIPAL_ROOT,
+    PRINCIPAL_USER,
+    PRINCIPAL_ROLE_SESSION,
+    PRINCIPAL_FEDERATED,
+    PRINCIPAL_SERVICE, /* the cloud itself: "sqs.amazonaws.com" */
+};
+
+struct principal {
+    enum principal_kind kind;
+    struct str account;    /* 12 digits; absent for anonymous */
+    struct str arn;        /* "arn:aws:iam::000000000000:root" */
+    struct str user_id;    /* "AIDA...", account id for root, "AROA...:session" */
+    struct str access_key; /* as signed with; absent for anonymous and services */
+    struct str name;       /* service: "sqs.amazonaws.com"; user: its name */
+};
+
+/* A payload that streams in (WIRE_OP_STREAM_IN): on disk, verified, not yet alive; see store/blob.h. */
+struct call_payload {
+    bool present;
+    struct blob_id blob;
+    uint64_t size;
+};
+
+/* A payload that streams out (WIRE_OP_STREAM_OUT). */
+struct call_stream {
+    bool present;
+    struct str bytes; /* either these */
+    bool is_file;     /* or this range; the descriptor is taken over */
+    int fd;
+    uint64_t offset, length;
+};
+
+struct call {
+    struct arena *arena;
+    struct cloud *cloud;
+    struct kv_txn *txn;
+    const struct wire_model *model;
+    uint32_t operation;
+    enum wire_protocol protocol;
+
+    struct str account; /* the principal's; handlers that serve other accounts' resources take the owner's */
+    struct str region;
+    struct str partition; /* "aws" */
+    struct principal principal;
+    struct str request_id;
+    int64_t now_ms; /* cloud time, the same through one run of the handler */
+
+    const struct wire_request *request; /* NULL for internal calls */
+    struct str endpoint; /* "http://HOST:PORT" as this client reached us; cloud->endpoint for internal calls */
+    struct str source_ip;
+    bool secure_transport;
+
+    struct call_payload payload;
+    struct call_stream stream;
+    uint16_t status;                   /* handler may set; 0: the model's */
+    const struct wire_header *headers; /* further reply headers, by call_add_header() */
+    size_t header_count;
+
+    /* Set by call_fail(). */
+    uint32_t error;
+    struct str message;
+    const void *detail;
+
+    /* Set by call_park(). */
+    struct str park_topic;
+    int64_t park_deadline_ms; /* cloud time */
+    unsigned runs;            /* how often the handler has run before: 0 in the first */
+    int64_t started_ms;       /* cloud time of the first run */
+
+    struct str *signals; /* topics to wake after commit */
+    size_t signal_count, signal_cap;
+    bool outbox_used; /* wake the dispatcher after commit */
+};
+
+/* --- failing ----------------------------------------------------------------------------------------------- */
+
+/* Records a modelled error (an index of the service's list, e.g. SQS_QUEUE_DOES_NOT_EXIST); yields RESULT_ERROR. */
+RESULT call_fail(struct call *call, uint32_t error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same with the error shape's further members: a pointer to its generated struct, in the arena. */
+RESULT call_fail_with(struct call *call, uint32_t error, const void *detail, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* --- waiting ----------------------------------------------------------------------------------------------- */
+
+/* Ends this run; the handler runs again when the topic is signalled or cloud time reaches the deadline. Several
+ * signals may coalesce; being woken is no promise. Yields RESULT_PARK. */
+RESULT call_park(struct call *call, struct str topic, int64_t deadline_ms);
+/* Wakes who is parked on the topic, after this transaction has committed. */
+void call_signal(struct call *call, struct str topic);
+
+/* --- records ----------------------------------------------------------------------------------------------- */
+
+/* A record of shape `shape` (SQS_SHAPE_queue) under key. get: *found false leaves *record zeroed; strings are borrowed
+ * from the store (valid until the next write in this transaction); get_copy: in the arena. */
+RESULT call_get_record(struct call *call, const struct key *key, const struct wire_model *model,
+                       uint16_t shape, void *record, bool *found);
+RESULT call_get_record_copy(struct call *call, const struct key *key,
+                            const struct wire_model *model, uint16_t shape, void *record,
+                            bool *found);
+RESULT call_put_record(struct call *call, const struct key *key, const struct wire_model *model,
+                       uint16_t shape, const void *record);
+/* The key (service, account, region, kind): append names to it. */
+struct key call_key(struct call *call, struct str kind);
+
+/* --- replies ----------------------------------------------------------------------------------------------- */
+
+void call_add_header(struct call *call, struct str name, struct str value);
+
+/* --- running ----------------------------------------------------------------------------------------------- */
+
+/* Authorises, runs the operation's function in a transaction, commits, wakes. `in` is decoded and valid, `out` has the
+ * output shape's size. RESULT_ERROR: call->error is set; RESULT_PARK: park fields are set and the caller
+ * registers the wait (cloud/park.h) and calls again. An operation without a function fails with
+ * NotImplemented. */
+RESULT call_run(struct call *call, const void *in, void *out);
+
+/* An internal call of another operation, as a principal, in a transaction of its own: only from outbox handlers and
+ * jobs whose own transaction has not written yet. The result struct is in call->arena. On RESULT_ERROR
+ * *error and *message are the callee's. */
+struct call_invocation {
+    const struct wire_model *model;
+    uint32_t operation;
+    const void *in;
+    struct principal principal;
+    struct str account, region;
+};
+RESULT call_invoke(struct call *call, const struct call_invocation *invocation, const void **out,
+                   uint32_t *error, struct str *message);
+
+#endif

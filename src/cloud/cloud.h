@@ -1,0 +1,80 @@
+/* The cloud: what all services of one process share. Made once by the server (or a test), read by everyone.
+ * Fields are set at start and constant afterwards; what changes inside is behind the named types' own functions. */
+#ifndef KUMONIWA_CLOUD_CLOUD_H
+#define KUMONIWA_CLOUD_CLOUD_H
+
+#include "auth/sigv4.h"
+#include "store/blob.h"
+#include "store/kv.h"
+#include "wire/wire.h"
+
+struct clock;
+struct park_table;
+struct dispatcher;
+struct metrics;
+struct audit;
+struct service_hooks;
+
+struct cloud {
+    struct kv *kv;
+    struct blob_store *blobs;
+    struct clock *clock;           /* cloud/clock.h */
+    struct park_table *parks;      /* cloud/park.h */
+    struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
+    struct metrics *metrics;       /* cloud/metrics.h */
+    struct audit *audit;           /* cloud/audit.h; NULL: none */
+    struct wire_patterns *patterns;
+    struct sigv4_keys *signing_keys;
+    const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
+    struct str default_region;     /* "us-east-1" */
+    struct str endpoint;           /* "http://localhost:4566": where clients find us, for URLs in answers */
+    uint8_t secret[32];            /* of this data directory: paging tokens, receipt handles, sessions */
+    bool strict_auth;              /* --auth=strict */
+    struct arena *arena;           /* process lifetime */
+};
+
+struct cloud_config {
+    struct str directory; /* of the data; exists, locked by the caller */
+    enum kv_durability durability;
+    struct str default_region;
+    struct str endpoint;
+    bool strict_auth;
+    const struct service_hooks *const *hooks;
+    bool (*write_hook)(void *context); /* tests: see struct kv_config */
+    void *hook_context;
+};
+
+/* Opens the store and everything on it; the dispatcher is started apart (cloud_start), so that a test may step it by
+ * hand. *message (in the caller's arena) says what a person can do about a failure. */
+RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct cloud **out,
+                  struct str *message);
+RESULT cloud_start(struct cloud *cloud);
+void cloud_close(struct cloud *cloud);
+
+/* Forgets everything that services keep (POST /_localstack/state/reset); the secret, the clock's offset and issued
+ * credentials go too. */
+RESULT cloud_reset(struct cloud *cloud);
+
+/* What a service gives besides its operations. Each service has `const struct service_hooks NAME_hooks`, listed in
+ * src/server/services.c. */
+struct call;
+struct outbox_item;
+struct outbox_handler {
+    struct str topic; /* "sqs.purge": NAME.what */
+    /* Runs in a transaction of its own, with call->principal the service itself; RESULT_OK commits and removes the
+     * item, in the same transaction. RESULT_PARK is not allowed; any other result retries later. */
+    RESULT (*deliver)(struct call *call, const struct outbox_item *item);
+};
+struct service_hooks {
+    const struct wire_model *model;
+    const struct outbox_handler *handlers;
+    size_t handler_count;
+    /* Run once at start, after the store is open. NULL: nothing to do. */
+    RESULT (*start)(struct cloud *cloud);
+    /* Finds the resource-based policy that guards the request's resource and its owner; absent policy: none.
+     * NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
+    RESULT (*resource_policy)(struct call *call, const void *in, struct str *resource_arn,
+                              struct str *owner_account, struct str *policy);
+};
+
+#endif
