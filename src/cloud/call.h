@@ -48,6 +48,11 @@ struct call_stream {
     uint64_t offset, length;
 };
 
+struct call_topic {
+    struct str topic;
+    unsigned count; /* of waiters to wake; UINT_MAX: all */
+};
+
 struct call {
     struct arena *arena;
     struct cloud *cloud;
@@ -85,9 +90,10 @@ struct call {
     unsigned runs;            /* how often the handler has run before: 0 in the first */
     int64_t started_ms;       /* cloud time of the first run */
 
-    struct str *signals; /* topics to wake after commit */
+    struct call_topic *signals; /* to wake after commit */
     size_t signal_count, signal_cap;
-    bool outbox_used; /* wake the dispatcher after commit */
+    bool outbox_used;       /* wake the dispatcher after commit */
+    uint64_t sequence_mark; /* see call_sequence(); 0: untouched */
 };
 
 /* --- failing ----------------------------------------------------------------------------------------------- */
@@ -104,8 +110,14 @@ RESULT call_fail_with(struct call *call, uint32_t error, const void *detail, con
 /* Ends this run; the handler runs again when the topic is signalled or cloud time reaches the deadline. Several
  * signals may coalesce; being woken is no promise. Yields RESULT_PARK. */
 RESULT call_park(struct call *call, struct str topic, int64_t deadline_ms);
-/* Wakes who is parked on the topic, after this transaction has committed. */
+/* Wakes all who are parked on the topic, after this transaction has committed. */
 void call_signal(struct call *call, struct str topic);
+/* Wakes the `count` that wait longest. For topics where each signal satisfies one waiter (a message for one of many
+ * pollers): a woken handler that leaves something for others signals on. */
+void call_signal_some(struct call *call, struct str topic, unsigned count);
+
+/* A number greater than all that this cloud has given out before, across restarts. Writing transactions only. */
+RESULT call_sequence(struct call *call, uint64_t *out);
 
 /* --- records ----------------------------------------------------------------------------------------------- */
 
@@ -128,10 +140,20 @@ void call_add_header(struct call *call, struct str name, struct str value);
 /* --- running ----------------------------------------------------------------------------------------------- */
 
 /* Authorises, runs the operation's function in a transaction, commits, wakes. `in` is decoded and valid, `out` has the
- * output shape's size. RESULT_ERROR: call->error is set; RESULT_PARK: park fields are set and the caller
- * registers the wait (cloud/park.h) and calls again. An operation without a function fails with
- * NotImplemented. */
-RESULT call_run(struct call *call, const void *in, void *out);
+ * output shape's size and may hold strings borrowed from the store: finish(call, out) runs before the transaction
+ * ends, to encode or copy them (NULL: the caller knows that there are none). RESULT_ERROR: call->error is
+ * set; RESULT_PARK: park fields are set and the caller registers the wait (cloud/park.h) and calls again.
+ * An operation without a function fails with NotImplemented. A full disk fails with the service's 5xx. */
+RESULT call_run(struct call *call, const void *in, void *out,
+                RESULT (*finish)(struct call *call, const void *out));
+
+/* A deep copy of a shape's struct into the arena, for `finish`. */
+RESULT call_copy(struct arena *arena, const struct wire_model *model, uint16_t shape,
+                 const void *value, void *copy);
+
+/* Commits call->txn (ended either way) and lets its effects out: signals, the outbox. For who runs a transaction without
+ * call_run(): the outbox's deliveries. */
+RESULT call_commit(struct call *call);
 
 /* An internal call of another operation, as a principal, in a transaction of its own: only from outbox handlers and
  * jobs whose own transaction has not written yet. The result struct is in call->arena. On RESULT_ERROR

@@ -30,6 +30,8 @@ struct cloud {
     struct str endpoint;           /* "http://localhost:4566": where clients find us, for URLs in answers */
     uint8_t secret[32];            /* of this data directory: paging tokens, receipt handles, sessions */
     bool strict_auth;              /* --auth=strict */
+    _Atomic uint64_t sequence;     /* last number given out: call_sequence() */
+    _Atomic uint64_t sequence_mark; /* numbers up to here are reserved in the store */
     struct arena *arena;           /* process lifetime */
 };
 

@@ -12,7 +12,6 @@
 struct arena;
 struct clock;
 struct park_table;
-struct park_waiter;
 
 RESULT park_table_new(struct arena *arena, const struct clock *clock, struct park_table **out);
 void park_table_free(struct park_table *table); /* wakes nobody; joins the timer */
@@ -33,8 +32,9 @@ void park_add(struct park_table *table, struct park_waiter *waiter, struct str t
 /* True: was waiting and will not be woken. False: woken already or being woken (wake has returned when this returns). */
 bool park_cancel(struct park_table *table, struct park_waiter *waiter);
 
-/* Wakes all who wait on the topic. Topics are compared by a 64-bit hash: a collision is a needless wake. */
-void park_signal(struct park_table *table, struct str topic);
+/* Wakes the `count` that wait longest on the topic (UINT_MAX: all). Topics are compared by a 64-bit hash: a collision is
+ * a needless wake. */
+void park_signal(struct park_table *table, struct str topic, unsigned count);
 /* The clock was advanced: look at the deadlines again. */
 void park_clock_changed(struct park_table *table);
 size_t park_count(struct park_table *table);

@@ -1,0 +1,55 @@
+#include "cloud/arn.h"
+
+#include "base/arena.h"
+
+bool arn_parse(struct str text, struct arn *out)
+{
+    struct arn arn;
+    struct str rest = text;
+    struct str prefix;
+    if (!str_cut(rest, ':', &prefix, &rest) || !str_eq(prefix, STR("arn")))
+        return false;
+    if (!str_cut(rest, ':', &arn.partition, &rest) || str_is_empty(arn.partition))
+        return false;
+    if (!str_cut(rest, ':', &arn.service, &rest) || str_is_empty(arn.service))
+        return false;
+    if (!str_cut(rest, ':', &arn.region, &rest) || !str_cut(rest, ':', &arn.account, &arn.resource))
+        return false;
+    if (str_is_empty(arn.resource))
+        return false;
+    *out = arn;
+    return true;
+}
+
+struct str arn_make(struct arena *arena, struct str service, struct str region, struct str account,
+                    struct str resource)
+{
+    return str_format(arena, "arn:aws:%.*s:%.*s:%.*s:%.*s", PRSTR(service), PRSTR(region),
+                      PRSTR(account), PRSTR(resource));
+}
+
+bool arn_is_account(struct str account)
+{
+    if (account.len != 12)
+        return false;
+    for (size_t i = 0; i < account.len; i++)
+        if (account.ptr[i] < '0' || account.ptr[i] > '9')
+            return false;
+    return true;
+}
+
+bool arn_is_region(struct str region)
+{
+    /* us-east-1, ap-southeast-2, us-gov-west-1: lower-case words and a number, joined by dashes. */
+    size_t last = str_find_last_char(region, '-');
+    if (region.len > 32 || last == SIZE_MAX || last < 4 || last + 1 == region.len)
+        return false;
+    for (size_t i = 0; i < region.len; i++) {
+        char c = region.ptr[i];
+        bool digit = c >= '0' && c <= '9';
+        bool letter = c >= 'a' && c <= 'z';
+        if (i > last ? !digit : !(letter || c == '-'))
+            return false;
+    }
+    return true;
+}

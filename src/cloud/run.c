@@ -1,0 +1,108 @@
+/* The run of one operation: authorise, transaction, function, commit, wake. */
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "cloud/authorize.h"
+#include "cloud/call.h"
+#include "cloud/clock.h"
+#include "cloud/outbox.h"
+#include "cloud/park.h"
+
+RESULT call_commit(struct call *call)
+{
+    TRY(kv_commit(call->txn));
+    call->txn = NULL;
+    struct cloud *cloud = call->cloud;
+    if (call->sequence_mark > cloud->sequence_mark)
+        cloud->sequence_mark = call->sequence_mark;
+    for (size_t i = 0; i < call->signal_count; i++)
+        park_signal(cloud->parks, call->signals[i].topic, call->signals[i].count);
+    if (call->outbox_used)
+        dispatcher_wake(cloud->dispatcher);
+    return RESULT_OK;
+}
+
+/* What an earlier run left behind does not count. */
+static void call_forget_effects(struct call *call, void *out)
+{
+    const struct wire_operation *operation = &call->model->operations[call->operation];
+    memset(out, 0, call->model->shapes[operation->output].size);
+    call->signal_count = 0;
+    call->outbox_used = false;
+    call->sequence_mark = 0;
+    call->status = 0;
+    call->header_count = 0;
+    call->headers = NULL;
+    call->stream = (struct call_stream){0};
+    call->now_ms = clock_now(call->cloud->clock);
+    if (call->runs == 0)
+        call->started_ms = call->now_ms;
+}
+
+static RESULT call_run_once(struct call *call, const void *in, void *out,
+                            RESULT (*finish)(struct call *call, const void *out), bool writing)
+{
+    call_forget_effects(call, out);
+    TRY(kv_begin(call->cloud->kv, writing, &call->txn));
+    enum result result = authorize_call(call, in);
+    if (result == RESULT_OK)
+        result = call->model->functions[call->operation](call, in, out);
+    if (result == RESULT_OK && finish != NULL)
+        result = finish(call, out);
+    if (result == RESULT_OK && writing)
+        return call_commit(call);
+    kv_abort(call->txn);
+    call->txn = NULL;
+    return result;
+}
+
+RESULT call_run(struct call *call, const void *in, void *out,
+                RESULT (*finish)(struct call *call, const void *out))
+{
+    const struct wire_model *model = call->model;
+    const struct wire_operation *operation = &model->operations[call->operation];
+    if (model->functions[call->operation] == NULL) {
+        struct str service = wire_string(model, model->service_id);
+        struct str name = wire_string(model, operation->name);
+        return call_fail(call, WIRE_NOT_IMPLEMENTED,
+                         "Kumoniwa does not implement the operation %.*s of %.*s yet.", PRSTR(name),
+                         PRSTR(service));
+    }
+    bool writing = (operation->flags & WIRE_OP_READ_ONLY) == 0;
+    enum result result = call_run_once(call, in, out, finish, writing);
+    if (result == RESULT_RESTART && !writing)
+        result = call_run_once(call, in, out, finish, true);
+    call->runs++;
+    if (result == RESULT_FULL)
+        return call_fail(call, WIRE_SERVICE_UNAVAILABLE,
+                         "The disk that holds Kumoniwa's data is full: nothing was changed.");
+    return result;
+}
+
+RESULT call_invoke(struct call *call, const struct call_invocation *invocation, const void **out,
+                   uint32_t *error, struct str *message)
+{
+    const struct wire_model *model = invocation->model;
+    const struct wire_operation *operation = &model->operations[invocation->operation];
+    struct call inner = {
+        .arena = call->arena,
+        .cloud = call->cloud,
+        .model = model,
+        .operation = invocation->operation,
+        .account = invocation->account,
+        .region = invocation->region,
+        .partition = call->partition,
+        .principal = invocation->principal,
+        .request_id = call->request_id,
+        .endpoint = call->cloud->endpoint,
+    };
+    void *result_struct = arena_alloc(call->arena, model->shapes[operation->output].size + 1);
+    enum result result = call_run(&inner, invocation->in, result_struct, NULL);
+    if (result == RESULT_ERROR) {
+        *error = inner.error;
+        *message = inner.message;
+    } else if (result == RESULT_OK) {
+        *out = result_struct;
+    }
+    return result;
+}
