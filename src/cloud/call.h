@@ -155,9 +155,10 @@ RESULT call_copy(struct arena *arena, const struct wire_model *model, uint16_t s
  * call_run(): the outbox's deliveries. */
 RESULT call_commit(struct call *call);
 
-/* An internal call of another operation, as a principal, in a transaction of its own: only from outbox handlers and
- * jobs whose own transaction has not written yet. The result struct is in call->arena. On RESULT_ERROR
- * *error and *message are the callee's. */
+/* An internal call of another operation, as a principal, inside the caller's transaction: what both write is committed
+ * together. `in` must be valid. Any result but RESULT_OK may have left writes behind: the caller's transaction
+ * must then not commit (an outbox handler returns the result and is retried, or gives up at once
+ * before calling). On RESULT_ERROR *error and *message are the callee's. */
 struct call_invocation {
     const struct wire_model *model;
     uint32_t operation;

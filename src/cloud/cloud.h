@@ -53,9 +53,12 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 RESULT cloud_start(struct cloud *cloud);
 void cloud_close(struct cloud *cloud);
 
-/* Forgets everything that services keep (POST /_localstack/state/reset); the secret, the clock's offset and issued
- * credentials go too. */
+/* Forgets everything that services keep and the credentials that were issued (POST /_localstack/state/reset). The
+ * secret, the sequence and the clock stay. Not one transaction: a crash may leave part of it. */
 RESULT cloud_reset(struct cloud *cloud);
+
+/* Moves the clock and wakes all who wait for it. */
+RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms);
 
 /* What a service gives besides its operations. Each service has `const struct service_hooks NAME_hooks`, listed in
  * src/server/services.c. */

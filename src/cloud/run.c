@@ -84,9 +84,11 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
 {
     const struct wire_model *model = invocation->model;
     const struct wire_operation *operation = &model->operations[invocation->operation];
+    ASSERT(model->functions[invocation->operation] != NULL);
     struct call inner = {
         .arena = call->arena,
         .cloud = call->cloud,
+        .txn = call->txn,
         .model = model,
         .operation = invocation->operation,
         .account = invocation->account,
@@ -95,14 +97,28 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
         .principal = invocation->principal,
         .request_id = call->request_id,
         .endpoint = call->cloud->endpoint,
+        .now_ms = call->now_ms,
+        .started_ms = call->now_ms,
+        .signals = call->signals,
+        .signal_count = call->signal_count,
+        .signal_cap = call->signal_cap,
+        .outbox_used = call->outbox_used,
+        .sequence_mark = call->sequence_mark,
     };
     void *result_struct = arena_alloc(call->arena, model->shapes[operation->output].size + 1);
-    enum result result = call_run(&inner, invocation->in, result_struct, NULL);
-    if (result == RESULT_ERROR) {
+    enum result result = authorize_call(&inner, invocation->in);
+    if (result == RESULT_OK)
+        result = model->functions[invocation->operation](&inner, invocation->in, result_struct);
+    if (result == RESULT_OK) {
+        call->signals = inner.signals;
+        call->signal_count = inner.signal_count;
+        call->signal_cap = inner.signal_cap;
+        call->outbox_used = inner.outbox_used;
+        call->sequence_mark = inner.sequence_mark;
+        *out = result_struct;
+    } else if (result == RESULT_ERROR) {
         *error = inner.error;
         *message = inner.message;
-    } else if (result == RESULT_OK) {
-        *out = result_struct;
     }
     return result;
 }

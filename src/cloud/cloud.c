@@ -1,0 +1,187 @@
+#include "cloud/cloud.h"
+
+#include "base/rng.h"
+#include "cloud/audit.h"
+#include "cloud/clock.h"
+#include "cloud/metrics.h"
+#include "cloud/outbox.h"
+#include "cloud/park.h"
+#include "store/key.h"
+
+enum { RESET_BATCH = 10000 };
+
+static struct key cloud_key(struct str name)
+{
+    struct key key;
+    key_init(&key, NULL);
+    key_str(&key, STR("cloud"));
+    key_str(&key, name);
+    return key;
+}
+
+/* The secret and the sequence's mark, made when the store is new. */
+static RESULT cloud_read_state(struct cloud *cloud, struct kv_txn *txn)
+{
+    struct key secret_key = cloud_key(STR("secret"));
+    struct str secret;
+    TRY(kv_get(txn, key_bytes(&secret_key), &secret));
+    if (str_is_absent(secret)) {
+        rng_bytes(cloud->secret, sizeof cloud->secret);
+        secret = str_make((const char *)cloud->secret, sizeof cloud->secret);
+        TRY(kv_put(txn, key_bytes(&secret_key), secret));
+    } else if (secret.len == sizeof cloud->secret) {
+        memcpy(cloud->secret, secret.ptr, sizeof cloud->secret);
+    } else {
+        return FAULT("the store's secret has %zu bytes", secret.len);
+    }
+    struct key sequence_key = cloud_key(STR("sequence"));
+    struct str mark_text;
+    uint64_t mark = 0;
+    TRY(kv_get(txn, key_bytes(&sequence_key), &mark_text));
+    if (!str_is_absent(mark_text) && !str_to_u64(mark_text, &mark))
+        return FAULT("the store's sequence mark is not a number");
+    cloud->sequence = mark;
+    cloud->sequence_mark = mark;
+    return RESULT_OK;
+}
+
+static RESULT cloud_load_state(struct cloud *cloud)
+{
+    struct kv_txn *txn;
+    TRY(kv_begin(cloud->kv, false, &txn));
+    enum result result = cloud_read_state(cloud, txn);
+    kv_abort(txn);
+    if (result != RESULT_RESTART)
+        return result;
+    TRY(kv_begin(cloud->kv, true, &txn));
+    result = cloud_read_state(cloud, txn);
+    if (result == RESULT_OK)
+        return kv_commit(txn);
+    kv_abort(txn);
+    return result;
+}
+
+static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *config)
+{
+    struct kv_config kv_config = {
+        .directory = config->directory,
+        .durability = config->durability,
+        .write_hook = config->write_hook,
+        .hook_context = config->hook_context,
+    };
+    TRY(kv_open(&kv_config, &cloud->kv));
+    struct str blobs = str_concat(cloud->arena, config->directory, STR("/blobs"));
+    TRY(blob_store_open(blobs, config->durability, &cloud->blobs));
+    TRY(cloud_load_state(cloud));
+    TRY(clock_open(cloud->arena, cloud->kv, &cloud->clock));
+    TRY(park_table_new(cloud->arena, cloud->clock, &cloud->parks));
+    struct str ring = str_concat(cloud->arena, config->directory, STR("/audit.ring"));
+    TRY(audit_open(cloud->arena, ring, &cloud->audit));
+    size_t swept;
+    TRY(blob_sweep(cloud->blobs, cloud->kv, &swept));
+    for (size_t i = 0; cloud->hooks[i] != NULL; i++)
+        if (cloud->hooks[i]->start != NULL)
+            TRY(cloud->hooks[i]->start(cloud));
+    return RESULT_OK;
+}
+
+RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct cloud **out,
+                  struct str *message)
+{
+    struct cloud *cloud = ARENA_NEW(arena, struct cloud);
+    cloud->arena = arena;
+    cloud->hooks = config->hooks;
+    cloud->default_region = config->default_region;
+    cloud->endpoint = config->endpoint;
+    cloud->strict_auth = config->strict_auth;
+    cloud->patterns = wire_patterns_new();
+    cloud->signing_keys = sigv4_keys_new();
+    cloud->metrics = metrics_new(arena);
+    enum result result = cloud_open_parts(cloud, config);
+    if (result != RESULT_OK) {
+        *message = result == RESULT_FULL
+                       ? str_format(arena,
+                                    "the disk that holds %.*s is full: free some space there, or "
+                                    "choose another directory with --data",
+                                    PRSTR(config->directory))
+                       : str_format(arena, "cannot open the data in %.*s: the line above says why",
+                                    PRSTR(config->directory));
+        cloud_close(cloud);
+        return result;
+    }
+    *out = cloud;
+    return RESULT_OK;
+}
+
+RESULT cloud_start(struct cloud *cloud)
+{
+    return dispatcher_start(cloud, &cloud->dispatcher);
+}
+
+void cloud_close(struct cloud *cloud)
+{
+    if (cloud->dispatcher != NULL)
+        dispatcher_stop(cloud->dispatcher);
+    if (cloud->parks != NULL)
+        park_table_free(cloud->parks);
+    if (cloud->audit != NULL)
+        audit_close(cloud->audit);
+    if (cloud->blobs != NULL)
+        blob_store_close(cloud->blobs);
+    if (cloud->kv != NULL)
+        kv_close(cloud->kv);
+    if (cloud->metrics != NULL)
+        metrics_free(cloud->metrics);
+    sigv4_keys_free(cloud->signing_keys);
+    wire_patterns_free(cloud->patterns);
+    cloud->dispatcher = NULL;
+}
+
+RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms)
+{
+    TRY(clock_advance(cloud->clock, ms));
+    park_clock_changed(cloud->parks);
+    dispatcher_wake(cloud->dispatcher);
+    return RESULT_OK;
+}
+
+/* Deletes up to RESET_BATCH keys that are not the cloud's own; *deleted counts. */
+static RESULT cloud_forget(struct kv_txn *txn, struct arena *arena, size_t *deleted)
+{
+    struct key own;
+    key_init(&own, arena);
+    key_str(&own, STR("cloud"));
+    struct kv_cursor *cursor;
+    TRY(kv_cursor_open(txn, arena, STR(""), false, &cursor));
+    for (size_t n = 0; n < RESET_BATCH; n++) {
+        struct str key, value;
+        do
+            TRY(kv_next(cursor, &key, &value));
+        while (!str_is_absent(key) && str_starts_with(key, key_bytes(&own)));
+        if (str_is_absent(key)) {
+            *deleted = n;
+            return RESULT_OK;
+        }
+        TRY(kv_delete(txn, str_copy(arena, key), NULL));
+    }
+    *deleted = RESET_BATCH;
+    return RESULT_OK;
+}
+
+RESULT cloud_reset(struct cloud *cloud)
+{
+    size_t deleted;
+    do {
+        struct kv_txn *txn;
+        TRY(kv_begin(cloud->kv, true, &txn));
+        struct arena *arena = arena_new(0);
+        enum result result = cloud_forget(txn, arena, &deleted);
+        arena_free(arena);
+        if (result != RESULT_OK) {
+            kv_abort(txn);
+            return result;
+        }
+        TRY(kv_commit(txn));
+    } while (deleted == RESET_BATCH);
+    return RESULT_OK;
+}

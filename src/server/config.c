@@ -1,0 +1,303 @@
+#include "server/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "cloud/arn.h"
+
+/* One setting's text on its way in, with where it stood. */
+struct setting {
+    struct str name;  /* as in the file: "log-level" */
+    struct str value;
+    struct str source; /* "--listen", "KUMONIWA_LISTEN", "/path/config:3" */
+};
+
+struct loader {
+    struct arena *arena;
+    struct config *config;
+    struct str *message;
+};
+
+static RESULT config_refuse(struct loader *loader, const struct setting *setting, const char *allowed)
+{
+    *loader->message = str_format(loader->arena, "%.*s: \"%.*s\" is not %s", PRSTR(setting->source),
+                                  PRSTR(setting->value), allowed);
+    return RESULT_ERROR;
+}
+
+static RESULT config_listen(struct loader *loader, const struct setting *setting)
+{
+    struct str text = setting->value;
+    size_t colon = str_find_last_char(text, ':');
+    uint64_t port;
+    if (colon == SIZE_MAX || !str_to_u64(str_slice(text, colon + 1, text.len), &port) || port > 65535)
+        return config_refuse(loader, setting, "ADDRESS:PORT, such as 127.0.0.1:4566");
+    struct str address = str_slice(text, 0, colon);
+    if (str_starts_with(address, STR("[")) && str_ends_with(address, STR("]")))
+        address = str_slice(address, 1, address.len - 1);
+    if (str_is_empty(address))
+        address = STR("0.0.0.0");
+    if (str_eq(address, STR("localhost")))
+        address = STR("127.0.0.1");
+    loader->config->address = address;
+    loader->config->port = (uint16_t)port;
+    return RESULT_OK;
+}
+
+static RESULT config_bool(struct loader *loader, const struct setting *setting, bool *out)
+{
+    static const char *const yes[] = {"yes", "true", "1", "on"};
+    static const char *const no[] = {"no", "false", "0", "off"};
+    for (size_t i = 0; i < 4; i++) {
+        if (str_eq_nocase(setting->value, str_from_c(yes[i]))) {
+            *out = true;
+            return RESULT_OK;
+        }
+        if (str_eq_nocase(setting->value, str_from_c(no[i]))) {
+            *out = false;
+            return RESULT_OK;
+        }
+    }
+    return config_refuse(loader, setting, "yes or no");
+}
+
+static RESULT config_choice(struct loader *loader, const struct setting *setting,
+                            const char *const *choices, int *out, const char *allowed)
+{
+    for (int i = 0; choices[i] != NULL; i++) {
+        if (str_eq_nocase(setting->value, str_from_c(choices[i]))) {
+            *out = i;
+            return RESULT_OK;
+        }
+    }
+    return config_refuse(loader, setting, allowed);
+}
+
+static RESULT config_path(struct loader *loader, const struct setting *setting, struct str *out)
+{
+    if (str_is_empty(setting->value))
+        return config_refuse(loader, setting, "a directory");
+    if (setting->value.ptr[0] == '/') {
+        *out = setting->value;
+        return RESULT_OK;
+    }
+    char here[4096];
+    if (getcwd(here, sizeof here) == NULL)
+        return FAULT("getcwd: %s", strerror(errno));
+    *out = str_format(loader->arena, "%s/%.*s", here, PRSTR(setting->value));
+    return RESULT_OK;
+}
+
+static RESULT config_threads(struct loader *loader, const struct setting *setting)
+{
+    uint64_t threads;
+    if (!str_to_u64(setting->value, &threads) || threads > 256)
+        return config_refuse(loader, setting, "a number from 0 to 256");
+    loader->config->threads = (unsigned)threads;
+    return RESULT_OK;
+}
+
+static RESULT config_enum(struct loader *loader, const struct setting *setting)
+{
+    static const char *const durabilities[] = {"process", "power", NULL};
+    static const char *const auths[] = {"open", "strict", NULL};
+    static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+    struct config *config = loader->config;
+    int chosen;
+    if (str_eq(setting->name, STR("durability"))) {
+        TRY(config_choice(loader, setting, durabilities, &chosen, "process or power"));
+        config->durability = chosen == 0 ? KV_PROCESS : KV_POWER;
+    } else if (str_eq(setting->name, STR("auth"))) {
+        TRY(config_choice(loader, setting, auths, &chosen, "open or strict"));
+        config->strict_auth = chosen == 1;
+    } else {
+        TRY(config_choice(loader, setting, levels, &chosen, "error, warn, info or debug"));
+        config->log_level = (enum log_level)chosen;
+    }
+    return RESULT_OK;
+}
+
+static RESULT config_set(struct loader *loader, const struct setting *setting)
+{
+    struct config *config = loader->config;
+    struct str name = setting->name;
+    if (str_eq(name, STR("listen")))
+        return config_listen(loader, setting);
+    if (str_eq(name, STR("data")))
+        return config_path(loader, setting, &config->data);
+    if (str_eq(name, STR("init")))
+        return config_path(loader, setting, &config->init_directory);
+    if (str_eq(name, STR("ephemeral")))
+        return config_bool(loader, setting, &config->ephemeral);
+    if (str_eq(name, STR("tls")))
+        return config_bool(loader, setting, &config->tls);
+    if (str_eq(name, STR("quiet")))
+        return config_bool(loader, setting, &config->quiet);
+    if (str_eq(name, STR("threads")))
+        return config_threads(loader, setting);
+    if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) ||
+        str_eq(name, STR("log-level")))
+        return config_enum(loader, setting);
+    if (str_eq(name, STR("region"))) {
+        if (!arn_is_region(setting->value))
+            return config_refuse(loader, setting, "a region, such as us-east-1");
+        config->region = setting->value;
+        return RESULT_OK;
+    }
+    if (str_eq(name, STR("endpoint"))) {
+        if (!str_starts_with(setting->value, STR("http://")) &&
+            !str_starts_with(setting->value, STR("https://")))
+            return config_refuse(loader, setting, "an URL, such as http://localhost:4566");
+        config->endpoint = setting->value;
+        return RESULT_OK;
+    }
+    *loader->message =
+        str_format(loader->arena, "%.*s: there is no such setting; `kumoniwa serve --help` lists them",
+                   PRSTR(setting->source));
+    return RESULT_ERROR;
+}
+
+/* --- the file ----------------------------------------------------------------------------------------------- */
+
+static RESULT config_read(struct loader *loader, struct str path, bool must_exist, struct str *text)
+{
+    const char *name = str_to_c(loader->arena, path);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        *text = STR("");
+        if (errno == ENOENT && !must_exist)
+            return RESULT_OK;
+        *loader->message = str_format(loader->arena, "%s: %s", name, strerror(errno));
+        return RESULT_ERROR;
+    }
+    enum { FILE_MAX = 64 * 1024 };
+    char *bytes = arena_alloc(loader->arena, FILE_MAX);
+    ssize_t n = read(fd, bytes, FILE_MAX);
+    close(fd);
+    if (n < 0) {
+        *loader->message = str_format(loader->arena, "%s: %s", name, strerror(errno));
+        return RESULT_ERROR;
+    }
+    *text = str_make(bytes, (size_t)n);
+    return RESULT_OK;
+}
+
+static RESULT config_file(struct loader *loader, struct str path, bool must_exist)
+{
+    struct str rest;
+    TRY(config_read(loader, path, must_exist, &rest));
+    for (int number = 1; !str_is_absent(rest); number++) {
+        struct str line, name, value;
+        str_cut(rest, '\n', &line, &rest);
+        str_cut(line, '#', &line, &value);
+        line = str_trim(line);
+        if (str_is_empty(line))
+            continue;
+        struct setting setting = {
+            .source = str_format(loader->arena, "%.*s:%d", PRSTR(path), number),
+        };
+        if (!str_cut(line, '=', &name, &value)) {
+            *loader->message = str_format(loader->arena, "%.*s: expected \"key = value\"",
+                                          PRSTR(setting.source));
+            return RESULT_ERROR;
+        }
+        setting.name = str_trim(name);
+        setting.value = str_trim(value);
+        TRY(config_set(loader, &setting));
+    }
+    return RESULT_OK;
+}
+
+/* --- the environment and flags ------------------------------------------------------------------------------ */
+
+static RESULT config_environment(struct loader *loader)
+{
+    static const struct {
+        const char *variable, *name;
+    } variables[] = {
+        {"KUMONIWA_LISTEN", "listen"},         {"KUMONIWA_DATA", "data"},
+        {"KUMONIWA_EPHEMERAL", "ephemeral"},   {"KUMONIWA_DURABILITY", "durability"},
+        {"AWS_DEFAULT_REGION", "region"},      {"KUMONIWA_AUTH", "auth"},
+        {"KUMONIWA_THREADS", "threads"},       {"KUMONIWA_TLS", "tls"},
+        {"KUMONIWA_ENDPOINT", "endpoint"},     {"KUMONIWA_LOG", "log-level"},
+        {"KUMONIWA_INIT", "init"},
+    };
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        const char *value = getenv(variables[i].variable);
+        if (value == NULL || value[0] == '\0')
+            continue;
+        struct setting setting = {
+            .name = str_from_c(variables[i].name),
+            .value = str_from_c(value),
+            .source = str_from_c(variables[i].variable),
+        };
+        TRY(config_set(loader, &setting));
+    }
+    return RESULT_OK;
+}
+
+/* --name value, --name=value, and --name alone for switches. */
+static RESULT config_flag(struct loader *loader, int argc, char *const *argv, int *i)
+{
+    struct str argument = str_from_c(argv[*i]);
+    struct setting setting = {0};
+    if (!str_starts_with(argument, STR("--")) || argument.len == 2) {
+        *loader->message = str_format(loader->arena, "\"%.*s\" is not a flag; `kumoniwa serve --help` "
+                                                     "lists them",
+                                      PRSTR(argument));
+        return RESULT_ERROR;
+    }
+    bool has_value = str_cut(str_slice(argument, 2, argument.len), '=', &setting.name, &setting.value);
+    setting.source = str_format(loader->arena, "--%.*s", PRSTR(setting.name));
+    bool is_switch = str_eq(setting.name, STR("ephemeral")) || str_eq(setting.name, STR("tls")) ||
+                     str_eq(setting.name, STR("quiet"));
+    if (!has_value && is_switch)
+        setting.value = STR("yes");
+    else if (!has_value && *i + 1 < argc)
+        setting.value = str_from_c(argv[++*i]);
+    else if (!has_value) {
+        *loader->message = str_format(loader->arena, "%.*s wants a value", PRSTR(setting.source));
+        return RESULT_ERROR;
+    }
+    if (str_eq(setting.name, STR("config")))
+        return config_file(loader, setting.value, true);
+    return config_set(loader, &setting);
+}
+
+static struct str config_home(struct arena *arena, const char *variable, const char *fallback)
+{
+    const char *home = getenv(variable);
+    if (home != NULL && home[0] == '/')
+        return str_format(arena, "%s/kumoniwa", home);
+    const char *user = getenv("HOME");
+    return str_format(arena, "%s/%s/kumoniwa", user == NULL ? "" : user, fallback);
+}
+
+RESULT config_load(struct arena *arena, int argc, char *const *argv, struct config *out,
+                   struct str *message)
+{
+    struct config config = {
+        .address = STR("127.0.0.1"),
+        .port = 4566,
+        .data = config_home(arena, "XDG_DATA_HOME", ".local/share"),
+        .region = STR("us-east-1"),
+        .log_level = LOG_INFO,
+        .init_directory = STR("/etc/localstack/init"),
+    };
+    struct loader loader = {arena, &config, message};
+    const char *file = getenv("KUMONIWA_CONFIG");
+    if (file != NULL && file[0] != '\0') {
+        TRY(config_file(&loader, str_from_c(file), true));
+    } else {
+        struct str home = config_home(arena, "XDG_CONFIG_HOME", ".config");
+        TRY(config_file(&loader, str_concat(arena, home, STR("/config")), false));
+    }
+    TRY(config_environment(&loader));
+    for (int i = 0; i < argc; i++)
+        TRY(config_flag(&loader, argc, argv, &i));
+    *out = config;
+    return RESULT_OK;
+}
