@@ -70,8 +70,16 @@ struct outbox_handler {
      * item, in the same transaction. RESULT_PARK is not allowed; any other result retries later. */
     RESULT (*deliver)(struct call *call, const struct outbox_item *item);
 };
+/* A page that is not AWS's, such as /_aws/sqs/messages. Runs in a read-only transaction as the service itself; the
+ * response's body and headers are in call->arena, status 0 means 200. */
+struct service_page {
+    struct str path; /* all of it, or its beginning when it ends with '/' */
+    RESULT (*answer)(struct call *call, struct wire_response *response);
+};
 struct service_hooks {
     const struct wire_model *model;
+    const struct service_page *pages;
+    size_t page_count;
     const struct outbox_handler *handlers;
     size_t handler_count;
     /* Run once at start, after the store is open. NULL: nothing to do. */

@@ -1,0 +1,160 @@
+#include "server/authenticate.h"
+
+#include "cloud/arn.h"
+#include "cloud/clock.h"
+#include "cloud/credentials.h"
+
+static bool request_is_s3(const struct request *request)
+{
+    return request->routed && request->route.protocol == WIRE_PROTOCOL_REST_XML &&
+           str_eq(wire_string(request->route.model, request->route.model->signing_name), STR("s3"));
+}
+
+/* What each fault is called: everywhere, and by S3 ("Error responses", Amazon S3 API Reference). */
+struct fault_name {
+    enum wire_common_error error;
+    const char *s3_code; /* NULL: the common name serves */
+    const char *s3_presigned_code;
+};
+
+static const struct fault_name fault_names[] = {
+    [SIGV4_OK] = {WIRE_INTERNAL_FAILURE, NULL, NULL},
+    [SIGV4_INCOMPLETE] = {WIRE_INCOMPLETE_SIGNATURE, "AuthorizationHeaderMalformed",
+                          "AuthorizationQueryParametersError"},
+    [SIGV4_MALFORMED] = {WIRE_INCOMPLETE_SIGNATURE, "AuthorizationHeaderMalformed",
+                         "AuthorizationQueryParametersError"},
+    [SIGV4_EXPIRED] = {WIRE_REQUEST_EXPIRED, "AccessDenied", "AccessDenied"},
+    [SIGV4_SKEWED] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "RequestTimeTooSkewed", "AccessDenied"},
+    [SIGV4_BAD_SCOPE] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AuthorizationHeaderMalformed",
+                         "AuthorizationQueryParametersError"},
+    [SIGV4_MISMATCH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, NULL, NULL},
+    [SIGV4_BAD_PAYLOAD_HASH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "XAmzContentSHA256Mismatch",
+                                "XAmzContentSHA256Mismatch"},
+    [SIGV4_UNSIGNED_HEADER] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AccessDenied", "AccessDenied"},
+};
+
+static struct str authenticate_mismatch_text(struct request *request,
+                                             const struct sigv4_problem *problem)
+{
+    /* "Troubleshoot Signature Version 4 signing for AWS API requests", IAM User Guide. */
+    return str_format(request->call.arena,
+                      "%.*s\n\nThe Canonical String for this request should have been\n'%.*s'\n\nThe "
+                      "String-to-Sign should have been\n'%.*s'\n",
+                      PRSTR(problem->message), PRSTR(problem->canonical_request),
+                      PRSTR(problem->string_to_sign));
+}
+
+RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *problem)
+{
+    const struct fault_name *name = &fault_names[problem->fault];
+    bool s3 = request_is_s3(request);
+    struct str message = problem->message;
+    if (problem->fault == SIGV4_MISMATCH && !s3 && !str_is_absent(problem->canonical_request))
+        message = authenticate_mismatch_text(request, problem);
+    if (s3) {
+        bool presigned = request->signature.form == SIGV4_PRESIGNED;
+        request->code = str_from_c(presigned ? name->s3_presigned_code : name->s3_code);
+        if (problem->fault == SIGV4_MISMATCH && !str_is_absent(problem->canonical_request)) {
+            struct wire_header *extra = ARENA_ARRAY(request->call.arena, 4, struct wire_header);
+            extra[0] = (struct wire_header){STR("AWSAccessKeyId"), request->signature.access_key};
+            extra[1] = (struct wire_header){STR("StringToSign"), problem->string_to_sign};
+            extra[2] = (struct wire_header){STR("SignatureProvided"), request->signature.signature};
+            extra[3] = (struct wire_header){STR("CanonicalRequest"), problem->canonical_request};
+            request->extra = extra;
+            request->extra_count = 4;
+        }
+    }
+    return request_fail(request, name->error, message);
+}
+
+RESULT authenticate_parse(struct request *request)
+{
+    struct sigv4_problem problem = {0};
+    enum result result =
+        sigv4_parse(request->call.arena, &request->wire, &request->signature, &problem);
+    return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
+}
+
+static RESULT authenticate_unsigned(struct request *request)
+{
+    struct call *call = &request->call;
+    switch (request->signature.form) {
+    case SIGV4_V2:
+    case SIGV4_A:
+        if (request_is_s3(request))
+            request->code = STR("InvalidRequest");
+        return request_fail(request, WIRE_INCOMPLETE_SIGNATURE,
+                            STR("The authorization mechanism you have provided is not supported. Please "
+                                "use AWS4-HMAC-SHA256."));
+    case SIGV4_NONE:
+    case SIGV4_BEARER:
+    case SIGV4_HEADER:
+    case SIGV4_PRESIGNED:
+        break;
+    }
+    call->principal = (struct principal){.kind = PRINCIPAL_ANONYMOUS};
+    call->account = (struct str){0};
+    call->region = call->cloud->default_region;
+    bool may_be_anonymous =
+        request_is_s3(request) ||
+        (request->route.operation >= 0 &&
+         (request->route.model->operations[request->route.operation].flags & WIRE_OP_NO_AUTH) != 0);
+    if (may_be_anonymous)
+        return RESULT_OK;
+    return request_fail(request, WIRE_MISSING_AUTHENTICATION_TOKEN,
+                        STR("Request is missing Authentication Token"));
+}
+
+static RESULT authenticate_unknown_key(struct request *request)
+{
+    if (request_is_s3(request)) {
+        request->code = STR("InvalidAccessKeyId");
+        return request_fail(
+            request, WIRE_INVALID_CLIENT_TOKEN,
+            STR("The AWS Access Key Id you provided does not exist in our records."));
+    }
+    return request_fail(request, WIRE_INVALID_CLIENT_TOKEN,
+                        STR("The security token included in the request is invalid."));
+}
+
+static RESULT authenticate_find(struct request *request, struct credentials *out, bool *found)
+{
+    struct cloud *cloud = request->call.cloud;
+    struct kv_txn *txn;
+    TRY(kv_begin(cloud->kv, false, &txn));
+    enum result result = credentials_find(cloud, txn, request->call.arena,
+                                          request->signature.access_key, out, found);
+    kv_abort(txn);
+    return result;
+}
+
+RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
+{
+    struct call *call = &request->call;
+    struct sigv4 *signature = &request->signature;
+    if (signature->form != SIGV4_HEADER && signature->form != SIGV4_PRESIGNED)
+        return authenticate_unsigned(request);
+    struct credentials credentials;
+    bool found;
+    TRY(authenticate_find(request, &credentials, &found));
+    if (!found || !credentials.active)
+        return authenticate_unknown_key(request);
+    if (!str_is_absent(credentials.secret)) {
+        struct sigv4_rules rules = {
+            .now_ms = clock_now(call->cloud->clock),
+            .s3 = request_is_s3(request),
+            .secret = credentials.secret,
+        };
+        struct sigv4_problem problem = {0};
+        enum result result =
+            sigv4_verify(call->arena, call->cloud->signing_keys, signature, &request->wire, &rules,
+                         body_sha256, request->signing_key, &problem);
+        if (result == RESULT_ERROR)
+            return authenticate_refuse(request, &problem);
+        TRY(result);
+    }
+    call->principal = credentials.principal;
+    call->account = credentials.principal.account;
+    call->region = arn_is_region(signature->region) ? signature->region : call->cloud->default_region;
+    return RESULT_OK;
+}

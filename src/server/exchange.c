@@ -1,0 +1,475 @@
+/* From an HTTP exchange to an operation and back: route, authenticate, decode, validate, run, encode, count. */
+#include <limits.h>
+#include <zlib.h>
+
+#include "auth/chunked.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "cloud/audit.h"
+#include "cloud/metrics.h"
+#include "server/authenticate.h"
+#include "server/intake.h"
+#include "server/server.h"
+
+/* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are the largest
+ * (50 MB, base64: 67 MB; "Lambda quotas"). */
+enum { BODY_MAX = 16 * 1024 * 1024, BODY_MAX_LAMBDA = 72 * 1024 * 1024 };
+
+RESULT request_fail(struct request *request, enum wire_common_error error, struct str message)
+{
+    request->error = error;
+    request->message = message;
+    return RESULT_ERROR;
+}
+
+/* --- what came in ------------------------------------------------------------------------------------------- */
+
+static struct str request_host(const struct http_exchange *exchange)
+{
+    struct str host = http_field_get(exchange, STR("host"));
+    if (host.len > 0 && host.ptr[0] == '[') {
+        size_t end = str_find_char(host, ']');
+        return end == SIZE_MAX ? host : str_slice(host, 1, end);
+    }
+    size_t colon = str_find_last_char(host, ':');
+    return colon == SIZE_MAX ? host : str_slice(host, 0, colon);
+}
+
+/* The bucket of a virtual-host request: BUCKET.s3.anything, BUCKET.s3-REGION..., "Virtual hosting of buckets", S3 User
+ * Guide; absent for path style. */
+static struct str request_bucket(struct str host)
+{
+    size_t at = str_find(host, STR(".s3."));
+    if (at == SIZE_MAX)
+        at = str_find(host, STR(".s3-"));
+    return at == SIZE_MAX || at == 0 ? (struct str){0} : str_slice(host, 0, at);
+}
+
+_Static_assert(sizeof(struct http_field) == sizeof(struct wire_header), "the same two strings");
+
+static struct request *request_new(struct server *server, struct http_exchange *exchange)
+{
+    struct request *request = ARENA_NEW(exchange->arena, struct request);
+    request->server = server;
+    request->exchange = exchange;
+    request->started_ns = time_monotonic_ns();
+    exchange->user = request;
+    struct wire_header *headers =
+        ARENA_ARRAY(exchange->arena, exchange->field_count + 1, struct wire_header);
+    for (size_t i = 0; i < exchange->field_count; i++)
+        headers[i] = (struct wire_header){exchange->fields[i].name, exchange->fields[i].value};
+    request->wire = (struct wire_request){
+        .method = exchange->method,
+        .path = exchange->path,
+        .query = exchange->query,
+        .host = request_host(exchange),
+        .headers = headers,
+        .header_count = exchange->field_count,
+    };
+    struct call *call = &request->call;
+    call->arena = exchange->arena;
+    call->cloud = server->cloud;
+    call->partition = STR("aws");
+    call->request = &request->wire;
+    call->source_ip = exchange->peer;
+    call->secure_transport = exchange->tls;
+    char *id = arena_alloc_raw(exchange->arena, 36);
+    rng_uuid(id);
+    call->request_id = str_make(id, 36);
+    struct str host = http_field_get(exchange, STR("host"));
+    call->endpoint = str_is_empty(host)
+                         ? server->cloud->endpoint
+                         : str_format(exchange->arena, "%s://%.*s", exchange->tls ? "https" : "http",
+                                      PRSTR(host));
+    return request;
+}
+
+static void request_set_route(struct request *request)
+{
+    request->routed = wire_route(&request->wire, request->signature.service,
+                                 request_bucket(request->wire.host), &request->route);
+    if (!request->routed)
+        return;
+    request->call.model = request->route.model;
+    request->call.protocol = request->route.protocol;
+    if (request->route.operation >= 0)
+        request->call.operation = (uint32_t)request->route.operation;
+}
+
+static uint16_t request_flags(const struct request *request)
+{
+    if (!request->routed || request->route.operation < 0)
+        return 0;
+    return request->route.model->operations[request->route.operation].flags;
+}
+
+/* --- what goes out ------------------------------------------------------------------------------------------ */
+
+static void request_count(struct request *request, unsigned status)
+{
+    struct call *call = &request->call;
+    uint64_t took = time_monotonic_ns() - request->started_ns;
+    const struct wire_model *model = request->routed ? request->route.model : NULL;
+    bool known = model != NULL && request->route.operation >= 0;
+    struct audit_entry entry = {
+        .time_ms = time_wall_ms(),
+        .micros = took / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(took / 1000),
+        .status = (uint16_t)status,
+        .request_id = call->request_id,
+        .region = call->region,
+        .principal = call->principal.arn,
+        .source_ip = call->source_ip,
+        .message = request->message,
+    };
+    if (model != NULL)
+        entry.service = wire_string(model, model->name);
+    if (known) {
+        entry.operation =
+            wire_string(model, model->operations[request->route.operation].name);
+        metrics_count(call->cloud->metrics, model, (uint32_t)request->route.operation,
+                      (uint16_t)status, took);
+    }
+    if (status >= 400 && model != NULL && !str_is_absent(request->message))
+        entry.error = str_is_absent(request->code)
+                          ? wire_string(model, model->errors[request->error].code)
+                          : request->code;
+    audit_append(call->cloud->audit, &entry);
+}
+
+static void request_send(struct request *request, const struct http_body *body)
+{
+    struct call *call = &request->call;
+    const struct wire_response *response = &request->response;
+    size_t count = response->header_count + call->header_count;
+    struct http_field *fields = ARENA_ARRAY(request->exchange->arena, count + 1, struct http_field);
+    for (size_t i = 0; i < response->header_count; i++)
+        fields[i] = (struct http_field){response->headers[i].name, response->headers[i].value};
+    for (size_t i = 0; i < call->header_count; i++)
+        fields[response->header_count + i] =
+            (struct http_field){call->headers[i].name, call->headers[i].value};
+    unsigned status = call->status != 0 ? call->status : response->status;
+    request_count(request, status);
+    http_respond(request->exchange, status, fields, count, body);
+}
+
+/* Nothing says whose request this is: S3 answers for all that is not another service's, as on AWS's own hosts. */
+static const struct wire_model *request_model(const struct request *request)
+{
+    if (request->routed)
+        return request->route.model;
+    for (size_t i = 0; i < wire_model_count; i++)
+        if (str_eq(wire_string(wire_models[i], wire_models[i]->name), STR("s3")))
+            return wire_models[i];
+    return wire_models[0];
+}
+
+static void request_refuse(struct request *request, uint32_t error, struct str message,
+                           const void *detail)
+{
+    struct call *call = &request->call;
+    const struct wire_model *model = request_model(request);
+    enum wire_protocol protocol = request->routed
+                                      ? request->route.protocol
+                                      : (enum wire_protocol)(1u << model->own_protocol);
+    struct wire_error_reply reply = {
+        .error = error,
+        .message = message,
+        .detail = detail,
+        .request_id = call->request_id,
+        .code = request->code,
+        .resource = request->wire.path,
+        .extra = request->extra,
+        .extra_count = request->extra_count,
+    };
+    request->error = error;
+    request->message = message;
+    call->status = 0;
+    call->header_count = 0;
+    struct http_body body = {0};
+    if (wire_encode_error(call->arena, model, protocol, &reply, &request->response) != RESULT_OK) {
+        request->response = (struct wire_response){.status = 500};
+        log_line(LOG_ERROR, "an error reply could not be encoded");
+    }
+    body.bytes = request->response.body;
+    request_send(request, &body);
+}
+
+static void request_refuse_result(struct request *request, enum result result)
+{
+    if (result == RESULT_ERROR) {
+        request_refuse(request, request->error, request->message, NULL);
+    } else if (result == RESULT_FULL) {
+        request_refuse(request, WIRE_SERVICE_UNAVAILABLE,
+                       STR("The disk that holds Kumoniwa's data is full: nothing was changed."), NULL);
+    } else {
+        request_refuse(request, WIRE_INTERNAL_FAILURE,
+                       STR("The request processing has failed because of an unknown error, exception or "
+                           "failure."),
+                       NULL);
+    }
+}
+
+/* --- running ------------------------------------------------------------------------------------------------ */
+
+static RESULT request_encode(struct call *call, const void *out)
+{
+    struct request *request = (struct request *)call;
+    return wire_encode_response(call->arena, &request->route, out, call->request_id,
+                                &request->response);
+}
+
+static void request_wake(struct park_waiter *waiter)
+{
+    struct request *request =
+        (struct request *)((char *)waiter - offsetof(struct request, waiter));
+    http_resume(request->exchange);
+}
+
+static void request_answer(struct request *request)
+{
+    struct call_stream *stream = &request->call.stream;
+    struct http_body body = {.bytes = request->response.body};
+    if (stream->present) {
+        body = (struct http_body){
+            .bytes = stream->bytes,
+            .is_file = stream->is_file,
+            .fd = stream->fd,
+            .offset = stream->offset,
+            .length = stream->length,
+        };
+    }
+    request_send(request, &body);
+}
+
+/* One run of the operation's function; parks the exchange when the function says so. */
+static void request_run(struct request *request)
+{
+    struct call *call = &request->call;
+    struct park_table *parks = call->cloud->parks;
+    request->run_arena = arena_new_child(request->exchange->arena);
+    call->arena = request->run_arena;
+    const struct wire_operation *operation = &call->model->operations[call->operation];
+    void *out = arena_alloc(call->arena, call->model->shapes[operation->output].size + 1);
+    uint64_t mark = park_mark(parks);
+    call->signals = NULL;
+    call->signal_cap = 0;
+    enum result result = call_run(call, request->in, out, request_encode);
+    if (result == RESULT_PARK) {
+        request->park_topic = str_copy(request->exchange->arena, call->park_topic);
+        int64_t deadline = call->park_deadline_ms;
+        arena_free(request->run_arena);
+        request->run_arena = NULL;
+        call->arena = request->exchange->arena;
+        request->waiting = true;
+        request->waiter.wake = request_wake;
+        http_suspend(request->exchange);
+        park_add(parks, &request->waiter, request->park_topic, deadline, mark);
+        return;
+    }
+    intake_release(request, result == RESULT_OK);
+    if (result == RESULT_OK)
+        request_answer(request);
+    else if (result == RESULT_ERROR)
+        request_refuse(request, call->error, call->message, call->detail);
+    else
+        request_refuse_result(request, result);
+}
+
+/* --- bodies ------------------------------------------------------------------------------------------------- */
+
+static RESULT request_inflate(struct request *request, struct str body, struct str *out)
+{
+    struct call *call = &request->call;
+    struct buf plain;
+    buf_init(&plain, call->arena, BODY_MAX);
+    z_stream stream = {0};
+    if (inflateInit2(&stream, 15 + 16) != Z_OK)
+        return FAULT("inflateInit2 failed");
+    stream.next_in = (z_const Bytef *)body.ptr;
+    stream.avail_in = (uInt)body.len;
+    int state = Z_OK;
+    while (state == Z_OK && !buf_is_full(&plain)) {
+        char piece[16384];
+        stream.next_out = (Bytef *)piece;
+        stream.avail_out = sizeof piece;
+        state = inflate(&stream, Z_NO_FLUSH);
+        if (state == Z_OK || state == Z_STREAM_END)
+            buf_append(&plain, str_make(piece, sizeof piece - stream.avail_out));
+    }
+    inflateEnd(&stream);
+    if (buf_is_full(&plain))
+        return request_fail(request, WIRE_REQUEST_TOO_LARGE,
+                            STR("The request body is larger than this service takes."));
+    if (state != Z_STREAM_END)
+        return request_fail(request, WIRE_SERIALIZATION,
+                            STR("The request body is not valid gzip data."));
+    *out = buf_str(&plain);
+    return RESULT_OK;
+}
+
+static RESULT request_append(void *context, struct str payload)
+{
+    buf_append(context, payload);
+    return RESULT_OK;
+}
+
+/* A buffered body in aws-chunked framing. */
+static RESULT request_unchunk(struct request *request, struct str body, struct str *out)
+{
+    struct call *call = &request->call;
+    struct chunked *chunked = chunked_new(call->arena, &request->signature, request->signing_key);
+    struct buf plain;
+    buf_init(&plain, call->arena, body.len + 1);
+    struct sigv4_problem problem = {0};
+    const struct wire_header *trailers;
+    size_t count;
+    enum result result = chunked_feed(chunked, body, request_append, &plain, &problem);
+    if (result == RESULT_OK)
+        result = chunked_end(chunked, &trailers, &count, &problem);
+    if (result == RESULT_ERROR)
+        return authenticate_refuse(request, &problem);
+    TRY(result);
+    *out = buf_str(&plain);
+    return RESULT_OK;
+}
+
+static RESULT request_take_body(struct request *request, struct str body)
+{
+    if (chunked_is(request->signature.payload_hash))
+        TRY(request_unchunk(request, body, &body));
+    struct str encoding = wire_request_header(&request->wire, STR("content-encoding"));
+    if (!str_is_absent(encoding) && str_find(encoding, STR("gzip")) != SIZE_MAX)
+        TRY(request_inflate(request, body, &body));
+    request->wire.body = body;
+    return RESULT_OK;
+}
+
+/* --- the way in --------------------------------------------------------------------------------------------- */
+
+static RESULT request_check_route(struct request *request)
+{
+    if (request->routed && request->route.operation >= 0)
+        return RESULT_OK;
+    if (!request->routed)
+        return request_fail(request, WIRE_INVALID_ACTION,
+                            STR("Kumoniwa finds no AWS service that this request could be for."));
+    return request_fail(request, WIRE_INVALID_ACTION, request->call.model->own_protocol <= 1
+                            ? STR("The action or operation requested is invalid. Verify that the action "
+                                  "is typed correctly.")
+                            : (struct str){0});
+}
+
+static RESULT request_prepare(struct request *request)
+{
+    struct http_exchange *exchange = request->exchange;
+    if (request->intake != NULL) {
+        TRY(intake_end(request));
+    } else {
+        TRY(authenticate_parse(request));
+        request->wire.body = exchange->body;
+        request_set_route(request);
+        uint8_t sha256[SHA256_SIZE];
+        digest_sha256(exchange->body, sha256);
+        TRY(authenticate_verify(request, sha256));
+        TRY(request_take_body(request, exchange->body));
+        if (!request->routed || request->route.operation < 0)
+            request_set_route(request); /* the action may have been inside gzip */
+        TRY(request_check_route(request));
+    }
+    struct wire_failure failure = {0};
+    struct call *call = &request->call;
+    enum result result =
+        wire_decode_request(call->arena, &request->route, &request->wire, &request->in, &failure);
+    if (result == RESULT_OK)
+        result = wire_validate(call->arena, call->cloud->patterns, &request->route, request->in,
+                               &failure);
+    if (result == RESULT_ERROR)
+        return request_fail(request, failure.error, failure.message);
+    return result;
+}
+
+/* An operation whose payload streams: everything that the head can tell is checked before a byte is taken. */
+static RESULT request_begin_intake(struct request *request)
+{
+    TRY(authenticate_verify(request, NULL));
+    return intake_begin(request);
+}
+
+void exchange_head(void *context, struct http_exchange *exchange)
+{
+    if (local_claims(exchange->path))
+        return;
+    bool has_target = !str_is_absent(http_field_get(exchange, STR("x-amz-target")));
+    exchange->body_limit = BODY_MAX;
+    if (has_target || str_eq(exchange->method, STR("GET")))
+        return;
+    /* What the head alone can route is looked at now: it may stream, or be large. */
+    struct request *request = request_new(context, exchange);
+    enum result result = authenticate_parse(request);
+    if (result == RESULT_OK)
+        request_set_route(request);
+    if (result == RESULT_OK && (request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
+        exchange->body_sink = true;
+        exchange->body_limit = SIZE_MAX;
+        result = request_begin_intake(request);
+    }
+    if (result != RESULT_OK) {
+        request_refuse_result(request, result);
+        return;
+    }
+    struct str service = request->routed
+                             ? wire_string(request->route.model, request->route.model->name)
+                             : (struct str){0};
+    if (str_eq(service, STR("lambda")))
+        exchange->body_limit = BODY_MAX_LAMBDA;
+}
+
+enum result exchange_sink(void *context, struct http_exchange *exchange, struct str piece)
+{
+    (void)context;
+    return intake_take(exchange->user, piece);
+}
+
+void exchange_complete(void *context, struct http_exchange *exchange)
+{
+    struct server *server = context;
+    if (local_claims(exchange->path)) {
+        local_answer(server, exchange);
+        return;
+    }
+    struct request *request = exchange->user;
+    if (request == NULL)
+        request = request_new(server, exchange);
+    log_set_request(request->call.request_id);
+    if (exchange->resumed == 0) {
+        enum result result = exchange->sink_result;
+        if (result == RESULT_FULL && !exchange->body_sink)
+            result = request_fail(request, WIRE_REQUEST_TOO_LARGE,
+                                  STR("The request body is larger than this service takes."));
+        else if (result == RESULT_OK)
+            result = request_prepare(request);
+        if (result != RESULT_OK) {
+            intake_release(request, false);
+            request_refuse_result(request, result);
+            log_set_request((struct str){0});
+            return;
+        }
+    }
+    request->waiting = false;
+    request_run(request);
+    log_set_request((struct str){0});
+}
+
+void exchange_close(void *context, struct http_exchange *exchange)
+{
+    (void)context;
+    struct request *request = exchange->user;
+    if (request == NULL || local_claims(exchange->path))
+        return;
+    intake_release(request, false);
+    /* Woken, but gone before it could run: the signal was for one waiter, so the next one gets it. */
+    struct park_table *parks = request->call.cloud->parks;
+    if (request->waiting && !park_cancel(parks, &request->waiter))
+        park_signal(parks, request->park_topic, 1);
+}

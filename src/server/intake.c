@@ -1,0 +1,132 @@
+#include "server/intake.h"
+
+#include "auth/chunked.h"
+#include "base/encode.h"
+#include "server/authenticate.h"
+
+struct intake {
+    struct blob_writer *writer; /* NULL once published or discarded */
+    struct blob_store *blobs;
+    struct chunked *chunked;    /* NULL: plain bytes */
+    struct digest sha256;
+    bool check_sha256;
+    uint64_t size;
+    bool published;
+    struct blob_id id;
+};
+
+static bool intake_hash_is_hex(struct str hash)
+{
+    return hash.len == 2 * SHA256_SIZE;
+}
+
+RESULT intake_begin(struct request *request)
+{
+    struct call *call = &request->call;
+    struct intake *intake = ARENA_NEW(call->arena, struct intake);
+    intake->blobs = call->cloud->blobs;
+    struct str hash = request->signature.payload_hash;
+    if (chunked_is(hash)) {
+        intake->chunked = chunked_new(call->arena, &request->signature, request->signing_key);
+    } else if (intake_hash_is_hex(hash)) {
+        intake->check_sha256 = true;
+        digest_begin(&intake->sha256, DIGEST_SHA256);
+    }
+    TRY(blob_create(intake->blobs, &intake->writer));
+    request->intake = intake;
+    return RESULT_OK;
+}
+
+static RESULT intake_store(void *context, struct str payload)
+{
+    struct intake *intake = context;
+    if (intake->check_sha256)
+        digest_update(&intake->sha256, payload);
+    intake->size += payload.len;
+    return blob_append(intake->writer, payload);
+}
+
+RESULT intake_take(struct request *request, struct str piece)
+{
+    struct intake *intake = request->intake;
+    if (intake->chunked == NULL)
+        return intake_store(intake, piece);
+    struct sigv4_problem problem = {0};
+    enum result result = chunked_feed(intake->chunked, piece, intake_store, intake, &problem);
+    return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
+}
+
+static RESULT intake_check(struct request *request)
+{
+    struct intake *intake = request->intake;
+    if (intake->check_sha256) {
+        uint8_t sum[SHA256_SIZE];
+        char text[2 * SHA256_SIZE];
+        struct buf hex;
+        digest_end(&intake->sha256, sum);
+        buf_init_fixed(&hex, text, sizeof text);
+        hex_encode(&hex, str_make((const char *)sum, sizeof sum));
+        if (!str_eq(buf_str(&hex), request->signature.payload_hash)) {
+            struct sigv4_problem problem = {
+                .fault = SIGV4_BAD_PAYLOAD_HASH,
+                .message = STR("The provided 'x-amz-content-sha256' header does not match what was "
+                               "computed."),
+            };
+            return authenticate_refuse(request, &problem);
+        }
+    }
+    if (intake->chunked == NULL)
+        return RESULT_OK;
+    const struct wire_header *trailers;
+    size_t count;
+    struct sigv4_problem problem = {0};
+    enum result result = chunked_end(intake->chunked, &trailers, &count, &problem);
+    if (result == RESULT_ERROR)
+        return authenticate_refuse(request, &problem);
+    TRY(result);
+    struct wire_request *wire = &request->wire;
+    struct wire_header *all =
+        ARENA_ARRAY(request->call.arena, wire->header_count + count + 1, struct wire_header);
+    for (size_t i = 0; i < wire->header_count; i++)
+        all[i] = wire->headers[i];
+    for (size_t i = 0; i < count; i++)
+        all[wire->header_count + i] = trailers[i];
+    wire->headers = all;
+    wire->header_count += count;
+    return RESULT_OK;
+}
+
+RESULT intake_end(struct request *request)
+{
+    struct intake *intake = request->intake;
+    TRY(intake_check(request));
+    struct str decoded = wire_request_header(&request->wire, STR("x-amz-decoded-content-length"));
+    uint64_t expected;
+    if (intake->chunked != NULL && !str_is_absent(decoded) &&
+        (!str_to_u64(decoded, &expected) || expected != intake->size)) {
+        request->code = STR("IncompleteBody");
+        return request_fail(request, WIRE_SERIALIZATION,
+                            STR("You did not provide the number of bytes specified by the "
+                                "Content-Length HTTP header"));
+    }
+    struct blob_writer *writer = intake->writer;
+    intake->writer = NULL;
+    TRY(blob_publish(writer, &intake->id, &intake->size));
+    intake->published = true;
+    request->call.payload =
+        (struct call_payload){.present = true, .blob = intake->id, .size = intake->size};
+    return RESULT_OK;
+}
+
+void intake_release(struct request *request, bool kept)
+{
+    struct intake *intake = request->intake;
+    if (intake == NULL)
+        return;
+    if (intake->writer != NULL)
+        blob_discard(intake->writer);
+    else if (intake->published && !kept)
+        blob_drop(intake->blobs, &intake->id);
+    intake->writer = NULL;
+    intake->published = false;
+}

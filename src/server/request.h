@@ -1,0 +1,43 @@
+/* One AWS request on its way through the server: what src/server/exchange.c keeps between the HTTP layer's calls. */
+#ifndef KUMONIWA_SERVER_REQUEST_H
+#define KUMONIWA_SERVER_REQUEST_H
+
+#include "cloud/call.h"
+#include "cloud/park.h"
+#include "http/http.h"
+
+struct server;
+struct intake;
+
+struct request {
+    struct call call; /* first: the finish callback gets the request from it */
+    struct server *server;
+    struct http_exchange *exchange;
+    struct wire_request wire;
+    struct wire_route route;
+    bool routed;
+    struct sigv4 signature;
+    uint8_t signing_key[SHA256_SIZE];
+    const void *in;
+    struct wire_response response;
+    struct arena *run_arena; /* of one run of the handler; its reply is in it */
+    struct intake *intake;   /* a body that streams to disk; NULL: buffered */
+    uint64_t started_ns;
+
+    struct park_waiter waiter;
+    struct str park_topic;
+    bool waiting;            /* registered, not yet run again */
+    bool wants_more_signals; /* woken and gone: the signal is for another */
+
+    /* The error to answer with; code overrides the common error's name (S3's own names). */
+    uint32_t error;
+    struct str message;
+    struct str code;
+    const struct wire_header *extra; /* S3: further elements of the error */
+    size_t extra_count;
+};
+
+/* Records the error that answers this request; yields RESULT_ERROR. */
+RESULT request_fail(struct request *request, enum wire_common_error error, struct str message);
+
+#endif

@@ -1,0 +1,217 @@
+#include "server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cloud/clock.h"
+#include "http/local_ca.h"
+#include "store/directory.h"
+
+/* What is open, for the way out. */
+struct life {
+    struct arena *arena;
+    struct server server;
+    struct directory *directory;
+    struct str message;
+};
+
+static int server_complain(struct life *life)
+{
+    struct str message = life->message;
+    fprintf(stderr, "kumoniwa: %.*s\n", PRSTR(message));
+    return 1;
+}
+
+/* --- directories -------------------------------------------------------------------------------------------- */
+
+static RESULT server_make_directory(struct life *life, struct str path)
+{
+    char *name = arena_alloc(life->arena, path.len + 1);
+    memcpy(name, path.ptr, path.len);
+    for (char *slash = name + 1;; slash++) {
+        if (*slash != '/' && *slash != '\0')
+            continue;
+        char kept = *slash;
+        *slash = '\0';
+        if (mkdir(name, 0700) != 0 && errno != EEXIST) {
+            life->message = str_format(life->arena,
+                                       "cannot make the data directory %s: %s. Choose another one with "
+                                       "--data DIR, or use --ephemeral",
+                                       name, strerror(errno));
+            return RESULT_ERROR;
+        }
+        *slash = kept;
+        if (kept == '\0')
+            return RESULT_OK;
+    }
+}
+
+static RESULT server_choose_data(struct life *life, const struct config *config)
+{
+    if (!config->ephemeral) {
+        life->server.data = config->data;
+        return server_make_directory(life, config->data);
+    }
+    const char *tmp = getenv("TMPDIR");
+    struct str pattern = str_format(life->arena, "%s/kumoniwa-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+    char *name = arena_alloc(life->arena, pattern.len + 1);
+    memcpy(name, pattern.ptr, pattern.len);
+    if (mkdtemp(name) == NULL) {
+        life->message = str_format(life->arena, "cannot make a directory like %.*s: %s", PRSTR(pattern),
+                                   strerror(errno));
+        return RESULT_ERROR;
+    }
+    life->server.data = str_from_c(name);
+    return RESULT_OK;
+}
+
+static int server_remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+/* --- starting ----------------------------------------------------------------------------------------------- */
+
+static RESULT server_open_cloud(struct life *life, const struct config *config)
+{
+    TRY(directory_open(life->arena, life->server.data, &life->directory, &life->message));
+    struct cloud_config cloud_config = {
+        .directory = life->server.data,
+        .durability = config->durability,
+        .default_region = config->region,
+        .endpoint = config->endpoint,
+        .strict_auth = config->strict_auth,
+        .hooks = server_services,
+    };
+    if (str_is_absent(config->endpoint))
+        cloud_config.endpoint = str_format(life->arena, "%s://localhost:%u",
+                                           config->tls ? "https" : "http", config->port);
+    return cloud_open(life->arena, &cloud_config, &life->server.cloud, &life->message);
+}
+
+static RESULT server_load_tls(struct life *life, struct http_config *http)
+{
+    struct str directory = str_concat(life->arena, life->server.data, STR("/tls"));
+    struct local_ca ca;
+    enum result result = local_ca_load(life->arena, directory, NULL, 0, &ca);
+    if (result != RESULT_OK) {
+        life->message = str_format(life->arena, "cannot make or read the certificates in %.*s",
+                                   PRSTR(directory));
+        return result;
+    }
+    http->tls_certificate = ca.certificate;
+    http->tls_key = ca.key;
+    fprintf(stderr,
+            "%s trust it with: export AWS_CA_BUNDLE=%.*s (AWS CLI and SDKs), curl --cacert, or copy it to "
+            "/usr/local/share/ca-certificates/kumoniwa.crt and run update-ca-certificates\n",
+            ca.created ? "A local certificate authority was made;" : "The local certificate authority:",
+            PRSTR(ca.ca_path));
+    return RESULT_OK;
+}
+
+static void server_raise_limits(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static RESULT server_listen(struct life *life, const struct config *config)
+{
+    struct server *server = &life->server;
+    struct http_config http = {
+        .address = config->address,
+        .port = config->port,
+        .threads = config->threads,
+        .handler = {server, exchange_head, exchange_sink, exchange_complete, exchange_close},
+    };
+    if (config->tls)
+        TRY(server_load_tls(life, &http));
+    return http_server_start(&http, &server->http, &life->message, life->arena);
+}
+
+static void server_greet(const struct server *server)
+{
+    const struct config *config = server->config;
+    unsigned port = http_server_port(server->http);
+    if (config->quiet)
+        return;
+    printf("Kumoniwa answers on %s://%.*s:%u  (data: %.*s)  use it: "
+           "export AWS_ENDPOINT_URL=%s://127.0.0.1:%u AWS_ACCESS_KEY_ID=test "
+           "AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=%.*s\n",
+           config->tls ? "https" : "http", PRSTR(config->address), port, PRSTR(server->data),
+           config->tls ? "https" : "http", port, PRSTR(config->region));
+    fflush(stdout);
+}
+
+static RESULT server_start(struct life *life, const struct config *config)
+{
+    TRY(server_choose_data(life, config));
+    TRY(server_open_cloud(life, config));
+    init_hooks_run(&life->server.init, config, (struct str){0}, INIT_BOOT);
+    TRY(server_listen(life, config));
+    unsigned port = http_server_port(life->server.http);
+    if (config->port == 0 && str_is_absent(config->endpoint))
+        life->server.cloud->endpoint = str_format(
+            life->arena, "%s://localhost:%u", config->tls ? "https" : "http", port);
+    TRY(cloud_start(life->server.cloud));
+    server_greet(&life->server);
+    init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_START);
+    init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_READY);
+    return RESULT_OK;
+}
+
+static void server_stop(struct life *life, const struct config *config)
+{
+    struct server *server = &life->server;
+    if (server->http != NULL) {
+        init_hooks_run(&server->init, config, server->cloud->endpoint, INIT_SHUTDOWN);
+        http_server_stop(server->http, 500);
+    }
+    if (server->cloud != NULL)
+        cloud_close(server->cloud);
+    if (life->directory != NULL)
+        directory_close(life->directory);
+    if (config->ephemeral && !str_is_absent(server->data))
+        (void)nftw(str_to_c(life->arena, server->data), server_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int server_run(const struct config *config)
+{
+    /* Threads inherit the mask: signals come to this one alone. */
+    sigset_t ending;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ending, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level(config->log_level);
+    server_raise_limits();
+
+    struct life life = {.arena = arena_new(16 * 1024)};
+    life.server.config = config;
+    life.server.init.arena = life.arena;
+    int code = 0;
+    if (server_start(&life, config) != RESULT_OK) {
+        code = server_complain(&life);
+    } else {
+        int got;
+        sigwait(&ending, &got);
+    }
+    server_stop(&life, config);
+    arena_free(life.arena);
+    return code;
+}

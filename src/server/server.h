@@ -1,0 +1,37 @@
+/* The program's server: the cloud, its HTTP face, its life. */
+#ifndef KUMONIWA_SERVER_SERVER_H
+#define KUMONIWA_SERVER_SERVER_H
+
+#include "cloud/cloud.h"
+#include "http/http.h"
+#include "server/config.h"
+#include "server/init_hooks.h"
+
+struct server {
+    const struct config *config;
+    struct cloud *cloud;
+    struct http_server *http;
+    int64_t started_ms;
+    struct str data; /* the directory in use */
+    struct init_hooks init;
+};
+
+/* Serves until SIGTERM or SIGINT; the process's exit code. Everything that goes wrong at the start is told on standard
+ * error, with the way out. `ready` (may be NULL) is called once the port answers, in the same process;
+ * returning false ends the server with the code left in *exit_code. */
+int server_run(const struct config *config);
+
+/* The hooks of the services that are built in, NULL-terminated (services.c). */
+extern const struct service_hooks *const server_services[];
+
+/* exchange.c: the HTTP handler, context a struct server. */
+void exchange_head(void *context, struct http_exchange *exchange);
+enum result exchange_sink(void *context, struct http_exchange *exchange, struct str piece);
+void exchange_complete(void *context, struct http_exchange *exchange);
+void exchange_close(void *context, struct http_exchange *exchange);
+
+/* local.c: paths that are not AWS's: /_localstack/..., /_aws/..., /_kumoniwa/... */
+bool local_claims(struct str path);
+void local_answer(struct server *server, struct http_exchange *exchange);
+
+#endif

@@ -1,0 +1,10 @@
+/* The services that are built in. */
+#include "server/server.h"
+#include "services/sqs/sqs.h"
+#include "services/sts/sts.h"
+
+const struct service_hooks *const server_services[] = {
+    &sqs_hooks,
+    &sts_hooks,
+    NULL,
+};
