@@ -68,7 +68,7 @@ def member_row(service, shape, number, member):
     else:
         offset = 0
     return row(used([
-        ("name", add(member.name)), ("wire_name", add(member.wire_name)),
+        ("name", add(member.json_name)), ("wire_name", add(member.wire_name)),
         ("query_name", add(member.query_name)), ("namespace_uri", add(member.namespace)),
         ("namespace_prefix", add(member.prefix)), ("tag", "0x%x" % member.tag),
         ("offset", offset), ("shape", member.shape.index),

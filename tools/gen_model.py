@@ -92,7 +92,7 @@ class Member:
     def __init__(self, name, shape):
         self.name, self.shape = name, shape
         self.c_name = identifier(name)
-        self.wire_name = self.query_name = name
+        self.json_name = self.wire_name = self.query_name = name
         self.namespace = self.prefix = None
         self.tag = fnv28(name)
         self.flags = []
@@ -263,6 +263,8 @@ class Service:
             if member.location is None:
                 fail("%s: %s.%s has the unknown location %s", self.name, owner, name, location)
         member.wire_name = self.wire_name(both, source, default_name or name)
+        if self.protocol == "rest-json" and location is None:
+            member.json_name = both.get("locationName", name)
         if self.protocol == "ec2":
             fallback = capitalised(both.get("locationName", default_name or name))
             member.query_name = both.get("queryName", fallback)
