@@ -37,7 +37,8 @@ struct config {
     struct str endpoint; /* absent: from address and port */
     enum log_level log_level;
     struct str init_directory;
-    bool quiet; /* no start-up line: kumoniwa run */
+    bool quiet;   /* no start-up line */
+    int ready_fd; /* the port (two bytes) is written here once it answers; 0: nowhere */
 };
 
 /* Flags of argv, without the program's and the command's names. RESULT_ERROR: *message says what is wrong with

@@ -157,6 +157,16 @@ static void server_greet(const struct server *server)
     fflush(stdout);
 }
 
+/* Tells who started us (`kumoniwa run`) the port. */
+static void server_tell_port(const struct config *config, unsigned port)
+{
+    uint16_t number = (uint16_t)port;
+    if (config->ready_fd > 0 && write(config->ready_fd, &number, sizeof number) != sizeof number)
+        log_line(LOG_ERROR, "the port could not be told: %s", strerror(errno));
+    if (config->ready_fd > 0)
+        close(config->ready_fd);
+}
+
 static RESULT server_start(struct life *life, const struct config *config)
 {
     TRY(server_choose_data(life, config));
@@ -171,6 +181,7 @@ static RESULT server_start(struct life *life, const struct config *config)
     server_greet(&life->server);
     init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_START);
     init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_READY);
+    server_tell_port(config, port);
     return RESULT_OK;
 }
 

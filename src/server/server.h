@@ -17,8 +17,7 @@ struct server {
 };
 
 /* Serves until SIGTERM or SIGINT; the process's exit code. Everything that goes wrong at the start is told on standard
- * error, with the way out. `ready` (may be NULL) is called once the port answers, in the same process;
- * returning false ends the server with the code left in *exit_code. */
+ * error, with the way out. */
 int server_run(const struct config *config);
 
 /* The hooks of the services that are built in, NULL-terminated (services.c). */

@@ -1,0 +1,56 @@
+/* The command line: chooses the command. */
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "server/version.h"
+
+static const struct command commands[] = {
+    {"serve", cli_serve, "run the cloud in the foreground"},
+    {"run", cli_run, "run one command against a private, empty cloud"},
+    {"env", cli_env, "print the environment that points clients here"},
+    {"status", cli_status, "tell how the running cloud is"},
+    {"services", cli_services, "list services, or one service's operations"},
+    {"logs", cli_logs, "show the last calls, or one by its request id"},
+    {"reset", cli_reset, "forget everything that the services keep"},
+    {"clock", cli_clock, "show the cloud's clock, or advance it"},
+    {"credentials", cli_credentials, "issue or revoke an access key"},
+    {"doctor", cli_doctor, "look for what could be wrong on this machine"},
+    {"version", cli_version, "print the version"},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void main_help(FILE *out)
+{
+    fprintf(out, "Kumoniwa %s: an AWS-compatible cloud in one program.\n\n"
+                 "usage: kumoniwa COMMAND [ARGUMENTS]\n\n",
+            KUMONIWA_VERSION);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out, "\n"
+                 "`kumoniwa COMMAND --help` tells more. Start with:\n\n"
+                 "  kumoniwa serve &\n"
+                 "  eval \"$(kumoniwa env)\"\n"
+                 "  aws sqs create-queue --queue-name hello\n\n"
+                 "Commands that speak to a running cloud find it at $KUMONIWA_ENDPOINT, or\n"
+                 "$AWS_ENDPOINT_URL, or http://127.0.0.1:4566.\n");
+}
+
+int main(int argc, char **argv)
+{
+    struct str name = argc > 1 ? str_from_c(argv[1]) : (struct str){0};
+    if (argc < 2) {
+        main_help(stderr);
+        return 2;
+    }
+    if (str_eq(name, STR("--help")) || str_eq(name, STR("-h")) || str_eq(name, STR("help"))) {
+        main_help(stdout);
+        return 0;
+    }
+    if (str_eq(name, STR("--version")))
+        return cli_version(0, NULL);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (str_eq(name, str_from_c(commands[i].name)))
+            return commands[i].run(argc - 2, argv + 2);
+    fprintf(stderr, "kumoniwa: there is no command \"%s\"; `kumoniwa --help` lists them\n", argv[1]);
+    return 2;
+}
