@@ -126,27 +126,23 @@ def error_row(service, error):
     ]))  # fmt: skip
 
 
-def table(kind, name, rows):
+def table(service, kind, name, rows):
     """An array and its length; a table without rows gets one of zeros, which no count reaches."""
-    body = "\n".join(rows) if rows else "    {0},"
-    if kind == "uint32_t" and not rows:
-        body = "    0,"
+    body = "\n".join(rows) if rows else "    0," if kind == "uint32_t" else "    {0},"
+    name = service.table_prefix + name
     return ("static const %s %s[] = {\n%s\n};\n"
             "_Static_assert(sizeof(%s) / sizeof(%s[0]) == %d, \"rows of %s\");\n"
             % (kind, name, body, name, name, max(len(rows), 1), name))  # fmt: skip
 
 
 def string_table(service):
-    lines = []
-    for piece in service.pool.data:
-        length, text = piece[:2], piece[2:]
-        octal = "".join("\\%03o" % byte for byte in length)
-        if piece is service.pool.data[0]:
-            lines.append('    "%s"' % octal)
-        else:
-            lines.append('    "%s%s\\0"' % (octal, c_string(text[:-1])))
-    return ("static const char strings[] =\n%s;\n_Static_assert(sizeof(strings) == %d + 1, "
-            '"bytes of strings");\n' % ("\n".join(lines), service.pool.size))  # fmt: skip
+    lines = ['    "\\0\\0"']
+    for piece in service.pool.data[1:]:
+        length = "\\%03o\\%03o" % (piece[0], piece[1])
+        lines.append('    "%s%s\\0"' % (length, c_string(piece[2:-1])))
+    name = service.table_prefix + "strings"
+    return ("static const char %s[] =\n%s;\n_Static_assert(sizeof(%s) == %d + 1, \"bytes of %s\");\n"
+            % (name, "\n".join(lines), name, service.pool.size, name))  # fmt: skip
 
 
 def function_table(service):
@@ -159,8 +155,8 @@ def function_table(service):
                       "{\n    return %s_%s(call, in, out);\n}\n"
                       % (name, service.prefix, name))  # fmt: skip
         rows.append("    [%d] = thunk_%s," % (index, name))
-    return "%sstatic wire_function *const functions[%d] = {\n%s\n};\n" % (
-        "".join(thunks), max(len(service.operations), 1), "\n".join(rows) or "    NULL,")  # fmt: skip
+    return "%sstatic wire_function *const %sfunctions[%d] = {\n%s\n};\n" % (
+        "".join(thunks), service.table_prefix, max(len(service.operations), 1), "\n".join(rows) or "    NULL,")  # fmt: skip
 
 
 def model_rows(service):
@@ -186,20 +182,21 @@ def tables(service):
             member_rows.append(member_row(service, shape, index, member))
     member_count = len(member_rows)
     parts = [
-        table("struct wire_shape", "shapes", shape_rows),
-        table("struct wire_member", "members", member_rows),
-        table("struct wire_constraint", "constraints",
+        table(service, "struct wire_shape", "shapes", shape_rows),
+        table(service, "struct wire_member", "members", member_rows),
+        table(service, "struct wire_constraint", "constraints",
               [constraint_row(fields) for fields in service.constraint_rows]),
-        table("uint32_t", "enum_values", ["    %d," % value for value in service.enum_values]),
-        table("struct wire_operation", "operations",
+        table(service, "uint32_t", "enum_values", ["    %d," % value for value in service.enum_values]),
+        table(service, "struct wire_operation", "operations",
               [operation_row(service, operation) for operation in service.operations]),
-        table("struct wire_error", "errors", [error_row(service, e) for e in service.errors]),
+        table(service, "struct wire_error", "errors", [error_row(service, e) for e in service.errors]),
         function_table(service),
     ]  # fmt: skip
     counts = [("shape", len(service.shapes)), ("member", member_count),
               ("operation", len(service.operations)), ("error", len(service.errors))]  # fmt: skip
-    model = ["const struct wire_model %s_model = {" % service.prefix]
-    model += ["    .%s = %s," % (name, name) for name in (
+    model = ["%sconst struct wire_model %s_model = {" % (service.linkage, service.prefix
+                                                         + service.model_suffix)]
+    model += ["    .%s = %s%s," % (name, service.table_prefix, name) for name in (
         "strings", "shapes", "members", "constraints", "enum_values", "operations", "errors",
         "functions")]  # fmt: skip
     model += ["    .%s_count = %d," % pair for pair in counts]

@@ -126,6 +126,8 @@ class Service:
     def __init__(self, name, model, options, common, overlay_errors):
         self.name, self.model = name, model
         self.prefix = identifier(name)
+        self.table_prefix = ""  # test models share a file
+        self.linkage = self.model_suffix = ""
         self.upper = self.prefix.upper()
         self.source = model.get("shapes", {})
         self.pool = Pool()
@@ -462,7 +464,7 @@ class Service:
         error = Error(name, details.get("code", name), status)
         error.server_fault = (server or status >= 500) and not details.get("senderFault")
         if self.query_compatible:
-            error.query_code = error.code
+            error.query_code = details.get("code")
         shape = self.shape(name)
         if any(member.name.lower() != "message" for member in shape.members):
             error.shape = shape.index

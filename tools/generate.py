@@ -12,9 +12,18 @@ import os
 import sys
 
 import gen_c
+import gen_vectors
 from gen_input import (GeneratorError, read_common_errors, read_iam, read_model, read_overlay,
                        read_records, read_services, read_unimplemented)  # fmt: skip
 from gen_model import Service
+
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def vectors_folder(args):
+    beside = os.path.join(ROOT, "..", "shared", "vectors")
+    return args.vectors or os.environ.get("KUMONIWA_VECTORS") or beside
 
 
 def write_if_changed(path, text):
@@ -92,8 +101,8 @@ def parse_arguments(argv):
     parser.add_argument("--services", required=True, help="src/services")
     parser.add_argument("--overlays", required=True, help="models/overlays")
     parser.add_argument("--out", required=True, help="build/gen")
-    parser.add_argument("--vectors", help="public protocol vectors: makes the test models too")
-    parser.add_argument("--vectors-out", default="build/gen-test")
+    parser.add_argument("--vectors", help="public protocol vectors, for the test models in OUT/test "
+                        "(default: $KUMONIWA_VECTORS, else ../shared/vectors beside the repository)")
     return parser.parse_args(argv)
 
 
@@ -104,10 +113,8 @@ def main(argv):
         common = read_common_errors(os.path.join(args.overlays, "common.json"))
         os.makedirs(args.out, exist_ok=True)
         make_cloud(args, common)
-        if args.vectors:
-            import gen_vectors
-
-            gen_vectors.run(args.vectors, args.vectors_out, common)
+        gen_vectors.run(vectors_folder(args), os.path.join(args.out, "test"), common,
+                        os.path.join(ROOT, "test", "wire", "vectors.skip"), write_if_changed)
     except (GeneratorError, OSError) as error:
         print("generate: %s" % error, file=sys.stderr)
         return 1

@@ -1,0 +1,374 @@
+"""Test models and cases from public protocol vectors (botocore's form of the Smithy protocol tests).
+
+Each suite of a file becomes a model with one operation a case, and a *mirror* of it: the same structs, but every
+member in the JSON body under its own name. Through the mirror a test turns a case's `params` or `result` into the
+typed struct and back, whatever the protocol binds where."""
+
+import base64
+import copy
+import json
+import os
+import re
+
+from gen_c import BANNER, structs, tables
+from gen_model import Service
+from gen_names import c_string
+
+HEADER = """#ifndef KUMONIWA_GEN_TEST_VECTORS_H
+#define KUMONIWA_GEN_TEST_VECTORS_H
+
+#include "wire/wire.h"
+
+enum vector_kind {
+    VECTOR_REQUEST,  /* decode the request; the input is `json` */
+    VECTOR_RESPONSE, /* encode `json`; the response is status, headers, body */
+    VECTOR_ERROR,    /* encode error, message and detail (`json`) */
+};
+
+enum vector_body {
+    VECTOR_BODY_NONE, /* nothing is said of it */
+    VECTOR_BODY_RAW,
+    VECTOR_BODY_JSON,
+    VECTOR_BODY_XML,
+    VECTOR_BODY_CBOR,
+};
+
+struct vector_case {
+    const char *id;
+    const char *skip; /* why it does not apply to a server; NULL: it does */
+    const struct wire_model *model;
+    const struct wire_model *mirror;
+    enum vector_kind kind;
+    enum vector_body body_kind;
+    enum wire_protocol protocol;
+    int operation;
+    uint16_t shape;        /* of the model: input, output or error */
+    uint16_t mirror_shape; /* the same in the mirror */
+    uint16_t status;
+    uint32_t error;
+    struct str message;
+    struct str json;
+    struct str method, path, query, host, body;
+    const struct wire_header *headers;
+    size_t header_count;
+};
+
+extern const struct vector_case vector_cases[];
+extern const size_t vector_case_count;
+
+#endif
+"""
+
+TOKEN = "00000000-0000-4000-8000-000000000000"
+FILES = ("input", "output", "legacy/input", "legacy/output")
+
+
+def read_skips(path):
+    """Lines of `ID reason`: cases that say something about clients alone."""
+    skips = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                words = line.split(None, 1)
+                if words and not words[0].startswith("#"):
+                    skips[words[0]] = words[1].strip()
+    return skips
+
+
+def mirror_shapes(shapes):
+    """The same C structs, everything in the body under its own name, formats at their defaults."""
+    mirrored = {"JsonValue__": {"type": "structure", "members": {}, "document": True}}
+    for name, shape in shapes.items():
+        plain = {"type": shape["type"]}
+        if shape.get("document"):
+            plain["document"] = True
+        for part in ("member", "key", "value"):
+            if isinstance(shape.get(part), dict):
+                plain[part] = {"shape": shape[part]["shape"]}
+        if "members" in shape:
+            plain["members"] = {
+                member: {"shape": "JsonValue__" if ref.get("jsonvalue") else ref["shape"]}
+                for member, ref in shape["members"].items()
+            }
+        elif shape["type"] == "structure":
+            plain["members"] = {}
+        mirrored[name] = plain
+    return mirrored
+
+
+class Suite:
+    """One suite of a file: the two models and its cases."""
+
+    def __init__(self, prefix, source, common):
+        self.prefix, self.cases = prefix, []
+        self.shapes = copy.deepcopy(source["shapes"])
+        self.mark_errors(source["cases"])
+        metadata = dict(source["metadata"])
+        metadata.setdefault("targetPrefix", "Target")
+        self.model = self.service(metadata, self.shapes, common, "")
+        plain = {"protocol": "json", "jsonVersion": "1.1"}
+        self.mirror = self.service(plain, mirror_shapes(source["shapes"]), common, "m")
+        for number, case in enumerate(source["cases"]):
+            self.add(number, case)
+
+    def mark_errors(self, cases):
+        for case in cases:
+            for ref in case["given"].get("errors", ()):
+                shape = self.shapes[ref["shape"]]
+                shape["exception"] = True
+                if "response" in case:
+                    details = shape.setdefault("error", {})
+                    details["httpStatusCode"] = case["response"]["status_code"]
+                    details.update(ref.get("error", {}))
+
+    def service(self, metadata, shapes, common, suffix):
+        service = Service(self.prefix, {"metadata": metadata, "shapes": shapes}, {}, common, {})
+        service.table_prefix = "%s%s_" % (self.prefix, suffix)
+        service.model_suffix = suffix
+        service.linkage = "static "
+        return service
+
+    def add(self, number, case):
+        given = case["given"]
+        self.model.add_operation(given["name"], given, {})
+        operation = self.model.operations[-1]
+        empty = self.model.shapes[0].tag
+        operation.input_tag = operation.input_tag or empty
+        operation.output_tag = operation.output_tag or empty
+        self.cases.append((number, case))
+
+
+class CaseWriter:
+    """One row of vector_cases."""
+
+    def __init__(self, suite, case_id, number, case, skip):
+        self.suite, self.case, self.skip = suite, case, skip
+        self.id = case_id
+        self.operation = number
+        self.given = case["given"]
+        self.fields = []
+
+    def bounds(self, key):
+        ref = self.given.get(key)
+        return ref["shape"] if ref else None
+
+    def index(self, service, name):
+        return service.shape(name).index if name else 0
+
+    def string(self, data):
+        data = data.encode() if isinstance(data, str) else data
+        return '{"%s", %d}' % (c_string(data), len(data))
+
+    def text(self, key, data):
+        if data is not None:
+            self.fields.append("        .%s = %s," % (key, self.string(data)))
+
+    def number(self, key, value):
+        self.fields.append("        .%s = %s," % (key, value))
+
+    def source(self, name):
+        return self.suite.shapes[name]
+
+    def plain(self, name, value, top=False, request=True):
+        """A value as the mirror's JSON has it: blobs in base64, absent members left out."""
+        shape = self.source(name)
+        kind = shape["type"]
+        if shape.get("document"):
+            return value
+        if shape.get("eventstream"):
+            return {}
+        if kind == "blob":
+            data = value.encode() if isinstance(value, str) else bytes(value)
+            return base64.b64encode(data).decode()
+        if kind == "structure":
+            out = {}
+            for member, item in value.items():
+                if member not in shape["members"] or item is None:
+                    continue
+                out.update(self.plain_member(name, shape, member, item, top, request))
+            return out
+        if kind == "list":
+            return [None if item is None else self.plain(shape["member"]["shape"], item)
+                    for item in value]  # fmt: skip
+        if kind == "map":
+            return {key: None if item is None else self.plain(shape["value"]["shape"], item)
+                    for key, item in value.items()}  # fmt: skip
+        return value
+
+    def plain_member(self, name, shape, member, item, top, request):
+        ref = shape["members"][member]
+        both = {**self.source(ref["shape"]), **ref}
+        if both.get("jsonvalue"):
+            return {member: item}
+        if top and member == shape.get("payload") and both.get("streaming"):
+            return {}  # not in memory
+        bound = both.get("location") in ("header", "headers", "querystring")
+        empty = isinstance(item, (list, dict)) and not item and both["type"] in ("list", "map")
+        if request and empty and (bound or self.drops_empty(both)):
+            return {}
+        return {member: self.plain(ref["shape"], item)}
+
+    def drops_empty(self, both):
+        """Empty lists and maps that the wire cannot tell from absent ones."""
+        protocol = self.suite.model.protocol
+        return protocol == "ec2" or (protocol == "query" and both["type"] == "map") or (
+            protocol in ("rest-xml", "query") and both.get("flattened"))
+
+    def common(self, kind, name):
+        model, mirror = self.suite.model, self.suite.mirror
+        self.number("kind", kind)
+        self.number("model", "&%s_model" % self.suite.prefix)
+        self.number("mirror", "&%sm_model" % self.suite.prefix)
+        self.number("protocol", "WIRE_PROTOCOL_" + model.protocols[0])
+        self.number("operation", self.operation)
+        self.number("shape", self.index(model, name))
+        self.number("mirror_shape", self.index(mirror, name))
+
+    def headers(self, headers):
+        if headers:
+            rows = ", ".join("{%s, %s}" % (self.string(k), self.string(v)) for k, v in headers)
+            self.number("headers", "(const struct wire_header[]){%s}" % rows)
+            self.number("header_count", len(headers))
+
+    def request(self, endpoint):
+        name = self.bounds("input")
+        sent = self.case["serialized"]
+        self.common("VECTOR_REQUEST", name)
+        params = self.plain(name, self.case["params"], top=True) if name else {}
+        if name:
+            for member, ref in self.source(name)["members"].items():
+                if ref.get("idempotencyToken") and member not in params:
+                    params[member] = TOKEN
+        self.text("json", json.dumps(params, ensure_ascii=False))
+        path, mark, query = sent["uri"].partition("?")
+        self.text("method", sent.get("method", self.given.get("http", {}).get("method", "POST")))
+        self.text("path", path)
+        self.text("query", query if mark else None)
+        host = re.sub(r"^https?://", "", endpoint or "https://example.com").split("/")[0]
+        self.text("host", sent.get("host", host))
+        body = sent.get("body") or ""
+        headers = flatten_headers(sent.get("headers", {}))
+        if self.suite.model.protocol in ("query", "ec2"):
+            if not any(key.lower() == "content-type" for key, _ in headers):
+                headers.append(("Content-Type", "application/x-www-form-urlencoded; charset=utf-8"))
+        if self.suite.model.protocol == "smithy-rpc-v2-cbor":
+            body = base64.b64decode(body)
+        elif isinstance(body, dict):
+            body = json.dumps(body)
+        self.text("body", body)
+        self.headers(headers)
+
+    def response(self):
+        answer = self.case["response"]
+        protocol = self.suite.model.protocol
+        if "error" in self.case or "errorCode" in self.case:
+            self.error(answer)
+            kind = self.format(None)
+        else:
+            name = self.bounds("output")
+            self.common("VECTOR_RESPONSE", name)
+            result = self.plain(name, self.case["result"], top=True, request=False) if name else {}
+            self.text("json", json.dumps(result, ensure_ascii=False))
+            kind = self.format(name)
+        body = answer.get("body")
+        if body is None:
+            kind = "NONE"
+        elif protocol == "smithy-rpc-v2-cbor":
+            body = base64.b64decode(body)
+        self.number("body_kind", "VECTOR_BODY_" + kind)
+        self.number("status", answer["status_code"])
+        self.text("body", body)
+        self.headers(flatten_headers(answer.get("headers") or {}))
+
+    def format(self, name):
+        """How the body is to be compared."""
+        shape = self.source(name) if name else {}
+        payload = shape.get("payload")
+        if payload:
+            ref = shape["members"][payload]
+            both = {**self.source(ref["shape"]), **ref}
+            if both.get("eventstream") or both.get("streaming"):
+                return "NONE"
+            if both["type"] in ("blob", "string"):
+                return "RAW"
+        protocol = self.suite.model.protocol
+        if protocol in ("json", "rest-json"):
+            return "JSON"
+        return "CBOR" if protocol == "smithy-rpc-v2-cbor" else "XML"
+
+    def error(self, answer):
+        refs = self.given.get("errors")
+        if not refs:
+            self.skip = self.skip or "names no error shape"
+            self.common("VECTOR_ERROR", None)
+            return
+        name = refs[0]["shape"]
+        self.common("VECTOR_ERROR", name)
+        index = next(i for i, e in enumerate(self.suite.model.errors) if e.name == name)
+        self.number("error", index)
+        details = self.case.get("error") or {}
+        message = self.case.get("errorMessage") or details.get("message") or details.get("Message")
+        if message is None:
+            found = re.search(r"<[Mm]essage>(.*?)</", answer.get("body") or "")
+            message = found.group(1) if found else ""
+        self.text("message", message)
+        self.text("json", json.dumps(self.plain(name, details, request=False)))
+
+    def write(self, endpoint):
+        if "eventstream" in json.dumps(self.suite.shapes) and not self.skip:
+            self.skip = "event streams have tests of their own"
+        if "serialized" in self.case:
+            self.request(endpoint)
+        else:
+            self.response()
+        start = ['    {', '        .id = "%s",' % c_string(self.id)]
+        if self.skip:
+            start.append('        .skip = "%s",' % c_string(self.skip))
+        return "\n".join(start + self.fields + ["    },"])
+
+
+def flatten_headers(headers):
+    rows = []
+    for key, value in headers.items():
+        values = value if isinstance(value, list) else [value]
+        rows += [(key, str(item)) for item in values]
+    return rows
+
+
+def case_rows(folder, common, skips):
+    """(C text of models, rows)."""
+    parts, rows, count = [], [], 0
+    for kind in FILES:
+        base = os.path.join(folder, kind)
+        for name in sorted(os.listdir(base)) if os.path.isdir(base) else ():
+            if not name.endswith(".json"):
+                continue
+            with open(os.path.join(base, name), encoding="utf-8") as file:
+                sources = json.load(file)
+            for number, source in enumerate(sources):
+                suite = Suite("v%d" % count, source, common)
+                count += 1
+                place = "%s/%s:%d" % (kind, name[:-5], number)
+                for index, case in suite.cases:
+                    case_id = "%s.%d:%s" % (place, index, case.get("id", case["given"]["name"]))
+                    skip = skips.get(case_id) or skips.get(case.get("id"))
+                    writer = CaseWriter(suite, case_id, index, case, skip)
+                    rows.append(writer.write(source.get("clientEndpoint")))
+                parts += [structs(suite.model), tables(suite.model), tables(suite.mirror)]
+    return parts, rows
+
+
+def run(folder, out, common, skip_file, write):
+    """Writes OUT/vectors.c and OUT/vectors.h; without the folder there are no cases."""
+    os.makedirs(out, exist_ok=True)
+    nested = os.path.join(folder, "protocols")
+    if os.path.isdir(nested):
+        folder = nested
+    parts, rows = case_rows(folder, common, read_skips(skip_file))
+    head = BANNER + '#include "gen/test/vectors.h"\n\n'
+    head += '#pragma GCC diagnostic ignored "-Woverlength-strings"\n\n'
+    end = "const struct vector_case vector_cases[] = {\n%s\n};\n" % (
+        "\n".join(rows) if rows else "    {.id = NULL},")
+    end += "const size_t vector_case_count = %d;\n" % len(rows)
+    write(os.path.join(out, "vectors.h"), BANNER + HEADER)
+    write(os.path.join(out, "vectors.c"), head + "\n".join(parts) + end)
