@@ -53,6 +53,16 @@ struct str_list {
     size_t len;
 };
 
+/* The map of strings to strings, likewise. */
+struct str_map_entry {
+    struct str key;
+    struct str value;
+};
+struct str_map {
+    struct str_map_entry *items;
+    size_t len;
+};
+
 static inline struct opt_bool opt_bool(bool value)
 {
     return (struct opt_bool){.set = true, .value = value};
