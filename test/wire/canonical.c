@@ -393,6 +393,12 @@ static void cbor_container(struct reader *reader, struct buf *out, unsigned majo
         pairs_write(out, &pairs);
 }
 
+static void cbor_tag(struct reader *reader, struct buf *out, uint64_t tag)
+{
+    struct str value = cbor_value(reader);
+    buf_append_format(out, "%llu(%.*s)", (unsigned long long)tag, PRSTR(value));
+}
+
 static struct str cbor_value(struct reader *reader)
 {
     struct buf out;
@@ -413,8 +419,7 @@ static struct str cbor_value(struct reader *reader)
     if (major == 7)
         cbor_simple(reader, &out, info);
     else if (major == 6)
-        buf_append_format(&out, "%llu(%.*s)", (unsigned long long)number,
-                          PRSTR(cbor_value(reader)));
+        cbor_tag(reader, &out, number);
     else if (major >= 4)
         cbor_container(reader, &out, major, number, open);
     else if (major >= 2)
