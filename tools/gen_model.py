@@ -179,6 +179,7 @@ class Service:
             "api_version": meta.get("apiVersion"),
             "target_prefix": meta.get("targetPrefix"),
             "namespace_uri": namespace_of(meta)[0],
+            "error_namespace": meta.get("errorNamespace"),
         }
 
     def speaks(self, *protocols):
