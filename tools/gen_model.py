@@ -466,8 +466,8 @@ class Service:
         error = Error(own["name"], own["name"], own["status"])
         if self.speaks("QUERY") and self.protocol != "query":
             error.code = row["query"]["name"]
-            if self.query_compatible:
-                error.query_code = error.code
+            if self.query_compatible:  # its clients know query's codes and statuses
+                error.query_code, error.status = error.code, row["query"]["status"]
         elif self.protocol == "query" and self.speaks("JSON", "CBOR"):
             error.name = row["json"]["name"]
         return error
