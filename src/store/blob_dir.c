@@ -386,7 +386,7 @@ static RESULT sweep_files(struct kv_txn *txn, DIR *directory, int folder, size_t
 static RESULT sweep_folder(struct blob_store *store, struct kv_txn *txn, int folder,
                            size_t *removed)
 {
-    char name[4] = "tmp";
+    char name[12] = "tmp";
     if (folder >= 0)
         snprintf(name, sizeof(name), "%02x", (unsigned)(uint8_t)folder);
     int fd = openat(store->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
