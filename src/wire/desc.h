@@ -187,6 +187,7 @@ struct wire_model {
     uint32_t api_version;     /* "2012-11-05" */
     uint32_t target_prefix;   /* "AmazonSQS": X-Amz-Target before the dot; CBOR's service name in the path */
     uint32_t namespace_uri;   /* xmlNamespace of the service */
+    uint32_t error_namespace; /* what stands before '#' in JSON's __type ("com.amazonaws.sqs"); 0: the name alone */
     uint32_t protocols;       /* all that are accepted: enum wire_protocol */
     uint8_t own_protocol;     /* the bit number of the one the model names first */
     uint8_t json_version;     /* 10 or 11 */
