@@ -101,7 +101,20 @@ def read_overlay(path, model):
             shape["required"] = required
     for section in ("metadata", "operations", "shapes"):
         merge(model[section], overlay.get(section, {}))
+    for name in overlay.get("shapes", {}):
+        check_shape(path, name, model["shapes"].get(name))
     return overlay.get("errors", {})
+
+
+def check_shape(path, name, shape):
+    """A slip of the pen in an overlay makes a shape or member that is of no type."""
+    if shape is None:
+        return
+    if "type" not in shape:
+        fail("%s: shape %s is not in the model and has no type", path, name)
+    for member, ref in shape.get("members", {}).items():
+        if "shape" not in ref:
+            fail("%s: %s.%s is not in the model and has no shape", path, name, member)
 
 
 def read_common_errors(path):

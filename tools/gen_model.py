@@ -1,7 +1,7 @@
 """From an AWS service model to the rows of the tables of src/wire/desc.h."""
 
 from gen_input import fail
-from gen_names import error_constants, fnv28, identifier, upper_snake
+from gen_names import error_constants, fnv28, identifier, strip_error_suffix, upper_snake
 
 TYPES = {
     "string": "STRING", "character": "STRING", "blob": "BLOB", "boolean": "BOOL", "byte": "BYTE",
@@ -139,7 +139,11 @@ class Service:
         self.unimplemented, self.iam = set(), {}
         self.read_metadata(options)
         self.add_empty_shape()
-        for key, source in model.get("operations", {}).items():
+        operations = model.get("operations", {})
+        for change in options.get("readonly", "").split(","):
+            if change and (change[0] not in "+-" or change[1:] not in operations):
+                fail("services.list: %s: readonly=%s names no operation", name, change)
+        for key, source in operations.items():
             self.add_operation(key, source, options)
         self.add_errors(common, overlay_errors)
 
@@ -175,6 +179,7 @@ class Service:
             "api_version": meta.get("apiVersion"),
             "target_prefix": meta.get("targetPrefix"),
             "namespace_uri": namespace_of(meta)[0],
+            "error_namespace": meta.get("errorNamespace"),
         }
 
     def speaks(self, *protocols):
@@ -422,13 +427,12 @@ class Service:
         family = "s3" if self.name in ("s3", "s3control") else self.protocol
         for row in common:
             self.errors.append(self.common_error(row, family))
-        known = {error.code if self.protocol in XML_ERRORS else error.name: error
-                 for error in self.errors}  # fmt: skip
+        known = self.by_wire_name(common)
         for name, source in list(self.source.items()):
             if source["type"] != "structure" or not source.get("exception"):
                 continue
             error = self.model_error(name, source)
-            same = known.get(error.code if self.protocol in XML_ERRORS else error.name)
+            same = known.get(self.wire_error(error))
             if same is not None:
                 same.shape, same.status = error.shape, error.status
                 same.server_fault = error.server_fault
@@ -442,6 +446,17 @@ class Service:
         for error, constant in zip(rest, error_constants(commons, [e.name for e in rest])):
             error.constant = constant
 
+    def wire_error(self, error):
+        return error.code if self.protocol in XML_ERRORS else error.name
+
+    def by_wire_name(self, common):
+        """The common errors by the name that clients see. S3 and EC2 give several the same name: it then belongs
+        to the one that is called so, or to none."""
+        names = [self.wire_error(error) for error in self.errors]
+        return {name: error for row, name, error in zip(common, names, self.errors)
+                if names.count(name) == 1
+                or upper_snake(strip_error_suffix(name)) == row["constant"]}  # fmt: skip
+
     def common_error(self, row, family):
         """names of a family: its own, else those of the family that it follows."""
         follows = {"rest-json": "json", "smithy-rpc-v2-cbor": "json", "ec2": "query",
@@ -451,8 +466,8 @@ class Service:
         error = Error(own["name"], own["name"], own["status"])
         if self.speaks("QUERY") and self.protocol != "query":
             error.code = row["query"]["name"]
-            if self.query_compatible:
-                error.query_code = error.code
+            if self.query_compatible:  # its clients know query's codes and statuses
+                error.query_code, error.status = error.code, row["query"]["status"]
         elif self.protocol == "query" and self.speaks("JSON", "CBOR"):
             error.name = row["json"]["name"]
         return error

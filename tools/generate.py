@@ -40,12 +40,18 @@ def write_if_changed(path, text):
     os.replace(path + ".new", path)
 
 
+def has_code(home):
+    """A service is implemented once its folder holds more than headers and pages."""
+    names = os.listdir(home) if os.path.isdir(home) else []
+    return any(name.endswith((".c", ".list", ".records", ".txt")) for name in names)
+
+
 def make_service(name, folder, options, args, common):
     model = read_model(args.models, folder)
     overlay_errors = read_overlay(os.path.join(args.overlays, name + ".json"), model)
     service = Service(name, model, options, common, overlay_errors)
     home = os.path.join(args.services, name)
-    if os.path.isdir(home):
+    if has_code(home):
         names = [operation.name for operation in service.operations]
         service.implemented = True
         service.unimplemented = read_unimplemented(os.path.join(home, "unimplemented.txt"), names)
