@@ -34,6 +34,7 @@ struct str wire_request_header(const struct wire_request *request, struct str na
 struct wire_failure {
     enum wire_common_error error;
     struct str message; /* in the arena */
+    struct str code;    /* goes before the error's own code on the wire; absent: none does */
 };
 
 struct wire_response {
@@ -48,15 +49,23 @@ struct wire_route {
     const struct wire_model *model;
     int operation;
     enum wire_protocol protocol;
+    struct str path; /* REST: the path that matched, the virtual-host bucket before it; else absent */
 };
+
+/* What routing knows of the models: made once at start, shared by all threads. Operations of a service are
+ * indexed when its first request comes. */
+struct wire_index;
+struct wire_index *wire_index_new(const struct wire_model *const *models, size_t count);
+void wire_index_free(struct wire_index *index);
 
 /* Finds service, operation and protocol from X-Amz-Target, the rpc-v2-cbor path, the Action parameter (query string
  * or form body, with Version), the credential scope's service name (absent: unsigned), the host's first labels
  * and for REST the method, path, query literals and required headers. S3 is what remains: any path on any
  * host that nothing else claims. `bucket_in_host` is the virtual-host bucket (absent: path style): it is
- * then put before the path for matching.
+ * then put before the path for matching, and for decoding.
  * False: nothing matches at all. */
-bool wire_route(const struct wire_request *request, struct str scope_service,
+bool wire_route(struct arena *arena, const struct wire_index *index,
+                const struct wire_request *request, struct str scope_service,
                 struct str bucket_in_host, struct wire_route *out);
 
 /* Decodes the request into the operation's input struct (a new one in the arena, strings borrowed from the request

@@ -9,15 +9,31 @@
 /* Nesting deeper than this is refused. */
 enum { WIRE_DEPTH_MAX = 64 };
 
+/* A reply's body in memory. */
+enum { WIRE_BODY_MAX = 256 << 20 };
+
 /* Failure with WIRE_SERIALIZATION or the error named; always yields RESULT_ERROR. */
 RESULT wire_fail(struct arena *arena, struct wire_failure *failure, enum wire_common_error error,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* What decoding may take of the arena beyond the text itself, so that a small body of many empty items cannot
+ * become a large structure: 64 times the body and a little, never more than 256 MiB. */
+size_t wire_decode_budget(size_t body_len);
+
+/* number.c: the shortest decimal that reads back as the same value (single: as the same float); "NaN", "Infinity"
+ * and "-Infinity" without quotes. */
+void wire_write_double(struct buf *out, double value, bool single);
+/* Those three words and every decimal number; false for anything else. */
+bool wire_read_double(struct str text, double *value);
 
 /* json.c: empty text is an empty structure. */
 RESULT wire_json_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
                       struct str text, void *value, struct wire_failure *failure);
 RESULT wire_json_write(struct buf *out, const struct wire_model *model, uint16_t shape,
                        const void *value);
+/* The members alone, ',' before each that is not the first of the object. *first is kept up to date. */
+RESULT wire_json_write_members(struct buf *out, const struct wire_model *model, uint16_t shape,
+                               const void *value, bool *first);
 /* A quoted JSON string. */
 void wire_json_write_string(struct buf *out, struct str s);
 
@@ -26,6 +42,9 @@ RESULT wire_cbor_read(struct arena *arena, const struct wire_model *model, uint1
                       struct str bytes, void *value, struct wire_failure *failure);
 RESULT wire_cbor_write(struct buf *out, const struct wire_model *model, uint16_t shape,
                        const void *value);
+/* An error's map: __type, message (absent: none) and the members of shape (value NULL: none). */
+RESULT wire_cbor_write_error(struct buf *out, const struct wire_model *model, struct str type,
+                             struct str message, uint16_t shape, const void *value);
 
 /* xml.c: reader takes any root element. The writer writes <root xmlns=...> around the members (root 0: the members
  * alone); ec2 says how ec2's lists are written (<item>). */
@@ -33,6 +52,10 @@ RESULT wire_xml_read(struct arena *arena, const struct wire_model *model, uint16
                      struct str text, void *value, struct wire_failure *failure);
 RESULT wire_xml_write(struct buf *out, const struct wire_model *model, uint16_t shape,
                       uint32_t root, uint32_t namespace_uri, const void *value);
+/* One member as an element of its own (a payload); namespace_uri: where the member names none. */
+RESULT wire_xml_write_member(struct buf *out, const struct wire_model *model,
+                             const struct wire_member *member, uint32_t namespace_uri,
+                             const void *structure);
 void wire_xml_escape(struct buf *out, struct str s);
 
 /* query.c: query and ec2. */
@@ -52,7 +75,8 @@ RESULT wire_rest_write(struct arena *arena, const struct wire_route *route, cons
 int wire_rest_match(const struct wire_model *model, const struct wire_request *request,
                     struct str path);
 
-/* timestamp.c: text forms (ISO 8601, HTTP date, epoch seconds with fraction); the format decides the output. */
+/* timestamp.c: text forms (ISO 8601, HTTP date, epoch seconds with fraction). Every form is read, the one named
+ * first; the format decides the output (WIRE_TIME_DEFAULT: ISO 8601). */
 bool wire_time_read(struct str text, enum wire_time_format format, int64_t *ms);
 void wire_time_write(struct buf *out, enum wire_time_format format, int64_t ms);
 
