@@ -34,6 +34,7 @@ struct str wire_request_header(const struct wire_request *request, struct str na
 struct wire_failure {
     enum wire_common_error error;
     struct str message; /* in the arena */
+    struct str code;    /* goes before the error's own code on the wire; absent: none does */
 };
 
 struct wire_response {

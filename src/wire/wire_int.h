@@ -9,6 +9,9 @@
 /* Nesting deeper than this is refused. */
 enum { WIRE_DEPTH_MAX = 64 };
 
+/* A reply's body in memory. */
+enum { WIRE_BODY_MAX = 256 << 20 };
+
 /* Failure with WIRE_SERIALIZATION or the error named; always yields RESULT_ERROR. */
 RESULT wire_fail(struct arena *arena, struct wire_failure *failure, enum wire_common_error error,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -49,6 +52,10 @@ RESULT wire_xml_read(struct arena *arena, const struct wire_model *model, uint16
                      struct str text, void *value, struct wire_failure *failure);
 RESULT wire_xml_write(struct buf *out, const struct wire_model *model, uint16_t shape,
                       uint32_t root, uint32_t namespace_uri, const void *value);
+/* One member as an element of its own (a payload); namespace_uri: where the member names none. */
+RESULT wire_xml_write_member(struct buf *out, const struct wire_model *model,
+                             const struct wire_member *member, uint32_t namespace_uri,
+                             const void *structure);
 void wire_xml_escape(struct buf *out, struct str s);
 
 /* query.c: query and ec2. */
