@@ -1,7 +1,8 @@
-/* The way of an exchange through libmicrohttpd's callbacks. The library calls http_on_access() once for the head, once
- * or more for each piece of the body, and once more at its end. It takes a reply in the first and in the last of these
- * only, and after a reply in the first it closes the connection. Hence `drain`: a reply made earlier waits while the
- * rest of the body is thrown away. */
+/* The way of an exchange through libmicrohttpd's callbacks. The library calls http_on_access() once
+ * for the head, once or more for each piece of the body, and once more at its end. It takes a reply
+ * in the first and in the last of these only, and after a reply in the first it closes the
+ * connection. Hence `drain`: a reply made earlier waits while the rest of the body is thrown away.
+ */
 #include "http/http_int.h"
 
 #include "base/log.h"
@@ -26,8 +27,8 @@ static bool may_drain(const struct http_connection *connection)
            (!exchange->has_length || exchange->content_length <= HTTP_DRAIN_LIMIT);
 }
 
-/* After complete() or head(): sends the reply or waits. `at_head` and `at_end` say which of the library's calls this
- * is. */
+/* After complete() or head(): sends the reply or waits. `at_head` and `at_end` say which of the
+ * library's calls this is. */
 static enum MHD_Result settle(struct http_connection *connection, bool at_head, bool at_end)
 {
     if (connection->reply == NULL) {
@@ -147,8 +148,9 @@ enum MHD_Result http_on_access(void *server, struct MHD_Connection *mhd, const c
         connection->exchange.body = buf_str(&connection->body);
         return run_complete(connection, false, true);
     case HTTP_PHASE_COMPLETE:
-        /* The rest of a body that complete() was called in the midst of. Where that was the head's call, the
-         * library repeats this one, and cannot be told from the end: the reply then closes the connection. */
+        /* The rest of a body that complete() was called in the midst of. Where that was the head's
+         * call, the library repeats this one, and cannot be told from the end: the reply then
+         * closes the connection. */
         *piece_size = 0;
         return run_complete(connection, false, at_end);
     case HTTP_PHASE_DRAIN:

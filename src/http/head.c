@@ -1,6 +1,7 @@
-/* The head of a request, judged by RFC 9112 more strictly than libmicrohttpd does. The library leaves the head where
- * it was received, with a NUL over each line end, each colon, and the blanks around the request target; the places of
- * names and values in memory therefore show what it lets through: NUL bytes, folded lines, surplus blanks. */
+/* The head of a request, judged by RFC 9112 more strictly than libmicrohttpd does. The library
+ * leaves the head where it was received, with a NUL over each line end, each colon, and the blanks
+ * around the request target; the places of names and values in memory therefore show what it lets
+ * through: NUL bytes, folded lines, surplus blanks. */
 #include "http/http_int.h"
 
 #include "base/arena.h"
@@ -68,8 +69,8 @@ void http_head_target(struct http_connection *connection, const char *target)
     (void)str_cut(whole, '?', &exchange->path, &exchange->query);
 }
 
-/* The absolute form (RFC 9112, 3.2.2) that clients send through proxies becomes the origin form; the Host field
- * stands for the authority then as well. */
+/* The absolute form (RFC 9112, 3.2.2) that clients send through proxies becomes the origin form;
+ * the Host field stands for the authority then as well. */
 static bool take_target(struct http_exchange *exchange)
 {
     static const struct str schemes[] = {STR_INIT("http://"), STR_INIT("https://")};
@@ -122,7 +123,8 @@ static void note_known(struct head *head, struct str name, struct str value)
     }
 }
 
-/* Lines end in CR LF or LF, that is in two NULs or one: more of them, or fewer, is a NUL byte of the client's. */
+/* Lines end in CR LF or LF, that is in two NULs or one: more of them, or fewer, is a NUL byte of
+ * the client's. */
 static bool is_next(const char *cursor, const char *name)
 {
     return name == cursor + 1 || (name == cursor + 2 && cursor[1] == '\0');
@@ -213,9 +215,10 @@ struct http_refusal http_head_take(struct http_connection *connection, const cha
         return (struct http_refusal){431, "too many header fields"};
     if (!is_token(exchange->method) || exchange->method.len > HEAD_METHOD_MAX)
         return (struct http_refusal){400, "malformed method"};
-    /* "METHOD target VERSION", one blank between: a NUL byte in any of them makes the sum too small. */
-    size_t target = exchange->path.len +
-                    (str_is_absent(exchange->query) ? 0 : exchange->query.len + 1);
+    /* "METHOD target VERSION", one blank between: a NUL byte in any of them makes the sum too
+     * small. */
+    size_t target =
+        exchange->path.len + (str_is_absent(exchange->query) ? 0 : exchange->query.len + 1);
     if (version != method + exchange->method.len + 1 + target + 1 || !take_target(exchange))
         return (struct http_refusal){400, "malformed request target"};
     head.room = (size_t)count;

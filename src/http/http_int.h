@@ -1,5 +1,5 @@
-/* What the files of http/ share. A struct http_connection lives as long as its socket; the exchange in it is used
- * again for each request, its arena reset between them. */
+/* What the files of http/ share. A struct http_connection lives as long as its socket; the exchange
+ * in it is used again for each request, its arena reset between them. */
 #ifndef KUMONIWA_HTTP_HTTP_INT_H
 #define KUMONIWA_HTTP_HTTP_INT_H
 
@@ -16,12 +16,14 @@ enum http_phase {
     HTTP_PHASE_HEAD,     /* nothing, or an unfinished head */
     HTTP_PHASE_BODY,     /* the body is being taken */
     HTTP_PHASE_COMPLETE, /* complete() has been called and has not answered yet */
-    HTTP_PHASE_DRAIN,    /* the reply is made; the rest of the body is thrown away before it goes out */
-    HTTP_PHASE_REPLY,    /* the reply has been handed to the library */
+    HTTP_PHASE_DRAIN, /* the reply is made; the rest of the body is thrown away before it goes out
+                       */
+    HTTP_PHASE_REPLY, /* the reply has been handed to the library */
 };
 
-/* Where an exchange stands between http_suspend() and http_resume(). Every change is a read-modify-write, so that
- * whoever sees a later state sees what was done before an earlier one. */
+/* Where an exchange stands between http_suspend() and http_resume(). Every change is a
+ * read-modify-write, so that whoever sees a later state sees what was done before an earlier one.
+ */
 enum http_wait {
     HTTP_WAIT_NONE,
     HTTP_WAIT_PENDING,   /* resumed before it was suspended: the suspension will not take place */
@@ -80,8 +82,8 @@ struct http_server {
 };
 
 enum {
-    /* What is left of a body after an early reply is read and thrown away up to here, so that the client sees
-     * the reply and not a reset connection. */
+    /* What is left of a body after an early reply is read and thrown away up to here, so that the
+     * client sees the reply and not a reset connection. */
     HTTP_DRAIN_LIMIT = 16 * 1024 * 1024,
     HTTP_BODY_LIMIT_DEFAULT = 1024 * 1024,
 };
@@ -92,7 +94,8 @@ struct http_refusal {
     const char *reason; /* one line, for a person */
 };
 
-/* head.c: fills the exchange's fields from the head that libmicrohttpd holds, and judges it. Status 0: it is good. */
+/* head.c: fills the exchange's fields from the head that libmicrohttpd holds, and judges it. Status
+ * 0: it is good. */
 struct http_refusal http_head_take(struct http_connection *connection, const char *method,
                                    const char *version);
 /* The request target, before libmicrohttpd changes it. Copied to the arena. */
@@ -128,7 +131,8 @@ void http_on_connection(void *server, struct MHD_Connection *mhd, void **context
 /* reply.c: a short reply of the server's own, after which the connection closes. */
 void http_reply_refusal(struct http_connection *connection, struct http_refusal refusal);
 
-/* For tests and fuzzing: serves a connected socket as if it had been accepted. Takes the descriptor over. */
+/* For tests and fuzzing: serves a connected socket as if it had been accepted. Takes the descriptor
+ * over. */
 RESULT http_server_adopt(struct http_server *server, int fd);
 
 #endif

@@ -1,5 +1,5 @@
-/* Replies: http_respond() builds the library's response object at once; exchange.c hands it over when the library
- * takes one. */
+/* Replies: http_respond() builds the library's response object at once; exchange.c hands it over
+ * when the library takes one. */
 #include "http/http_int.h"
 
 #include "base/log.h"
@@ -21,8 +21,8 @@ static ssize_t on_pull(void *context, uint64_t position, char *out, size_t size)
             ASSERT((size_t)count <= size);
             return (ssize_t)count;
         }
-        if (count == 0 && (connection->pull_length == UINT64_MAX ||
-                           position == connection->pull_length))
+        if (count == 0 &&
+            (connection->pull_length == UINT64_MAX || position == connection->pull_length))
             return MHD_CONTENT_READER_END_OF_STREAM;
         /* An end before the declared length must not look like a whole body. */
         if (count != HTTP_BODY_WAIT)
@@ -80,8 +80,8 @@ static bool is_clean(struct str s)
     return true;
 }
 
-/* The library wants C strings, and no empty values: a blank stands for one (RFC 9110, 5.5: blanks around a value are
- * not part of it). */
+/* The library wants C strings, and no empty values: a blank stands for one (RFC 9110, 5.5: blanks
+ * around a value are not part of it). */
 static bool add_field(struct MHD_Response *response, struct arena *arena, struct http_field field)
 {
     if (field.name.len == 0 || !is_clean(field.name) || !is_clean(field.value))
@@ -115,8 +115,9 @@ void http_respond(struct http_exchange *exchange, unsigned status, const struct 
             good = add_field(response, exchange->arena, fields[i]);
     }
     if (!good) {
-        log_line(LOG_ERROR, "http: a reply of status %u cannot be sent: a header field with control"
-                            " characters, or no body",
+        log_line(LOG_ERROR,
+                 "http: a reply of status %u cannot be sent: a header field with control"
+                 " characters, or no body",
                  status);
         if (response != NULL)
             MHD_destroy_response(response);
@@ -132,7 +133,8 @@ void http_respond(struct http_exchange *exchange, unsigned status, const struct 
 
 void http_reply_refusal(struct http_connection *connection, struct http_refusal refusal)
 {
-    struct str text = str_format(connection->exchange.arena, "%u %s\n", refusal.status, refusal.reason);
+    struct str text =
+        str_format(connection->exchange.arena, "%u %s\n", refusal.status, refusal.reason);
     struct http_field fields[] = {{.name = STR("Content-Type"), .value = STR("text/plain")},
                                   {.name = STR("Connection"), .value = STR("close")}};
     http_respond(&connection->exchange, refusal.status, fields, 2,

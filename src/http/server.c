@@ -20,8 +20,8 @@ enum {
     IDLE_SECONDS_DEFAULT = 60,
     CONNECTION_LIMIT_DEFAULT = 65000,
     DESCRIPTORS_KEPT = 128, /* for files, sandboxes and the store */
-    /* A field takes 64 bytes of the library's pool besides its text; half of the pool is for reading; the reply's
-     * head comes out of what is left. */
+    /* A field takes 64 bytes of the library's pool besides its text; half of the pool is for
+     * reading; the reply's head comes out of what is left. */
     POOL_FIELD = 64,
     POOL_INCREMENT = 1024,
 };
@@ -115,8 +115,8 @@ static RESULT open_socket(struct http_server *server, struct str *message, struc
     size = sizeof(address);
     if (getsockname(server->listen_fd, &address.any, &size) != 0)
         return FAULT("getsockname: %s", strerror(errno));
-    server->port = ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port
-                                                          : address.v6.sin6_port);
+    server->port =
+        ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
     return RESULT_OK;
 }
 
@@ -264,8 +264,8 @@ static void sleep_ms(long ms)
     (void)nanosleep(&pause, NULL);
 }
 
-/* Waits for what is being answered. Suspended exchanges are waited for only SUSPENDED_GRACE_MS: most of them wait for
- * something that may never come. */
+/* Waits for what is being answered. Suspended exchanges are waited for only SUSPENDED_GRACE_MS:
+ * most of them wait for something that may never come. */
 static void wait_for_answers(struct http_server *server, unsigned grace_ms)
 {
     enum { SUSPENDED_GRACE_MS = 50 };
@@ -288,7 +288,8 @@ void http_server_stop(struct http_server *server, unsigned grace_ms)
     int listen_fd = MHD_quiesce_daemon(server->daemon);
     wait_for_answers(server, grace_ms);
     atomic_store(&server->closing, true);
-    /* The library forbids stopping while anything is suspended; since `closing` nothing stays so. */
+    /* The library forbids stopping while anything is suspended; since `closing` nothing stays so.
+     */
     while (look(server, true).suspended > 0)
         sleep_ms(1);
     MHD_stop_daemon(server->daemon);

@@ -1,9 +1,10 @@
 /* Suspension, and the watcher.
  *
- * libmicrohttpd wants every MHD_suspend_connection() on the worker and exactly one MHD_resume_connection() for it, and
- * forgets suspended sockets entirely. So: `wait` decides who resumes, and a thread of ours watches the sockets that
- * were ever suspended for a hang-up. That thread also ends connections that trickle: a head must be whole
- * idle_seconds after it could begin, a body must bring HTTP_BODY_LEAST bytes in each idle_seconds. */
+ * libmicrohttpd wants every MHD_suspend_connection() on the worker and exactly one
+ * MHD_resume_connection() for it, and forgets suspended sockets entirely. So: `wait` decides who
+ * resumes, and a thread of ours watches the sockets that were ever suspended for a hang-up. That
+ * thread also ends connections that trickle: a head must be whole idle_seconds after it could
+ * begin, a body must bring HTTP_BODY_LEAST bytes in each idle_seconds. */
 #include "http/http_int.h"
 
 #include "base/arena.h"
@@ -129,12 +130,12 @@ void http_table_remove(struct http_server *server, struct http_connection *conne
     (void)pthread_mutex_unlock(&server->table_lock);
 }
 
-/* An event may be about a descriptor that has changed hands since: it is a hint, the socket tells. */
+/* An event may be about a descriptor that has changed hands since: it is a hint, the socket tells.
+ */
 static void on_hang_up(struct http_server *server, int fd)
 {
     (void)pthread_mutex_lock(&server->table_lock);
-    struct http_connection *connection =
-        (size_t)fd < server->table_size ? server->table[fd] : NULL;
+    struct http_connection *connection = (size_t)fd < server->table_size ? server->table[fd] : NULL;
     if (connection != NULL && hung_up(fd))
         http_wait_abort(connection);
     (void)pthread_mutex_unlock(&server->table_lock);
@@ -158,8 +159,8 @@ static bool is_stuck(struct http_connection *connection, uint32_t now)
     return false;
 }
 
-/* Shutting the socket down makes the library end the connection; the descriptor is valid as long as it is in the
- * table. */
+/* Shutting the socket down makes the library end the connection; the descriptor is valid as long as
+ * it is in the table. */
 static void sweep(struct http_server *server, uint32_t now)
 {
     (void)pthread_mutex_lock(&server->table_lock);
