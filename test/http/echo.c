@@ -2,8 +2,8 @@
  *
  *     echo [PORT [THREADS]]
  *
- * POST anything: the body comes back, or 600 bytes when there is none. GET /wait: suspended until GET /wake.
- * Build: make build/release/test/http/echo */
+ * POST anything: the body comes back, or 600 bytes when there is none. GET /wait: suspended until
+ * GET /wake. Build: make build/release/test/http/echo */
 #include "base/arena.h"
 #include "http/http.h"
 
