@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
+
+#include "base/arena.h"
 
 void die(const char *format, ...)
 {
@@ -18,19 +19,6 @@ void die(const char *format, ...)
     exit(1);
 }
 
-void *take_memory(size_t count, size_t size)
-{
-    void *memory = calloc(count == 0 ? 1 : count, size);
-    if (memory == NULL)
-        die("out of memory");
-    return memory;
-}
-
-void free_memory(void *memory)
-{
-    free(memory);
-}
-
 void bytes_reserve(struct bytes *bytes, size_t more)
 {
     if (bytes->cap - bytes->len >= more)
@@ -38,16 +26,13 @@ void bytes_reserve(struct bytes *bytes, size_t more)
     size_t cap = bytes->cap < 512 ? 512 : bytes->cap * 2;
     while (cap - bytes->len < more)
         cap *= 2;
-    char *ptr = realloc(bytes->ptr, cap);
-    if (ptr == NULL)
-        die("out of memory");
-    bytes->ptr = ptr;
+    bytes->ptr = heap_grow(bytes->ptr, cap);
     bytes->cap = cap;
 }
 
 void bytes_release(struct bytes *bytes)
 {
-    free(bytes->ptr);
+    heap_free(bytes->ptr);
     *bytes = (struct bytes){0};
 }
 
@@ -93,27 +78,6 @@ size_t bytes_find(struct str s, size_t from, struct str needle)
         return SIZE_MAX;
     const char *found = memmem(s.ptr + from, s.len - from, needle.ptr, needle.len);
     return found == NULL ? SIZE_MAX : (size_t)(found - s.ptr);
-}
-
-bool parse_u64(struct str s, uint64_t *out)
-{
-    uint64_t n = 0;
-    if (s.len == 0 || s.len > 19)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9')
-            return false;
-        n = n * 10 + (uint64_t)(s.ptr[i] - '0');
-    }
-    *out = n;
-    return true;
-}
-
-uint64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 uint64_t raise_descriptor_limit(void)

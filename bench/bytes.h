@@ -1,6 +1,5 @@
-/* Growing byte buffers of the benchmark programs. They stand apart from src/base on purpose: what
- * measures the server must not get slower or faster with the server's own code. Only the inline
- * part of base/str.h is shared. Running out of memory ends the program. */
+/* Growing byte buffers of the benchmark programs: reused for request after request, so that the
+ * steady state of a run allocates nothing. Running out of memory ends the program. */
 #ifndef KUMONIWA_BENCH_BYTES_H
 #define KUMONIWA_BENCH_BYTES_H
 
@@ -14,11 +13,6 @@ struct bytes {
 
 /* Prints "PROGRAM: text" on standard error and exits with 1. */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
-
-/* Zeroed memory for `count` items; never NULL. Freed by free_memory() or by the end of the program.
- */
-void *take_memory(size_t count, size_t size) __attribute__((returns_nonnull));
-void free_memory(void *memory);
 
 /* Makes room for `more` bytes behind len. */
 void bytes_reserve(struct bytes *bytes, size_t more);
@@ -46,11 +40,6 @@ void bytes_append_json(struct bytes *bytes, struct str s);
 
 /* Index of needle in s at or after `from`, or SIZE_MAX. */
 size_t bytes_find(struct str s, size_t from, struct str needle);
-
-/* Strict decimal, the whole string. */
-bool parse_u64(struct str s, uint64_t *out);
-
-uint64_t monotonic_ns(void);
 
 /* Raises the limit of open descriptors to the hard limit; returns it. */
 uint64_t raise_descriptor_limit(void);

@@ -172,7 +172,7 @@ static bool read_header(struct conn *conn, struct str line, bool *has_length)
     static const struct str connection = STR_INIT("connection");
     if (name_is(line, length)) {
         uint64_t n;
-        if (!parse_u64(value_of(line, length), &n) || n > REPLY_MAX)
+        if (!str_to_u64(value_of(line, length), &n) || n > REPLY_MAX)
             return false;
         conn->body_len = (size_t)n;
         *has_length = true;
@@ -196,7 +196,7 @@ static bool read_head(struct conn *conn)
     uint64_t status;
     bool has_length = false;
     if (head.len < 16 || memcmp(head.ptr, "HTTP/1.", 7) != 0 ||
-        !parse_u64(str_make(head.ptr + 9, 3), &status))
+        !str_to_u64(str_make(head.ptr + 9, 3), &status))
         return false;
     conn->status = (int)status;
     conn->chunked = conn->until_close = false;

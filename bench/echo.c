@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "bytes.h"
 
 enum { EVENTS = 256, HEAD_MAX = 16 * 1024, READ_SIZE = 64 * 1024 };
@@ -45,7 +46,7 @@ static bool read_length(struct str head, uint64_t *length)
             size_t from = at + name.len;
             while (from < end && head.ptr[from] == ' ')
                 from++;
-            return parse_u64(str_make(head.ptr + from, end - from), length);
+            return str_to_u64(str_make(head.ptr + from, end - from), length);
         }
         if (end - at > encoding.len && strncasecmp(head.ptr + at, encoding.ptr, encoding.len) == 0)
             return false;
@@ -57,7 +58,7 @@ static bool read_length(struct str head, uint64_t *length)
 static void drop(struct peer *peer)
 {
     close(peer->fd);
-    free_memory(peer);
+    heap_free(peer);
 }
 
 /* A client that leaves so many answers unread that the socket is full is not one of a benchmark:
@@ -117,7 +118,7 @@ static void take_peers(const struct echo *echo)
         int fd = accept4(echo->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        struct peer *peer = take_memory(1, sizeof *peer);
+        struct peer *peer = heap_alloc(sizeof *peer);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
         peer->fd = fd;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -159,11 +160,11 @@ int main(int argc, char **argv)
         {"size", required_argument, NULL, 's'},
         {NULL, 0, NULL, 0},
     };
-    struct echo *echo = take_memory(1, sizeof *echo);
+    struct echo *echo = heap_alloc(sizeof *echo);
     uint64_t port = 4600, size = 106; /* as long as the answer to SendMessage */
     for (int flag; (flag = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
         uint64_t *value = flag == 'p' ? &port : &size;
-        if (flag == '?' || !parse_u64(str_from_c(optarg), value))
+        if (flag == '?' || !str_to_u64(str_from_c(optarg), value))
             die("usage: echo [--port N] [--size BYTES]");
     }
     if (port > UINT16_MAX || size > 1 << 20)

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+#include "base/time.h"
 #include "process.h"
 #include "report.h"
 
@@ -86,7 +88,7 @@ static void begin_counts(struct loop *loop, uint64_t now)
 static void end_counts(struct load *load)
 {
     struct counts *counts = &load->counts;
-    counts->end_ns = monotonic_ns();
+    counts->end_ns = time_monotonic_ns();
     counts->client_cpu_us = own_cpu_us() - counts->client_cpu_us;
     counts->server_cpu_us = process_cpu_us(load->options.server_pid) - counts->server_cpu_us;
 }
@@ -126,7 +128,7 @@ static void make_idle(struct loop *loop, struct conn *conn)
 {
     loop->busy--;
     if (loop->interval_ns == 0)
-        send_next(loop, conn, monotonic_ns());
+        send_next(loop, conn, time_monotonic_ns());
     else
         loop->idle[loop->idle_count++] = conn;
 }
@@ -135,7 +137,7 @@ static void take_reply(struct loop *loop, struct conn *conn, const struct reply 
 {
     struct load *load = loop->load;
     struct operation_count *count = &load->counts.operations[conn->operation];
-    uint64_t latency = monotonic_ns() - conn->start_ns, messages = 0;
+    uint64_t latency = time_monotonic_ns() - conn->start_ns, messages = 0;
     loop->failures_in_row = 0;
     loop->answered++;
     switch (load->workload->check(load, conn, reply, &messages)) {
@@ -227,10 +229,10 @@ static int run_loop(struct load *load)
 {
     struct loop loop = {.load = load};
     struct epoll_event events[EVENTS];
-    uint64_t now = monotonic_ns();
+    uint64_t now = time_monotonic_ns();
     uint64_t warm_ns = now + (uint64_t)(load->options.warm_up * 1e9);
 
-    loop.idle = take_memory(load->conn_count, sizeof *loop.idle);
+    loop.idle = heap_alloc(load->conn_count * sizeof *loop.idle);
     loop.interval_ns = load->options.rate > 0 ? (uint64_t)(1e9 / load->options.rate) : 0;
     loop.due_ns = now;
     if (load->workload->bounded)
@@ -244,14 +246,14 @@ static int run_loop(struct load *load)
             send_due(&loop, now);
         int count = wait_for_events(&loop, events, now);
         run_events(&loop, events, count);
-        now = monotonic_ns();
+        now = time_monotonic_ns();
     }
     end_counts(load);
     /* Requests of the open loop that came due and never left: the server is slower than the rate.
      */
     uint64_t unsent =
         loop.interval_ns != 0 && loop.due_ns < now ? (now - loop.due_ns) / loop.interval_ns : 0;
-    free_memory(loop.idle);
+    heap_free(loop.idle);
     return report_run(load, unsent);
 }
 
@@ -320,7 +322,7 @@ static void print_help(void)
 static uint64_t number(const char *flag, const char *text)
 {
     uint64_t n;
-    if (!parse_u64(str_from_c(text), &n))
+    if (!str_to_u64(str_from_c(text), &n))
         die("--%s wants a whole number, not %s", flag, text);
     return n;
 }
@@ -446,12 +448,12 @@ int main(int argc, char **argv)
     while (load.filler.len < options->body_bytes)
         bytes_append(&load.filler, STR("k"));
     /* So that the messages of two runs on one queue differ. */
-    load.sequence = monotonic_ns() << 20;
+    load.sequence = time_monotonic_ns() << 20;
     load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (load.epoll_fd < 0)
         die("epoll_create1: %s", strerror(errno));
     load.conn_count = options->connections;
-    load.conns = take_memory(load.conn_count, sizeof *load.conns);
+    load.conns = heap_alloc(load.conn_count * sizeof *load.conns);
 
     if (load.workload->prepare != NULL)
         load.workload->prepare(&load);
@@ -459,7 +461,7 @@ int main(int argc, char **argv)
 
     for (size_t i = 0; i < load.conn_count; i++)
         conn_release(&load.conns[i]);
-    free_memory(load.conns);
+    heap_free(load.conns);
     close(load.epoll_fd);
     signer_release(&load.signer);
     bytes_release(&load.endpoint.host);

@@ -10,6 +10,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+#include "base/time.h"
 #include "process.h"
 #include "report.h"
 
@@ -74,7 +76,7 @@ static void take_poll_reply(struct longpoll *poll, struct conn *conn, const stru
             poll->result.surplus++;
         } else {
             poll->woken = conn;
-            poll->woken_ns = monotonic_ns();
+            poll->woken_ns = time_monotonic_ns();
             conn->handle.len = 0;
             bytes_append(&conn->handle, handle);
         }
@@ -134,8 +136,8 @@ static bool step(struct longpoll *poll, int timeout_ms)
 
 static void pass_time(struct longpoll *poll, uint64_t ms)
 {
-    uint64_t end = monotonic_ns() + ms * 1000000;
-    for (uint64_t now = monotonic_ns(); now < end; now = monotonic_ns())
+    uint64_t end = time_monotonic_ns() + ms * 1000000;
+    for (uint64_t now = time_monotonic_ns(); now < end; now = time_monotonic_ns())
         step(poll, (int)((end - now) / 1000000) + 1);
 }
 
@@ -161,9 +163,9 @@ static uint64_t count_parked(const struct load *load)
 
 static void wait_for_control(struct longpoll *poll, bool wants_wake)
 {
-    uint64_t end = monotonic_ns() + ROUND_TIMEOUT_MS * 1000000ULL;
+    uint64_t end = time_monotonic_ns() + ROUND_TIMEOUT_MS * 1000000ULL;
     while (!poll->control_answered || (wants_wake && poll->woken == NULL)) {
-        if (!step(poll, ROUND_TIMEOUT_MS) || monotonic_ns() > end)
+        if (!step(poll, ROUND_TIMEOUT_MS) || time_monotonic_ns() > end)
             die("%s", poll->control_answered ? "a message was sent and no poll woke"
                                              : "the control connection is not answered");
     }
@@ -182,7 +184,7 @@ static void run_round(struct longpoll *poll)
     struct request request;
     poll->woken = NULL;
     build_send_message(load, &poll->control, &request);
-    uint64_t start_ns = monotonic_ns();
+    uint64_t start_ns = time_monotonic_ns();
     send_control(poll, &request);
     wait_for_control(poll, true);
     histogram_add(&poll->result.wake, poll->woken_ns - start_ns);
@@ -199,7 +201,7 @@ static void run_round(struct longpoll *poll)
 
 int run_longpoll(struct load *load)
 {
-    struct longpoll *poll = take_memory(1, sizeof *poll);
+    struct longpoll *poll = heap_alloc(sizeof *poll);
     uint64_t pid = load->options.server_pid;
     poll->load = load;
     poll->result.rss_idle = process_rss(pid);
@@ -219,6 +221,6 @@ int run_longpoll(struct load *load)
     poll->result.parked = count_parked(load);
     int code = report_longpoll(load, &poll->result);
     conn_release(&poll->control);
-    free_memory(poll);
+    heap_free(poll);
     return code;
 }

@@ -7,11 +7,20 @@ struct hmac_key {
     SHA256_CTX inner, outer;
 };
 
+/* The one-call SHA256() of OpenSSL 3 looks the algorithm up under a lock every time. */
+static void sha256(struct str data, uint8_t out[SHA256_DIGEST_LENGTH])
+{
+    SHA256_CTX state;
+    SHA256_Init(&state);
+    SHA256_Update(&state, data.ptr, data.len);
+    SHA256_Final(out, &state);
+}
+
 static void hmac_prepare(struct hmac_key *key, const uint8_t *secret, size_t len)
 {
     uint8_t block[SHA256_CBLOCK] = {0}, pad[SHA256_CBLOCK];
     if (len > sizeof block)
-        SHA256(secret, len, block);
+        sha256(str_make((const char *)secret, len), block);
     else
         memcpy(block, secret, len);
     for (size_t i = 0; i < sizeof pad; i++)
@@ -150,7 +159,7 @@ static void signature(struct signer *signer, const struct request *request,
     bytes_append(canonical, bytes_str(signed_names));
     bytes_append(canonical, STR("\n"));
     bytes_append(canonical, payload_hash);
-    SHA256((const uint8_t *)canonical->ptr, canonical->len, digest);
+    sha256(bytes_str(canonical), digest);
 
     canonical->len = 0;
     bytes_append(canonical, STR("AWS4-HMAC-SHA256\n"));
@@ -182,7 +191,7 @@ void sign_request(struct signer *signer, const struct request *request, struct b
     uint8_t digest[SHA256_DIGEST_LENGTH];
 
     update_date(signer);
-    SHA256((const uint8_t *)request->body.ptr, request->body.len, digest);
+    sha256(request->body, digest);
     append_digest(&hash, digest);
     signature(signer, request, &names, bytes_str(&hash), &result);
 

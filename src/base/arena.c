@@ -61,25 +61,30 @@ struct arena {
 _Static_assert(sizeof(struct arena) % ALIGNMENT == 0, "the first chunk begins aligned");
 _Static_assert(sizeof(struct chunk) % ALIGNMENT == 0, "a chunk's memory begins aligned");
 
-static void poison(char *memory, size_t size)
-{
 #ifdef ARENA_ASAN
+/* Not inlined: the compiler would take poisoning fresh memory for reading it. */
+__attribute__((noinline)) static void poison(char *memory, size_t size)
+{
     __asan_poison_memory_region(memory, size);
-#else
-    (void)memory;
-    (void)size;
-#endif
 }
 
 static void unpoison(char *memory, size_t size)
 {
-#ifdef ARENA_ASAN
     __asan_unpoison_memory_region(memory, size);
+}
 #else
+static void poison(char *memory, size_t size)
+{
     (void)memory;
     (void)size;
-#endif
 }
+
+static void unpoison(char *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
+}
+#endif
 
 __attribute__((noreturn, cold)) static void out_of_memory(void)
 {

@@ -23,7 +23,7 @@ void blob_store_close(struct blob_store *store);
 /* Writing. RESULT_FULL: the disk is full; discard. */
 RESULT blob_create(struct blob_store *store, struct blob_writer **out);
 RESULT blob_append(struct blob_writer *writer, struct str bytes);
-/* Ends the writing; the file is in place but not yet alive. Frees the writer. */
+/* Ends the writing; the file is in place but not yet alive. Frees the writer, whatever the result. */
 RESULT blob_publish(struct blob_writer *writer, struct blob_id *id, uint64_t *size);
 void blob_discard(struct blob_writer *writer);
 
@@ -31,8 +31,11 @@ void blob_discard(struct blob_writer *writer);
 RESULT blob_retain(struct blob_store *store, struct kv_txn *txn, const struct blob_id *id);
 /* In the transaction that drops the record; the file goes once the commit is through, when blob_collect() runs. */
 RESULT blob_release(struct blob_store *store, struct kv_txn *txn, const struct blob_id *id);
-/* Removes up to limit files that were released, and their entries. Called by the clean-up job. */
+/* Removes up to limit files that were released, and their entries. Called by the clean-up job. A file stays for some
+ * seconds after its release: a reader that began before it may be about to open it. */
 RESULT blob_collect(struct blob_store *store, struct kv *kv, size_t limit, size_t *removed);
+/* Tests: how long that is. Default 5000. */
+void blob_store_set_grace(struct blob_store *store, int64_t ms);
 /* A published blob whose transaction failed: removes the file. */
 void blob_drop(struct blob_store *store, const struct blob_id *id);
 

@@ -21,7 +21,7 @@ struct key {
     bool overflow;       /* more than KV_KEY_MAX: key_bytes() is absent and kv_* refuse it */
     bool large;          /* bytes are in `big` */
     char small[190];
-    char *big;           /* in the arena given to key_init_large() */
+    char *big;           /* in the arena */
     struct arena *arena;
 };
 

@@ -1,0 +1,138 @@
+/* Between the files of kv_lmdb: what an open store is made of. See README.md for the algorithms.
+ *
+ *   kv_lmdb.c          opening, transactions, the pool of readers
+ *   kv_lmdb_group.c    durability `power`: transactions share a commit
+ *   kv_lmdb_space.c    blocks of the file are there before a page is written
+ *   kv_lmdb_chapter.c  get, put and delete; keys longer than LMDB's
+ *   kv_lmdb_cursor.c   walking
+ *   kv_lmdb_copy.c     copies */
+#ifndef KUMONIWA_STORE_KV_LMDB_INT_H
+#define KUMONIWA_STORE_KV_LMDB_INT_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "store/kv.h"
+
+enum {
+    KV_SEGMENT = 480,                        /* bytes of a key that one level holds */
+    KV_ID = 8,                               /* bytes of a chapter's id */
+    KV_LEVELS = KV_KEY_MAX / KV_SEGMENT + 1, /* the longest key: 8 markers and a rest */
+    KV_READERS = 512,                        /* reading transactions at one time */
+};
+
+/* LMDB's two trees of ours. */
+enum kv_tree { KV_MAIN, KV_CHAPTERS, KV_TREES };
+
+/* What one tree has taken in the running transaction. */
+struct kv_tree_growth {
+    bool known; /* the rest is filled in; done when the transaction first writes to the tree */
+    unsigned depth;
+    uint64_t leaves, branches; /* pages when the transaction began */
+    uint64_t pages, overflow;  /* leaf and branch pages, overflow pages: after the last write */
+    uint64_t touches;          /* paths that writes may have copied */
+};
+
+/* Only the writing transaction touches it. Pages are counted from above: the truth is never more.
+ */
+struct kv_space {
+    int fd;
+    /* fallocate(2); tests put their own here. */
+    int (*allocate)(int fd, int mode, off_t offset, off_t len);
+    uint64_t page_size;
+    uint64_t map_size;
+    uint64_t allocated; /* bytes of the file that have blocks, from its beginning */
+    uint64_t first;     /* the page after the last one used when the transaction began */
+    uint64_t created;   /* pages new in the trees */
+    uint64_t overflow; /* pages taken for large values: contiguous, so not surely from free pages */
+    uint64_t freed;    /* overflow pages given up */
+    uint64_t free_list;  /* pages of LMDB's own list of free pages */
+    uint64_t spare;      /* free pages inside the file, known when `full` */
+    bool full;           /* the file could not grow in this transaction */
+    bool shares_blocks;  /* the file system may share written blocks with a copy (reflinks) */
+    bool tight;          /* it does, and is nearly full: deletions only */
+    uint64_t refused_at; /* monotonic ns of the last refusal: not tried again at once; 0: none */
+    struct kv_tree_growth trees[KV_TREES];
+};
+
+struct kv_group;
+
+struct kv_txn {
+    struct kv *kv;
+    MDB_txn *txn;
+    bool writing;
+    enum result failed;         /* what a write failed with: the commit fails with it too */
+    uint64_t writes;            /* cursors compare it to know whether they stand where they stood */
+    struct kv_cursor *cursors;  /* open ones */
+    struct kv_txn *next_free;   /* in the pool */
+    struct kv_txn *next_reader; /* of all readers ever made */
+    _Atomic uint64_t snapshot;  /* id of the state that a reader sees; 0: at rest */
+};
+
+struct kv {
+    MDB_env *env;
+    MDB_dbi trees[KV_TREES];
+    enum kv_durability durability;
+    bool mapped_writes; /* MDB_WRITEMAP */
+    bool (*write_hook)(void *context);
+    void *hook_context;
+    pthread_mutex_t pool_lock;
+    struct kv_txn *pool;    /* readers at rest */
+    struct kv_txn *readers; /* all readers */
+    struct kv_txn writer;   /* the one that writes; guarded by LMDB's lock, or by the group's */
+    struct kv_space space;
+    struct kv_group *group; /* durability `power` alone */
+};
+
+/* kv_lmdb.c */
+/* The result for a return code of LMDB's: full, or a fault that is logged with what was tried. */
+RESULT kv_result(const char *what, int code);
+/* The same in a transaction that cannot commit any more. */
+RESULT kv_fail(struct kv_txn *txn, enum result result);
+/* Asks the test's hook. RESULT_FULL when it refuses. */
+RESULT kv_hook(struct kv *kv);
+
+/* kv_lmdb_group.c */
+RESULT kv_group_open(struct kv *kv);
+void kv_group_close(struct kv *kv);
+RESULT kv_group_begin(struct kv *kv);
+RESULT kv_group_commit(struct kv *kv);
+void kv_group_abort(struct kv *kv);
+
+/* kv_lmdb_space.c */
+RESULT kv_space_open(struct kv *kv);
+void kv_space_close(struct kv *kv);
+RESULT kv_space_begin(struct kv *kv, MDB_txn *txn);
+/* Before a value of so many bytes is put into the tree, or an entry deleted from it. */
+RESULT kv_space_before(struct kv_txn *txn, enum kv_tree tree, size_t value_size, bool deleting);
+RESULT kv_space_after(struct kv_txn *txn, enum kv_tree tree, size_t value_size);
+
+/* kv_lmdb_chapter.c */
+bool kv_find_chapter(MDB_val marker, char id[KV_ID]);
+
+/* kv_lmdb_cursor.c */
+void kv_cursors_close(struct kv_txn *txn);
+
+static inline MDB_val kv_val(struct str s)
+{
+    /* LMDB takes void *, and writes through it only where MDB_RESERVE is asked for. */
+    union {
+        const char *in;
+        void *out;
+    } cast = {.in = s.ptr == NULL ? "" : s.ptr};
+    return (MDB_val){.mv_size = s.len, .mv_data = cast.out};
+}
+static inline struct str kv_str(MDB_val val)
+{
+    return (struct str){.ptr = val.mv_data == NULL ? "" : val.mv_data, .len = val.mv_size};
+}
+/* The key of the chapter's entry for this segment, in memory of the caller. */
+struct kv_chapter_key {
+    char bytes[KV_ID + KV_SEGMENT];
+    size_t len;
+};
+void kv_chapter_key(struct kv_chapter_key *key, const char id[KV_ID], struct str segment);
+
+#endif
