@@ -111,8 +111,36 @@ RESULT wire_json_decode(struct arena *arena, const struct wire_model *model, uin
                         struct str text, void *value, struct wire_failure *failure);
 
 /* One event of an output event stream, framed (prelude, headers, CRCs). member: index within the event stream union;
- * value: the member's struct. wire_encode_event_error frames a modelled exception. */
+ * value: the member's struct. A member that is an exception becomes an exception frame. */
 RESULT wire_encode_event(struct arena *arena, const struct wire_route *route, uint16_t union_shape,
                          uint16_t member, const void *value, struct str *frame);
+/* The frame that goes before all events in JSON and CBOR: the output's members beside the stream. */
+RESULT wire_encode_initial_response(struct arena *arena, const struct wire_route *route,
+                                    const void *out, struct str *frame);
+/* An error that the stream's union does not name. */
+RESULT wire_encode_event_error(struct arena *arena, struct str code, struct str message,
+                               struct str *frame);
+
+/* One frame of a client's event stream. Values are as they came, big-endian; booleans have none. */
+struct wire_frame_header {
+    struct str name;
+    struct str value;
+    uint8_t type; /* 0 true, 1 false, 2-5 numbers of 1-8 bytes, 6 bytes, 7 string, 8 timestamp, 9 UUID */
+};
+struct wire_frame {
+    struct wire_frame_header *headers;
+    size_t header_count;
+    struct str payload;
+};
+enum wire_frame_state {
+    WIRE_FRAME_WHOLE,
+    WIRE_FRAME_PARTIAL, /* more bytes are needed */
+    WIRE_FRAME_BROKEN,  /* a length or checksum is wrong: the connection is of no use any more */
+};
+/* The first frame of bytes, borrowed from them; *used: its length. */
+enum wire_frame_state wire_decode_frame(struct arena *arena, struct str bytes,
+                                        struct wire_frame *frame, size_t *used);
+/* The string header of that name, or absent. */
+struct str wire_frame_string(const struct wire_frame *frame, struct str name);
 
 #endif
