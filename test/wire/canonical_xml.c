@@ -106,7 +106,7 @@ static void on_end(void *context, const char *name)
         qsort(element->items, element->len, sizeof(*element->items), child_compare);
     for (size_t i = 0; i < element->len; i++)
         buf_append(&out, element->items[i].text);
-    if (element->len == 0)
+    if (element->len == 0 && tree->depth > 0)
         append_escaped(&out, buf_str(&element->text));
     else
         append_escaped(&out, str_trim(buf_str(&element->text)));
