@@ -272,15 +272,15 @@ class Service:
             if member.location is None:
                 fail("%s: %s.%s has the unknown location %s", self.name, owner, name, location)
         own_name = ref if source["type"] == "structure" else both  # a structure's is its root's
-        default = name
-        if self.protocol == "query" and both.get("flattened") and source["type"] == "list":
-            default = source["member"].get("locationName", default)  # as clients of query do
-        member.wire_name = own_name.get("locationName", default)
+        member.wire_name = own_name.get("locationName", name)
         if self.protocol == "rest-json" and location is None:
             member.json_name = own_name.get("locationName", name)
         if self.protocol == "ec2":
             fallback = capitalised(member.wire_name)
             member.query_name = both.get("queryName", fallback)
+        elif both.get("flattened") and source["type"] == "list":  # as clients of query do
+            item_name = source["member"].get("locationName", name)
+            member.query_name = own_name.get("locationName", item_name)
         else:
             member.query_name = member.wire_name
         member.namespace, member.prefix = namespace_of(both)

@@ -77,7 +77,8 @@ struct wire_member {
                             "member"; rest-xml: of a structure that is the payload the root element, else the
                             shape's name */
     uint32_t query_name; /* ec2: queryName, else locationName with its first letter upper, else the name with its
-                            first letter upper; other protocols: as wire_name */
+                            first letter upper; other protocols: as wire_name, but a flattened list without
+                            locationName takes its item's */
     uint32_t namespace_uri;    /* xmlNamespace of the member or its shape; 0: none */
     uint32_t namespace_prefix; /* 0: default namespace */
     uint32_t tag;              /* for records: given by hand, or a 28-bit hash of the name for model shapes */
