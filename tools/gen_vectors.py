@@ -59,8 +59,20 @@ extern const size_t vector_case_count;
 #endif
 """
 
+# Said by HTTP or of the request, not by the encoder.
+NOT_COMPARED = ("content-length", "x-amz-target")
 TOKEN = "00000000-0000-4000-8000-000000000000"
 FILES = ("input", "output", "legacy/input", "legacy/output")
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def as_aws_writes(text):
+    """Two spellings of the same: AWS ends a time with Z, and says whose fault it is."""
+    text = re.sub(r"(\d\d:\d\d:\d\d)\+00:00", r"\1Z", text)
+    return text.replace("<Type>SomeType</Type>", "<Type>Sender</Type>")
 
 
 def read_skips(path):
@@ -99,9 +111,10 @@ def mirror_shapes(shapes):
 class Suite:
     """One suite of a file: the two models and its cases."""
 
-    def __init__(self, prefix, source, common):
-        self.prefix, self.cases = prefix, []
+    def __init__(self, prefix, source, common, legacy):
+        self.prefix, self.cases, self.legacy = prefix, [], legacy
         self.shapes = copy.deepcopy(source["shapes"])
+        self.mark_payloads(source["cases"])
         self.mark_errors(source["cases"])
         metadata = dict(source["metadata"])
         metadata.setdefault("targetPrefix", "Target")
@@ -110,6 +123,13 @@ class Suite:
         self.mirror = self.service(plain, mirror_shapes(source["shapes"]), common, "m")
         for number, case in enumerate(source["cases"]):
             self.add(number, case)
+
+    def mark_payloads(self, cases):
+        """The older vectors name the payload where they use the shape."""
+        for case in cases:
+            for ref in (case["given"].get("input", {}), case["given"].get("output", {})):
+                if "payload" in ref:
+                    self.shapes[ref["shape"]]["payload"] = ref["payload"]
 
     def mark_errors(self, cases):
         for case in cases:
@@ -130,12 +150,29 @@ class Suite:
 
     def add(self, number, case):
         given = case["given"]
+        if self.legacy and "response" in case and "output" in given:
+            self.name_roots(given, case["response"].get("body") or "")
         self.model.add_operation(given["name"], given, {})
         operation = self.model.operations[-1]
         empty = self.model.shapes[0].tag
         operation.input_tag = operation.input_tag or empty
         operation.output_tag = operation.output_tag or empty
         self.cases.append((number, case))
+
+
+    def name_roots(self, given, body):
+        """The older vectors' roots and wrappers follow no rule: taken from the answer."""
+        output = given["output"] = dict(given["output"])
+        root = re.match(r"<([A-Za-z]+)", body)
+        if self.model.protocol == "rest-xml" and root:
+            output.setdefault("locationName", root.group(1))
+            shape = self.shapes[output["shape"]]
+            if "payload" in shape:
+                payload = self.model.shape(output["shape"]).members
+                index = list(shape["members"]).index(shape["payload"])
+                payload[index].wire_name = root.group(1)
+        if self.model.protocol == "query" and "<%sResult>" % given["name"] not in body:
+            output.setdefault("resultWrapper", "")
 
 
 class CaseWriter:
@@ -199,19 +236,47 @@ class CaseWriter:
         ref = shape["members"][member]
         both = {**self.source(ref["shape"]), **ref}
         if both.get("jsonvalue"):
-            return {member: item}
+            return {member: json.loads(item) if isinstance(item, str) else item}
         if top and member == shape.get("payload") and both.get("streaming"):
             return {}  # not in memory
-        bound = both.get("location") in ("header", "headers", "querystring")
+        if request and both.get("location") == "querystring" and both["type"] == "map":
+            taken = {r.get("locationName", m) for m, r in shape["members"].items()
+                     if r.get("location") == "querystring" and m != member}  # fmt: skip
+            item = {key: value for key, value in item.items() if key not in taken}
         empty = isinstance(item, (list, dict)) and not item and both["type"] in ("list", "map")
-        if request and empty and (bound or self.drops_empty(both)):
+        if request and empty and self.drops_empty(both):
             return {}
         return {member: self.plain(ref["shape"], item)}
+
+    def sent_header(self, name):
+        for key, value in self.case.get("serialized", {}).get("headers", {}).items():
+            if key.lower() == name.lower():
+                return value
+        return None
+
+    def add_sent(self, name, params):
+        """What the client adds by itself and the server therefore sees."""
+        shape = self.source(name)
+        for member, ref in shape["members"].items():
+            if member in params:
+                continue
+            both = {**self.source(ref["shape"]), **ref}
+            header = self.sent_header(both.get("locationName", member))
+            if both.get("idempotencyToken"):
+                params[member] = TOKEN
+            elif both.get("location") == "header" and both["type"] == "string" and header:
+                params[member] = header
+            elif member == shape.get("payload") and both["type"] == "structure":
+                if self.case["serialized"].get("body"):
+                    params[member] = {}
 
     def drops_empty(self, both):
         """Empty lists and maps that the wire cannot tell from absent ones."""
         protocol = self.suite.model.protocol
-        return protocol == "ec2" or (protocol == "query" and both["type"] == "map") or (
+        location = both.get("location")
+        if location == "header":
+            return self.sent_header(both["locationName"]) is None
+        return location is not None or protocol == "ec2" or (protocol == "query" and both["type"] == "map") or (
             protocol in ("rest-xml", "query") and both.get("flattened"))
 
     def common(self, kind, name):
@@ -236,16 +301,17 @@ class CaseWriter:
         self.common("VECTOR_REQUEST", name)
         params = self.plain(name, self.case["params"], top=True) if name else {}
         if name:
-            for member, ref in self.source(name)["members"].items():
-                if ref.get("idempotencyToken") and member not in params:
-                    params[member] = TOKEN
-        self.text("json", json.dumps(params, ensure_ascii=False))
-        path, mark, query = sent["uri"].partition("?")
+            self.add_sent(name, params)
+        self.text("json", compact(params))
+        base = re.sub(r"^https?://[^/]*", "", endpoint or "").rstrip("/")
+        path, mark, query = sent["uri"][len(base) :].partition("?")
         self.text("method", sent.get("method", self.given.get("http", {}).get("method", "POST")))
         self.text("path", path)
         self.text("query", query if mark else None)
         host = re.sub(r"^https?://", "", endpoint or "https://example.com").split("/")[0]
-        self.text("host", sent.get("host", host))
+        self.text("host", sent.get("host", host).split("/")[0])
+        if "gzip" in (self.sent_header("Content-Encoding") or "") and not sent.get("body"):
+            self.skip = self.skip or "gives no body; compression is undone before wire/"
         body = sent.get("body") or ""
         headers = flatten_headers(sent.get("headers", {}))
         if self.suite.model.protocol in ("query", "ec2"):
@@ -268,17 +334,21 @@ class CaseWriter:
             name = self.bounds("output")
             self.common("VECTOR_RESPONSE", name)
             result = self.plain(name, self.case["result"], top=True, request=False) if name else {}
-            self.text("json", json.dumps(result, ensure_ascii=False))
+            self.text("json", compact(result))
             kind = self.format(name)
         body = answer.get("body")
         if body is None:
             kind = "NONE"
         elif protocol == "smithy-rpc-v2-cbor":
             body = base64.b64decode(body)
+        else:
+            body = as_aws_writes(body)
         self.number("body_kind", "VECTOR_BODY_" + kind)
         self.number("status", answer["status_code"])
         self.text("body", body)
-        self.headers(flatten_headers(answer.get("headers") or {}))
+        headers = flatten_headers(answer.get("headers") or {})
+        self.headers([(key, as_aws_writes(value)) for key, value in headers
+                      if key.lower() not in NOT_COMPARED])  # fmt: skip
 
     def format(self, name):
         """How the body is to be compared."""
@@ -296,23 +366,30 @@ class CaseWriter:
             return "JSON"
         return "CBOR" if protocol == "smithy-rpc-v2-cbor" else "XML"
 
+    def error_name(self):
+        """The shape of the error that the answer names."""
+        code = self.case.get("errorCode")
+        for ref in self.given.get("errors", ()):
+            details = self.source(ref["shape"]).get("error", {})
+            if code in (ref["shape"], details.get("code"), ref.get("error", {}).get("code")):
+                return ref["shape"]
+        return None
+
     def error(self, answer):
-        refs = self.given.get("errors")
-        if not refs:
-            self.skip = self.skip or "names no error shape"
-            self.common("VECTOR_ERROR", None)
-            return
-        name = refs[0]["shape"]
+        name = self.error_name()
         self.common("VECTOR_ERROR", name)
+        if name is None:
+            self.skip = self.skip or "an error that no model knows"
+            return
         index = next(i for i, e in enumerate(self.suite.model.errors) if e.name == name)
         self.number("error", index)
         details = self.case.get("error") or {}
         message = self.case.get("errorMessage") or details.get("message") or details.get("Message")
         if message is None:
             found = re.search(r"<[Mm]essage>(.*?)</", answer.get("body") or "")
-            message = found.group(1) if found else ""
+            message = found.group(1) if found else None
         self.text("message", message)
-        self.text("json", json.dumps(self.plain(name, details, request=False)))
+        self.text("json", compact(self.plain(name, details, request=False)))
 
     def write(self, endpoint):
         if "eventstream" in json.dumps(self.suite.shapes) and not self.skip:
@@ -346,7 +423,7 @@ def case_rows(folder, common, skips):
             with open(os.path.join(base, name), encoding="utf-8") as file:
                 sources = json.load(file)
             for number, source in enumerate(sources):
-                suite = Suite("v%d" % count, source, common)
+                suite = Suite("v%d" % count, source, common, kind.startswith("legacy"))
                 count += 1
                 place = "%s/%s:%d" % (kind, name[:-5], number)
                 for index, case in suite.cases:
