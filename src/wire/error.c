@@ -114,7 +114,7 @@ static void take_message(struct error *e)
     void *copy = arena_alloc_raw(e->arena, shape->size);
     memcpy(copy, e->detail, shape->size);
     struct str *message = member_place(member, copy);
-    if (str_is_absent(e->message))
+    if (str_is_empty(e->message))
         e->message = *message;
     *message = (struct str){0};
     e->detail = copy;
@@ -401,6 +401,8 @@ RESULT wire_encode_error(struct arena *arena, const struct wire_model *model,
     };
     struct wire_response made = {.status = error->status};
     take_message(&e);
+    if (str_is_empty(e.message))
+        e.message = (struct str){0};
     TRY(encode(&e, protocol, &made));
     wire_add_request_id(arena, model, reply->request_id, &made);
     *response = made;
