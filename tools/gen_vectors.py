@@ -284,7 +284,7 @@ class CaseWriter:
         return location is not None or protocol == "ec2" or (protocol == "query" and both["type"] == "map") or (
             protocol in ("rest-xml", "query") and both.get("flattened"))
 
-    def common(self, kind, name):
+    def common(self, kind, name, mirror_name=None):
         model, mirror = self.suite.model, self.suite.mirror
         self.number("kind", kind)
         self.number("model", "&%s_model" % self.suite.prefix)
@@ -292,7 +292,7 @@ class CaseWriter:
         self.number("protocol", "WIRE_PROTOCOL_" + model.protocols[0])
         self.number("operation", self.operation)
         self.number("shape", self.index(model, name))
-        self.number("mirror_shape", self.index(mirror, name))
+        self.number("mirror_shape", self.index(mirror, mirror_name or name))
 
     def headers(self, headers):
         if headers:
@@ -407,17 +407,18 @@ class CaseWriter:
 
     def event(self, stream, event, frame):
         """One frame of the answer's body. event: {member: value}; None: the initial response."""
-        shape = self.bounds("output") if event is None else stream
-        self.common("VECTOR_EVENT", shape)
         if event is None:
+            name = self.bounds("output")
+            self.common("VECTOR_EVENT", name)
             self.number("member", "VECTOR_INITIAL")
-            value = self.plain(shape, self.case["result"])
+            value = self.case["result"]
         else:
-            (member, value), = event.items()
-            self.number("member", list(self.source(stream)["members"]).index(member))
-            name = self.source(stream)["members"][member]["shape"]
-            self.number("mirror_shape", self.index(self.suite.mirror, name))
-            value = self.plain(name, value)
+            ((member, value),) = event.items()
+            members = self.source(stream)["members"]
+            name = members[member]["shape"]
+            self.common("VECTOR_EVENT", stream, name)
+            self.number("member", list(members).index(member))
+        value = self.plain(name, value)
         self.text("json", compact(value))
         self.text("body", frame)
         return self.row()
