@@ -155,8 +155,9 @@ def function_table(service):
                       "{\n    return %s_%s(call, in, out);\n}\n"
                       % (name, service.prefix, name))  # fmt: skip
         rows.append("    [%d] = thunk_%s," % (index, name))
+    count = max(len(service.operations), 1)
     return "%sstatic wire_function *const %sfunctions[%d] = {\n%s\n};\n" % (
-        "".join(thunks), service.table_prefix, max(len(service.operations), 1), "\n".join(rows) or "    NULL,")  # fmt: skip
+        "".join(thunks), service.table_prefix, count, "\n".join(rows) or "    NULL,")  # fmt: skip
 
 
 def model_rows(service):

@@ -1,8 +1,8 @@
 /* Memory by lifetime: process, connection, request, scratch. What is allocated from an arena lives
- * until the arena is reset or freed; nothing is freed alone. Arenas form a tree: freeing a parent frees
- * its children. An arena belongs to one thread at a time. malloc() is called in arena.c alone; running
- * out of memory ends the process (the store keeps what was acknowledged).
- * Under AddressSanitizer every allocation stands between red zones and reset memory is poisoned. */
+ * until the arena is reset or freed; nothing is freed alone. Arenas form a tree: freeing a parent
+ * frees its children. An arena belongs to one thread at a time. malloc() is called in arena.c
+ * alone; running out of memory ends the process (the store keeps what was acknowledged). Under
+ * AddressSanitizer every allocation stands between red zones and reset memory is poisoned. */
 #ifndef KUMONIWA_BASE_ARENA_H
 #define KUMONIWA_BASE_ARENA_H
 
@@ -10,14 +10,14 @@
 
 struct arena;
 
-/* first_chunk: bytes of the first chunk, taken together with the arena itself (0: a default of 1 KiB);
- * later chunks double up to 64 KiB. */
+/* first_chunk: bytes of the first chunk, taken together with the arena itself (0: a default of 1
+ * KiB); later chunks double up to 64 KiB. */
 struct arena *arena_new(size_t first_chunk);
 /* A child dies with its parent at the latest. */
 struct arena *arena_new_child(struct arena *parent);
 void arena_free(struct arena *arena);
-/* Forgets all allocations and children, runs the reset actions in reverse order, and keeps the first
- * chunk for reuse. */
+/* Forgets all allocations and children, runs the reset actions in reverse order, and keeps the
+ * first chunk for reuse. */
 void arena_reset(struct arena *arena);
 
 /* Zeroed memory, aligned to 16 bytes. Never NULL. */
@@ -27,7 +27,8 @@ void *arena_alloc_raw(struct arena *arena, size_t size) __attribute__((malloc, r
 /* count * size bytes, zeroed; ends the process on overflow. */
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size)
     __attribute__((malloc, returns_nonnull));
-/* Extends the newest allocation in place when it can, copies otherwise. The added part is not zeroed. */
+/* Extends the newest allocation in place when it can, copies otherwise. The added part is not
+ * zeroed. */
 void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_size)
     __attribute__((returns_nonnull));
 

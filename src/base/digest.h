@@ -12,7 +12,14 @@ void digest_sha256(struct str data, uint8_t out[SHA256_SIZE]);
 void digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE]);
 
 /* Running digests. The state is plain memory: it may be copied and abandoned. */
-enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_CRC32, DIGEST_CRC32C, DIGEST_CRC64NVME };
+enum digest_kind {
+    DIGEST_MD5,
+    DIGEST_SHA1,
+    DIGEST_SHA256,
+    DIGEST_CRC32,
+    DIGEST_CRC32C,
+    DIGEST_CRC64NVME
+};
 struct digest {
     enum digest_kind kind;
     _Alignas(16) uint8_t state[224];

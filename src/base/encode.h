@@ -15,8 +15,8 @@ bool hex_decode(struct arena *arena, struct str text, struct str *bytes);
 
 /* RFC 3986: all but A-Z a-z 0-9 - . _ ~ becomes %XX (upper case); '/' too unless keep_slash. */
 void percent_encode(struct buf *out, struct str s, bool keep_slash);
-/* False on a broken escape. plus_is_space: as in form bodies and query strings. Returns s itself when there
- * is nothing to decode. */
+/* False on a broken escape. plus_is_space: as in form bodies and query strings. Returns s itself
+ * when there is nothing to decode. */
 bool percent_decode(struct arena *arena, struct str s, bool plus_is_space, struct str *out);
 
 #endif

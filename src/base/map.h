@@ -1,6 +1,6 @@
-/* A hash map from strings to pointers, in insertion order when walked. Keys are borrowed: they must live as
- * long as the map. In an arena: nothing is freed alone. With arena NULL the map owns heap memory and
- * map_release() frees it. Not thread safe. */
+/* A hash map from strings to pointers, in insertion order when walked. Keys are borrowed: they must
+ * live as long as the map. In an arena: nothing is freed alone. With arena NULL the map owns heap
+ * memory and map_release() frees it. Not thread safe. */
 #ifndef KUMONIWA_BASE_MAP_H
 #define KUMONIWA_BASE_MAP_H
 

@@ -1,4 +1,5 @@
-/* Randomness. Secrets and ids come from the kernel through a per-thread buffer; tests fix the seed. */
+/* Randomness. Secrets and ids come from the kernel through a per-thread buffer; tests fix the seed.
+ */
 #ifndef KUMONIWA_BASE_RNG_H
 #define KUMONIWA_BASE_RNG_H
 

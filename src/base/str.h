@@ -60,8 +60,8 @@ size_t str_find(struct str s, struct str needle);
 struct str str_slice(struct str s, size_t from, size_t to);
 /* Without ASCII white space at both ends. */
 struct str str_trim(struct str s);
-/* Cuts at the first `separator`: *head is what stands before, *rest what follows. False when there is
- * none: *head is all of s and *rest absent. */
+/* Cuts at the first `separator`: *head is what stands before, *rest what follows. False when there
+ * is none: *head is all of s and *rest absent. */
 bool str_cut(struct str s, char separator, struct str *head, struct str *rest);
 /* Strict decimal, the whole string, in range; false otherwise and *out untouched. */
 bool str_to_i64(struct str s, int64_t *out);

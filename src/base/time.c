@@ -47,7 +47,7 @@ static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
 struct civil_time time_to_civil(int64_t ms)
 {
     int64_t days = floor_div(ms, DAY_MS);
-    int64_t in_day = ms - days * DAY_MS;
+    int64_t in_day = ms % DAY_MS + (ms % DAY_MS < 0 ? DAY_MS : 0);
     int64_t shifted = days + DAYS_TO_EPOCH;
     int64_t era = floor_div(shifted, DAYS_IN_ERA);
     int64_t day_of_era = shifted - era * DAYS_IN_ERA;

@@ -1,5 +1,6 @@
-/* Instants are int64_t milliseconds since 1970-01-01T00:00:00Z. The cloud's clock (which can be advanced) is
- * call_now() / clock_now() in src/cloud; what is here is the machine's and the calendar's. */
+/* Instants are int64_t milliseconds since 1970-01-01T00:00:00Z. The cloud's clock (which can be
+ * advanced) is call_now() / clock_now() in src/cloud; what is here is the machine's and the
+ * calendar's. */
 #ifndef KUMONIWA_BASE_TIME_H
 #define KUMONIWA_BASE_TIME_H
 
@@ -25,7 +26,8 @@ void time_format_http(struct buf *out, int64_t ms);
 /* 20261121T051500Z, as SigV4 writes it. */
 void time_format_basic(struct buf *out, int64_t ms);
 
-/* Each takes the whole string; false when it is not of the form, *ms untouched. iso8601 takes offsets
+/* Each takes the whole string; false when it is not of the form, *ms untouched. iso8601 takes
+ * offsets
  * (+09:00) and fractions; digits beyond milliseconds are cut. */
 bool time_parse_iso8601(struct str s, int64_t *ms);
 bool time_parse_http(struct str s, int64_t *ms);

@@ -1,5 +1,5 @@
 /* From an HTTP exchange to an operation and back: route, authenticate, decode, validate, run, encode, count. */
-#include <limits.h>
+#define ZLIB_CONST
 #include <zlib.h>
 
 #include "auth/chunked.h"
@@ -87,8 +87,9 @@ static struct request *request_new(struct server *server, struct http_exchange *
 
 static void request_set_route(struct request *request)
 {
-    request->routed = wire_route(&request->wire, request->signature.service,
-                                 request_bucket(request->wire.host), &request->route);
+    request->routed = wire_route(request->call.arena, request->call.cloud->index, &request->wire,
+                                 request->signature.service, request_bucket(request->wire.host),
+                                 &request->route);
     if (!request->routed)
         return;
     request->call.model = request->route.model;
@@ -286,7 +287,7 @@ static RESULT request_inflate(struct request *request, struct str body, struct s
     z_stream stream = {0};
     if (inflateInit2(&stream, 15 + 16) != Z_OK)
         return FAULT("inflateInit2 failed");
-    stream.next_in = (z_const Bytef *)body.ptr;
+    stream.next_in = (const Bytef *)body.ptr;
     stream.avail_in = (uInt)body.len;
     int state = Z_OK;
     while (state == Z_OK && !buf_is_full(&plain)) {

@@ -31,6 +31,7 @@ struct kv_tree_growth {
     bool known; /* the rest is filled in; done when the transaction first writes to the tree */
     unsigned depth;
     uint64_t leaves, branches; /* pages when the transaction began */
+    uint64_t pages_before;     /* leaf and branch pages when the transaction first wrote to it */
     uint64_t pages, overflow;  /* leaf and branch pages, overflow pages: after the last write */
     uint64_t touches;          /* paths that writes may have copied */
 };
@@ -48,11 +49,13 @@ struct kv_space {
     uint64_t created;   /* pages new in the trees */
     uint64_t overflow; /* pages taken for large values: contiguous, so not surely from free pages */
     uint64_t freed;    /* overflow pages given up */
-    uint64_t free_list;  /* pages of LMDB's own list of free pages */
-    uint64_t spare;      /* free pages inside the file, known when `full` */
-    bool full;           /* the file could not grow in this transaction */
-    bool shares_blocks;  /* the file system may share written blocks with a copy (reflinks) */
-    bool tight;          /* it does, and is nearly full: deletions only */
+    uint64_t free_list;      /* pages of LMDB's own list of free pages */
+    uint64_t free_list_runs; /* those of them that stand side by side */
+    uint64_t spare;          /* free pages inside the file, known when `full` */
+    bool full;               /* the file could not grow in this transaction */
+    bool must_not_grow;      /* it has eaten into the reserve */
+    bool shares_blocks;      /* the file system may share written blocks with a copy (reflinks) */
+    bool tight;              /* it does, and is nearly full: deletions only */
     uint64_t refused_at; /* monotonic ns of the last refusal: not tried again at once; 0: none */
     struct kv_tree_growth trees[KV_TREES];
 };

@@ -26,11 +26,11 @@
 #include "base/time.h"
 
 enum {
-    DELETE_RESERVE = 512, /* pages: 2 MiB */
+    DELETE_RESERVE = 256, /* pages: 1 MiB */
     COMMIT_MARGIN = 48,
     ENTRIES_PER_PAGE = 256, /* of the free list, at worst half full */
     MIB = 1024 * 1024,
-    STEP_MIN = 4 * MIB,
+    STEP_MIN = MIB,
     STEP_MAX = 64 * MIB,
     /* A hole behind the blocks: were the bound ever wrong on a disk with room, the hole would take
        it. */
@@ -84,9 +84,9 @@ static bool grow(struct kv_space *space, uint64_t needed)
     uint64_t now = time_monotonic_ns();
     if (needed > space->map_size || (space->refused_at != 0 && now - space->refused_at < RETRY_NS))
         return false;
-    uint64_t step = space->allocated / 8;
+    uint64_t step = space->allocated / 4;
     step = step < STEP_MIN ? STEP_MIN : step > STEP_MAX ? STEP_MAX : step;
-    uint64_t target = round_up(needed, STEP_MIN / 4) + step;
+    uint64_t target = round_up(needed, STEP_MIN) + step;
     if (target > space->map_size)
         target = space->map_size;
     if (allocate_blocks(space, space->allocated, target) != 0) {
@@ -139,8 +139,11 @@ RESULT kv_space_open(struct kv *kv)
     uint64_t size = used + SLACK < space->map_size ? used + SLACK : space->map_size;
     if (kv->mapped_writes && ftruncate(space->fd, (off_t)size) != 0)
         return FAULT("ftruncate: %s", strerror(errno));
-    if (!grow(space, used + DELETE_RESERVE * space->page_size))
+    if (!grow(space, used + DELETE_RESERVE * space->page_size)) {
+        if (info.me_last_pgno <= 1)
+            return RESULT_FULL; /* new: not even its trees can be made */
         log_line(LOG_WARN, "store: the disk is full: only reading and deleting is possible");
+    }
     return RESULT_OK;
 }
 
@@ -167,8 +170,9 @@ RESULT kv_space_begin(struct kv *kv, MDB_txn *txn)
         return kv_result("beginning to write", code);
     space->first = info.me_last_pgno + 1;
     space->free_list = stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+    space->free_list_runs = stat.ms_overflow_pages;
     space->created = space->overflow = space->freed = space->spare = 0;
-    space->full = false;
+    space->full = space->must_not_grow = false;
     for (int i = 0; i < KV_TREES; i++)
         space->trees[i].known = false;
     /* A block shared with a copy needs another one when it is written, which nobody allocates
@@ -208,6 +212,7 @@ static RESULT know_tree(struct kv_txn *txn, enum kv_tree which)
         .leaves = stat.ms_leaf_pages + 1, /* a tree of its own has its root's entry elsewhere */
         .branches = stat.ms_branch_pages + stat.ms_depth,
         .pages = stat.ms_leaf_pages + stat.ms_branch_pages,
+        .pages_before = stat.ms_leaf_pages + stat.ms_branch_pages,
         .overflow = stat.ms_overflow_pages,
     };
     return RESULT_OK;
@@ -248,6 +253,21 @@ static uint64_t count_free_pages(struct kv *kv)
     return count;
 }
 
+/* Pages of the value itself; smaller ones may stand in a leaf. */
+static uint64_t large_pages(const struct kv_space *space, size_t value_size)
+{
+    return value_size >= space->page_size / 4 ? value_size / space->page_size + 2 : 0;
+}
+
+/* Is there room for `all` pages, `runs` of them side by side? The first come from free pages too,
+ * if need be. */
+static bool fits(const struct kv_space *space, uint64_t all, uint64_t runs)
+{
+    return (space->first + all) * space->page_size <=
+               space->allocated + space->spare * space->page_size &&
+           (space->first + runs) * space->page_size <= space->allocated;
+}
+
 RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size, bool deleting)
 {
     struct kv *kv = txn->kv;
@@ -257,14 +277,14 @@ RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size
     TRY(know_tree(txn, which));
     struct kv_tree_growth *tree = &space->trees[which];
     uint64_t touches = deleting ? 2 : 1;
-    uint64_t large = value_size >= space->page_size / 4 ? value_size / space->page_size + 2 : 0;
+    uint64_t large = space->overflow + large_pages(space, value_size);
     uint64_t trees = space->created + tree->depth + 3;
     for (int i = 0; i < KV_TREES; i++)
         trees += copies(&space->trees[i], i == (int)which ? touches : 0);
-    uint64_t contiguous = space->overflow + large + 2 * space->free_list + COMMIT_MARGIN +
-                          (trees + space->freed) / ENTRIES_PER_PAGE +
-                          (deleting ? 0 : DELETE_RESERVE);
-    uint64_t needed = (space->first + trees + contiguous) * space->page_size;
+    uint64_t runs = large + 2 * space->free_list_runs + (trees + space->freed) / ENTRIES_PER_PAGE;
+    uint64_t all = trees + runs + 2 * space->free_list + COMMIT_MARGIN;
+    uint64_t reserve = deleting ? 0 : DELETE_RESERVE;
+    uint64_t needed = (space->first + all + reserve) * space->page_size;
     tree->touches += touches;
     if (needed <= space->allocated)
         return RESULT_OK;
@@ -275,9 +295,14 @@ RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size
         space->full = true;
         space->spare = count_free_pages(kv);
     }
-    bool fits = needed <= space->allocated + space->spare * space->page_size &&
-                (space->first + contiguous) * space->page_size <= space->allocated;
-    return fits ? RESULT_OK : RESULT_FULL;
+    if (fits(space, all + reserve, runs + (large > 0 ? reserve : 0)))
+        return RESULT_OK;
+    /* Deletions leave room in the leaves, but few whole pages: a put into that room takes only
+     * copies, which come back. Half the reserve is for it, as long as no tree grows. */
+    if (large > 0 || !fits(space, all + reserve / 2, runs))
+        return RESULT_FULL;
+    space->must_not_grow = true;
+    return RESULT_OK;
 }
 
 RESULT kv_space_after(struct kv_txn *txn, enum kv_tree which, size_t value_size)
@@ -292,11 +317,11 @@ RESULT kv_space_after(struct kv_txn *txn, enum kv_tree which, size_t value_size)
     if (pages > tree->pages)
         space->created += pages - tree->pages;
     tree->pages = pages;
-    uint64_t large = value_size >= space->page_size / 4 ? value_size / space->page_size + 2 : 0;
+    uint64_t large = large_pages(space, value_size);
     space->overflow += large;
     /* What stood there before was given up. */
     if (tree->overflow + large > stat.ms_overflow_pages)
         space->freed += tree->overflow + large - stat.ms_overflow_pages;
     tree->overflow = stat.ms_overflow_pages;
-    return RESULT_OK;
+    return space->must_not_grow && pages > tree->pages_before ? RESULT_FULL : RESULT_OK;
 }

@@ -115,7 +115,7 @@ static bool read_string(struct reader *r, const struct head *head, struct str *o
         buf_init(&joined, r->arena, (size_t)(r->end - r->p));
         while (next_item(r, &pieces)) {
             struct head piece;
-            struct str text;
+            struct str text = {0};
             if (!read_head(r, &piece))
                 return false;
             if (piece.major != head->major || piece.info == CBOR_INDEFINITE)

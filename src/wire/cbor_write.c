@@ -224,7 +224,8 @@ RESULT wire_cbor_write(struct buf *out, const struct wire_model *model, uint16_t
 }
 
 RESULT wire_cbor_write_error(struct buf *out, const struct wire_model *model, struct str type,
-                             struct str message, uint16_t shape, const void *value)
+                             struct str message_name, struct str message, uint16_t shape,
+                             const void *value)
 {
     struct writer w = {.out = out, .model = model};
     uint64_t count = 1 + !str_is_absent(message);
@@ -234,7 +235,7 @@ RESULT wire_cbor_write_error(struct buf *out, const struct wire_model *model, st
     put_text(out, CBOR_TEXT, STR("__type"));
     put_text(out, CBOR_TEXT, type);
     if (!str_is_absent(message)) {
-        put_text(out, CBOR_TEXT, STR("message"));
+        put_text(out, CBOR_TEXT, message_name);
         put_text(out, CBOR_TEXT, message);
     }
     if (value != NULL)

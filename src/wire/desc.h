@@ -73,10 +73,12 @@ enum wire_member_flag {
 struct wire_member {
     uint32_t name;       /* the key in JSON and CBOR bodies of whatever protocol, and in messages: the model's name
                             (rest-json: of a body member the locationName where given) */
-    uint32_t wire_name;  /* XML, query, headers, labels: locationName where given, else the name; a flattened list
-                            without one takes its item's; list members of query/xml: "member", of ec2: "item" */
+    uint32_t wire_name;  /* XML, query, headers, labels: locationName where given, else the name, of a list's item
+                            "member"; rest-xml: of a structure that is the payload the root element, else the
+                            shape's name */
     uint32_t query_name; /* ec2: queryName, else locationName with its first letter upper, else the name with its
-                            first letter upper; other protocols: as wire_name */
+                            first letter upper; other protocols: as wire_name, but a flattened list without
+                            locationName takes its item's */
     uint32_t namespace_uri;    /* xmlNamespace of the member or its shape; 0: none */
     uint32_t namespace_prefix; /* 0: default namespace */
     uint32_t tag;              /* for records: given by hand, or a 28-bit hash of the name for model shapes */

@@ -34,17 +34,16 @@ RESULT wire_json_write(struct buf *out, const struct wire_model *model, uint16_t
 /* The members alone, ',' before each that is not the first of the object. *first is kept up to date. */
 RESULT wire_json_write_members(struct buf *out, const struct wire_model *model, uint16_t shape,
                                const void *value, bool *first);
-/* A quoted JSON string. */
-void wire_json_write_string(struct buf *out, struct str s);
 
 /* cbor.c */
 RESULT wire_cbor_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
                       struct str bytes, void *value, struct wire_failure *failure);
 RESULT wire_cbor_write(struct buf *out, const struct wire_model *model, uint16_t shape,
                        const void *value);
-/* An error's map: __type, message (absent: none) and the members of shape (value NULL: none). */
+/* An error's map: __type, the message under its name (absent: none) and the members of shape (value NULL: none). */
 RESULT wire_cbor_write_error(struct buf *out, const struct wire_model *model, struct str type,
-                             struct str message, uint16_t shape, const void *value);
+                             struct str message_name, struct str message, uint16_t shape,
+                             const void *value);
 
 /* xml.c: reader takes any root element. The writer writes <root xmlns=...> around the members (root 0: the members
  * alone); ec2 says how ec2's lists are written (<item>). */
@@ -83,5 +82,11 @@ void wire_time_write(struct buf *out, enum wire_time_format format, int64_t ms);
 /* error.c: x-amzn-RequestId and the like; appends to response->headers. */
 void wire_add_header(struct arena *arena, struct wire_response *response, struct str name,
                      struct str value);
+
+/* x-amzn-RequestId, or S3's pair; wire_encode_response() and wire_encode_error() add it for all protocols. */
+void wire_add_request_id(struct arena *arena, const struct wire_model *model, struct str request_id,
+                         struct wire_response *response);
+bool wire_is_s3(const struct wire_model *model);
+struct str wire_s3_host_id(struct arena *arena, struct str request_id);
 
 #endif

@@ -115,26 +115,32 @@ static bool url_read(struct call *call, struct str url, struct str *account, str
     return !str_is_empty(*name) && str_find_char(*name, '/') == SIZE_MAX;
 }
 
-RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue)
+RESULT queue_find_url(struct call *call, struct str url, struct sqs_queue *queue, bool *found)
 {
     struct str account, region, name;
-    bool found = false;
+    *found = false;
+    if (!url_read(call, url, &account, &region, &name))
+        return RESULT_OK;
+    return queue_find_name(call, account, region, name, queue, found);
+}
+
+static RESULT queue_missing(struct call *call)
+{
+    return call_fail(call, SQS_QUEUE_DOES_NOT_EXIST, "The specified queue does not exist%s.",
+                     call->protocol == WIRE_PROTOCOL_QUERY ? " for this wsdl version" : "");
+}
+
+RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue)
+{
+    bool found;
     /* The query protocol's oldest clients send to the queue's own path and name it nowhere else. */
     if (str_is_empty(url) && call->protocol == WIRE_PROTOCOL_QUERY && call->request != NULL &&
         call->request->path.len > 1)
         url = call->request->path;
     if (str_is_empty(url))
         return call_fail(call, SQS_MISSING_PARAMETER, "The request must contain the parameter QueueUrl.");
-    if (!url_read(call, url, &account, &region, &name))
-        return call_fail(call, SQS_INVALID_ADDRESS, "The address %.*s is not valid for this endpoint.",
-                         PRSTR(url));
-    TRY(queue_find_name(call, account, region, name, queue, &found));
-    if (!found)
-        return call_fail(call, SQS_QUEUE_DOES_NOT_EXIST,
-                         call->protocol == WIRE_PROTOCOL_QUERY
-                             ? "The specified queue does not exist for this wsdl version."
-                             : "The specified queue does not exist.");
-    return RESULT_OK;
+    TRY(queue_find_url(call, url, queue, &found));
+    return found ? RESULT_OK : queue_missing(call);
 }
 
 /* --- making ------------------------------------------------------------------------------------------------------- */
@@ -288,10 +294,7 @@ RESULT sqs_GetQueueUrl(struct call *call, const struct sqs_GetQueueUrlRequest *i
         str_is_empty(in->QueueOwnerAWSAccountId) ? call->account : in->QueueOwnerAWSAccountId;
     TRY(queue_find_name(call, owner, call->region, in->QueueName, &queue, &found));
     if (!found)
-        return call_fail(call, SQS_QUEUE_DOES_NOT_EXIST,
-                         call->protocol == WIRE_PROTOCOL_QUERY
-                             ? "The specified queue does not exist for this wsdl version."
-                             : "The specified queue does not exist.");
+        return queue_missing(call);
     out->QueueUrl = queue_url(call, &queue);
     return RESULT_OK;
 }

@@ -23,6 +23,7 @@ enum {
 /* Finds the queue that an URL names, in any form that clients use; *queue's strings are in the arena. RESULT_ERROR
  * with QueueDoesNotExist, MissingParameter or InvalidAddress. */
 RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue);
+RESULT queue_find_url(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
 /* By ARN or by name; *found tells. */
 RESULT queue_find_arn(struct call *call, struct str arn, struct sqs_queue *queue, bool *found);
 RESULT queue_find_name(struct call *call, struct str account, struct str region, struct str name,

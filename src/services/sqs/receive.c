@@ -1,0 +1,416 @@
+/* ReceiveMessage, Amazon SQS API Reference. */
+#include "services/sqs/sqs_int.h"
+#include "store/record.h"
+
+/* What one run of the function is about. */
+struct receiving {
+    struct call *call;
+    const struct sqs_ReceiveMessageRequest *in;
+    struct sqs_queue queue;
+    struct box box;
+    size_t limit;
+    int64_t due_ms;         /* of what is received */
+    int64_t first_due_ms;   /* in flight before */
+    struct sqs_queue dead;  /* the dead-letter queue, when there is one */
+    struct box dead_box;
+    bool has_dead;
+    struct sqs_ReceiveMessageResult *out;
+    struct sqs_attempt attempt;
+};
+
+/* --- parameters --------------------------------------------------------------------------------------------------- */
+
+static RESULT receive_check_range(struct call *call, struct opt_int value, const char *name, int32_t min,
+                                  int32_t max, const char *reason)
+{
+    if (!value.set || (value.value >= min && value.value <= max))
+        return RESULT_OK;
+    return call_fail(call, SQS_INVALID_PARAMETER_VALUE, "Value %d for parameter %s is invalid. Reason: %s",
+                     value.value, name, reason);
+}
+
+static RESULT receive_check(struct call *call, const struct sqs_ReceiveMessageRequest *in)
+{
+    TRY(receive_check_range(call, in->MaxNumberOfMessages, "MaxNumberOfMessages", 1, 10,
+                            "Must be between 1 and 10, if provided."));
+    TRY(receive_check_range(call, in->WaitTimeSeconds, "WaitTimeSeconds", 0, 20,
+                            "Must be >= 0 and <= 20, if provided."));
+    TRY(receive_check_range(call, in->VisibilityTimeout, "VisibilityTimeout", 0, SQS_VISIBILITY_MAX_S,
+                            "Must be >= 0 and <= 43200, if provided."));
+    struct str attempt = in->ReceiveRequestAttemptId;
+    if (!str_is_absent(attempt) && (attempt.len < 1 || attempt.len > 128))
+        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
+                         "Value %.*s for parameter ReceiveRequestAttemptId is invalid. Reason: "
+                         "ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. "
+                         "1 to 128 in length.",
+                         PRSTR(attempt));
+    return RESULT_OK;
+}
+
+/* --- what is shown of a message ------------------------------------------------------------------------------------- */
+
+static bool receive_wants(const struct str_list *names, struct str name)
+{
+    for (size_t i = 0; i < names->len; i++)
+        if (str_eq(names->items[i], STR("All")) || str_eq(names->items[i], name))
+            return true;
+    return false;
+}
+
+/* "All", ".*", "prefix.*" or a name (MessageAttributeNames). */
+static bool receive_wants_attribute(const struct str_list *names, struct str name)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        struct str wanted = names->items[i];
+        if (str_eq(wanted, STR("All")) || str_eq(wanted, name))
+            return true;
+        if (str_ends_with(wanted, STR(".*")) &&
+            str_starts_with(name, str_slice(wanted, 0, wanted.len - 2)))
+            return true;
+    }
+    return false;
+}
+
+static void receive_system(struct receiving *receiving, const struct sqs_message *message,
+                           const struct sqs_state *state, struct sqs_Message *shown)
+{
+    struct call *call = receiving->call;
+    const struct sqs_ReceiveMessageRequest *in = receiving->in;
+    if (in->AttributeNames.len == 0 && in->MessageSystemAttributeNames.len == 0)
+        return;
+    const struct str_map_entry all[] = {
+        {STR("SenderId"), message->sender},
+        {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
+        {STR("ApproximateReceiveCount"), str_format(call->arena, "%lld", (long long)state->receives)},
+        {STR("ApproximateFirstReceiveTimestamp"),
+         str_format(call->arena, "%lld", (long long)state->first_receive_ms)},
+        {STR("SequenceNumber"), message->sequence_number},
+        {STR("MessageDeduplicationId"), message->deduplication},
+        {STR("MessageGroupId"), message->group},
+        {STR("AWSTraceHeader"), message->trace},
+        {STR("DeadLetterQueueSourceArn"), message->dead_letter_source},
+    };
+    size_t count = sizeof all / sizeof all[0];
+    struct str_map map = {.items = ARENA_ARRAY(call->arena, count, struct str_map_entry)};
+    for (size_t i = 0; i < count; i++)
+        if (!str_is_absent(all[i].value) &&
+            (receive_wants(&in->AttributeNames, all[i].key) ||
+             receive_wants(&in->MessageSystemAttributeNames, all[i].key)))
+            map.items[map.len++] = all[i];
+    if (map.len > 0)
+        shown->Attributes = map;
+}
+
+static void receive_attributes(struct receiving *receiving, const struct sqs_message *message,
+                               struct sqs_Message *shown)
+{
+    struct call *call = receiving->call;
+    size_t count = message->attributes.len;
+    if (count == 0 || receiving->in->MessageAttributeNames.len == 0)
+        return;
+    struct sqs_MessageBodyAttributeMap map = {
+        .items = ARENA_ARRAY(call->arena, count, struct sqs_MessageBodyAttributeMap_entry)};
+    struct sqs_list_attribute chosen = {.items = ARENA_ARRAY(call->arena, count, struct sqs_attribute)};
+    for (size_t i = 0; i < count; i++) {
+        const struct sqs_attribute *attribute = &message->attributes.items[i];
+        if (!receive_wants_attribute(&receiving->in->MessageAttributeNames, attribute->name))
+            continue;
+        chosen.items[chosen.len++] = *attribute;
+        map.items[map.len].key = attribute->name;
+        map.items[map.len++].value = (struct sqs_MessageAttributeValue){
+            .StringValue = attribute->text,
+            .BinaryValue = attribute->bytes,
+            .DataType = attribute->type,
+        };
+    }
+    if (map.len == 0)
+        return;
+    shown->MessageAttributes = map;
+    shown->MD5OfMessageAttributes = sqs_attributes_md5(call->arena, &chosen);
+}
+
+static void receive_show(struct receiving *receiving, uint64_t sequence, const struct sqs_message *message,
+                         const struct sqs_state *state)
+{
+    struct call *call = receiving->call;
+    struct sqs_MessageList *list = &receiving->out->Messages;
+    if (list->items == NULL)
+        list->items = ARENA_ARRAY(call->arena, receiving->limit, struct sqs_Message);
+    struct sqs_Message *shown = &list->items[list->len++];
+    struct receipt receipt = {(uint64_t)receiving->queue.data_id, sequence, (uint64_t)state->receives};
+    *shown = (struct sqs_Message){
+        .MessageId = message->id,
+        .ReceiptHandle = receipt_make(call, &receipt),
+        .MD5OfBody = sqs_hex_md5(call->arena, message->body_md5),
+        .Body = message->body,
+    };
+    receive_system(receiving, message, state, shown);
+    receive_attributes(receiving, message, shown);
+}
+
+/* --- taking ------------------------------------------------------------------------------------------------------------ */
+
+static RESULT receive_open_dead(struct receiving *receiving)
+{
+    struct sqs_queue *queue = &receiving->queue;
+    if (queue->max_receive_count == 0)
+        return RESULT_OK;
+    TRY(queue_find_arn(receiving->call, queue->dead_letter_arn, &receiving->dead, &receiving->has_dead));
+    if (!receiving->has_dead)
+        return RESULT_OK; /* deleted meanwhile: messages stay */
+    return box_open(receiving->call, &receiving->dead, &receiving->dead_box);
+}
+
+/* Takes one ready message, unless its retention is over or it goes to the dead-letter queue. *taken tells. */
+static RESULT receive_one(struct receiving *receiving, uint64_t sequence, bool *taken)
+{
+    struct call *call = receiving->call;
+    struct box *box = &receiving->box;
+    struct sqs_message message;
+    struct sqs_state state;
+    bool found;
+    *taken = false;
+    TRY(box_message(box, sequence, &message, &found));
+    if (!found)
+        return FAULT("message %llu is ready and does not exist", (unsigned long long)sequence);
+    if (message.sent_ms + receiving->queue.retention_s * 1000 <= call->now_ms)
+        return box_remove(box, sequence);
+    if (receiving->has_dead) {
+        TRY(box_state(box, sequence, &state, &found));
+        if (state.receives >= receiving->queue.max_receive_count)
+            return sqs_transfer(box, sequence, &message, &receiving->dead_box,
+                                queue_arn(call->arena, &receiving->queue));
+    }
+    TRY(box_take(box, sequence, &message, receiving->due_ms, &state));
+    receive_show(receiving, sequence, &message, &state);
+    struct opt_long *messages = receiving->attempt.messages.items;
+    struct opt_long *receives = receiving->attempt.receives.items;
+    messages[receiving->attempt.messages.len++] = opt_long((int64_t)sequence);
+    receives[receiving->attempt.receives.len++] = opt_long(state.receives);
+    *taken = true;
+    return RESULT_OK;
+}
+
+static RESULT receive_standard(struct receiving *receiving)
+{
+    struct box *box = &receiving->box;
+    struct kv_cursor *cursor;
+    TRY(box_ready_cursor(box, &cursor));
+    while (receiving->out->Messages.len < receiving->limit && box->counts.ready > 0) {
+        uint64_t sequence;
+        bool taken;
+        TRY(box_next_ready(box, cursor, &sequence));
+        if (sequence == 0)
+            break;
+        TRY(receive_one(receiving, sequence, &taken));
+    }
+    return RESULT_OK;
+}
+
+/* All that fits of one group, in order. */
+static RESULT receive_group(struct receiving *receiving, struct str group)
+{
+    struct call *call = receiving->call;
+    struct key prefix = box_key(&receiving->box, SQS_KIND_GROUP_READY);
+    key_str(&prefix, group);
+    struct kv_cursor *cursor;
+    int64_t taken_count = 0;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    while (receiving->out->Messages.len < receiving->limit) {
+        struct str key, value;
+        uint64_t sequence;
+        bool taken;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        struct key_reader reader =
+            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
+        if (!key_next_u64(&reader, &sequence))
+            return FAULT("a group's key is broken");
+        TRY(receive_one(receiving, sequence, &taken));
+        taken_count += taken;
+    }
+    return box_settle_group(&receiving->box, group, taken_count);
+}
+
+static RESULT receive_fifo(struct receiving *receiving)
+{
+    struct call *call = receiving->call;
+    struct key prefix = box_key(&receiving->box, SQS_KIND_AVAILABLE);
+    struct kv_cursor *cursor;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    while (receiving->out->Messages.len < receiving->limit) {
+        struct str key, value, group;
+        uint64_t head;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        struct key_reader reader =
+            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
+        if (!key_next_u64(&reader, &head) || !key_next_str(&reader, &group))
+            return FAULT("an available group's key is broken");
+        TRY(receive_group(receiving, str_copy(call->arena, group)));
+    }
+    return RESULT_OK;
+}
+
+/* --- attempts: a FIFO receive that is tried again gets the same messages ------------------------------------------------ */
+
+static struct key attempt_key(struct receiving *receiving)
+{
+    struct key key = box_key(&receiving->box, SQS_KIND_ATTEMPT);
+    key_str(&key, receiving->in->ReceiveRequestAttemptId);
+    return key;
+}
+
+/* Whether everything that the attempt received is as it left it ("ReceiveMessage", ReceiveRequestAttemptId). */
+static RESULT attempt_is_whole(struct receiving *receiving, const struct sqs_attempt *attempt, bool *whole)
+{
+    *whole = attempt->messages.len > 0;
+    for (size_t i = 0; i < attempt->messages.len && *whole; i++) {
+        struct sqs_state state;
+        bool found;
+        uint64_t sequence = (uint64_t)attempt->messages.items[i].value;
+        TRY(box_state(&receiving->box, sequence, &state, &found));
+        *whole = found && state.place == SQS_IN_FLIGHT && state.due_ms > receiving->call->now_ms &&
+                 state.receives == attempt->receives.items[i].value;
+    }
+    return RESULT_OK;
+}
+
+static RESULT attempt_repeat(struct receiving *receiving, const struct sqs_attempt *attempt)
+{
+    for (size_t i = 0; i < attempt->messages.len; i++) {
+        uint64_t sequence = (uint64_t)attempt->messages.items[i].value;
+        struct sqs_message message;
+        struct sqs_state state;
+        bool found;
+        TRY(box_message(&receiving->box, sequence, &message, &found));
+        TRY(box_state(&receiving->box, sequence, &state, &found));
+        TRY(box_retime(&receiving->box, sequence, &state, receiving->due_ms));
+        receive_show(receiving, sequence, &message, &state);
+    }
+    return RESULT_OK;
+}
+
+static RESULT attempt_expire(struct receiving *receiving)
+{
+    struct call *call = receiving->call;
+    struct key prefix = box_key(&receiving->box, SQS_KIND_ATTEMPT_EXPIRY);
+    struct kv_cursor *cursor;
+    struct str key, value;
+    int64_t expires_ms;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (int n = 0; n < 2; n++) {
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            return RESULT_OK;
+        struct key_reader reader =
+            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
+        if (!key_next_i64(&reader, &expires_ms) || expires_ms > call->now_ms)
+            return RESULT_OK;
+        struct str expiry = str_copy(call->arena, key);
+        TRY(kv_delete(call->txn, str_copy(call->arena, value), NULL));
+        TRY(kv_delete(call->txn, expiry, NULL));
+    }
+    return RESULT_OK;
+}
+
+/* *done: this was a repetition, and is answered. */
+static RESULT attempt_find(struct receiving *receiving, bool *done)
+{
+    struct sqs_attempt attempt;
+    struct key key = attempt_key(receiving);
+    bool found, whole = false;
+    TRY(attempt_expire(receiving));
+    TRY(call_get_record_copy(receiving->call, &key, &sqs_model, SQS_SHAPE_attempt, &attempt, &found));
+    if (found && attempt.expires_ms > receiving->call->now_ms)
+        TRY(attempt_is_whole(receiving, &attempt, &whole));
+    *done = whole;
+    return whole ? attempt_repeat(receiving, &attempt) : RESULT_OK;
+}
+
+static RESULT attempt_remember(struct receiving *receiving)
+{
+    struct call *call = receiving->call;
+    receiving->attempt.expires_ms = call->now_ms + SQS_ATTEMPT_MS;
+    struct key key = attempt_key(receiving);
+    TRY(call_put_record(call, &key, &sqs_model, SQS_SHAPE_attempt, &receiving->attempt));
+    struct key expiry = box_key(&receiving->box, SQS_KIND_ATTEMPT_EXPIRY);
+    key_i64(&expiry, receiving->attempt.expires_ms);
+    key_str(&expiry, receiving->in->ReceiveRequestAttemptId);
+    return kv_put(call->txn, key_bytes(&expiry), key_bytes(&key));
+}
+
+/* --- the operation -------------------------------------------------------------------------------------------------------- */
+
+static RESULT receive_take(struct receiving *receiving)
+{
+    struct box *box = &receiving->box;
+    bool repeated = false;
+    bool with_attempt = receiving->queue.fifo && !str_is_absent(receiving->in->ReceiveRequestAttemptId);
+    if (with_attempt)
+        TRY(attempt_find(receiving, &repeated));
+    if (!repeated) {
+        TRY(box_promote(box, receiving->limit * 4));
+        if (box->counts.in_flight >= SQS_IN_FLIGHT_MAX && !receiving->queue.fifo &&
+            receiving->queue.wait_s == 0 && !receiving->in->WaitTimeSeconds.set)
+            return call_fail(receiving->call, SQS_OVER_LIMIT,
+                             "The maximum number of in flight messages is reached: 120000.");
+        if (box->counts.in_flight < SQS_IN_FLIGHT_MAX)
+            TRY(receiving->queue.fifo ? receive_fifo(receiving) : receive_standard(receiving));
+        if (with_attempt && receiving->out->Messages.len > 0)
+            TRY(attempt_remember(receiving));
+    }
+    TRY(box_close(box));
+    return receiving->has_dead ? box_close(&receiving->dead_box) : RESULT_OK;
+}
+
+/* Nothing there: wait for a signal, or for what becomes ready by itself. */
+static RESULT receive_wait(struct receiving *receiving)
+{
+    struct call *call = receiving->call;
+    const struct sqs_ReceiveMessageRequest *in = receiving->in;
+    int64_t wait_s = in->WaitTimeSeconds.set ? in->WaitTimeSeconds.value : receiving->queue.wait_s;
+    int64_t deadline_ms = call->started_ms + wait_s * 1000;
+    int64_t due_ms;
+    if (deadline_ms <= call->now_ms)
+        return RESULT_OK;
+    TRY(box_next_due(&receiving->box, &due_ms));
+    return call_park(call, queue_topic(call, &receiving->queue),
+                     due_ms < deadline_ms ? due_ms : deadline_ms);
+}
+
+/* Others who wait may go on with what is left, or must wake earlier than they know. */
+static RESULT receive_tell_others(struct receiving *receiving)
+{
+    struct call *call = receiving->call;
+    bool more = receiving->box.counts.ready > 0;
+    bool sooner = receiving->due_ms < receiving->first_due_ms;
+    if (more || sooner)
+        call_signal_some(call, queue_topic(call, &receiving->queue), 1);
+    return RESULT_OK;
+}
+
+RESULT sqs_ReceiveMessage(struct call *call, const struct sqs_ReceiveMessageRequest *in,
+                          struct sqs_ReceiveMessageResult *out)
+{
+    struct receiving receiving = {.call = call, .in = in, .out = out};
+    TRY(queue_find(call, in->QueueUrl, &receiving.queue));
+    TRY(receive_check(call, in));
+    receiving.limit = in->MaxNumberOfMessages.set ? (size_t)in->MaxNumberOfMessages.value : 1;
+    int64_t visible_s = in->VisibilityTimeout.set ? in->VisibilityTimeout.value
+                                                  : receiving.queue.visibility_timeout_s;
+    receiving.due_ms = call->now_ms + visible_s * 1000;
+    receiving.attempt.messages.items = ARENA_ARRAY(call->arena, receiving.limit, struct opt_long);
+    receiving.attempt.receives.items = ARENA_ARRAY(call->arena, receiving.limit, struct opt_long);
+    TRY(box_open(call, &receiving.queue, &receiving.box));
+    TRY(receive_open_dead(&receiving));
+    TRY(box_next_due(&receiving.box, &receiving.first_due_ms));
+    TRY(receive_take(&receiving));
+    if (out->Messages.len > 0)
+        return receive_tell_others(&receiving);
+    if (receiving.box.changed)
+        return RESULT_OK; /* something was moved or expired: that must be kept, and the client asks again */
+    return receive_wait(&receiving);
+}
