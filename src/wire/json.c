@@ -640,7 +640,7 @@ static const struct wire_member *find_member(struct reader *r, const struct wire
     for (size_t n = 0, i = *hint; n < count; n++, i++) {
         if (i >= count)
             i = 0;
-        if (str_eq(wire_string(r->model, members[i].wire_name), key)) {
+        if (str_eq(wire_string(r->model, members[i].name), key)) {
             *hint = i + 1;
             return &members[i];
         }

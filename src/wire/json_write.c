@@ -105,7 +105,7 @@ static void write_members(struct writer *w, const struct wire_shape *shape, cons
         if (!*first)
             put_char(w->out, ',');
         *first = false;
-        struct str name = wire_string(w->model, member->wire_name);
+        struct str name = wire_string(w->model, member->name);
         put_char(w->out, '"');
         put(w->out, name.ptr, name.len);
         put(w->out, "\":", 2);
