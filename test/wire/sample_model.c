@@ -81,19 +81,16 @@ static void fill_members(struct buf *pool, struct wire_member *out)
     memcpy(out, members, sizeof(members));
     out[NAMES_MEMBER] = (struct wire_member){.name = pool_add(pool, "member"), .shape = TEXT};
     out[COUNTS_MEMBERS] = (struct wire_member){.name = pool_add(pool, "key"), .shape = TEXT};
-    out[COUNTS_MEMBERS + 1] =
-        (struct wire_member){.name = pool_add(pool, "value"),
-                             .shape = WHOLE,
-                             .offset = offsetof(struct sample_count, value)};
+    out[COUNTS_MEMBERS + 1] = (struct wire_member){.name = pool_add(pool, "value"),
+                                                   .shape = WHOLE,
+                                                   .offset = offsetof(struct sample_count, value)};
     out[INNERS_MEMBER] = (struct wire_member){.name = pool_add(pool, "member"), .shape = SAMPLE};
-    out[CHOICE_MEMBERS] =
-        (struct wire_member){.name = pool_add(pool, "left"),
-                             .shape = TEXT,
-                             .offset = offsetof(struct sample_choice, left)};
-    out[CHOICE_MEMBERS + 1] =
-        (struct wire_member){.name = pool_add(pool, "right"),
-                             .shape = WHOLE,
-                             .offset = offsetof(struct sample_choice, right)};
+    out[CHOICE_MEMBERS] = (struct wire_member){.name = pool_add(pool, "left"),
+                                               .shape = TEXT,
+                                               .offset = offsetof(struct sample_choice, left)};
+    out[CHOICE_MEMBERS + 1] = (struct wire_member){.name = pool_add(pool, "right"),
+                                                   .shape = WHOLE,
+                                                   .offset = offsetof(struct sample_choice, right)};
     for (size_t i = 0; i < MEMBERS; i++)
         out[i].wire_name = out[i].name;
 }
@@ -122,14 +119,21 @@ static void fill_shapes(struct buf *pool, struct wire_shape *out)
         [DOCUMENT] = SIMPLE(WIRE_DOCUMENT, struct str),
         [NUMBER] = SIMPLE(WIRE_BIG_NUMBER, struct str),
         [NAMES] = {.type = WIRE_LIST, .member_count = 1, .members = NAMES_MEMBER},
-        [SPARSE_NAMES] = {.type = WIRE_LIST, .member_count = 1, .members = NAMES_MEMBER,
+        [SPARSE_NAMES] = {.type = WIRE_LIST,
+                          .member_count = 1,
+                          .members = NAMES_MEMBER,
                           .flags = WIRE_SHAPE_SPARSE},
         [COUNTS] = {.type = WIRE_MAP, .member_count = 2, .members = COUNTS_MEMBERS},
-        [SPARSE_COUNTS] = {.type = WIRE_MAP, .member_count = 2, .members = COUNTS_MEMBERS,
+        [SPARSE_COUNTS] = {.type = WIRE_MAP,
+                           .member_count = 2,
+                           .members = COUNTS_MEMBERS,
                            .flags = WIRE_SHAPE_SPARSE},
         [INNERS] = {.type = WIRE_LIST, .member_count = 1, .members = INNERS_MEMBER},
-        [CHOICE] = {.type = WIRE_STRUCT, .member_count = 2, .members = CHOICE_MEMBERS,
-                    .size = sizeof(struct sample_choice), .flags = WIRE_SHAPE_UNION},
+        [CHOICE] = {.type = WIRE_STRUCT,
+                    .member_count = 2,
+                    .members = CHOICE_MEMBERS,
+                    .size = sizeof(struct sample_choice),
+                    .flags = WIRE_SHAPE_UNION},
     };
     memcpy(out, shapes, sizeof(shapes));
     for (size_t i = NAMES; i <= INNERS; i++)

@@ -13,7 +13,8 @@
 #include "wire/wire_case.h"
 #include "wire/wire_int.h"
 
-/* --- the sample, there and back ----------------------------------------------------------------------------- */
+/* --- the sample, there and back
+ * ----------------------------------------------------------------------------- */
 
 static void check_round(const char *text, const char *expected)
 {
@@ -222,9 +223,9 @@ static void test_equal_keys_of_a_large_map(void **state)
     buf_append(&text, STR("}}"));
     struct sample sample = {0};
     struct wire_failure failure;
-    assert_int_equal(wire_json_read(arena, sample_model(arena), SAMPLE_SHAPE, buf_str(&text),
-                                    &sample, &failure),
-                     RESULT_OK);
+    assert_int_equal(
+        wire_json_read(arena, sample_model(arena), SAMPLE_SHAPE, buf_str(&text), &sample, &failure),
+        RESULT_OK);
     assert_int_equal(sample.counts.len, KEYS);
     assert_int_equal(sample.counts.items[KEYS - 1].value.value, 2 * KEYS - 1);
     arena_free(arena);
@@ -355,15 +356,16 @@ static void test_amplification(void **state)
         buf_append(&text, i == 0 ? STR("{}") : STR(",{}"));
     buf_append(&text, STR("]}"));
     struct arena *small = arena_new(0);
-    assert_int_equal(wire_json_read(small, sample_model(arena), SAMPLE_SHAPE, buf_str(&text),
-                                    &sample, &failure),
-                     RESULT_ERROR);
+    assert_int_equal(
+        wire_json_read(small, sample_model(arena), SAMPLE_SHAPE, buf_str(&text), &sample, &failure),
+        RESULT_ERROR);
     assert_true(arena_footprint(small) < 3 * wire_decode_budget(text.len));
     arena_free(small);
     arena_free(arena);
 }
 
-/* --- real services ------------------------------------------------------------------------------------------ */
+/* --- real services
+ * ------------------------------------------------------------------------------------------ */
 
 static void check_request(const struct wire_model *model, const char *operation, const char *body,
                           const char *expected)
@@ -381,12 +383,13 @@ static void check_request(const struct wire_model *model, const char *operation,
 static void test_requests(void **state)
 {
     (void)state;
-    check_request(&sqs_model, "SendMessage",
-                  "{\"QueueUrl\":\"http://q/1\",\"MessageBody\":\"hello\",\"DelaySeconds\":5,"
-                  "\"MessageAttributes\":{\"a\":{\"DataType\":\"Binary\",\"BinaryValue\":\"AQI=\"}}}",
-                  "{\"DelaySeconds\":5,\"MessageAttributes\":{\"a\":{\"BinaryValue\":\"AQI=\","
-                  "\"DataType\":\"Binary\"}},\"MessageBody\":\"hello\","
-                  "\"QueueUrl\":\"http://q/1\"}");
+    check_request(
+        &sqs_model, "SendMessage",
+        "{\"QueueUrl\":\"http://q/1\",\"MessageBody\":\"hello\",\"DelaySeconds\":5,"
+        "\"MessageAttributes\":{\"a\":{\"DataType\":\"Binary\",\"BinaryValue\":\"AQI=\"}}}",
+        "{\"DelaySeconds\":5,\"MessageAttributes\":{\"a\":{\"BinaryValue\":\"AQI=\","
+        "\"DataType\":\"Binary\"}},\"MessageBody\":\"hello\","
+        "\"QueueUrl\":\"http://q/1\"}");
     check_request(&sqs_model, "ReceiveMessage",
                   "{\"QueueUrl\":\"q\",\"MaxNumberOfMessages\":\"10\"}",
                   "STRING_VALUE can not be converted to an Integer");
@@ -410,7 +413,8 @@ static void test_replies(void **state)
     case_assert_str(arena, case_header(&response, "content-type"), "application/x-amz-json-1.0");
     case_assert_str(arena, case_header(&response, "x-amzn-requestid"), "id-1");
     case_assert_str(arena, response.body, "{\"MD5OfMessageBody\":\"d\",\"MessageId\":\"m\"}");
-    /* An operation without output answers nothing at all: Amazon SQS API Reference, DeleteMessage. */
+    /* An operation without output answers nothing at all: Amazon SQS API Reference, DeleteMessage.
+     */
     route = case_route(&sqs_model, WIRE_PROTOCOL_JSON, "DeleteMessage");
     response = case_output(arena, &route, STR("{}"));
     case_assert_str(arena, response.body, "");
