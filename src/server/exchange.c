@@ -124,7 +124,7 @@ static void request_count(struct request *request, unsigned status)
         .message = request->message,
     };
     if (model != NULL)
-        entry.service = wire_string(model, model->name);
+        entry.service = model->name;
     if (known) {
         entry.operation =
             wire_string(model, model->operations[request->route.operation].name);
@@ -160,7 +160,7 @@ static const struct wire_model *request_model(const struct request *request)
     if (request->routed)
         return request->route.model;
     for (size_t i = 0; i < wire_model_count; i++)
-        if (str_eq(wire_string(wire_models[i], wire_models[i]->name), STR("s3")))
+        if (str_eq(wire_models[i]->name, STR("s3")))
             return wire_models[i];
     return wire_models[0];
 }
@@ -420,7 +420,7 @@ void exchange_head(void *context, struct http_exchange *exchange)
         return;
     }
     struct str service = request->routed
-                             ? wire_string(request->route.model, request->route.model->name)
+                             ? request->route.model->name
                              : (struct str){0};
     if (str_eq(service, STR("lambda")))
         exchange->body_limit = BODY_MAX_LAMBDA;

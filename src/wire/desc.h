@@ -181,13 +181,13 @@ struct wire_model {
     const struct wire_error *errors;
     wire_function *const *functions; /* by operation; NULL entry: not implemented */
     uint32_t shape_count, member_count, operation_count, error_count;
-    uint32_t name;            /* the folder: "sqs", "cognito_idp" */
-    uint32_t service_id;      /* "SQS", "Cognito Identity Provider" */
-    uint32_t title;           /* serviceAbbreviation or serviceFullName */
-    uint32_t signing_name;    /* "sqs": the credential scope's service */
-    uint32_t endpoint_prefix; /* "sqs": the first label of the host */
-    uint32_t api_version;     /* "2012-11-05" */
-    uint32_t target_prefix;   /* "AmazonSQS": X-Amz-Target before the dot; CBOR's service name in the path */
+    struct str name;            /* the folder: "sqs", "cognito_idp" */
+    struct str service_id;      /* "SQS", "Cognito Identity Provider" */
+    struct str title;           /* serviceAbbreviation or serviceFullName */
+    struct str signing_name;    /* "sqs": the credential scope's service */
+    struct str endpoint_prefix; /* "sqs": the first label of the host */
+    struct str api_version;     /* "2012-11-05" */
+    struct str target_prefix;   /* "AmazonSQS": X-Amz-Target before the dot; CBOR's service name in the path */
     uint32_t namespace_uri;   /* xmlNamespace of the service */
     uint32_t error_namespace; /* what stands before '#' in JSON's __type ("com.amazonaws.sqs"); 0: the name alone */
     uint32_t protocols;       /* all that are accepted: enum wire_protocol */

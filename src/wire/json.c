@@ -278,7 +278,7 @@ static const char *type_phrase(enum wire_type type)
 static bool mismatch_token(struct reader *r, const char *token, enum wire_type type)
 {
     const char *phrase = type_phrase(type);
-    struct str target = wire_string(r->model, r->model->target_prefix);
+    struct str target = r->model->target_prefix;
     if (!str_starts_with(target, STR("DynamoDB")))
         return FAIL("%s can not be converted to %s", token, phrase);
     if (phrase[0] == 'a')

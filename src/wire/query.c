@@ -357,7 +357,7 @@ static void read_queue_url(struct reader *reader, const struct wire_request *req
 {
     const struct wire_shape *shape = shape_at(reader->model, shape_index);
     const struct wire_member *member = find_member(reader, shape, STR("QueueUrl"));
-    struct str service = wire_string(reader->model, reader->model->signing_name);
+    struct str service = reader->model->signing_name;
 
     if (member == NULL || request->path.len < 2 || !str_eq(service, STR("sqs")))
         return;
@@ -423,7 +423,7 @@ RESULT wire_query_write(struct arena *arena, const struct wire_route *route, con
     buf_init(&out, arena, WIRE_BODY_MAX);
     if (ec2)
         buf_append_c(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    else if (str_eq(wire_string(model, model->signing_name), STR("sqs")))
+    else if (str_eq(model->signing_name, STR("sqs")))
         buf_append_c(&out, "<?xml version=\"1.0\"?>");
     open_response(&out, model, name);
     if (ec2) {

@@ -43,7 +43,7 @@ bool wire_rest_has_body(const struct wire_model *model, uint16_t shape)
 static RESULT fail_value(struct reader *reader, const char *where, struct str name,
                          const struct wire_shape *shape)
 {
-    struct str service = wire_string(reader->model, reader->model->signing_name);
+    struct str service = reader->model->signing_name;
     bool s3 = str_eq(service, STR("s3"));
     enum wire_common_error error = s3 ? WIRE_INVALID_PARAMETER_VALUE : WIRE_SERIALIZATION;
 

@@ -209,7 +209,7 @@ static bool is_unwrapped(const struct writer *writer)
 {
     const struct wire_model *model = writer->model;
     return str_eq(wire_string(model, writer->operation->name), STR("GetBucketLocation")) &&
-           str_eq(wire_string(model, model->signing_name), STR("s3"));
+           str_eq(model->signing_name, STR("s3"));
 }
 
 static void write_unwrapped(struct writer *writer, struct buf *out)

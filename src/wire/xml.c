@@ -36,7 +36,7 @@ struct reader {
 
 static RESULT fail(struct reader *reader, const char *what, struct str name)
 {
-    if (str_eq(wire_string(reader->model, reader->model->signing_name), STR("s3")))
+    if (str_eq(reader->model->signing_name, STR("s3")))
         return wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
                          "The XML you provided was not well-formed or did not validate against our "
                          "published schema");

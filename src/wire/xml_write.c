@@ -235,7 +235,7 @@ static RESULT write_members(struct writer *writer, const struct wire_shape *shap
 
 static struct writer writer_make(struct buf *out, const struct wire_model *model)
 {
-    struct str service = wire_string(model, model->signing_name);
+    struct str service = model->signing_name;
     return (struct writer){.out = out,
                            .model = model,
                            .milliseconds = str_eq(service, STR("s3")) ||
