@@ -258,8 +258,7 @@ static bool may_match(struct str template, struct str path)
 
 /* Rank of an operation whose method is the request's; false: no candidate. */
 static bool rank_of(const struct wire_model *model, const struct wire_operation *operation,
-                    const struct wire_request *request, struct str path, const struct query *query,
-                    struct rank *rank)
+                    struct str path, const struct query *query, struct rank *rank)
 {
     struct str template, literals;
 
@@ -287,7 +286,7 @@ int wire_rest_match(const struct wire_model *model, const struct wire_request *r
     for (uint32_t i = 0; i < model->operation_count; i++) {
         const struct wire_operation *operation = &model->operations[i];
         if (!method_matches(model, operation->method, request->method, &method) ||
-            !rank_of(model, operation, request, path, &query, &rank))
+            !rank_of(model, operation, path, &query, &rank))
             continue;
         if (found >= 0 && rank.path < best.path)
             continue;
