@@ -28,7 +28,7 @@ static int operation_index(const struct wire_model *model, struct str name)
     for (uint32_t i = 0; i < model->operation_count; i++)
         if (str_eq(wire_string(model, model->operations[i].name), name))
             return (int)i;
-    ASSERT(!"the operation exists");
+    ASSERT(false);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,4 +1,5 @@
-/* REST requests: a byte for the service, then "METHOD TARGET", header lines, an empty line and the body. */
+/* REST requests: a byte for the service, then "METHOD TARGET", header lines, an empty line and the
+ * body. */
 #include "fuzz/fuzz.h"
 #include "gen/apigateway.h"
 #include "gen/lambda.h"
@@ -31,8 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     str_cut(next_line(&rest), ' ', &request.method, &target);
     str_cut(target, '?', &request.path, &request.query);
-    for (struct str line = next_line(&rest);
-         line.len > 0 && request.header_count < HEADERS_MAX; line = next_line(&rest)) {
+    for (struct str line = next_line(&rest); line.len > 0 && request.header_count < HEADERS_MAX;
+         line = next_line(&rest)) {
         str_cut(line, ':', &headers[request.header_count].name,
                 &headers[request.header_count].value);
         request.header_count++;
@@ -47,8 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct arena *arena = arena_new(0);
     struct wire_failure failure = {0};
-    void *value =
-        arena_alloc(arena, model->shapes[model->operations[route.operation].input].size);
+    void *value = arena_alloc(arena, model->shapes[model->operations[route.operation].input].size);
     if (wire_rest_read(arena, &route, &request, value, &failure) != RESULT_OK)
         ASSERT(failure.message.len > 0);
     arena_free(arena);

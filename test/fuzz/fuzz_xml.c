@@ -1,4 +1,5 @@
-/* XML bodies: what is read must, once written, be read again as the same. The first byte chooses the operation. */
+/* XML bodies: what is read must, once written, be read again as the same. The first byte chooses
+ * the operation. */
 #include "fuzz/fuzz.h"
 #include "gen/cloudfront.h"
 #include "gen/route53.h"
@@ -30,7 +31,7 @@ static uint16_t body_shape(const struct wire_model *model, struct str operation)
             return model->operations[i].input;
         return shape_members(model, input)[input->payload - 1].shape;
     }
-    ASSERT(!"the operation exists");
+    ASSERT(false);
 }
 
 static struct str write(struct arena *arena, const struct wire_model *model, uint16_t shape,
