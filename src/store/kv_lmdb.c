@@ -86,7 +86,7 @@ static bool can_write_map(const char *directory)
     }
 }
 
-static unsigned open_flags(const struct kv *kv, const char *path)
+static unsigned open_flags(const struct kv *kv)
 {
     unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
     if (kv->durability == KV_PROCESS)
@@ -95,8 +95,7 @@ static unsigned open_flags(const struct kv *kv, const char *path)
         flags |= MDB_WRITEMAP | MDB_MAPASYNC;
     /* Readahead makes the kernel clear megabytes at a new store's first write, 2 ms; cold scans of
      * a large one need it. */
-    struct stat file;
-    if (stat(path, &file) != 0 || file.st_size < SMALL)
+    if (kv->space.size_before < SMALL)
         flags |= MDB_NORDAHEAD;
     return flags;
 }
@@ -112,7 +111,7 @@ static int open_env(struct kv *kv, const char *path, uint64_t map_size)
     if (code == 0)
         code = mdb_env_set_maxdbs(kv->env, 1);
     if (code == 0)
-        code = mdb_env_open(kv->env, path, open_flags(kv, path), 0600);
+        code = mdb_env_open(kv->env, path, open_flags(kv), 0600);
     if (code != 0) {
         mdb_env_close(kv->env);
         kv->env = NULL;
@@ -178,6 +177,8 @@ static RESULT sync_directory(const char *directory)
 
 static RESULT open_all(struct kv *kv, const char *directory, const char *path, uint64_t map_size)
 {
+    struct stat file;
+    kv->space.size_before = stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
     TRY(open_with_fallback(kv, path, map_size));
     TRY(kv_space_open(kv));
     TRY(open_trees(kv));

@@ -1,6 +1,6 @@
-/* Error replies, as each protocol words them. "AWS JSON 1.0 protocol", "AWS restJson1 protocol", "Smithy RPC v2 CBOR
- * protocol", "AWS query protocol", "AWS EC2 query protocol" and "AWS restXml protocol" of Smithy 2.0, "AWS query
- * compatible trait", and Amazon S3's "Error responses". */
+/* Error replies, as each protocol words them. "AWS JSON 1.0 protocol", "AWS restJson1 protocol",
+ * "Smithy RPC v2 CBOR protocol", "AWS query protocol", "AWS EC2 query protocol" and "AWS restXml
+ * protocol" of Smithy 2.0, "AWS query compatible trait", and Amazon S3's "Error responses". */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -42,8 +42,7 @@ void wire_add_header(struct arena *arena, struct wire_response *response, struct
     if (count == 0)
         response->headers = arena_alloc_raw(arena, 8 * size);
     else if (count >= 8 && (count & (count - 1)) == 0)
-        response->headers =
-            arena_grow(arena, response->headers, count * size, 2 * count * size);
+        response->headers = arena_grow(arena, response->headers, count * size, 2 * count * size);
     response->headers[response->header_count++] = (struct wire_header){name, value};
 }
 
@@ -127,8 +126,8 @@ static struct str default_message_name(uint32_t error)
                                                                       : STR("message");
 }
 
-/* "com.amazonaws.sqs#QueueDoesNotExist". Errors of the front end, which no shape of the service describes, have the
- * front end's namespace. */
+/* "com.amazonaws.sqs#QueueDoesNotExist". Errors of the front end, which no shape of the service
+ * describes, have the front end's namespace. */
 static struct str qualified_name(const struct error *e)
 {
     struct str space = wire_string(e->model, e->model->error_namespace);

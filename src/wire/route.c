@@ -1,6 +1,6 @@
-/* Which service and operation a request is for. What says most goes first: the protocol header of rpc-v2-cbor,
- * X-Amz-Target, the Action parameter, and then method and path of the service that the credential scope or the host
- * names. What nothing else claims is S3's. */
+/* Which service and operation a request is for. What says most goes first: the protocol header of
+ * rpc-v2-cbor, X-Amz-Target, the Action parameter, and then method and path of the service that the
+ * credential scope or the host names. What nothing else claims is S3's. */
 #include <stdatomic.h>
 
 #include "base/encode.h"
@@ -17,7 +17,7 @@ struct operation_table {
 struct wire_index {
     const struct wire_model *const *models;
     size_t count;
-    size_t s3; /* count: no S3 among the models */
+    size_t s3;          /* count: no S3 among the models */
     struct map targets; /* position + 1 by target prefix */
     struct map scopes;  /* position + 1 of the first model by signing name */
     uint16_t *next;     /* position + 1 of the next model of the same signing name; 0: none */
@@ -102,7 +102,8 @@ static int find_operation(const struct wire_index *index, size_t position, struc
     return -1;
 }
 
-/* --- the request, looked at once ---------------------------------------------------------------------------- */
+/* --- the request, looked at once
+ * ---------------------------------------------------------------------------- */
 
 struct routing {
     struct arena *arena;
@@ -182,7 +183,9 @@ static bool route_target(struct routing *r, struct str target)
                   WIRE_PROTOCOL_JSON);
 }
 
-/* --- Action -------------------------------------------------------------------------------------------------- */
+/* --- Action
+ * --------------------------------------------------------------------------------------------------
+ */
 
 struct action {
     struct str name;
@@ -192,8 +195,7 @@ struct action {
 static void find_action(struct routing *r, struct str parameters, struct action *action)
 {
     struct str rest = parameters;
-    while (!str_is_empty(rest) &&
-           (str_is_absent(action->name) || str_is_absent(action->version))) {
+    while (!str_is_empty(rest) && (str_is_absent(action->name) || str_is_absent(action->version))) {
         struct str pair;
         struct str value;
         (void)str_cut(rest, '&', &pair, &rest);
@@ -300,10 +302,11 @@ static bool route_action(struct routing *r)
     return choose(r, scoped - 1, -1, one_of(r->index->models[scoped - 1], form_protocols));
 }
 
-/* --- method and path ---------------------------------------------------------------------------------------- */
+/* --- method and path
+ * ---------------------------------------------------------------------------------------- */
 
-/* S3 Control shares S3's scope and any path could be a bucket's: its requests name the account, and its version in
- * the path. */
+/* S3 Control shares S3's scope and any path could be a bucket's: its requests name the account, and
+ * its version in the path. */
 static bool may_match(const struct routing *r, const struct wire_model *model)
 {
     if (!str_eq(wire_string(model, model->endpoint_prefix), STR("s3-control")))

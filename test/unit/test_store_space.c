@@ -144,6 +144,7 @@ static void exercise(struct kv *kv, size_t batch, size_t value_size, size_t pad)
     assert_true(end > 0);
     for (int round = 0; round < 3; round++) {
         check(kv, first, end, value_size, pad);
+        printf("    %u to %u\n", first, end);
         uint32_t half = first + (end - first) / 2;
         delete_range(kv, first, half, pad);
         first = half;
@@ -254,10 +255,14 @@ static int on_a_small_file_system(const char *path)
     for (size_t i = 0; i < LOADS; i++) {
         struct kv *kv = test_kv_open(str_from_c(path), KV_PROCESS);
         exercise(kv, loads[i].batch, loads[i].value_size, loads[i].pad);
+        kv_close(kv);
+        struct arena *arena = arena_new(0);
+        const char *file = str_to_c(arena, str_format(arena, "%s/kv.mdb", path));
+        unlink(file);
+        kv = test_kv_open(str_from_c(path), KV_PROCESS);
         fill(kv, 0, loads[i].batch, loads[i].value_size, loads[i].pad);
         kv_close(kv);
         /* Somebody else takes the rest; opening, reading and deleting still work. */
-        struct arena *arena = arena_new(0);
         const char *hog = str_to_c(arena, str_format(arena, "%s/hog", path));
         int fd = open(hog, O_WRONLY | O_CREAT, 0600);
         static const char bytes[4096] = {1};
@@ -274,7 +279,7 @@ static int on_a_small_file_system(const char *path)
         check(kv, 1, 2, loads[i].value_size, loads[i].pad);
         kv_close(kv);
         unlink(hog);
-        unlink(str_to_c(arena, str_format(arena, "%s/kv.mdb", path)));
+        unlink(file);
         arena_free(arena);
     }
     return 0;
