@@ -50,7 +50,7 @@ static void parse_headers(struct parser *p, const struct wire_request *request)
             break;
         case 13:
             if (str_eq_nocase(name, STR("authorization")))
-                take_first(&p->authorization, value);
+                take_first(&p->authorization, str_trim(value));
             break;
         case 20:
             if (str_eq_nocase(name, STR("x-amz-content-sha256")))
