@@ -78,10 +78,9 @@ static struct request *request_new(struct server *server, struct http_exchange *
     rng_uuid(id);
     call->request_id = str_make(id, 36);
     struct str host = http_field_get(exchange, STR("host"));
-    call->endpoint = str_is_empty(host)
-                         ? server->cloud->endpoint
-                         : str_format(exchange->arena, "%s://%.*s", exchange->tls ? "https" : "http",
-                                      PRSTR(host));
+    struct str scheme = exchange->tls ? STR("https://") : STR("http://");
+    call->endpoint =
+        str_is_empty(host) ? server->cloud->endpoint : str_concat(exchange->arena, scheme, host);
     return request;
 }
 
@@ -385,8 +384,10 @@ static RESULT request_prepare(struct request *request)
     if (result == RESULT_OK)
         result = wire_validate(call->arena, call->cloud->patterns, &request->route, request->in,
                                &failure);
-    if (result == RESULT_ERROR)
+    if (result == RESULT_ERROR) {
+        request->code = failure.code;
         return request_fail(request, failure.error, failure.message);
+    }
     return result;
 }
 
