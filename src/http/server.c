@@ -278,6 +278,21 @@ static void wait_for_answers(struct http_server *server, unsigned grace_ms)
     }
 }
 
+/* The library forbids stopping while anything is suspended; since `closing` nothing stays so. And
+ * it follows a null pointer when a malformed request arrives while it stops (MHD_queue_response()
+ * then reports success and queues nothing): all connections should be gone before. */
+static void end_all(struct http_server *server)
+{
+    enum { PATIENCE_MS = 400 };
+    for (int passed = 0;; passed++) {
+        struct census census = look(server, true);
+        bool all_gone = http_server_connections(server) == 0;
+        if (census.suspended == 0 && (all_gone || passed >= PATIENCE_MS))
+            return;
+        sleep_ms(1);
+    }
+}
+
 void http_server_stop(struct http_server *server, unsigned grace_ms)
 {
     if (server == NULL)
@@ -286,10 +301,7 @@ void http_server_stop(struct http_server *server, unsigned grace_ms)
     int listen_fd = MHD_quiesce_daemon(server->daemon);
     wait_for_answers(server, grace_ms);
     atomic_store(&server->closing, true);
-    /* The library forbids stopping while anything is suspended; since `closing` nothing stays so.
-     */
-    while (look(server, true).suspended > 0)
-        sleep_ms(1);
+    end_all(server);
     MHD_stop_daemon(server->daemon);
     http_watch_stop(server);
     if (listen_fd >= 0)
