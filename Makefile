@@ -18,7 +18,6 @@ endif
 .SECONDARY:
 SHELL := /bin/bash
 
-VERSION := 0.1.0
 PREFIX ?= /usr/local
 PROGRAM ?= build/kumoniwa
 FUZZ_SECONDS ?= 30
@@ -35,15 +34,25 @@ endif
 # build/gen/sources.mk is included below, so make brings it up to date first (installing what is missing, running
 # the generator) and then starts over, seeing the generated files.
 
+# $(1) a file, $(2) its text: rewritten only when the text differs, so that others can depend on it.
+define keep_text
+$(if $(filter-out $(file <$(1)),$(2))$(filter-out $(2),$(file <$(1))),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
+endef
+
 quiet_goals := help clean distclean uninstall format
 ifneq ($(filter-out $(quiet_goals),$(or $(MAKECMDGOALS),build)),)
+$(call keep_text,build/service-sources.list,$(sort $(wildcard src/services/*/*.c)))
 include build/gen/sources.mk
 endif
 
-not_generator := tools/run-tests.py tools/compile-commands.py
+not_generator := tools/run-tests.py tools/compile-commands.py tools/test_generate.py
 generator_inputs := $(filter-out $(not_generator),$(wildcard tools/*.py)) models/services.list \
-	$(wildcard models/*/* models/*/*/*) $(wildcard src/services/*/unimplemented.txt src/services/*/*.records \
-	src/services/*/iam.list)
+	$(wildcard models/*/* models/*/*/* src/*/*.records src/services/*/unimplemented.txt src/services/*/*.records \
+	src/services/*/iam.list test/wire/vectors.skip) build/service-sources.list
+
+# The generator asks which services have code: a file more or less under src/services is news to it.
+build/service-sources.list: build/setup/build
+	@touch $@
 
 build/gen/sources.mk: build/setup/build $(generator_inputs)
 	@mkdir -p build/gen
@@ -110,16 +119,10 @@ bench_support := $(filter-out $(bench_mains),$(bench_sources))
 generated_objects := $(generated:build/gen/%.c=build/release/gen/%.o)
 generated_test_objects := $(generated_for_tests:build/gen/%.c=build/release/gen/%.o)
 
-# $(1) a file, $(2) its text: rewritten only when the text differs, so that others can depend on it.
-define keep_text
-$(if $(filter-out $(file <$(1)),$(2))$(filter-out $(2),$(file <$(1))),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
-endef
-
 define variant_rules
 $(1)_objects := $$(library_sources:%.c=build/$(1)/%.o)
 $(1)_support := $$(support_sources:%.c=build/$(1)/%.o)
 $(call keep_text,build/$(1)/flags,$($(1)_cc) $(warnings) $(common) $($(1)_flags))
-build/$(1)/src/cli/%.o: defines := -DKUMONIWA_VERSION='"$(VERSION)"'
 build/$(1)/test/%.o: defines := -Itest
 build/$(1)/%.o: %.c build/$(1)/flags
 	$$(call say,CC,$$@)
@@ -161,7 +164,6 @@ build/kumoniwa: build/release/kumoniwa
 	@size=$$(stat -c %s $@); echo "  $@: $$((size / 1024)) KiB"; \
 		test $$size -lt 19000000 || { echo "error: $@ is larger than 19 MB"; exit 1; }
 
-# With -l: only those that exist are read, which keeps a build that changes nothing quick.
 -include $(wildcard build/*/src/*/*.d build/*/src/services/*/*.d build/*/test/*/*.d build/*/bench/*.d \
 	build/release/gen/*.d build/release/gen/test/*.d)
 
@@ -182,13 +184,14 @@ setup: build/setup/build build/setup/test build/setup/check ## install what buil
 
 test_programs = $(test_sources:%.c=build/$(1)/%)
 replay_programs = $(fuzz_sources:%.c=build/$(1)/%)
+unittests := $(wildcard tools/test_*.py)
 run_tests = build/venv/bin/python tools/run-tests.py --program $(PROGRAM) --pytest-jobs $(PYTEST_JOBS)
 
 asan: build/asan/kumoniwa ## the program with AddressSanitizer and UBSan
 test: build/setup/test $(PROGRAM) $(call test_programs,asan) $(call replay_programs,asan) ## all tests but those of the SDKs
-	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --pytest test/e2e test/crash
+	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests) --pytest test/e2e test/crash
 test-unit: build/setup/test $(call test_programs,asan) $(call replay_programs,asan) ## unit, service and wire tests
-	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan)
+	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests)
 test-e2e: build/setup/test $(PROGRAM) ## unmodified clients against the program
 	@$(run_tests) --pytest test/e2e
 test-crash: build/setup/test $(PROGRAM) ## kill the program again and again, and look for what it lost
@@ -217,7 +220,7 @@ bench: build/setup/bench build/kumoniwa $(bench_programs) ## the benchmark
 
 compile_commands.json: build/sources.list Makefile tools/compile-commands.py
 	@build/venv/bin/python tools/compile-commands.py --out $@ --sources build/sources.list -- \
-		$(CC) $(warnings) $(common) $(release_flags) -Itest -DKUMONIWA_VERSION='"$(VERSION)"'
+		$(CC) $(warnings) $(common) $(release_flags) -Itest
 build/sources.list: build/setup/build
 	@touch $@
 $(call keep_text,build/sources.list,$(sources) $(test_sources) $(support_sources) $(fuzz_sources) \

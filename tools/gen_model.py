@@ -242,6 +242,8 @@ class Service:
                 member.flags.append("REQUIRED")
             if name == payload:
                 shape.payload = number + 1
+                if self.protocol == "rest-xml" and member.shape.kind == "STRUCT":
+                    member.wire_name = self.root_name(ref, self.source[ref["shape"]])
             if member.c_name in names:
                 member.c_name += "_"
             names.add(member.c_name)
@@ -253,7 +255,7 @@ class Service:
         if len(shape.members) > 0xFFFF:
             fail("%s: shape %s has more than 65535 members", self.name, shape.name)
 
-    def member(self, name, ref, owner, default_name=None):
+    def member(self, name, ref, owner):
         """A structure's member, a list's item, a map's key or value. What the reference says goes before
         what its shape says, as in botocore."""
         target = ref["shape"]
@@ -269,12 +271,16 @@ class Service:
             member.location = LOCATIONS.get(location)
             if member.location is None:
                 fail("%s: %s.%s has the unknown location %s", self.name, owner, name, location)
-        member.wire_name = self.wire_name(both, source, default_name or name)
+        own_name = ref if source["type"] == "structure" else both  # a structure's is its root's
+        member.wire_name = own_name.get("locationName", name)
         if self.protocol == "rest-json" and location is None:
-            member.json_name = both.get("locationName", name)
+            member.json_name = own_name.get("locationName", name)
         if self.protocol == "ec2":
-            fallback = capitalised(both.get("locationName", default_name or name))
+            fallback = capitalised(member.wire_name)
             member.query_name = both.get("queryName", fallback)
+        elif both.get("flattened") and source["type"] == "list":  # as clients of query do
+            item_name = source["member"].get("locationName", name)
+            member.query_name = own_name.get("locationName", item_name)
         else:
             member.query_name = member.wire_name
         member.namespace, member.prefix = namespace_of(both)
@@ -288,14 +294,9 @@ class Service:
                 member.flags.append(flag)
         return member
 
-    def wire_name(self, both, source, default):
-        """A flattened list without a name of its own takes that of its items, as XML and query want."""
-        if "locationName" in both:
-            return both["locationName"]
-        item = source.get("member")
-        if both.get("flattened") and source["type"] == "list" and "locationName" in item:
-            return item["locationName"]
-        return default
+    def root_name(self, ref, source):
+        """The element around a structure that is a whole body."""
+        return ref.get("locationName") or source.get("locationName") or ref["shape"]
 
     def refined_shape(self, ref, place):
         """Some models put constraints on a member: these make a shape of their own."""
@@ -308,8 +309,7 @@ class Service:
         return name
 
     def fill_list(self, shape, source):
-        default = "item" if self.protocol == "ec2" else "member"
-        item = self.member("member", source["member"], shape.name, default)
+        item = self.member("member", source["member"], shape.name)
         shape.members.append(item)
         if item.shape.kind in STRINGS:
             shape.tag = "str_list"
@@ -382,17 +382,14 @@ class Service:
         given, answer = source.get("input"), source.get("output")
         if given and self.speaks("REST_XML"):
             both = {**self.source[given["shape"]], **given}
-            operation.input_root = both.get("locationName", given["shape"])
+            operation.input_root = self.root_name(given, self.source[given["shape"]])
             operation.input_namespace = namespace_of(both)[0] or self.strings["namespace_uri"]
         if answer and self.speaks("REST_XML"):
-            both = {**self.source[answer["shape"]], **answer}
-            operation.output_root = both.get("locationName", answer["shape"])
+            operation.output_root = self.root_name(answer, self.source[answer["shape"]])
         elif answer and self.speaks("QUERY"):
             both = {**self.source[answer["shape"]], **answer}
-            wrapper = both.get("resultWrapper")
-            if wrapper is None and self.protocol != "query":
-                wrapper = operation.name + "Result"  # the model speaks JSON now and forgot it
-            operation.output_root = wrapper
+            # A model that speaks JSON by now has forgotten the wrapper.
+            operation.output_root = both.get("resultWrapper", operation.name + "Result") or None
 
     def operation_flags(self, operation, source, options):
         flags, name = operation.flags, operation.name

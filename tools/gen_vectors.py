@@ -10,6 +10,7 @@ import json
 import os
 import re
 
+from gen_input import fail
 from gen_c import BANNER, structs, tables
 from gen_model import Service
 from gen_names import c_string
@@ -23,6 +24,7 @@ enum vector_kind {
     VECTOR_REQUEST,  /* decode the request; the input is `json` */
     VECTOR_RESPONSE, /* encode `json`; the response is status, headers, body */
     VECTOR_ERROR,    /* encode error, message and detail (`json`) */
+    VECTOR_EVENT,    /* encode `json` as an event of the stream `shape`; `body` is the frame */
 };
 
 enum vector_body {
@@ -32,6 +34,8 @@ enum vector_body {
     VECTOR_BODY_XML,
     VECTOR_BODY_CBOR,
 };
+
+enum { VECTOR_INITIAL = 0xFFFF };
 
 struct vector_case {
     const char *id;
@@ -45,6 +49,7 @@ struct vector_case {
     uint16_t shape;        /* of the model: input, output or error */
     uint16_t mirror_shape; /* the same in the mirror */
     uint16_t status;
+    uint16_t member;       /* of the event stream; VECTOR_INITIAL: the frame before all events */
     uint32_t error;
     struct str message;
     struct str json;
@@ -59,8 +64,20 @@ extern const size_t vector_case_count;
 #endif
 """
 
+# Said by HTTP or of the request, not by the encoder.
+NOT_COMPARED = ("content-length", "x-amz-target")
 TOKEN = "00000000-0000-4000-8000-000000000000"
 FILES = ("input", "output", "legacy/input", "legacy/output")
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def as_aws_writes(text):
+    """Two spellings of the same: AWS ends a time with Z, and says whose fault it is."""
+    text = re.sub(r"(\d\d:\d\d:\d\d)\+00:00", r"\1Z", text)
+    return text.replace("<Type>SomeType</Type>", "<Type>Sender</Type>")
 
 
 def read_skips(path):
@@ -99,9 +116,10 @@ def mirror_shapes(shapes):
 class Suite:
     """One suite of a file: the two models and its cases."""
 
-    def __init__(self, prefix, source, common):
-        self.prefix, self.cases = prefix, []
+    def __init__(self, prefix, source, common, legacy):
+        self.prefix, self.cases, self.legacy = prefix, [], legacy
         self.shapes = copy.deepcopy(source["shapes"])
+        self.mark_payloads(source["cases"])
         self.mark_errors(source["cases"])
         metadata = dict(source["metadata"])
         metadata.setdefault("targetPrefix", "Target")
@@ -110,6 +128,13 @@ class Suite:
         self.mirror = self.service(plain, mirror_shapes(source["shapes"]), common, "m")
         for number, case in enumerate(source["cases"]):
             self.add(number, case)
+
+    def mark_payloads(self, cases):
+        """The older vectors name the payload where they use the shape."""
+        for case in cases:
+            for ref in (case["given"].get("input", {}), case["given"].get("output", {})):
+                if "payload" in ref:
+                    self.shapes[ref["shape"]]["payload"] = ref["payload"]
 
     def mark_errors(self, cases):
         for case in cases:
@@ -130,12 +155,29 @@ class Suite:
 
     def add(self, number, case):
         given = case["given"]
+        if self.legacy and "response" in case and "output" in given:
+            self.name_roots(given, case["response"].get("body") or "")
         self.model.add_operation(given["name"], given, {})
         operation = self.model.operations[-1]
         empty = self.model.shapes[0].tag
         operation.input_tag = operation.input_tag or empty
         operation.output_tag = operation.output_tag or empty
         self.cases.append((number, case))
+
+
+    def name_roots(self, given, body):
+        """The older vectors' roots and wrappers follow no rule: taken from the answer."""
+        output = given["output"] = dict(given["output"])
+        root = re.match(r"<([A-Za-z]+)", body)
+        if self.model.protocol == "rest-xml" and root:
+            output.setdefault("locationName", root.group(1))
+            shape = self.shapes[output["shape"]]
+            if "payload" in shape:
+                payload = self.model.shape(output["shape"]).members
+                index = list(shape["members"]).index(shape["payload"])
+                payload[index].wire_name = root.group(1)
+        if self.model.protocol == "query" and "<%sResult>" % given["name"] not in body:
+            output.setdefault("resultWrapper", "")
 
 
 class CaseWriter:
@@ -199,22 +241,50 @@ class CaseWriter:
         ref = shape["members"][member]
         both = {**self.source(ref["shape"]), **ref}
         if both.get("jsonvalue"):
-            return {member: item}
+            return {member: json.loads(item) if isinstance(item, str) else item}
         if top and member == shape.get("payload") and both.get("streaming"):
             return {}  # not in memory
-        bound = both.get("location") in ("header", "headers", "querystring")
+        if request and both.get("location") == "querystring" and both["type"] == "map":
+            taken = {r.get("locationName", m) for m, r in shape["members"].items()
+                     if r.get("location") == "querystring" and m != member}  # fmt: skip
+            item = {key: value for key, value in item.items() if key not in taken}
         empty = isinstance(item, (list, dict)) and not item and both["type"] in ("list", "map")
-        if request and empty and (bound or self.drops_empty(both)):
+        if request and empty and self.drops_empty(both):
             return {}
         return {member: self.plain(ref["shape"], item)}
+
+    def sent_header(self, name):
+        for key, value in self.case.get("serialized", {}).get("headers", {}).items():
+            if key.lower() == name.lower():
+                return value
+        return None
+
+    def add_sent(self, name, params):
+        """What the client adds by itself and the server therefore sees."""
+        shape = self.source(name)
+        for member, ref in shape["members"].items():
+            if member in params:
+                continue
+            both = {**self.source(ref["shape"]), **ref}
+            header = self.sent_header(both.get("locationName", member))
+            if both.get("idempotencyToken"):
+                params[member] = TOKEN
+            elif both.get("location") == "header" and both["type"] == "string" and header:
+                params[member] = header
+            elif member == shape.get("payload") and both["type"] == "structure":
+                if self.case["serialized"].get("body"):
+                    params[member] = {}
 
     def drops_empty(self, both):
         """Empty lists and maps that the wire cannot tell from absent ones."""
         protocol = self.suite.model.protocol
-        return protocol == "ec2" or (protocol == "query" and both["type"] == "map") or (
+        location = both.get("location")
+        if location == "header":
+            return self.sent_header(both["locationName"]) is None
+        return location is not None or protocol == "ec2" or (protocol == "query" and both["type"] == "map") or (
             protocol in ("rest-xml", "query") and both.get("flattened"))
 
-    def common(self, kind, name):
+    def common(self, kind, name, mirror_name=None):
         model, mirror = self.suite.model, self.suite.mirror
         self.number("kind", kind)
         self.number("model", "&%s_model" % self.suite.prefix)
@@ -222,7 +292,7 @@ class CaseWriter:
         self.number("protocol", "WIRE_PROTOCOL_" + model.protocols[0])
         self.number("operation", self.operation)
         self.number("shape", self.index(model, name))
-        self.number("mirror_shape", self.index(mirror, name))
+        self.number("mirror_shape", self.index(mirror, mirror_name or name))
 
     def headers(self, headers):
         if headers:
@@ -236,16 +306,17 @@ class CaseWriter:
         self.common("VECTOR_REQUEST", name)
         params = self.plain(name, self.case["params"], top=True) if name else {}
         if name:
-            for member, ref in self.source(name)["members"].items():
-                if ref.get("idempotencyToken") and member not in params:
-                    params[member] = TOKEN
-        self.text("json", json.dumps(params, ensure_ascii=False))
-        path, mark, query = sent["uri"].partition("?")
+            self.add_sent(name, params)
+        self.text("json", compact(params))
+        base = re.sub(r"^https?://[^/]*", "", endpoint or "").rstrip("/")
+        path, mark, query = sent["uri"][len(base) :].partition("?")
         self.text("method", sent.get("method", self.given.get("http", {}).get("method", "POST")))
         self.text("path", path)
         self.text("query", query if mark else None)
         host = re.sub(r"^https?://", "", endpoint or "https://example.com").split("/")[0]
-        self.text("host", sent.get("host", host))
+        self.text("host", sent.get("host", host).split("/")[0])
+        if "gzip" in (self.sent_header("Content-Encoding") or "") and not sent.get("body"):
+            self.skip = self.skip or "gives no body; compression is undone before wire/"
         body = sent.get("body") or ""
         headers = flatten_headers(sent.get("headers", {}))
         if self.suite.model.protocol in ("query", "ec2"):
@@ -268,26 +339,32 @@ class CaseWriter:
             name = self.bounds("output")
             self.common("VECTOR_RESPONSE", name)
             result = self.plain(name, self.case["result"], top=True, request=False) if name else {}
-            self.text("json", json.dumps(result, ensure_ascii=False))
+            self.text("json", compact(result))
             kind = self.format(name)
         body = answer.get("body")
         if body is None:
             kind = "NONE"
         elif protocol == "smithy-rpc-v2-cbor":
             body = base64.b64decode(body)
+        else:
+            body = as_aws_writes(body)
         self.number("body_kind", "VECTOR_BODY_" + kind)
         self.number("status", answer["status_code"])
         self.text("body", body)
-        self.headers(flatten_headers(answer.get("headers") or {}))
+        headers = flatten_headers(answer.get("headers") or {})
+        self.headers([(key, as_aws_writes(value)) for key, value in headers
+                      if key.lower() not in NOT_COMPARED])  # fmt: skip
 
     def format(self, name):
         """How the body is to be compared."""
         shape = self.source(name) if name else {}
         payload = shape.get("payload")
+        if name and self.stream_member():
+            return "NONE"  # its frames are cases of their own
         if payload:
             ref = shape["members"][payload]
             both = {**self.source(ref["shape"]), **ref}
-            if both.get("eventstream") or both.get("streaming"):
+            if both.get("streaming"):
                 return "NONE"
             if both["type"] in ("blob", "string"):
                 return "RAW"
@@ -296,31 +373,64 @@ class CaseWriter:
             return "JSON"
         return "CBOR" if protocol == "smithy-rpc-v2-cbor" else "XML"
 
+    def error_name(self):
+        """The shape of the error that the answer names."""
+        code = self.case.get("errorCode")
+        for name, shape in self.suite.shapes.items():
+            if shape.get("exception") and code in (name, shape.get("error", {}).get("code")):
+                return name
+        return None
+
     def error(self, answer):
-        refs = self.given.get("errors")
-        if not refs:
-            self.skip = self.skip or "names no error shape"
-            self.common("VECTOR_ERROR", None)
-            return
-        name = refs[0]["shape"]
+        name = self.error_name()
         self.common("VECTOR_ERROR", name)
+        if name is None:
+            self.skip = self.skip or "an error that no model knows"
+            return
         index = next(i for i, e in enumerate(self.suite.model.errors) if e.name == name)
         self.number("error", index)
         details = self.case.get("error") or {}
         message = self.case.get("errorMessage") or details.get("message") or details.get("Message")
         if message is None:
             found = re.search(r"<[Mm]essage>(.*?)</", answer.get("body") or "")
-            message = found.group(1) if found else ""
+            message = found.group(1) if found else None
         self.text("message", message)
-        self.text("json", json.dumps(self.plain(name, details, request=False)))
+        self.text("json", compact(self.plain(name, details, request=False)))
+
+    def stream_member(self):
+        """(name, shape) of the output's event stream."""
+        name = self.bounds("output") if "response" in self.case else None
+        for member, ref in self.source(name)["members"].items() if name else ():
+            if self.source(ref["shape"]).get("eventstream"):
+                return member, ref["shape"]
+        return None
+
+    def event(self, stream, event, frame):
+        """One frame of the answer's body. event: {member: value}; None: the initial response."""
+        if event is None:
+            name = self.bounds("output")
+            self.common("VECTOR_EVENT", name)
+            self.number("member", "VECTOR_INITIAL")
+            value = self.case["result"]
+        else:
+            ((member, value),) = event.items()
+            members = self.source(stream)["members"]
+            name = members[member]["shape"]
+            self.common("VECTOR_EVENT", stream, name)
+            self.number("member", list(members).index(member))
+        value = self.plain(name, value)
+        self.text("json", compact(value))
+        self.text("body", frame)
+        return self.row()
 
     def write(self, endpoint):
-        if "eventstream" in json.dumps(self.suite.shapes) and not self.skip:
-            self.skip = "event streams have tests of their own"
         if "serialized" in self.case:
             self.request(endpoint)
         else:
             self.response()
+        return self.row()
+
+    def row(self):
         start = ['    {', '        .id = "%s",' % c_string(self.id)]
         if self.skip:
             start.append('        .skip = "%s",' % c_string(self.skip))
@@ -335,9 +445,31 @@ def flatten_headers(headers):
     return rows
 
 
+def event_rows(case):
+    """A row for each frame of an answer that is an event stream (length, ..., as in the AWS event stream encoding)."""
+    stream = case.stream_member()
+    if stream is None:
+        return []
+    frames, body = [], base64.b64decode(case.case["response"]["body"])
+    while body:
+        length = int.from_bytes(body[:4], "big")
+        frames.append(body[:length])
+        body = body[length:]
+    events = list(case.case["result"][stream[0]])
+    if len(frames) > len(events):
+        events.insert(0, None)
+    rows = []
+    for number, (event, frame) in enumerate(zip(events, frames)):
+        case_id = "%s#%d" % (case.id, number)
+        writer = CaseWriter(case.suite, case_id, case.operation, case.case, case.skip)
+        rows.append(writer.event(stream[1], event, frame))
+    return rows
+
+
 def case_rows(folder, common, skips):
     """(C text of models, rows)."""
     parts, rows, count = [], [], 0
+    unused = set(skips)
     for kind in FILES:
         base = os.path.join(folder, kind)
         for name in sorted(os.listdir(base)) if os.path.isdir(base) else ():
@@ -346,15 +478,19 @@ def case_rows(folder, common, skips):
             with open(os.path.join(base, name), encoding="utf-8") as file:
                 sources = json.load(file)
             for number, source in enumerate(sources):
-                suite = Suite("v%d" % count, source, common)
+                suite = Suite("v%d" % count, source, common, kind.startswith("legacy"))
                 count += 1
                 place = "%s/%s:%d" % (kind, name[:-5], number)
                 for index, case in suite.cases:
                     case_id = "%s.%d:%s" % (place, index, case.get("id", case["given"]["name"]))
+                    unused -= {case_id, case.get("id")}
                     skip = skips.get(case_id) or skips.get(case.get("id"))
                     writer = CaseWriter(suite, case_id, index, case, skip)
                     rows.append(writer.write(source.get("clientEndpoint")))
+                    rows += event_rows(writer)
                 parts += [structs(suite.model), tables(suite.model), tables(suite.mirror)]
+    if rows and unused:
+        fail("vectors.skip names what is no vector: %s", " ".join(sorted(unused)))
     return parts, rows
 
 

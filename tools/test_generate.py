@@ -156,12 +156,18 @@ class Tables(unittest.TestCase):
         self.assertTrue(named["ZOO_BROKEN"].server_fault)
         self.assertEqual(named["ACCESS_DENIED"].status, 403)
 
-    def test_flattened_list_takes_its_items_name(self):
+    def test_names_of_elements(self):
+        """Smithy: a flattened list keeps its own name, a structure's xmlName is for roots alone."""
         service = zoo({"shapes": {"Animals": {"flattened": True,
-                                              "member": {"locationName": "Animal"}},
-                                  "Animal": {"members": {"Parents": {"locationName": None}}}},
+                                              "member": {"locationName": "Beast"}},
+                                  "Animal": {"locationName": "Ahoy", "payload": "Mate",
+                                             "members": {"Parents": {"locationName": None},
+                                                         "Mate": {"shape": "Animal"},
+                                                         "Cub": {"shape": "Animal"}}}},
                        "metadata": {"protocol": "rest-xml"}})  # fmt: skip
-        self.assertEqual(service.by_name["Animal"].members[0].wire_name, "Animal")
+        names = {m.name: m.wire_name for m in service.by_name["Animal"].members}
+        self.assertEqual((names["Parents"], names["Mate"], names["Cub"]), ("Parents", "Ahoy", "Cub"))
+        self.assertEqual(service.operations[0].output_root, "Ahoy")
 
     def test_constants_of_enumerations(self):
         names = [name for name, _ in zoo().constant_names()]

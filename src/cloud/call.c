@@ -128,7 +128,7 @@ struct key call_key(struct call *call, struct str kind)
 {
     struct key key;
     key_init(&key, call->arena);
-    key_str(&key, wire_string(call->model, call->model->name));
+    key_str(&key, call->model->name);
     key_str(&key, call->account);
     key_str(&key, call->region);
     key_str(&key, kind);

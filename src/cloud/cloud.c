@@ -95,6 +95,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     cloud->endpoint = config->endpoint;
     cloud->strict_auth = config->strict_auth;
     cloud->patterns = wire_patterns_new();
+    cloud->index = wire_index_new(wire_models, wire_model_count);
     cloud->signing_keys = sigv4_keys_new();
     cloud->metrics = metrics_new(arena);
     enum result result = cloud_open_parts(cloud, config);
@@ -134,6 +135,7 @@ void cloud_close(struct cloud *cloud)
         metrics_free(cloud->metrics);
     sigv4_keys_free(cloud->signing_keys);
     wire_patterns_free(cloud->patterns);
+    wire_index_free(cloud->index);
     cloud->dispatcher = NULL;
 }
 

@@ -24,6 +24,7 @@ struct cloud {
     struct metrics *metrics;       /* cloud/metrics.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
+    struct wire_index *index;      /* for wire_route() */
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
     struct str default_region;     /* "us-east-1" */

@@ -74,7 +74,7 @@ void metrics_write(struct metrics *metrics, struct buf *out)
         const struct wire_model *model = wire_models[i];
         struct metric *service = metrics->services[i];
         for (uint32_t o = 0; service != NULL && o < model->operation_count; o++) {
-            struct str name = wire_string(model, model->name);
+            struct str name = model->name;
             struct str operation = wire_string(model, model->operations[o].name);
             for (size_t c = 0; c < METRIC_CLASSES; c++)
                 if (service[o].count[c] > 0)

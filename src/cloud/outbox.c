@@ -123,7 +123,7 @@ static RESULT delivery_run(struct delivery *delivery, struct call *call)
         return FAULT("nobody takes \"%.*s\" from the outbox", PRSTR(delivery->item.topic));
     call->model = model;
     call->principal.name = str_format(delivery->arena, "%.*s.amazonaws.com",
-                                      PRSTR(wire_string(model, model->endpoint_prefix)));
+                                      PRSTR(model->endpoint_prefix));
     TRY(handler->deliver(call, &delivery->item));
     return kv_delete(call->txn, delivery->key, NULL);
 }

@@ -49,7 +49,7 @@ bool seal_open(struct call *call, struct str purpose, struct str text, struct st
 static struct str paging_purpose(struct call *call)
 {
     const struct wire_operation *operation = &call->model->operations[call->operation];
-    struct str service = wire_string(call->model, call->model->name);
+    struct str service = call->model->name;
     struct str name = wire_string(call->model, operation->name);
     return str_format(call->arena, "page/%.*s/%.*s/%.*s/%.*s", PRSTR(service), PRSTR(name),
                       PRSTR(call->account), PRSTR(call->region));

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "http/pool_interface.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,9 +21,6 @@ enum {
     IDLE_SECONDS_DEFAULT = 60,
     CONNECTION_LIMIT_DEFAULT = 65000,
     DESCRIPTORS_KEPT = 128, /* for files, sandboxes and the store */
-    /* A field takes 64 bytes of the library's pool besides its text; half of the pool is for
-     * reading; the reply's head comes out of what is left. */
-    POOL_FIELD = 64,
     POOL_INCREMENT = 1024,
 };
 
@@ -164,18 +162,18 @@ static RESULT start_daemon(struct http_server *server, struct str *message, stru
     struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}};
     if (fill_tls(server, arena, tls) > 0)
         flags |= MHD_USE_TLS;
-    size_t pool = config->header_limit + (size_t)config->header_count * POOL_FIELD;
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
         config->threads > 1 ? config->threads : 0U, MHD_OPTION_CONNECTION_LIMIT,
         config->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_seconds,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, config->connections_per_address,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        (size_t)POOL_INCREMENT, MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-        http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, http_pool_size(config),
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)POOL_INCREMENT, MHD_OPTION_URI_LOG_CALLBACK,
+        http_on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        http_on_connection, server, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
     if (server->daemon == NULL) {
         say(message, arena, config,
             (flags & MHD_USE_TLS) != 0 ? "is the certificate and its key good?"

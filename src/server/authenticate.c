@@ -7,7 +7,7 @@
 static bool request_is_s3(const struct request *request)
 {
     return request->routed && request->route.protocol == WIRE_PROTOCOL_REST_XML &&
-           str_eq(wire_string(request->route.model, request->route.model->signing_name), STR("s3"));
+           str_eq(request->route.model->signing_name, STR("s3"));
 }
 
 /* What each fault is called: everywhere, and by S3 ("Error responses", Amazon S3 API Reference). */

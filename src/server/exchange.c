@@ -1,5 +1,5 @@
 /* From an HTTP exchange to an operation and back: route, authenticate, decode, validate, run, encode, count. */
-#include <limits.h>
+#define ZLIB_CONST
 #include <zlib.h>
 
 #include "auth/chunked.h"
@@ -87,8 +87,9 @@ static struct request *request_new(struct server *server, struct http_exchange *
 
 static void request_set_route(struct request *request)
 {
-    request->routed = wire_route(&request->wire, request->signature.service,
-                                 request_bucket(request->wire.host), &request->route);
+    request->routed = wire_route(request->call.arena, request->call.cloud->index, &request->wire,
+                                 request->signature.service, request_bucket(request->wire.host),
+                                 &request->route);
     if (!request->routed)
         return;
     request->call.model = request->route.model;
@@ -123,7 +124,7 @@ static void request_count(struct request *request, unsigned status)
         .message = request->message,
     };
     if (model != NULL)
-        entry.service = wire_string(model, model->name);
+        entry.service = model->name;
     if (known) {
         entry.operation =
             wire_string(model, model->operations[request->route.operation].name);
@@ -159,7 +160,7 @@ static const struct wire_model *request_model(const struct request *request)
     if (request->routed)
         return request->route.model;
     for (size_t i = 0; i < wire_model_count; i++)
-        if (str_eq(wire_string(wire_models[i], wire_models[i]->name), STR("s3")))
+        if (str_eq(wire_models[i]->name, STR("s3")))
             return wire_models[i];
     return wire_models[0];
 }
@@ -286,7 +287,7 @@ static RESULT request_inflate(struct request *request, struct str body, struct s
     z_stream stream = {0};
     if (inflateInit2(&stream, 15 + 16) != Z_OK)
         return FAULT("inflateInit2 failed");
-    stream.next_in = (z_const Bytef *)body.ptr;
+    stream.next_in = (const Bytef *)body.ptr;
     stream.avail_in = (uInt)body.len;
     int state = Z_OK;
     while (state == Z_OK && !buf_is_full(&plain)) {
@@ -419,7 +420,7 @@ void exchange_head(void *context, struct http_exchange *exchange)
         return;
     }
     struct str service = request->routed
-                             ? wire_string(request->route.model, request->route.model->name)
+                             ? request->route.model->name
                              : (struct str){0};
     if (str_eq(service, STR("lambda")))
         exchange->body_limit = BODY_MAX_LAMBDA;

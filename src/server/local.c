@@ -81,7 +81,7 @@ static void local_health(struct local *local)
     for (size_t i = 0; server_services[i] != NULL; i++) {
         const struct wire_model *model = server_services[i]->model;
         buf_append_format(&local->out, "%s\"%.*s\": \"running\"", i == 0 ? "" : ", ",
-                          PRSTR(wire_string(model, model->name)));
+                          PRSTR(model->name));
     }
     buf_append_format(&local->out, "}, \"edition\": \"kumoniwa\", \"version\": \"%s\"}",
                       KUMONIWA_VERSION);
@@ -154,9 +154,9 @@ static void local_services(struct local *local)
     for (size_t i = 0; i < wire_model_count; i++) {
         const struct wire_model *model = wire_models[i];
         buf_append_c(&local->out, i == 0 ? "{" : ", {");
-        local_quoted(local, "name", wire_string(model, model->name));
+        local_quoted(local, "name", model->name);
         buf_append_c(&local->out, ", ");
-        local_quoted(local, "title", wire_string(model, model->title));
+        local_quoted(local, "title", model->title);
         buf_append_c(&local->out, ", \"operations\": [");
         for (uint32_t o = 0; o < model->operation_count; o++) {
             buf_append_c(&local->out, o == 0 ? "{" : ", {");

@@ -26,11 +26,11 @@
 #include "base/time.h"
 
 enum {
-    DELETE_RESERVE = 512, /* pages: 2 MiB */
+    DELETE_RESERVE = 256, /* pages: 1 MiB */
     COMMIT_MARGIN = 48,
     ENTRIES_PER_PAGE = 256, /* of the free list, at worst half full */
     MIB = 1024 * 1024,
-    STEP_MIN = 4 * MIB,
+    STEP_MIN = MIB,
     STEP_MAX = 64 * MIB,
     /* A hole behind the blocks: were the bound ever wrong on a disk with room, the hole would take
        it. */
@@ -84,9 +84,9 @@ static bool grow(struct kv_space *space, uint64_t needed)
     uint64_t now = time_monotonic_ns();
     if (needed > space->map_size || (space->refused_at != 0 && now - space->refused_at < RETRY_NS))
         return false;
-    uint64_t step = space->allocated / 8;
+    uint64_t step = space->allocated / 4;
     step = step < STEP_MIN ? STEP_MIN : step > STEP_MAX ? STEP_MAX : step;
-    uint64_t target = round_up(needed, STEP_MIN / 4) + step;
+    uint64_t target = round_up(needed, STEP_MIN) + step;
     if (target > space->map_size)
         target = space->map_size;
     if (allocate_blocks(space, space->allocated, target) != 0) {
@@ -107,6 +107,19 @@ static bool grow(struct kv_space *space, uint64_t needed)
         ftruncate(space->fd, (off_t)size) != 0)
         log_line(LOG_DEBUG, "store: no hole behind the blocks: %s", strerror(errno));
     return true;
+}
+
+/* Blocks that the file had behind its last page. In small steps, from the front: on tmpfs a refused
+ * request takes back what stood in its range unwritten. */
+static void keep_reserve(struct kv_space *space, uint64_t used)
+{
+    uint64_t step = 16 * space->page_size;
+    uint64_t end = used + DELETE_RESERVE * space->page_size;
+    if (end > space->size_before)
+        end = space->size_before;
+    while (space->allocated + step <= end &&
+           allocate_blocks(space, space->allocated, space->allocated + step) == 0)
+        space->allocated += step;
 }
 
 RESULT kv_space_open(struct kv *kv)
@@ -139,8 +152,13 @@ RESULT kv_space_open(struct kv *kv)
     uint64_t size = used + SLACK < space->map_size ? used + SLACK : space->map_size;
     if (kv->mapped_writes && ftruncate(space->fd, (off_t)size) != 0)
         return FAULT("ftruncate: %s", strerror(errno));
-    if (!grow(space, used + DELETE_RESERVE * space->page_size))
+    keep_reserve(space, used);
+    if (space->allocated < used + (DELETE_RESERVE - 32) * space->page_size &&
+        !grow(space, used + DELETE_RESERVE * space->page_size)) {
+        if (info.me_last_pgno <= 1)
+            return RESULT_FULL; /* new: not even its trees can be made */
         log_line(LOG_WARN, "store: the disk is full: only reading and deleting is possible");
+    }
     return RESULT_OK;
 }
 
@@ -150,8 +168,9 @@ void kv_space_close(struct kv *kv)
     MDB_envinfo info;
     if (space->page_size == 0 || mdb_env_info(kv->env, &info) != 0)
         return;
-    uint64_t used = (info.me_last_pgno + 1) * space->page_size;
-    if (ftruncate(space->fd, (off_t)used) != 0)
+    /* The reserve stays: the disk may be full when the store is opened again. */
+    uint64_t kept = (info.me_last_pgno + 1 + DELETE_RESERVE) * space->page_size;
+    if (ftruncate(space->fd, (off_t)(kept < space->allocated ? kept : space->allocated)) != 0)
         log_line(LOG_DEBUG, "store: blocks ahead are kept: %s", strerror(errno));
 }
 
@@ -167,8 +186,10 @@ RESULT kv_space_begin(struct kv *kv, MDB_txn *txn)
         return kv_result("beginning to write", code);
     space->first = info.me_last_pgno + 1;
     space->free_list = stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
-    space->created = space->overflow = space->freed = space->spare = 0;
-    space->full = false;
+    space->free_list_runs = stat.ms_overflow_pages;
+    space->created = space->overflow = space->freed = 0;
+    space->values = space->longest = 0;
+    space->full = space->must_not_grow = false;
     for (int i = 0; i < KV_TREES; i++)
         space->trees[i].known = false;
     /* A block shared with a copy needs another one when it is written, which nobody allocates
@@ -208,44 +229,28 @@ static RESULT know_tree(struct kv_txn *txn, enum kv_tree which)
         .leaves = stat.ms_leaf_pages + 1, /* a tree of its own has its root's entry elsewhere */
         .branches = stat.ms_branch_pages + stat.ms_depth,
         .pages = stat.ms_leaf_pages + stat.ms_branch_pages,
+        .pages_before = stat.ms_leaf_pages + stat.ms_branch_pages,
         .overflow = stat.ms_overflow_pages,
     };
     return RESULT_OK;
 }
 
-/* Pages freed before any reader's state, which LMDB takes before it extends the file. */
-static uint64_t count_free_pages(struct kv *kv)
+/* Pages of the value itself; smaller ones may stand in a leaf. */
+static uint64_t large_pages(const struct kv_space *space, size_t value_size)
 {
-    uint64_t oldest = UINT64_MAX, count = 0;
-    pthread_mutex_lock(&kv->pool_lock);
-    for (struct kv_txn *reader = kv->readers; reader != NULL; reader = reader->next_reader) {
-        uint64_t snapshot = atomic_load_explicit(&reader->snapshot, memory_order_seq_cst);
-        if (snapshot != 0 && snapshot < oldest)
-            oldest = snapshot;
-    }
-    pthread_mutex_unlock(&kv->pool_lock);
-    MDB_txn *txn;
-    if (mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn) != 0)
-        return 0;
-    /* LMDB keeps what the last transaction freed, too: the state before it can still be opened. */
-    oldest = min_u64(oldest, mdb_txn_id(txn));
-    MDB_cursor *cursor;
-    if (mdb_cursor_open(txn, 0, &cursor) == 0) {
-        MDB_val key, data;
-        while (mdb_cursor_get(cursor, &key, &data, MDB_NEXT) == 0) {
-            size_t id, pages;
-            if (key.mv_size < sizeof(id) || data.mv_size < sizeof(pages))
-                break;
-            memcpy(&id, key.mv_data, sizeof(id));
-            memcpy(&pages, data.mv_data, sizeof(pages));
-            if (id >= oldest)
-                break;
-            count += pages;
-        }
-        mdb_cursor_close(cursor);
-    }
-    mdb_txn_abort(txn);
-    return count;
+    return value_size >= space->page_size / 4 ? value_size / space->page_size + 2 : 0;
+}
+
+/* Is there room for `all` pages, `runs` of them side by side, `values` of which are runs of
+ * `longest` pages at most? Free pages inside the file count. */
+static bool fits(const struct kv_space *space, uint64_t all, uint64_t runs, uint64_t values,
+                 uint64_t longest)
+{
+    uint64_t tail = space->allocated / space->page_size - space->first;
+    if (all > tail + space->free.pages)
+        return false;
+    /* A page taken from among the free ones spoils a place for a run at worst. */
+    return runs <= tail || all - runs + values <= kv_free_places(&space->free, longest);
 }
 
 RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size, bool deleting)
@@ -257,14 +262,15 @@ RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size
     TRY(know_tree(txn, which));
     struct kv_tree_growth *tree = &space->trees[which];
     uint64_t touches = deleting ? 2 : 1;
-    uint64_t large = value_size >= space->page_size / 4 ? value_size / space->page_size + 2 : 0;
+    uint64_t own = large_pages(space, value_size);
+    uint64_t large = space->overflow + own;
     uint64_t trees = space->created + tree->depth + 3;
     for (int i = 0; i < KV_TREES; i++)
         trees += copies(&space->trees[i], i == (int)which ? touches : 0);
-    uint64_t contiguous = space->overflow + large + 2 * space->free_list + COMMIT_MARGIN +
-                          (trees + space->freed) / ENTRIES_PER_PAGE +
-                          (deleting ? 0 : DELETE_RESERVE);
-    uint64_t needed = (space->first + trees + contiguous) * space->page_size;
+    uint64_t runs = large + 2 * space->free_list_runs + (trees + space->freed) / ENTRIES_PER_PAGE;
+    uint64_t all = trees + runs + 2 * space->free_list + COMMIT_MARGIN;
+    uint64_t reserve = deleting ? 0 : DELETE_RESERVE;
+    uint64_t needed = (space->first + all + reserve) * space->page_size;
     tree->touches += touches;
     if (needed <= space->allocated)
         return RESULT_OK;
@@ -273,11 +279,19 @@ RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size
         if (grow(space, needed))
             return RESULT_OK;
         space->full = true;
-        space->spare = count_free_pages(kv);
+        kv_free_count(kv, &space->free);
     }
-    bool fits = needed <= space->allocated + space->spare * space->page_size &&
-                (space->first + contiguous) * space->page_size <= space->allocated;
-    return fits ? RESULT_OK : RESULT_FULL;
+    if (own > space->longest)
+        space->longest = own;
+    uint64_t values = space->values + (own > 0);
+    if (fits(space, all + reserve, runs + (large > 0 ? reserve : 0), values, space->longest))
+        return RESULT_OK;
+    /* Deletions leave room in the leaves, but few whole pages: a put into that room takes only
+     * copies, which come back. Half the reserve is for it, as long as no tree grows. */
+    if (large > 0 || !fits(space, all + reserve / 2, runs, 0, 1))
+        return RESULT_FULL;
+    space->must_not_grow = true;
+    return RESULT_OK;
 }
 
 RESULT kv_space_after(struct kv_txn *txn, enum kv_tree which, size_t value_size)
@@ -292,11 +306,16 @@ RESULT kv_space_after(struct kv_txn *txn, enum kv_tree which, size_t value_size)
     if (pages > tree->pages)
         space->created += pages - tree->pages;
     tree->pages = pages;
-    uint64_t large = value_size >= space->page_size / 4 ? value_size / space->page_size + 2 : 0;
+    uint64_t large = large_pages(space, value_size);
     space->overflow += large;
+    if (large > 0) {
+        space->values++;
+        if (large > space->longest)
+            space->longest = large;
+    }
     /* What stood there before was given up. */
     if (tree->overflow + large > stat.ms_overflow_pages)
         space->freed += tree->overflow + large - stat.ms_overflow_pages;
     tree->overflow = stat.ms_overflow_pages;
-    return RESULT_OK;
+    return space->must_not_grow && pages > tree->pages_before ? RESULT_FULL : RESULT_OK;
 }

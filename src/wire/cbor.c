@@ -1,5 +1,5 @@
-/* CBOR (RFC 8949) straight into typed structs, as "Smithy RPC v2 CBOR protocol" uses it: maps keyed by member names,
- * timestamps under tag 1, definite and indefinite lengths, floats of any width. */
+/* CBOR (RFC 8949) straight into typed structs, as "Smithy RPC v2 CBOR protocol" uses it: maps keyed
+ * by member names, timestamps under tag 1, definite and indefinite lengths, floats of any width. */
 #include <math.h>
 
 #include "wire/cbor_int.h"
@@ -115,7 +115,7 @@ static bool read_string(struct reader *r, const struct head *head, struct str *o
         buf_init(&joined, r->arena, (size_t)(r->end - r->p));
         while (next_item(r, &pieces)) {
             struct head piece;
-            struct str text;
+            struct str text = {0};
             if (!read_head(r, &piece))
                 return false;
             if (piece.major != head->major || piece.info == CBOR_INDEFINITE)
@@ -164,9 +164,14 @@ static bool is_float(const struct head *head)
 
 static bool mismatch(struct reader *r, const struct head *head, const char *wanted)
 {
-    static const char *const names[] = {
-        "a positive integer", "a negative integer", "a byte string", "a text string",
-        "a list",             "a map",              "a tagged value", "a simple value"};
+    static const char *const names[] = {"a positive integer",
+                                        "a negative integer",
+                                        "a byte string",
+                                        "a text string",
+                                        "a list",
+                                        "a map",
+                                        "a tagged value",
+                                        "a simple value"};
     return FAIL("Expected %s but found %s", wanted,
                 is_float(head) ? "a floating point number" : names[head->major]);
 }
@@ -378,7 +383,8 @@ static bool read_list(struct reader *r, const struct wire_shape *shape, struct w
     return true;
 }
 
-/* RFC 8949 (5.6): a map with equal keys is invalid, so no search for them: all stay, in the order of the wire. */
+/* RFC 8949 (5.6): a map with equal keys is invalid, so no search for them: all stay, in the order
+ * of the wire. */
 static bool read_map(struct reader *r, const struct wire_shape *shape, struct wire_list *out)
 {
     const struct wire_member *value = &shape_members(r->model, shape)[1];

@@ -73,10 +73,12 @@ enum wire_member_flag {
 struct wire_member {
     uint32_t name;       /* the key in JSON and CBOR bodies of whatever protocol, and in messages: the model's name
                             (rest-json: of a body member the locationName where given) */
-    uint32_t wire_name;  /* XML, query, headers, labels: locationName where given, else the name; a flattened list
-                            without one takes its item's; list members of query/xml: "member", of ec2: "item" */
+    uint32_t wire_name;  /* XML, query, headers, labels: locationName where given, else the name, of a list's item
+                            "member"; rest-xml: of a structure that is the payload the root element, else the
+                            shape's name */
     uint32_t query_name; /* ec2: queryName, else locationName with its first letter upper, else the name with its
-                            first letter upper; other protocols: as wire_name */
+                            first letter upper; other protocols: as wire_name, but a flattened list without
+                            locationName takes its item's */
     uint32_t namespace_uri;    /* xmlNamespace of the member or its shape; 0: none */
     uint32_t namespace_prefix; /* 0: default namespace */
     uint32_t tag;              /* for records: given by hand, or a 28-bit hash of the name for model shapes */
@@ -179,13 +181,13 @@ struct wire_model {
     const struct wire_error *errors;
     wire_function *const *functions; /* by operation; NULL entry: not implemented */
     uint32_t shape_count, member_count, operation_count, error_count;
-    uint32_t name;            /* the folder: "sqs", "cognito_idp" */
-    uint32_t service_id;      /* "SQS", "Cognito Identity Provider" */
-    uint32_t title;           /* serviceAbbreviation or serviceFullName */
-    uint32_t signing_name;    /* "sqs": the credential scope's service */
-    uint32_t endpoint_prefix; /* "sqs": the first label of the host */
-    uint32_t api_version;     /* "2012-11-05" */
-    uint32_t target_prefix;   /* "AmazonSQS": X-Amz-Target before the dot; CBOR's service name in the path */
+    struct str name;            /* the folder: "sqs", "cognito_idp" */
+    struct str service_id;      /* "SQS", "Cognito Identity Provider" */
+    struct str title;           /* serviceAbbreviation or serviceFullName */
+    struct str signing_name;    /* "sqs": the credential scope's service */
+    struct str endpoint_prefix; /* "sqs": the first label of the host */
+    struct str api_version;     /* "2012-11-05" */
+    struct str target_prefix;   /* "AmazonSQS": X-Amz-Target before the dot; CBOR's service name in the path */
     uint32_t namespace_uri;   /* xmlNamespace of the service */
     uint32_t error_namespace; /* what stands before '#' in JSON's __type ("com.amazonaws.sqs"); 0: the name alone */
     uint32_t protocols;       /* all that are accepted: enum wire_protocol */

@@ -1,6 +1,7 @@
-/* JSON (RFC 8259) straight into typed structs: one pass over the text, no tree. Strings without escapes stay in the
- * text. Messages are those of AWS's own front end where they are known (SerializationException: "STRING_VALUE can
- * not be converted to an Integer", "Start of structure or map found where not expected.", ...). */
+/* JSON (RFC 8259) straight into typed structs: one pass over the text, no tree. Strings without
+ * escapes stay in the text. Messages are those of AWS's own front end where they are known
+ * (SerializationException: "STRING_VALUE can not be converted to an Integer", "Start of structure
+ * or map found where not expected.", ...). */
 #include <math.h>
 
 #include "base/encode.h"
@@ -55,7 +56,8 @@ static bool unexpected(struct reader *r)
     }
     if (c < ' ' || c >= 0x7f)
         return FAIL("Unexpected character (code %d) at line: %d, column: %d", c, line, column);
-    return FAIL("Unexpected character ('%c' (code %d)) at line: %d, column: %d", c, c, line, column);
+    return FAIL("Unexpected character ('%c' (code %d)) at line: %d, column: %d", c, c, line,
+                column);
 }
 
 static bool expect(struct reader *r, char c)
@@ -144,7 +146,8 @@ static bool read_escape(struct reader *r, char **out)
     return true;
 }
 
-/* The string whose first part, up to the backslash at r->p, begins at `begin`. It is never longer than its text. */
+/* The string whose first part, up to the backslash at r->p, begins at `begin`. It is never longer
+ * than its text. */
 static bool read_escaped(struct reader *r, const char *begin, uint64_t seen, struct str *out)
 {
     const char *close = r->p;
@@ -275,7 +278,7 @@ static const char *type_phrase(enum wire_type type)
 static bool mismatch_token(struct reader *r, const char *token, enum wire_type type)
 {
     const char *phrase = type_phrase(type);
-    struct str target = wire_string(r->model, r->model->target_prefix);
+    struct str target = r->model->target_prefix;
     if (!str_starts_with(target, STR("DynamoDB")))
         return FAIL("%s can not be converted to %s", token, phrase);
     if (phrase[0] == 'a')
@@ -326,7 +329,8 @@ static bool mismatch(struct reader *r, enum wire_type type)
     return mismatch_token(r, token, type);
 }
 
-/* 1.0 and 1e3 are whole numbers too; what a double cannot hold exactly is not taken in that form. */
+/* 1.0 and 1e3 are whole numbers too; what a double cannot hold exactly is not taken in that form.
+ */
 static bool read_integer(struct reader *r, const struct wire_shape *shape, uint16_t flags,
                          void *place)
 {
@@ -348,8 +352,8 @@ static bool read_integer(struct reader *r, const struct wire_shape *shape, uint1
     }
     if (!fits || !shape_integer_fits(shape, flags, value))
         return FAIL("Numeric value (%.*s) out of range of %s", PRSTR(text),
-                    shape->type == WIRE_LONG    ? "long (-9223372036854775808 - 9223372036854775807)"
-                    : shape->type == WIRE_INT   ? "int (-2147483648 - 2147483647)"
+                    shape->type == WIRE_LONG  ? "long (-9223372036854775808 - 9223372036854775807)"
+                    : shape->type == WIRE_INT ? "int (-2147483648 - 2147483647)"
                     : shape->type == WIRE_SHORT ? "Java short"
                                                 : "Java byte");
     member_set_integer(shape, flags, place, value);
@@ -445,7 +449,8 @@ static bool enter(struct reader *r)
     return true;
 }
 
-/* Behind a value inside an object or a list: true with *more, or at the closing bracket, which is taken. */
+/* Behind a value inside an object or a list: true with *more, or at the closing bracket, which is
+ * taken. */
 static bool next_item(struct reader *r, char close, bool *more)
 {
     char c = peek(r);
@@ -631,7 +636,8 @@ static bool read_map(struct reader *r, const struct wire_shape *shape, struct wi
     return true;
 }
 
-/* Clients write members mostly in the model's order: the search begins behind the member found last. */
+/* Clients write members mostly in the model's order: the search begins behind the member found
+ * last. */
 static const struct wire_member *find_member(struct reader *r, const struct wire_shape *shape,
                                              struct str key, size_t *hint)
 {
@@ -640,7 +646,7 @@ static const struct wire_member *find_member(struct reader *r, const struct wire
     for (size_t n = 0, i = *hint; n < count; n++, i++) {
         if (i >= count)
             i = 0;
-        if (str_eq(wire_string(r->model, members[i].wire_name), key)) {
+        if (str_eq(wire_string(r->model, members[i].name), key)) {
             *hint = i + 1;
             return &members[i];
         }

@@ -7,6 +7,9 @@
 #include "wire/shape.h"
 #include "wire/text.h"
 
+/* No client has more; each costs a comparison with all others. */
+enum { PARAMS_MAX = 1000 };
+
 struct reader {
     struct arena *arena;
     const struct wire_model *model;
@@ -36,19 +39,21 @@ bool wire_rest_has_body(const struct wire_model *model, uint16_t shape)
     return false;
 }
 
-/* S3 says InvalidArgument, the others SerializationException (S3 API reference, Error responses). */
+/* S3 says InvalidArgument, the others SerializationException (S3 API reference, Error responses).
+ */
 static RESULT fail_value(struct reader *reader, const char *where, struct str name,
                          const struct wire_shape *shape)
 {
-    struct str service = wire_string(reader->model, reader->model->signing_name);
+    struct str service = reader->model->signing_name;
     bool s3 = str_eq(service, STR("s3"));
     enum wire_common_error error = s3 ? WIRE_INVALID_PARAMETER_VALUE : WIRE_SERIALIZATION;
 
     if (s3 && shape->type >= WIRE_BYTE && shape->type <= WIRE_LONG)
         return wire_fail(reader->arena, reader->failure, error,
                          "Provided %.*s not an integer or within integer range", PRSTR(name));
-    return wire_fail(reader->arena, reader->failure, error, "The value of the %s %.*s is no valid %s",
-                     where, PRSTR(name), wire_text_type(shape));
+    return wire_fail(reader->arena, reader->failure, error,
+                     "The value of the %s %.*s is no valid %s", where, PRSTR(name),
+                     wire_text_type(shape));
 }
 
 /* ---- labels */
@@ -125,7 +130,16 @@ static RESULT read_query_list(struct reader *reader, const struct wire_shape *sh
     return RESULT_OK;
 }
 
-/* All parameters that no other member takes, and none of the signature's. */
+static bool has_key(const void *items, size_t len, size_t size, struct str key)
+{
+    for (size_t i = 0; i < len; i++)
+        if (str_eq(*(const struct str *)(const void *)((const char *)items + i * size), key))
+            return true;
+    return false;
+}
+
+/* All parameters that no other member takes, and none of the signature's. Absent when there is
+ * none. */
 static RESULT read_query_map(struct reader *reader, const struct wire_shape *shape,
                              struct wire_list *map)
 {
@@ -133,18 +147,15 @@ static RESULT read_query_map(struct reader *reader, const struct wire_shape *sha
     const struct wire_shape *value_shape = shape_at(reader->model, value->shape);
     size_t size = shape_entry_size(reader->model, shape);
 
-    map->items = arena_alloc_array(reader->arena, reader->params.len + 1, size);
+    void *items = arena_alloc_array(reader->arena, reader->params.len + 1, size);
     for (size_t i = 0; i < reader->params.len; i++) {
         const struct wire_param *param = &reader->params.items[i];
         if (is_claimed(reader, param->key) || str_starts_with(param->key, STR("X-Amz-")))
             continue;
-        char *entry = NULL;
-        for (size_t j = 0; entry == NULL && j < map->len; j++)
-            if (str_eq(*(struct str *)((char *)map->items + j * size), param->key))
-                entry = (char *)map->items + j * size;
-        if (entry != NULL)
+        if (has_key(items, map->len, size, param->key))
             continue; /* a list took them all at the first; of strings the first counts */
-        entry = (char *)map->items + map->len++ * size;
+        map->items = items;
+        char *entry = (char *)items + map->len++ * size;
         *(struct str *)entry = param->key;
         if (value_shape->type == WIRE_LIST)
             TRY(read_query_list(reader, value_shape, param->key,
@@ -364,8 +375,7 @@ static RESULT read_member(struct reader *reader, const struct wire_member *membe
 }
 
 RESULT wire_rest_read(struct arena *arena, const struct wire_route *route,
-                      const struct wire_request *request, void *value,
-                      struct wire_failure *failure)
+                      const struct wire_request *request, void *value, struct wire_failure *failure)
 {
     const struct wire_operation *operation = &route->model->operations[route->operation];
     struct reader reader = {.arena = arena,
@@ -377,9 +387,8 @@ RESULT wire_rest_read(struct arena *arena, const struct wire_route *route,
                             .xml = route->protocol == WIRE_PROTOCOL_REST_XML};
     const struct wire_member *members = shape_members(route->model, reader.shape);
 
-    TRY(read_labels(&reader, operation,
-                    str_is_absent(route->path) ? request->path : route->path));
-    if (!wire_params_read(arena, request->query, &reader.params))
+    TRY(read_labels(&reader, operation, str_is_absent(route->path) ? request->path : route->path));
+    if (!wire_params_read(arena, request->query, &reader.params) || reader.params.len > PARAMS_MAX)
         return wire_fail(arena, failure, WIRE_SERIALIZATION, "The query string is malformed");
     for (size_t i = 0; i < reader.shape->member_count; i++)
         TRY(read_member(&reader, &members[i]));

@@ -104,6 +104,8 @@ RESULT wire_encode_error(struct arena *arena, const struct wire_model *model,
                          enum wire_protocol protocol, const struct wire_error_reply *reply,
                          struct wire_response *response);
 
+/* A quoted JSON string. */
+void wire_json_write_string(struct buf *out, struct str s);
 /* JSON of a shape, both ways, for documents stored or sent inside other messages. */
 RESULT wire_json_encode(struct buf *out, const struct wire_model *model, uint16_t shape,
                         const void *value);

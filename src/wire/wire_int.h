@@ -34,8 +34,6 @@ RESULT wire_json_write(struct buf *out, const struct wire_model *model, uint16_t
 /* The members alone, ',' before each that is not the first of the object. *first is kept up to date. */
 RESULT wire_json_write_members(struct buf *out, const struct wire_model *model, uint16_t shape,
                                const void *value, bool *first);
-/* A quoted JSON string. */
-void wire_json_write_string(struct buf *out, struct str s);
 
 /* cbor.c */
 RESULT wire_cbor_read(struct arena *arena, const struct wire_model *model, uint16_t shape,

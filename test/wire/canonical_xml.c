@@ -106,10 +106,9 @@ static void on_end(void *context, const char *name)
         qsort(element->items, element->len, sizeof(*element->items), child_compare);
     for (size_t i = 0; i < element->len; i++)
         buf_append(&out, element->items[i].text);
-    if (element->len == 0)
-        append_escaped(&out, buf_str(&element->text));
-    else
-        append_escaped(&out, str_trim(buf_str(&element->text)));
+    struct str text = buf_str(&element->text);
+    bool layout = element->len > 0 || tree->depth == 0 || str_find_char(text, '\n') != SIZE_MAX;
+    append_escaped(&out, layout ? str_trim(text) : text);
     buf_append_format(&out, "</%.*s>\n", PRSTR(element->name));
     if (tree->depth == 0) {
         tree->root = buf_str(&out);

@@ -1,0 +1,169 @@
+#include "support/loopback.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "cloud/clock.h"
+#include "cloud/outbox.h"
+#include "server/server.h"
+
+static void loopback_open_cloud(struct loopback *loopback, int64_t now_ms)
+{
+    struct str message = {0};
+    loopback->cloud_arena = arena_new(0);
+    struct cloud_config config = {
+        .directory = str_from_c(loopback->directory),
+        .default_region = STR("us-east-1"),
+        .endpoint = STR("http://localhost:4566"),
+        .hooks = server_services,
+        .write_hook = loopback->write_hook,
+        .hook_context = loopback->hook_context,
+    };
+    enum result result = cloud_open(loopback->cloud_arena, &config, &loopback->cloud, &message);
+    if (result != RESULT_OK)
+        fail_msg("cloud_open: %.*s", PRSTR(message));
+    clock_freeze(loopback->cloud->clock, now_ms);
+}
+
+void loopback_open(struct loopback *loopback)
+{
+    *loopback = (struct loopback){
+        .arena = arena_new(0),
+        .account = STR("000000000000"),
+        .region = STR("us-east-1"),
+        .principal = PRINCIPAL_ROOT,
+        .protocol = WIRE_PROTOCOL_JSON,
+        .write_hook = loopback->write_hook,
+        .hook_context = loopback->hook_context,
+    };
+    const char *tmp = getenv("TMPDIR");
+    snprintf(loopback->directory, sizeof loopback->directory, "%s/kumoniwa-test-XXXXXX",
+             tmp == NULL ? "/tmp" : tmp);
+    assert_non_null(mkdtemp(loopback->directory));
+    log_set_level(LOG_ERROR);
+    loopback_open_cloud(loopback, LOOPBACK_NOW);
+}
+
+void loopback_reopen(struct loopback *loopback)
+{
+    int64_t now_ms = loopback_now(loopback);
+    cloud_close(loopback->cloud);
+    arena_free(loopback->cloud_arena);
+    loopback_open_cloud(loopback, now_ms);
+}
+
+void loopback_close(struct loopback *loopback)
+{
+    cloud_close(loopback->cloud);
+    arena_free(loopback->cloud_arena);
+    struct str command = str_format(loopback->arena, "rm -rf '%s'", loopback->directory);
+    assert_int_equal(system(str_to_c(loopback->arena, command)), 0);
+    arena_free(loopback->arena);
+}
+
+int64_t loopback_now(const struct loopback *loopback)
+{
+    return clock_now(loopback->cloud->clock);
+}
+
+void loopback_advance(struct loopback *loopback, int64_t ms)
+{
+    assert_int_equal(cloud_advance_clock(loopback->cloud, ms), RESULT_OK);
+}
+
+size_t loopback_deliver(struct loopback *loopback)
+{
+    size_t delivered = 0;
+    assert_int_equal(dispatcher_step(loopback->cloud, &delivered), RESULT_OK);
+    return delivered;
+}
+
+/* call_run()'s finish: what the output borrowed from the store is copied before the transaction ends. */
+struct loopback_call {
+    struct call call; /* first */
+    void *copy;
+};
+
+static RESULT loopback_finish(struct call *call, const void *out)
+{
+    struct loopback_call *whole = (struct loopback_call *)call;
+    const struct wire_operation *operation = &call->model->operations[call->operation];
+    whole->copy = arena_alloc(call->arena, call->model->shapes[operation->output].size + 1);
+    return call_copy(call->arena, call->model, operation->output, out, whole->copy);
+}
+
+struct loopback_reply loopback_call(struct loopback *loopback, const struct wire_model *model,
+                                    uint32_t operation, const void *in)
+{
+    struct arena *arena = arena_new_child(loopback->arena);
+    struct loopback_call whole = {.call = {
+        .arena = arena,
+        .cloud = loopback->cloud,
+        .model = model,
+        .operation = operation,
+        .protocol = loopback->protocol,
+        .account = loopback->account,
+        .region = loopback->region,
+        .partition = STR("aws"),
+        .request_id = STR("00000000-0000-4000-8000-000000000000"),
+        .endpoint = loopback->cloud->endpoint,
+        .source_ip = STR("127.0.0.1"),
+        .principal = {
+            .kind = loopback->principal,
+            .account = loopback->account,
+            .arn = str_format(arena, "arn:aws:iam::%.*s:root", PRSTR(loopback->account)),
+            .user_id = loopback->account,
+            .access_key = STR("AKIATEST"),
+            .name = STR("root"),
+        },
+    }};
+    struct call *call = &whole.call;
+    struct wire_route route = {.model = model, .operation = (int)operation, .protocol = loopback->protocol};
+    struct wire_failure failure = {0};
+    struct loopback_reply reply = {0};
+    enum result result = wire_validate(arena, loopback->cloud->patterns, &route, in, &failure);
+    if (result == RESULT_ERROR) {
+        call->error = failure.error;
+        call->message = failure.message;
+    } else {
+        void *out = arena_alloc(arena, model->shapes[model->operations[operation].output].size + 1);
+        result = call_run(call, in, out, loopback_finish);
+    }
+    reply.result = result;
+    reply.out = result == RESULT_OK ? whole.copy : NULL;
+    reply.deadline_ms = call->park_deadline_ms;
+    if (result == RESULT_ERROR) {
+        reply.code = wire_string(model, model->errors[call->error].name);
+        reply.message = call->message;
+        reply.detail = call->detail;
+    }
+    return reply;
+}
+
+const void *loopback_check_ok(struct loopback_reply reply, const char *file, int line)
+{
+    if (reply.result != RESULT_OK) {
+        print_error("expected success, got result %d, %.*s: %.*s\n", reply.result, PRSTR(reply.code),
+                    PRSTR(reply.message));
+        _fail(file, line);
+    }
+    return reply.out;
+}
+
+void loopback_check_error(struct loopback_reply reply, const char *code, const char *message,
+                          const char *file, int line)
+{
+    bool right = reply.result == RESULT_ERROR && str_eq(reply.code, str_from_c(code)) &&
+                 (message == NULL || str_eq(reply.message, str_from_c(message)));
+    if (right)
+        return;
+    print_error("expected %s: %s\ngot result %d, %.*s: %.*s\n", code, message == NULL ? "(any)" : message,
+                reply.result, PRSTR(reply.code), PRSTR(reply.message));
+    _fail(file, line);
+}
