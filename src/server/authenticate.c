@@ -117,6 +117,28 @@ static RESULT authenticate_unknown_key(struct request *request)
                         STR("The security token included in the request is invalid."));
 }
 
+/* Temporary credentials come with their token, long-term ones with none ("Using temporary credentials with AWS
+ * resources", IAM User Guide). */
+static RESULT authenticate_token(struct request *request, const struct credentials *credentials)
+{
+    bool s3 = request_is_s3(request);
+    struct str given = request->signature.security_token;
+    if (str_is_absent(given) != str_is_absent(credentials->session_token) ||
+        !str_eq(given, credentials->session_token)) {
+        if (!s3 || str_is_absent(given))
+            return authenticate_unknown_key(request);
+        request->code = STR("InvalidToken");
+        return request_fail(request, WIRE_INVALID_CLIENT_TOKEN,
+                            STR("The provided token is malformed or otherwise invalid."));
+    }
+    if (credentials->expires_ms != 0 &&
+        credentials->expires_ms <= clock_now(request->call.cloud->clock))
+        return request_fail(request, WIRE_EXPIRED_TOKEN,
+                            s3 ? STR("The provided token has expired.")
+                               : STR("The security token included in the request is expired"));
+    return RESULT_OK;
+}
+
 static RESULT authenticate_find(struct request *request, struct credentials *out, bool *found)
 {
     struct cloud *cloud = request->call.cloud;
@@ -140,6 +162,7 @@ RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
     if (!found || !credentials.active)
         return authenticate_unknown_key(request);
     if (!str_is_absent(credentials.secret)) {
+        TRY(authenticate_token(request, &credentials));
         struct sigv4_rules rules = {
             .now_ms = clock_now(call->cloud->clock),
             .s3 = request_is_s3(request),

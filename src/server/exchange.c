@@ -97,6 +97,15 @@ static void request_set_route(struct request *request)
         request->call.operation = (uint32_t)request->route.operation;
 }
 
+/* Reads the signature and finds the operation. What is wrong with a signature goes by the service's own names, and the
+ * service may be known all the same: then the complaint is made again. */
+static RESULT request_identify(struct request *request)
+{
+    enum result result = authenticate_parse(request);
+    request_set_route(request);
+    return result == RESULT_ERROR && request->routed ? authenticate_parse(request) : result;
+}
+
 static uint16_t request_flags(const struct request *request)
 {
     if (!request->routed || request->route.operation < 0)
@@ -366,9 +375,8 @@ static RESULT request_prepare(struct request *request)
     if (request->intake != NULL) {
         TRY(intake_end(request));
     } else {
-        TRY(authenticate_parse(request));
         request->wire.body = exchange->body;
-        request_set_route(request);
+        TRY(request_identify(request));
         uint8_t sha256[SHA256_SIZE];
         digest_sha256(exchange->body, sha256);
         TRY(authenticate_verify(request, sha256));
@@ -408,9 +416,7 @@ void exchange_head(void *context, struct http_exchange *exchange)
         return;
     /* What the head alone can route is looked at now: it may stream, or be large. */
     struct request *request = request_new(context, exchange);
-    enum result result = authenticate_parse(request);
-    if (result == RESULT_OK)
-        request_set_route(request);
+    enum result result = request_identify(request);
     if (result == RESULT_OK && (request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
         exchange->body_sink = true;
         exchange->body_limit = SIZE_MAX;
