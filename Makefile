@@ -100,9 +100,10 @@ variants := release asan tsan fuzz
 generated_flags := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -fno-pie -fdata-sections -ffunction-sections -O1 -g0 -Wall \
 	-Werror
 
-# The static libmicrohttpd: src/http/pool.c stands in for its allocator, see src/http/README.md.
+# The static libmicrohttpd: src/http/pool.c stands in for its allocator, see src/http/README.md; -u makes
+# tests, which link against an archive, take it in too.
 libraries := -l:libmicrohttpd.a -lgnutls -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lz -lm
-link := -no-pie -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
+link := -no-pie -pthread -Wl,-u,MHD_pool_create -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
 
 main_source := src/cli/main.c
 sources := $(sort $(wildcard src/*/*.c src/services/*/*.c))
@@ -208,7 +209,7 @@ compatibility: build/gen/sources.mk ## docs/compatibility.md, from the code
 fuzz: build/setup/check $(call replay_programs,fuzz) ## every fuzz target for FUZZ_SECONDS
 	@tools/fuzz.sh $(FUZZ_SECONDS) $(call replay_programs,fuzz)
 
-check: build/setup/check build/setup/test build/kumoniwa ## everything that can be said about the code without running it
+check: build/setup/check build/setup/test build/kumoniwa compile_commands.json ## everything that can be said about the code without running it
 	@build/venv/bin/python tools/checks/all.py
 format: ## lay out all C sources
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
