@@ -83,7 +83,7 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-protot
 	-Wswitch-enum -Wcast-qual -Wundef -Werror
 common := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -pthread -fno-pie -ffunction-sections -fdata-sections \
 	-fdebug-prefix-map=$(CURDIR)=.
-sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
+sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized -Wno-format-overflow
 
 # One variant a folder under build/: its compiler and its flags.
 release_cc := $(ccache) $(CC)
