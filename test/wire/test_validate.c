@@ -230,7 +230,7 @@ static void test_patterns_that_do_not_compile(void **state)
                 expected = expected || str_eq(pattern, str_from_c(known[k]));
             unknown += !expected;
             if (!expected)
-                print_message("%s: %s\n", model->strings + model->name, pattern.ptr);
+                print_message("%.*s: %.*s\n", PRSTR(model->name), PRSTR(pattern));
         }
     }
     print_message("%zu patterns\n", total);
