@@ -202,6 +202,9 @@ test-sdks: build/setup/test $(PROGRAM) ## the Go, Java and Rust SDKs
 tsan: build/setup/test build/tsan/kumoniwa $(call test_programs,tsan) ## unit, service and wire tests with ThreadSanitizer
 	@$(run_tests) --no-aslr --cmocka $(call test_programs,tsan)
 
+compatibility: build/gen/sources.mk ## docs/compatibility.md, from the code
+	@build/venv/bin/python tools/compatibility.py
+
 fuzz: build/setup/check $(call replay_programs,fuzz) ## every fuzz target for FUZZ_SECONDS
 	@tools/fuzz.sh $(FUZZ_SECONDS) $(call replay_programs,fuzz)
 
