@@ -350,7 +350,6 @@ bool wire_pattern_matches(struct wire_patterns *patterns, struct arena *arena,
     pcre2_set_match_limit(context, MATCH_LIMIT);
     int count = pcre2_match(pattern->code, (PCRE2_SPTR)text.ptr, text.len, 0, 0, data, context);
     if (count < 0 && count != PCRE2_ERROR_NOMATCH)
-        log_line(LOG_DEBUG, "%.*s: matching a pattern ended with %d",
-                 PRSTR(model->name), count);
+        log_line(LOG_DEBUG, "%.*s: matching a pattern ended with %d", PRSTR(model->name), count);
     return count >= 0;
 }

@@ -19,6 +19,9 @@ RESULT wire_fail(struct arena *arena, struct wire_failure *failure, enum wire_co
 /* What decoding may take of the arena beyond the text itself, so that a small body of many empty items cannot
  * become a large structure: 64 times the body and a little, never more than 256 MiB. */
 size_t wire_decode_budget(size_t body_len);
+/* Room for one more item, zeroed, the list's len as before; NULL: more than what *budget allows. */
+void *wire_list_grow(struct arena *arena, struct wire_list *list, size_t *cap, size_t size,
+                     size_t *budget);
 
 /* number.c: the shortest decimal that reads back as the same value (single: as the same float); "NaN", "Infinity"
  * and "-Infinity" without quotes. */

@@ -151,6 +151,11 @@ static void test_read(void **state)
                "64666c6167"
                "f7",
                "{}");
+}
+
+static void test_read_numbers(void **state)
+{
+    (void)state;
     /* floats of all widths, integers where floats are wanted */
     check_read("a1647265616c"
                "f93c00",
@@ -322,8 +327,9 @@ static void test_sqs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written), cmocka_unit_test(test_read), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_depth),   cmocka_unit_test(test_sqs),
+        cmocka_unit_test(test_written),      cmocka_unit_test(test_read),
+        cmocka_unit_test(test_read_numbers), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_depth),        cmocka_unit_test(test_sqs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

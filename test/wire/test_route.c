@@ -40,7 +40,7 @@ static void check(struct sent sent, const char *expected, enum wire_protocol pro
     struct str got = STR("");
     if (wire_route(arena, index, &request, or_absent(sent.scope), or_absent(sent.bucket), &route))
         got = str_format(
-            arena, "%.*s.%.*s", PRSTR(wire_string(route.model, route.model->name)),
+            arena, "%.*s.%.*s", PRSTR(route.model->name),
             PRSTR(route.operation < 0
                       ? STR("?")
                       : wire_string(route.model, route.model->operations[route.operation].name)));
@@ -215,12 +215,13 @@ static void test_all_targets(void **state)
     size_t count = 0;
     for (size_t m = 0; m < wire_model_count; m++) {
         const struct wire_model *model = wire_models[m];
-        for (uint32_t i = 0; i < model->operation_count && model->target_prefix != 0; i++) {
+        for (uint32_t i = 0; i < model->operation_count && !str_is_absent(model->target_prefix);
+             i++) {
             if (!(model->protocols & WIRE_PROTOCOL_JSON))
                 continue;
             struct wire_header header = {
                 STR("X-Amz-Target"),
-                str_format(arena, "%.*s.%.*s", PRSTR(wire_string(model, model->target_prefix)),
+                str_format(arena, "%.*s.%.*s", PRSTR(model->target_prefix),
                            PRSTR(wire_string(model, model->operations[i].name)))};
             struct wire_request request = {
                 .method = STR("POST"), .path = STR("/"), .headers = &header, .header_count = 1};

@@ -1,5 +1,6 @@
 /* The models' constraints in AWS's words, on real models. Messages as AWS answers them are quoted
  * where they are known from its documentation or from its users' reports. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -202,6 +203,59 @@ static void test_errors_are_bounded(void **state)
     arena_free(arena);
 }
 
+/* Threads that need the same pattern, or the same model's table, at once. */
+enum { THREADS = 4 };
+struct racer {
+    pthread_t thread;
+    struct wire_patterns *patterns;
+    const struct wire_index *index;
+    bool good;
+};
+
+static void *race(void *context)
+{
+    struct racer *racer = context;
+    struct arena *arena = arena_new(0);
+    struct wire_header header = {STR("X-Amz-Target"), STR("TrentService.CreateAlias")};
+    struct wire_request request = {.method = STR("POST"),
+                                   .path = STR("/"),
+                                   .headers = &header,
+                                   .header_count = 1,
+                                   .body = STR("{\"AliasName\":\"a b\",\"TargetKeyId\":\"k\"}")};
+    struct wire_route route;
+    struct wire_failure failure = {0};
+    const void *in = NULL;
+    racer->good =
+        wire_route(arena, racer->index, &request, (struct str){0}, (struct str){0}, &route) &&
+        wire_decode_request(arena, &route, &request, &in, &failure) == RESULT_OK &&
+        wire_validate(arena, racer->patterns, &route, in, &failure) == RESULT_ERROR &&
+        failure.error == WIRE_VALIDATION;
+    arena_free(arena);
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 100 };
+    for (int round = 0; round < ROUNDS; round++) {
+        struct racer racers[THREADS] = {0};
+        struct wire_patterns *patterns = wire_patterns_new();
+        struct wire_index *index = wire_index_new(wire_models, wire_model_count);
+        for (int i = 0; i < THREADS; i++) {
+            racers[i].patterns = patterns;
+            racers[i].index = index;
+            assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+            assert_true(racers[i].good);
+        }
+        wire_index_free(index);
+        wire_patterns_free(patterns);
+    }
+}
+
 /* The patterns that PCRE2 cannot express, all services taken together: known, so that a new one is
  * seen. */
 static void test_patterns_that_do_not_compile(void **state)
@@ -230,7 +284,7 @@ static void test_patterns_that_do_not_compile(void **state)
                 expected = expected || str_eq(pattern, str_from_c(known[k]));
             unknown += !expected;
             if (!expected)
-                print_message("%s: %s\n", model->strings + model->name, pattern.ptr);
+                print_message("%.*s: %.*s\n", PRSTR(model->name), PRSTR(pattern));
         }
     }
     print_message("%zu patterns\n", total);
@@ -250,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_ec2),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_errors_are_bounded),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_patterns_that_do_not_compile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
