@@ -114,6 +114,27 @@ static RESULT attribute_check_name(struct call *call, struct str name)
     return RESULT_OK;
 }
 
+/* #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF ("SendMessage",
+ * MessageBody). */
+static RESULT sending_check_characters(struct call *call, struct str body)
+{
+    size_t i = 0;
+    while (i < body.len) {
+        unsigned char c = (unsigned char)body.ptr[i];
+        bool bad = c < 0x20 && c != '\t' && c != '\n' && c != '\r';
+        bad = bad || (c == 0xEF && i + 2 < body.len && (unsigned char)body.ptr[i + 1] == 0xBF &&
+                      (unsigned char)body.ptr[i + 2] >= 0xBE);
+        if (bad)
+            return call_fail(
+                call, SQS_INVALID_MESSAGE_CONTENTS,
+                "Invalid characters found: #x%X. Valid unicode characters are #x9 | #xA | #xD | "
+                "#x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+                c == 0xEF ? 0xFFC0u + ((unsigned char)body.ptr[i + 2] & 0x3Fu) : c);
+        i++;
+    }
+    return RESULT_OK;
+}
+
 static bool attribute_is_type(struct str type, struct str base)
 {
     return str_starts_with(type, base) && (type.len == base.len || type.ptr[base.len] == '.');
@@ -159,7 +180,7 @@ static RESULT attribute_check_value(struct call *call, const struct sqs_attribut
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
                          "Can't cast the value of message (user) attribute '%.*s' to a number.",
                          PRSTR(name));
-    return RESULT_OK;
+    return binary ? RESULT_OK : sending_check_characters(call, attribute->text);
 }
 
 static RESULT sending_attributes(struct call *call, const struct sqs_MessageBodyAttributeMap *map,
@@ -223,27 +244,6 @@ static RESULT sending_system(struct call *call, const struct sqs_MessageBodySyst
 
 /* --- bodies and parameters
  * ------------------------------------------------------------------------------------------ */
-
-/* #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF ("SendMessage",
- * MessageBody). */
-static RESULT sending_check_characters(struct call *call, struct str body)
-{
-    size_t i = 0;
-    while (i < body.len) {
-        unsigned char c = (unsigned char)body.ptr[i];
-        bool bad = c < 0x20 && c != '\t' && c != '\n' && c != '\r';
-        bad = bad || (c == 0xEF && i + 2 < body.len && (unsigned char)body.ptr[i + 1] == 0xBF &&
-                      (unsigned char)body.ptr[i + 2] >= 0xBE);
-        if (bad)
-            return call_fail(
-                call, SQS_INVALID_MESSAGE_CONTENTS,
-                "Invalid characters found: #x%X. Valid unicode characters are #x9 | #xA | #xD | "
-                "#x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
-                c == 0xEF ? 0xFFC0u + ((unsigned char)body.ptr[i + 2] & 0x3Fu) : c);
-        i++;
-    }
-    return RESULT_OK;
-}
 
 /* 1-128 alphanumeric characters and punctuation. */
 static RESULT sending_check_id(struct call *call, struct str value, const char *name)
