@@ -49,6 +49,9 @@ RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *
     const struct fault_name *name = &fault_names[problem->fault];
     bool s3 = request_is_s3(request);
     struct str message = problem->message;
+    /* It may have been refused before, when another service seemed meant. */
+    request->code = (struct str){0};
+    request->extra_count = 0;
     if (problem->fault == SIGV4_MISMATCH && !s3 && !str_is_absent(problem->canonical_request))
         message = authenticate_mismatch_text(request, problem);
     if (s3) {

@@ -417,15 +417,16 @@ void exchange_head(void *context, struct http_exchange *exchange)
     /* What the head alone can route is looked at now: it may stream, or be large. */
     struct request *request = request_new(context, exchange);
     enum result result = request_identify(request);
-    if (result == RESULT_OK && (request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
+    if ((request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
         exchange->body_sink = true;
         exchange->body_limit = SIZE_MAX;
-        result = request_begin_intake(request);
-    }
-    if (result != RESULT_OK) {
-        request_refuse_result(request, result);
+        if (result == RESULT_OK)
+            result = request_begin_intake(request);
+        if (result != RESULT_OK)
+            request_refuse_result(request, result);
         return;
     }
+    /* A signature that is wrong is looked at again with the body, which may name the service. */
     struct str service = request->routed
                              ? request->route.model->name
                              : (struct str){0};
