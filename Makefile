@@ -118,6 +118,8 @@ bench_sources := $(sort $(wildcard bench/*.c))
 bench_mains := $(if $(bench_sources),$(sort $(shell grep -l '^int main\>' $(bench_sources))))
 bench_support := $(filter-out $(bench_mains),$(bench_sources))
 
+bench_programs := $(bench_mains:%.c=build/%)
+bench_objects := $(bench_support:%.c=build/release/%.o)
 generated_objects := $(generated:build/gen/%.c=build/release/gen/%.o)
 generated_test_objects := $(generated_for_tests:build/gen/%.c=build/release/gen/%.o)
 
@@ -186,13 +188,13 @@ setup: build/setup/build build/setup/test build/setup/check ## install what buil
 
 test_programs = $(test_sources:%.c=build/$(1)/%)
 replay_programs = $(fuzz_sources:%.c=build/$(1)/%)
-unittests := $(wildcard tools/test_*.py)
+unittests := $(wildcard tools/test_*.py bench/check_*.py)
 run_tests = build/venv/bin/python tools/run-tests.py --program $(PROGRAM) --pytest-jobs $(PYTEST_JOBS)
 
 asan: build/asan/kumoniwa ## the program with AddressSanitizer and UBSan
-test: build/setup/test $(PROGRAM) $(call test_programs,asan) $(call replay_programs,asan) ## all tests but those of the SDKs
+test: build/setup/test $(PROGRAM) $(bench_programs) $(call test_programs,asan) $(call replay_programs,asan) ## all tests but those of the SDKs
 	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests) --pytest test/e2e test/crash
-test-unit: build/setup/test $(call test_programs,asan) $(call replay_programs,asan) ## unit, service and wire tests
+test-unit: build/setup/test $(bench_programs) $(call test_programs,asan) $(call replay_programs,asan) ## unit, service and wire tests
 	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests)
 test-e2e: build/setup/test $(PROGRAM) ## unmodified clients against the program
 	@$(run_tests) --pytest test/e2e
@@ -214,8 +216,6 @@ check: build/setup/check build/setup/test build/kumoniwa compile_commands.json #
 format: ## lay out all C sources
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-bench_programs := $(bench_mains:%.c=build/%)
-bench_objects := $(bench_support:%.c=build/release/%.o)
 $(bench_programs): build/%: build/release/%.o $(bench_objects) build/release/libkumoniwa.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
