@@ -189,7 +189,8 @@ static void step_change(struct model *model)
 static void step_advance(struct model *model)
 {
     loopback_advance(model->lo, (int64_t)rng_below(20000));
-    /* What is too old is never received; but until the job has removed it, it blocks its FIFO group. */
+    /* What is too old is never received; but until the job has removed it, it blocks its FIFO
+     * group. */
     if (model->fifo || rng_below(2) == 0)
         loopback_deliver(model->lo);
 }
