@@ -275,8 +275,15 @@ RESULT sqs_SetQueueAttributes(struct call *call, const struct sqs_SetQueueAttrib
     if (in->Attributes.len == 0)
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter Attribute.Name.");
+    int64_t retention_s = queue.retention_s;
     TRY(queue_set_attributes(call, &queue, &in->Attributes, false));
     queue.modified_ms = call->now_ms;
+    if (queue.retention_s != retention_s) {
+        struct box box;
+        TRY(box_open(call, &queue, &box));
+        TRY(sweep_retention_now(&box));
+        TRY(box_close(&box));
+    }
     call_signal(call, queue_topic(call, &queue));
     return queue_put(call, &queue);
 }

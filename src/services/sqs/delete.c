@@ -113,8 +113,7 @@ static RESULT visibility_one(struct box *box, struct str handle, struct opt_int 
             "or is not available for visibility timeout change.",
             PRSTR(handle));
     if (!held.in_flight)
-        return call_fail(call, SQS_MESSAGE_NOT_INFLIGHT,
-                         "The message referred to isn't in flight.");
+        return call_fail(call, SQS_MESSAGE_NOT_INFLIGHT, "The specified message isn't in flight.");
     int64_t due_ms = call->now_ms + (int64_t)timeout.value * 1000;
     /* "Amazon SQS visibility timeout", SQS Developer Guide: twelve hours from when it was received.
      */

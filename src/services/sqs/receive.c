@@ -35,7 +35,8 @@ static RESULT receive_check_range(struct call *call, struct opt_int value, const
                      "Value %d for parameter %s is invalid. Reason: %s", value.value, name, reason);
 }
 
-static RESULT receive_check(struct call *call, const struct sqs_ReceiveMessageRequest *in)
+static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
+                            const struct sqs_ReceiveMessageRequest *in)
 {
     TRY(receive_check_range(call, in->MaxNumberOfMessages, "MaxNumberOfMessages", 1, 10,
                             "Must be between 1 and 10, if provided."));
@@ -44,14 +45,15 @@ static RESULT receive_check(struct call *call, const struct sqs_ReceiveMessageRe
     TRY(receive_check_range(call, in->VisibilityTimeout, "VisibilityTimeout", 0,
                             SQS_VISIBILITY_MAX_S, "Must be >= 0 and <= 43200, if provided."));
     struct str attempt = in->ReceiveRequestAttemptId;
-    if (!str_is_absent(attempt) && (attempt.len < 1 || attempt.len > 128))
+    if (str_is_absent(attempt))
+        return RESULT_OK;
+    if (!queue->fifo)
         return call_fail(
             call, SQS_INVALID_PARAMETER_VALUE,
-            "Value %.*s for parameter ReceiveRequestAttemptId is invalid. Reason: "
-            "ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. "
-            "1 to 128 in length.",
+            "Value %.*s for parameter ReceiveRequestAttemptId is invalid. Reason: The request "
+            "include parameter that is not valid for this queue type.",
             PRSTR(attempt));
-    return RESULT_OK;
+    return sqs_check_id(call, attempt, "ReceiveRequestAttemptId");
 }
 
 /* --- what is shown of a message
@@ -414,7 +416,7 @@ RESULT sqs_ReceiveMessage(struct call *call, const struct sqs_ReceiveMessageRequ
     struct receiving receiving = {
         .call = call, .in = in, .out = out, .next_due_ms = INT64_MAX, .budget = RECEIVE_BUDGET};
     TRY(queue_find(call, in->QueueUrl, &receiving.queue));
-    TRY(receive_check(call, in));
+    TRY(receive_check(call, &receiving.queue, in));
     receiving.limit = in->MaxNumberOfMessages.set ? (size_t)in->MaxNumberOfMessages.value : 1;
     int64_t visible_s = in->VisibilityTimeout.set ? in->VisibilityTimeout.value
                                                   : receiving.queue.visibility_timeout_s;

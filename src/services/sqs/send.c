@@ -245,8 +245,7 @@ static RESULT sending_system(struct call *call, const struct sqs_MessageBodySyst
 /* --- bodies and parameters
  * ------------------------------------------------------------------------------------------ */
 
-/* 1-128 alphanumeric characters and punctuation. */
-static RESULT sending_check_id(struct call *call, struct str value, const char *name)
+RESULT sqs_check_id(struct call *call, struct str value, const char *name)
 {
     bool good = value.len >= 1 && value.len <= 128;
     for (size_t i = 0; i < value.len && good; i++)
@@ -266,7 +265,7 @@ static RESULT sending_check_fifo(struct call *call, const struct sqs_queue *queu
     if (str_is_absent(sending->group))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter MessageGroupId.");
-    TRY(sending_check_id(call, sending->group, "MessageGroupId"));
+    TRY(sqs_check_id(call, sending->group, "MessageGroupId"));
     if (sending->delay.set && sending->delay.value != 0)
         return call_fail(
             call, SQS_INVALID_PARAMETER_VALUE,
@@ -274,7 +273,7 @@ static RESULT sending_check_fifo(struct call *call, const struct sqs_queue *queu
             "parameter that is not valid for this queue type.",
             sending->delay.value);
     if (!str_is_absent(sending->deduplication))
-        return sending_check_id(call, sending->deduplication, "MessageDeduplicationId");
+        return sqs_check_id(call, sending->deduplication, "MessageDeduplicationId");
     if (!queue->content_deduplication)
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
                          "The queue should either have ContentBasedDeduplication enabled or "
@@ -311,7 +310,7 @@ static RESULT sending_check(struct call *call, const struct sqs_queue *queue,
             PRSTR(sending->deduplication));
     /* A group on a standard queue makes it fair ("Amazon SQS fair queues"). */
     return str_is_absent(sending->group) ? RESULT_OK
-                                         : sending_check_id(call, sending->group, "MessageGroupId");
+                                         : sqs_check_id(call, sending->group, "MessageGroupId");
 }
 
 /* --- deduplication

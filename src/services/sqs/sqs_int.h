@@ -132,6 +132,9 @@ RESULT group_choose(struct box *box, bool fair, struct group_choice *choice);
  * ---------------------------------------------------------------------------------------------------
  */
 
+/* Group, deduplication and attempt ids: 1-128 alphanumeric characters and punctuation. `name`: the
+ * parameter's. */
+RESULT sqs_check_id(struct call *call, struct str value, const char *name);
 /* The number of a FIFO message as clients see it: 20 digits that grow. */
 struct str sqs_sequence_number(struct arena *arena, uint64_t sequence);
 /* MD5 over message attributes ("Amazon SQS message metadata", Calculating the MD5 message digest);
