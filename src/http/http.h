@@ -6,17 +6,18 @@
  *
  *   head      The request line and headers are there. It sets exchange->body_limit and
  *             exchange->body_sink, or answers at once with http_respond(). Then a body that is
- * coming is thrown away and the reply follows it; but when the client waits for `100 Continue`
- *             (which is sent only when head returns without answering) or announces more than 16
- * MiB, the reply goes out at once and the connection closes. sink      (Only if set.) Each piece of
- * the body, as it comes. Any result but RESULT_OK: `complete` is called at once with
- * exchange->sink_result set and the rest of the body is thrown away. RESULT_PARK is back-pressure:
- * nothing was taken; the same piece comes again, perhaps with more behind it, after http_resume().
+ *             coming is thrown away and the reply follows it; but when the client waits for
+ *             `100 Continue` (sent only when head returns without answering) or announces
+ *             more than 16 MiB, the reply goes out at once and the connection closes.
+ *   sink      (Only if set.) Each piece of the body, as it comes. Any result but RESULT_OK:
+ *             `complete` is called at once with exchange->sink_result set and the rest of the
+ *             body is thrown away. RESULT_PARK is back-pressure: nothing was taken; the same
+ *             piece comes again, perhaps with more behind it, after http_resume().
  *   complete  The body is whole (buffered in exchange->body when there is no sink). It calls
  *             http_respond() or http_suspend(); after http_resume() it is called again, with
  *             exchange->resumed counted up.
- *   close     The exchange is over: replied, timed out, or the client went away (then also while
- *             suspended). The exchange's arena goes right after. */
+ *   close     The exchange is over: replied, timed out, or the client went away (then also
+ *             while suspended). The exchange's arena goes right after. */
 #ifndef KUMONIWA_HTTP_HTTP_H
 #define KUMONIWA_HTTP_HTTP_H
 
