@@ -398,6 +398,17 @@ static RESULT request_prepare(struct request *request)
     return result;
 }
 
+/* In the form of the service that the head names. */
+static RESULT request_refuse_size(struct request *request)
+{
+    enum result known = request_identify(request);
+    if (known != RESULT_OK && known != RESULT_ERROR)
+        return known;
+    request->code = (struct str){0};
+    return request_fail(request, WIRE_REQUEST_TOO_LARGE,
+                        STR("The request body is larger than this service takes."));
+}
+
 /* An operation whose payload streams: everything that the head can tell is checked before a byte is taken. */
 static RESULT request_begin_intake(struct request *request)
 {
@@ -453,8 +464,7 @@ void exchange_complete(void *context, struct http_exchange *exchange)
     if (exchange->resumed == 0) {
         enum result result = exchange->sink_result;
         if (result == RESULT_FULL && !exchange->body_sink)
-            result = request_fail(request, WIRE_REQUEST_TOO_LARGE,
-                                  STR("The request body is larger than this service takes."));
+            result = request_refuse_size(request);
         else if (result == RESULT_OK)
             result = request_prepare(request);
         if (result != RESULT_OK) {
