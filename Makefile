@@ -61,6 +61,8 @@ build/gen/sources.mk: build/setup/build $(generator_inputs)
 		--overlays models/overlays --out build/gen)
 	@echo '# When this file was made, build/gen was up to date.' >$@
 
+export SETUP_ALSO := $(if $(filter test% check asan tsan setup,$(MAKECMDGOALS)),test) \
+	$(if $(filter check fuzz setup,$(MAKECMDGOALS)),check) $(if $(filter bench,$(MAKECMDGOALS)),bench)
 build/setup/build: tools/setup.sh tools/packages.build models/botocore.txt
 	@tools/setup.sh build
 build/setup/test: build/setup/build tools/packages.test test/e2e/requirements.txt \
@@ -126,6 +128,7 @@ generated_test_objects := $(generated_for_tests:build/gen/%.c=build/release/gen/
 define variant_rules
 $(1)_objects := $$(library_sources:%.c=build/$(1)/%.o)
 $(1)_support := $$(support_sources:%.c=build/$(1)/%.o)
+$$($(1)_support) $$(test_sources:%.c=build/$(1)/%.o) $$(fuzz_sources:%.c=build/$(1)/%.o): | build/setup/test
 $(call keep_text,build/$(1)/flags,$($(1)_cc) $(warnings) $(common) $($(1)_flags))
 build/$(1)/test/%.o: defines := -Itest
 build/$(1)/%.o: %.c build/$(1)/flags
@@ -154,6 +157,8 @@ ifneq ($(filter-out $(quiet_goals),$(or $(MAKECMDGOALS),build)),)
 $(foreach variant,$(variants),$(eval $(call variant_rules,$(variant))))
 $(eval $(call keep_text,build/release/gen/flags,$(release_cc) $(generated_flags)))
 endif
+
+$(fuzz_objects) $(fuzz_support) $(fuzz_sources:%.c=build/fuzz/%.o): | build/setup/check
 
 build/release/gen/%.o: build/gen/%.c build/release/gen/flags
 	$(call say,CC,$@)
