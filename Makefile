@@ -61,6 +61,8 @@ build/gen/sources.mk: build/setup/build $(generator_inputs)
 		--overlays models/overlays --out build/gen)
 	@echo '# When this file was made, build/gen was up to date.' >$@
 
+export SETUP_ALSO := $(if $(filter test% check asan tsan setup,$(MAKECMDGOALS)),test) \
+	$(if $(filter check fuzz setup,$(MAKECMDGOALS)),check) $(if $(filter bench,$(MAKECMDGOALS)),bench)
 build/setup/build: tools/setup.sh tools/packages.build models/botocore.txt
 	@tools/setup.sh build
 build/setup/test: build/setup/build tools/packages.test test/e2e/requirements.txt \
@@ -83,7 +85,7 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-protot
 	-Wswitch-enum -Wcast-qual -Wundef -Werror
 common := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -pthread -fno-pie -ffunction-sections -fdata-sections \
 	-fdebug-prefix-map=$(CURDIR)=.
-sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
+sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized -Wno-format-overflow
 
 # One variant a folder under build/: its compiler and its flags.
 release_cc := $(ccache) $(CC)
@@ -100,9 +102,10 @@ variants := release asan tsan fuzz
 generated_flags := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -fno-pie -fdata-sections -ffunction-sections -O1 -g0 -Wall \
 	-Werror
 
-# The static libmicrohttpd: src/http/pool.c stands in for its allocator, see src/http/README.md.
-libraries := -l:libmicrohttpd.a -lgnutls -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lz -lm
-link := -no-pie -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
+# The static libmicrohttpd: src/http/pool.c and tls.c stand in for parts of it, see src/http/README.md; -u makes
+# tests, which link against an archive, take pool.c in too.
+libraries := -l:libmicrohttpd.a -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lz -lm
+link := -no-pie -pthread -Wl,-u,MHD_pool_create -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
 
 main_source := src/cli/main.c
 sources := $(sort $(wildcard src/*/*.c src/services/*/*.c))
@@ -117,12 +120,15 @@ bench_sources := $(sort $(wildcard bench/*.c))
 bench_mains := $(if $(bench_sources),$(sort $(shell grep -l '^int main\>' $(bench_sources))))
 bench_support := $(filter-out $(bench_mains),$(bench_sources))
 
+bench_programs := $(bench_mains:%.c=build/%)
+bench_objects := $(bench_support:%.c=build/release/%.o)
 generated_objects := $(generated:build/gen/%.c=build/release/gen/%.o)
 generated_test_objects := $(generated_for_tests:build/gen/%.c=build/release/gen/%.o)
 
 define variant_rules
 $(1)_objects := $$(library_sources:%.c=build/$(1)/%.o)
 $(1)_support := $$(support_sources:%.c=build/$(1)/%.o)
+$$($(1)_support) $$(test_sources:%.c=build/$(1)/%.o) $$(fuzz_sources:%.c=build/$(1)/%.o): | build/setup/test
 $(call keep_text,build/$(1)/flags,$($(1)_cc) $(warnings) $(common) $($(1)_flags))
 build/$(1)/test/%.o: defines := -Itest
 build/$(1)/%.o: %.c build/$(1)/flags
@@ -151,6 +157,8 @@ ifneq ($(filter-out $(quiet_goals),$(or $(MAKECMDGOALS),build)),)
 $(foreach variant,$(variants),$(eval $(call variant_rules,$(variant))))
 $(eval $(call keep_text,build/release/gen/flags,$(release_cc) $(generated_flags)))
 endif
+
+$(fuzz_objects) $(fuzz_support) $(fuzz_sources:%.c=build/fuzz/%.o): | build/setup/check
 
 build/release/gen/%.o: build/gen/%.c build/release/gen/flags
 	$(call say,CC,$@)
@@ -185,13 +193,13 @@ setup: build/setup/build build/setup/test build/setup/check ## install what buil
 
 test_programs = $(test_sources:%.c=build/$(1)/%)
 replay_programs = $(fuzz_sources:%.c=build/$(1)/%)
-unittests := $(wildcard tools/test_*.py)
+unittests := $(wildcard tools/test_*.py bench/check_*.py)
 run_tests = build/venv/bin/python tools/run-tests.py --program $(PROGRAM) --pytest-jobs $(PYTEST_JOBS)
 
 asan: build/asan/kumoniwa ## the program with AddressSanitizer and UBSan
-test: build/setup/test $(PROGRAM) $(call test_programs,asan) $(call replay_programs,asan) ## all tests but those of the SDKs
+test: build/setup/test $(PROGRAM) $(bench_programs) $(call test_programs,asan) $(call replay_programs,asan) ## all tests but those of the SDKs
 	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests) --pytest test/e2e test/crash
-test-unit: build/setup/test $(call test_programs,asan) $(call replay_programs,asan) ## unit, service and wire tests
+test-unit: build/setup/test $(bench_programs) $(call test_programs,asan) $(call replay_programs,asan) ## unit, service and wire tests
 	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests)
 test-e2e: build/setup/test $(PROGRAM) ## unmodified clients against the program
 	@$(run_tests) --pytest test/e2e
@@ -208,13 +216,11 @@ compatibility: build/gen/sources.mk ## docs/compatibility.md, from the code
 fuzz: build/setup/check $(call replay_programs,fuzz) ## every fuzz target for FUZZ_SECONDS
 	@tools/fuzz.sh $(FUZZ_SECONDS) $(call replay_programs,fuzz)
 
-check: build/setup/check build/setup/test build/kumoniwa ## everything that can be said about the code without running it
+check: build/setup/check build/setup/test build/kumoniwa compile_commands.json ## everything that can be said about the code without running it
 	@build/venv/bin/python tools/checks/all.py
 format: ## lay out all C sources
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-bench_programs := $(bench_mains:%.c=build/%)
-bench_objects := $(bench_support:%.c=build/release/%.o)
 $(bench_programs): build/%: build/release/%.o $(bench_objects) build/release/libkumoniwa.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

@@ -97,7 +97,7 @@ def run_replay(program, prefix):
 def run_unittest(script):
     result = Result(script)
     begin = time.monotonic()
-    status, output = execute([sys.executable, script], {"PYTHONDONTWRITEBYTECODE": "1"}, PROGRAM_SECONDS)
+    status, output = execute(["build/venv-e2e/bin/python", script], {"PYTHONDONTWRITEBYTECODE": "1"}, PROGRAM_SECONDS)
     ran = re.search(r"^Ran (\d+) test", output, re.M)
     bad = re.search(r"^FAILED \((.*)\)", output, re.M)
     skipped = re.search(r"skipped=(\d+)", output)
@@ -131,8 +131,7 @@ def run_pytest(folder, program, jobs):
             result.passed += int(suite.get("tests", 0)) - failed - skipped
     if status != 0 and result.failed == 0:
         result.failed = 1
-    if result.failed:
-        result.text = output.rstrip()
+    result.text = output.rstrip() if result.failed else "\n".join(re.findall(r"^SKIPPED.*", output, re.M))
     result.seconds = time.monotonic() - begin
     return result
 

@@ -13,7 +13,7 @@ struct metric {
 };
 
 struct metrics {
-    _Atomic(struct metric *) * services; /* by model; made at a service's first call */
+    _Atomic(struct metric *) *services; /* by model; made at a service's first call */
     struct arena *arena;
     _Atomic uint64_t total;
 };
@@ -69,7 +69,9 @@ uint64_t metrics_total(const struct metrics *metrics)
 void metrics_write(struct metrics *metrics, struct buf *out)
 {
     static const char *const classes[METRIC_CLASSES] = {"2xx", "4xx", "5xx"};
-    buf_append_c(out, "# TYPE kumoniwa_requests_total counter\n# TYPE kumoniwa_request_seconds_sum counter\n");
+    buf_append_c(
+        out,
+        "# TYPE kumoniwa_requests_total counter\n# TYPE kumoniwa_request_seconds_sum counter\n");
     for (size_t i = 0; i < wire_model_count; i++) {
         const struct wire_model *model = wire_models[i];
         struct metric *service = metrics->services[i];

@@ -5,7 +5,8 @@
 enum { SEAL_VERSION = 1, SEAL_MAC = 16 };
 
 /* What the seal covers beside the payload: a handle made for another purpose does not open. */
-static void seal_mac(struct call *call, struct str purpose, struct str payload, uint8_t mac[SHA256_SIZE])
+static void seal_mac(struct call *call, struct str purpose, struct str payload,
+                     uint8_t mac[SHA256_SIZE])
 {
     struct buf message;
     buf_init(&message, call->arena, 64 * 1024);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "http/pool_interface.h"
+#include "http/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -160,8 +161,13 @@ static RESULT start_daemon(struct http_server *server, struct str *message, stru
     const struct http_config *config = &server->config;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}};
-    if (fill_tls(server, arena, tls) > 0)
+    if (fill_tls(server, arena, tls) > 0) {
         flags |= MHD_USE_TLS;
+        if (!tls_load()) {
+            say(message, arena, config, "libgnutls is missing");
+            return RESULT_ERROR;
+        }
+    }
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,

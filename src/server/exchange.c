@@ -78,9 +78,10 @@ static struct request *request_new(struct server *server, struct http_exchange *
     rng_uuid(id);
     call->request_id = str_make(id, 36);
     struct str host = http_field_get(exchange, STR("host"));
-    struct str scheme = exchange->tls ? STR("https://") : STR("http://");
-    call->endpoint =
-        str_is_empty(host) ? server->cloud->endpoint : str_concat(exchange->arena, scheme, host);
+    call->endpoint = str_is_empty(host)
+                         ? server->cloud->endpoint
+                         : str_format(exchange->arena, "%s://%.*s", exchange->tls ? "https" : "http",
+                                      PRSTR(host));
     return request;
 }
 
@@ -132,7 +133,7 @@ static void request_count(struct request *request, unsigned status)
         .message = request->message,
     };
     if (model != NULL)
-        entry.service = model->name;
+        entry.service = wire_string(model, model->name);
     if (known) {
         entry.operation =
             wire_string(model, model->operations[request->route.operation].name);
@@ -168,7 +169,7 @@ static const struct wire_model *request_model(const struct request *request)
     if (request->routed)
         return request->route.model;
     for (size_t i = 0; i < wire_model_count; i++)
-        if (str_eq(wire_models[i]->name, STR("s3")))
+        if (str_eq(wire_string(wire_models[i], wire_models[i]->name), STR("s3")))
             return wire_models[i];
     return wire_models[0];
 }
@@ -392,11 +393,20 @@ static RESULT request_prepare(struct request *request)
     if (result == RESULT_OK)
         result = wire_validate(call->arena, call->cloud->patterns, &request->route, request->in,
                                &failure);
-    if (result == RESULT_ERROR) {
-        request->code = failure.code;
+    if (result == RESULT_ERROR)
         return request_fail(request, failure.error, failure.message);
-    }
     return result;
+}
+
+/* In the form of the service that the head names. */
+static RESULT request_refuse_size(struct request *request)
+{
+    enum result known = request_identify(request);
+    if (known != RESULT_OK && known != RESULT_ERROR)
+        return known;
+    request->code = (struct str){0};
+    return request_fail(request, WIRE_REQUEST_TOO_LARGE,
+                        STR("The request body is larger than this service takes."));
 }
 
 /* An operation whose payload streams: everything that the head can tell is checked before a byte is taken. */
@@ -417,17 +427,18 @@ void exchange_head(void *context, struct http_exchange *exchange)
     /* What the head alone can route is looked at now: it may stream, or be large. */
     struct request *request = request_new(context, exchange);
     enum result result = request_identify(request);
-    if (result == RESULT_OK && (request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
+    if ((request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
         exchange->body_sink = true;
         exchange->body_limit = SIZE_MAX;
-        result = request_begin_intake(request);
-    }
-    if (result != RESULT_OK) {
-        request_refuse_result(request, result);
+        if (result == RESULT_OK)
+            result = request_begin_intake(request);
+        if (result != RESULT_OK)
+            request_refuse_result(request, result);
         return;
     }
+    /* A signature that is wrong is looked at again with the body, which may name the service. */
     struct str service = request->routed
-                             ? request->route.model->name
+                             ? wire_string(request->route.model, request->route.model->name)
                              : (struct str){0};
     if (str_eq(service, STR("lambda")))
         exchange->body_limit = BODY_MAX_LAMBDA;
@@ -453,8 +464,7 @@ void exchange_complete(void *context, struct http_exchange *exchange)
     if (exchange->resumed == 0) {
         enum result result = exchange->sink_result;
         if (result == RESULT_FULL && !exchange->body_sink)
-            result = request_fail(request, WIRE_REQUEST_TOO_LARGE,
-                                  STR("The request body is larger than this service takes."));
+            result = request_refuse_size(request);
         else if (result == RESULT_OK)
             result = request_prepare(request);
         if (result != RESULT_OK) {

@@ -184,7 +184,7 @@ class Cloud:
             status, text, kind = error.code, error.read().decode(), error.headers["Content-Type"]
         return status, json.loads(text) if "json" in (kind or "") else text
 
-    def client(self, service, key="test", secret="test", token=None, region=REGION, **config):
+    def client(self, service, key="test", secret="test", token=None, region=REGION, host=None, **config):
         """A client of the newest boto3's core, set up as its users do."""
         import boto3
 
@@ -194,7 +194,7 @@ class Cloud:
             botocore_session=botocore.session.Session({"profile": (None, "KUMONIWA_NO_PROFILE", None, None)}),
         )
         return session.client(
-            service, endpoint_url=self.endpoint, config=botocore.config.Config(**settings),
+            service, endpoint_url=self.endpoint.replace("127.0.0.1", host or "127.0.0.1"), config=botocore.config.Config(**settings),
             verify=str(self.ca) if self.scheme == "https" else None,
         )
 
