@@ -1,10 +1,10 @@
-/* What SQS's hot operations cost without a socket: call_run() of SendMessage, ReceiveMessage and DeleteMessage, each in
- * its own transaction.
+/* What SQS's hot operations cost without a socket: call_run() of SendMessage, ReceiveMessage and
+ * DeleteMessage, each in its own transaction.
  *
  *     build/bench/sqs_handlers [ROUNDS [WAITING [GROUPS]]]
  *
- * ROUNDS calls of each (100000), with WAITING messages in the queue all the while (1000), sent under GROUPS message
- * groups (0: none). */
+ * ROUNDS calls of each (100000), with WAITING messages in the queue all the while (1000), sent
+ * under GROUPS message groups (0: none). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -130,8 +130,8 @@ static void bench_run(struct bench *bench, unsigned rounds, unsigned waiting)
         receive += at2 - at1;
         delete += at3 - at2;
     }
-    printf("%u rounds, %u waiting, %u groups, body of %zu bytes; CPU us per call:\n", rounds, waiting,
-           bench->groups, bench->body.len);
+    printf("%u rounds, %u waiting, %u groups, body of %zu bytes; CPU us per call:\n", rounds,
+           waiting, bench->groups, bench->body.len);
     printf("  SendMessage %.2f  ReceiveMessage %.2f  DeleteMessage %.2f\n", send / rounds,
            receive / rounds, delete / rounds);
 }

@@ -10,6 +10,7 @@ import json
 import os
 import re
 
+from gen_input import fail
 from gen_c import BANNER, structs, tables
 from gen_model import Service
 from gen_names import c_string
@@ -23,6 +24,7 @@ enum vector_kind {
     VECTOR_REQUEST,  /* decode the request; the input is `json` */
     VECTOR_RESPONSE, /* encode `json`; the response is status, headers, body */
     VECTOR_ERROR,    /* encode error, message and detail (`json`) */
+    VECTOR_EVENT,    /* encode `json` as an event of the stream `shape`; `body` is the frame */
 };
 
 enum vector_body {
@@ -32,6 +34,8 @@ enum vector_body {
     VECTOR_BODY_XML,
     VECTOR_BODY_CBOR,
 };
+
+enum { VECTOR_INITIAL = 0xFFFF };
 
 struct vector_case {
     const char *id;
@@ -45,6 +49,7 @@ struct vector_case {
     uint16_t shape;        /* of the model: input, output or error */
     uint16_t mirror_shape; /* the same in the mirror */
     uint16_t status;
+    uint16_t member;       /* of the event stream; VECTOR_INITIAL: the frame before all events */
     uint32_t error;
     struct str message;
     struct str json;
@@ -279,7 +284,7 @@ class CaseWriter:
         return location is not None or protocol == "ec2" or (protocol == "query" and both["type"] == "map") or (
             protocol in ("rest-xml", "query") and both.get("flattened"))
 
-    def common(self, kind, name):
+    def common(self, kind, name, mirror_name=None):
         model, mirror = self.suite.model, self.suite.mirror
         self.number("kind", kind)
         self.number("model", "&%s_model" % self.suite.prefix)
@@ -287,7 +292,7 @@ class CaseWriter:
         self.number("protocol", "WIRE_PROTOCOL_" + model.protocols[0])
         self.number("operation", self.operation)
         self.number("shape", self.index(model, name))
-        self.number("mirror_shape", self.index(mirror, name))
+        self.number("mirror_shape", self.index(mirror, mirror_name or name))
 
     def headers(self, headers):
         if headers:
@@ -354,10 +359,12 @@ class CaseWriter:
         """How the body is to be compared."""
         shape = self.source(name) if name else {}
         payload = shape.get("payload")
+        if name and self.stream_member():
+            return "NONE"  # its frames are cases of their own
         if payload:
             ref = shape["members"][payload]
             both = {**self.source(ref["shape"]), **ref}
-            if both.get("eventstream") or both.get("streaming"):
+            if both.get("streaming"):
                 return "NONE"
             if both["type"] in ("blob", "string"):
                 return "RAW"
@@ -369,10 +376,9 @@ class CaseWriter:
     def error_name(self):
         """The shape of the error that the answer names."""
         code = self.case.get("errorCode")
-        for ref in self.given.get("errors", ()):
-            details = self.source(ref["shape"]).get("error", {})
-            if code in (ref["shape"], details.get("code"), ref.get("error", {}).get("code")):
-                return ref["shape"]
+        for name, shape in self.suite.shapes.items():
+            if shape.get("exception") and code in (name, shape.get("error", {}).get("code")):
+                return name
         return None
 
     def error(self, answer):
@@ -391,13 +397,40 @@ class CaseWriter:
         self.text("message", message)
         self.text("json", compact(self.plain(name, details, request=False)))
 
+    def stream_member(self):
+        """(name, shape) of the output's event stream."""
+        name = self.bounds("output") if "response" in self.case else None
+        for member, ref in self.source(name)["members"].items() if name else ():
+            if self.source(ref["shape"]).get("eventstream"):
+                return member, ref["shape"]
+        return None
+
+    def event(self, stream, event, frame):
+        """One frame of the answer's body. event: {member: value}; None: the initial response."""
+        if event is None:
+            name = self.bounds("output")
+            self.common("VECTOR_EVENT", name)
+            self.number("member", "VECTOR_INITIAL")
+            value = self.case["result"]
+        else:
+            ((member, value),) = event.items()
+            members = self.source(stream)["members"]
+            name = members[member]["shape"]
+            self.common("VECTOR_EVENT", stream, name)
+            self.number("member", list(members).index(member))
+        value = self.plain(name, value)
+        self.text("json", compact(value))
+        self.text("body", frame)
+        return self.row()
+
     def write(self, endpoint):
-        if "eventstream" in json.dumps(self.suite.shapes) and not self.skip:
-            self.skip = "event streams have tests of their own"
         if "serialized" in self.case:
             self.request(endpoint)
         else:
             self.response()
+        return self.row()
+
+    def row(self):
         start = ['    {', '        .id = "%s",' % c_string(self.id)]
         if self.skip:
             start.append('        .skip = "%s",' % c_string(self.skip))
@@ -412,9 +445,31 @@ def flatten_headers(headers):
     return rows
 
 
+def event_rows(case):
+    """A row for each frame of an answer that is an event stream (length, ..., as in the AWS event stream encoding)."""
+    stream = case.stream_member()
+    if stream is None:
+        return []
+    frames, body = [], base64.b64decode(case.case["response"]["body"])
+    while body:
+        length = int.from_bytes(body[:4], "big")
+        frames.append(body[:length])
+        body = body[length:]
+    events = list(case.case["result"][stream[0]])
+    if len(frames) > len(events):
+        events.insert(0, None)
+    rows = []
+    for number, (event, frame) in enumerate(zip(events, frames)):
+        case_id = "%s#%d" % (case.id, number)
+        writer = CaseWriter(case.suite, case_id, case.operation, case.case, case.skip)
+        rows.append(writer.event(stream[1], event, frame))
+    return rows
+
+
 def case_rows(folder, common, skips):
     """(C text of models, rows)."""
     parts, rows, count = [], [], 0
+    unused = set(skips)
     for kind in FILES:
         base = os.path.join(folder, kind)
         for name in sorted(os.listdir(base)) if os.path.isdir(base) else ():
@@ -428,10 +483,14 @@ def case_rows(folder, common, skips):
                 place = "%s/%s:%d" % (kind, name[:-5], number)
                 for index, case in suite.cases:
                     case_id = "%s.%d:%s" % (place, index, case.get("id", case["given"]["name"]))
+                    unused -= {case_id, case.get("id")}
                     skip = skips.get(case_id) or skips.get(case.get("id"))
                     writer = CaseWriter(suite, case_id, index, case, skip)
                     rows.append(writer.write(source.get("clientEndpoint")))
+                    rows += event_rows(writer)
                 parts += [structs(suite.model), tables(suite.model), tables(suite.mirror)]
+    if rows and unused:
+        fail("vectors.skip names what is no vector: %s", " ".join(sorted(unused)))
     return parts, rows
 
 

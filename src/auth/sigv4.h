@@ -1,6 +1,6 @@
-/* AWS Signature Version 4, the verifying side: header, presigned query and chunked forms. Pure: no I/O, no clock of its
- * own, no idea of services. Follows "AWS Signature Version 4 for API requests" (IAM User Guide), "Authenticating
- * Requests" and "aws-chunked" (Amazon S3 API Reference). */
+/* AWS Signature Version 4, the verifying side: header, presigned query and chunked forms. Pure: no
+ * I/O, no clock of its own, no idea of services. Follows "AWS Signature Version 4 for API requests"
+ * (IAM User Guide), "Authenticating Requests" and "aws-chunked" (Amazon S3 API Reference). */
 #ifndef KUMONIWA_AUTH_SIGV4_H
 #define KUMONIWA_AUTH_SIGV4_H
 
@@ -13,20 +13,20 @@ enum sigv4_form {
     SIGV4_NONE,      /* no sign of a signature */
     SIGV4_HEADER,    /* Authorization: AWS4-HMAC-SHA256 ... */
     SIGV4_PRESIGNED, /* X-Amz-Algorithm=AWS4-HMAC-SHA256 & ... in the query string */
-    SIGV4_V2,        /* the older "AWS AKID:signature" or Signature= parameter: named, not verified here */
-    SIGV4_A,         /* AWS4-ECDSA-P256-SHA256: named, not verified here */
-    SIGV4_BEARER,    /* Authorization: Bearer ... */
+    SIGV4_V2, /* the older "AWS AKID:signature" or Signature= parameter: named, not verified here */
+    SIGV4_A,  /* AWS4-ECDSA-P256-SHA256: named, not verified here */
+    SIGV4_BEARER, /* Authorization: Bearer ... */
 };
 
 struct sigv4 {
     enum sigv4_form form;
     struct str access_key;
-    struct str date;    /* 20261121, of the scope */
+    struct str date; /* 20261121, of the scope */
     struct str region;
     struct str service;
-    struct str time;    /* 20261121T051500Z */
+    struct str time; /* 20261121T051500Z */
     int64_t time_ms;
-    int64_t expires_s;  /* presigned; 0 otherwise */
+    int64_t expires_s;         /* presigned (15 minutes when it does not say); 0 otherwise */
     struct str signed_headers; /* "host;x-amz-date" */
     struct str signature;      /* 64 hex digits */
     struct str security_token; /* absent: long-term credentials */
@@ -36,20 +36,21 @@ struct sigv4 {
 /* What is wrong; the caller turns it into the service's error with the message made here. */
 enum sigv4_fault {
     SIGV4_OK,
-    SIGV4_INCOMPLETE,      /* IncompleteSignature: the message lists what is missing, in AWS's words */
-    SIGV4_MALFORMED,       /* a part that is there has the wrong form */
-    SIGV4_EXPIRED,         /* presigned: past X-Amz-Expires ("Request has expired") */
-    SIGV4_SKEWED,          /* more than 15 minutes from the clock */
-    SIGV4_BAD_SCOPE,       /* date of scope does not match time; wrong region/service/terminator */
-    SIGV4_MISMATCH,        /* the signature is another */
+    SIGV4_INCOMPLETE, /* IncompleteSignature: the message lists what is missing, in AWS's words */
+    SIGV4_MALFORMED,  /* a part that is there has the wrong form */
+    SIGV4_EXPIRED,    /* presigned: past X-Amz-Expires ("Request has expired") */
+    SIGV4_SKEWED,     /* more than 15 minutes from the clock */
+    SIGV4_BAD_SCOPE,  /* date of scope does not match time; wrong region/service/terminator */
+    SIGV4_MISMATCH,   /* the signature is another */
     SIGV4_BAD_PAYLOAD_HASH, /* x-amz-content-sha256 is not the body's */
-    SIGV4_UNSIGNED_HEADER, /* host or an x-amz-* header that must be signed is not */
+    SIGV4_UNSIGNED_HEADER,  /* host or an x-amz-* header that must be signed is not */
 };
 
 struct sigv4_problem {
     enum sigv4_fault fault;
-    struct str message;          /* AWS's words */
-    struct str canonical_request; /* on SIGV4_MISMATCH, for the error's body (S3) and message (others) */
+    struct str message; /* AWS's words */
+    struct str
+        canonical_request; /* on SIGV4_MISMATCH, for the error's body (S3) and message (others) */
     struct str string_to_sign;
 };
 
@@ -57,29 +58,34 @@ struct sigv4_problem {
 RESULT sigv4_parse(struct arena *arena, const struct wire_request *request, struct sigv4 *out,
                    struct sigv4_problem *problem);
 
-/* Signing keys by (secret, date, region, service), small and bounded, thread safe: deriving one costs four HMACs. */
+/* Signing keys by (secret, date, region, service), small and bounded, thread safe: deriving one
+ * costs four HMACs. */
 struct sigv4_keys;
 struct sigv4_keys *sigv4_keys_new(void);
 void sigv4_keys_free(struct sigv4_keys *keys);
 
 struct sigv4_rules {
     int64_t now_ms;
-    bool s3;             /* path is signed as it stands (no normalisation, encoded once); payload hash header needed */
-    struct str secret;   /* of the access key */
-    bool skip_time;      /* vectors */
+    bool s3; /* path is signed as it stands (no normalisation, encoded once); payload hash header
+                needed */
+    struct str secret;  /* of the access key */
+    struct str service; /* the signing name that the scope must carry; absent: any */
+    bool skip_time;     /* vectors */
 };
 
-/* body_sha256: of the body as it came, or NULL when it is streamed (then payload_hash is what was signed: the caller
- * compares it once the body is through, or the chunks are verified). signing_key (32 bytes, may be NULL) is
- * given out for verifying chunks. */
+/* keys: may be NULL. body_sha256: of the body as it came, or NULL when it is streamed (then
+ * payload_hash is what was signed: the caller compares it once the body is through, or the chunks
+ * are verified). signing_key (32 bytes, may be NULL) is given out for verifying chunks. */
 RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct sigv4 *signature,
                     const struct wire_request *request, const struct sigv4_rules *rules,
                     const uint8_t *body_sha256, uint8_t *signing_key,
                     struct sigv4_problem *problem);
 
-/* Signs a request as a client does (the program's own calls, tests, presigned URLs): the Authorization value. */
-struct str sigv4_sign(struct arena *arena, const struct wire_request *request, struct str access_key,
-                      struct str secret, struct str region, struct str service, int64_t now_ms,
-                      struct str signed_headers, struct str payload_hash, bool s3);
+/* Signs a request as a client does (the program's own calls, tests, presigned URLs): the
+ * Authorization value. */
+struct str sigv4_sign(struct arena *arena, const struct wire_request *request,
+                      struct str access_key, struct str secret, struct str region,
+                      struct str service, int64_t now_ms, struct str signed_headers,
+                      struct str payload_hash, bool s3);
 
 #endif

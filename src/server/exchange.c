@@ -98,6 +98,15 @@ static void request_set_route(struct request *request)
         request->call.operation = (uint32_t)request->route.operation;
 }
 
+/* Reads the signature and finds the operation. What is wrong with a signature goes by the service's own names, and the
+ * service may be known all the same: then the complaint is made again. */
+static RESULT request_identify(struct request *request)
+{
+    enum result result = authenticate_parse(request);
+    request_set_route(request);
+    return result == RESULT_ERROR && request->routed ? authenticate_parse(request) : result;
+}
+
 static uint16_t request_flags(const struct request *request)
 {
     if (!request->routed || request->route.operation < 0)
@@ -367,9 +376,8 @@ static RESULT request_prepare(struct request *request)
     if (request->intake != NULL) {
         TRY(intake_end(request));
     } else {
-        TRY(authenticate_parse(request));
         request->wire.body = exchange->body;
-        request_set_route(request);
+        TRY(request_identify(request));
         uint8_t sha256[SHA256_SIZE];
         digest_sha256(exchange->body, sha256);
         TRY(authenticate_verify(request, sha256));
@@ -390,6 +398,17 @@ static RESULT request_prepare(struct request *request)
     return result;
 }
 
+/* In the form of the service that the head names. */
+static RESULT request_refuse_size(struct request *request)
+{
+    enum result known = request_identify(request);
+    if (known != RESULT_OK && known != RESULT_ERROR)
+        return known;
+    request->code = (struct str){0};
+    return request_fail(request, WIRE_REQUEST_TOO_LARGE,
+                        STR("The request body is larger than this service takes."));
+}
+
 /* An operation whose payload streams: everything that the head can tell is checked before a byte is taken. */
 static RESULT request_begin_intake(struct request *request)
 {
@@ -407,18 +426,17 @@ void exchange_head(void *context, struct http_exchange *exchange)
         return;
     /* What the head alone can route is looked at now: it may stream, or be large. */
     struct request *request = request_new(context, exchange);
-    enum result result = authenticate_parse(request);
-    if (result == RESULT_OK)
-        request_set_route(request);
-    if (result == RESULT_OK && (request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
+    enum result result = request_identify(request);
+    if ((request_flags(request) & WIRE_OP_STREAM_IN) != 0) {
         exchange->body_sink = true;
         exchange->body_limit = SIZE_MAX;
-        result = request_begin_intake(request);
-    }
-    if (result != RESULT_OK) {
-        request_refuse_result(request, result);
+        if (result == RESULT_OK)
+            result = request_begin_intake(request);
+        if (result != RESULT_OK)
+            request_refuse_result(request, result);
         return;
     }
+    /* A signature that is wrong is looked at again with the body, which may name the service. */
     struct str service = request->routed
                              ? wire_string(request->route.model, request->route.model->name)
                              : (struct str){0};
@@ -446,8 +464,7 @@ void exchange_complete(void *context, struct http_exchange *exchange)
     if (exchange->resumed == 0) {
         enum result result = exchange->sink_result;
         if (result == RESULT_FULL && !exchange->body_sink)
-            result = request_fail(request, WIRE_REQUEST_TOO_LARGE,
-                                  STR("The request body is larger than this service takes."));
+            result = request_refuse_size(request);
         else if (result == RESULT_OK)
             result = request_prepare(request);
         if (result != RESULT_OK) {

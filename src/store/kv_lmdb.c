@@ -86,7 +86,7 @@ static bool can_write_map(const char *directory)
     }
 }
 
-static unsigned open_flags(const struct kv *kv, const char *path)
+static unsigned open_flags(const struct kv *kv)
 {
     unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
     if (kv->durability == KV_PROCESS)
@@ -95,8 +95,7 @@ static unsigned open_flags(const struct kv *kv, const char *path)
         flags |= MDB_WRITEMAP | MDB_MAPASYNC;
     /* Readahead makes the kernel clear megabytes at a new store's first write, 2 ms; cold scans of
      * a large one need it. */
-    struct stat file;
-    if (stat(path, &file) != 0 || file.st_size < SMALL)
+    if (kv->space.size_before < SMALL)
         flags |= MDB_NORDAHEAD;
     return flags;
 }
@@ -112,7 +111,7 @@ static int open_env(struct kv *kv, const char *path, uint64_t map_size)
     if (code == 0)
         code = mdb_env_set_maxdbs(kv->env, 1);
     if (code == 0)
-        code = mdb_env_open(kv->env, path, open_flags(kv, path), 0600);
+        code = mdb_env_open(kv->env, path, open_flags(kv), 0600);
     if (code != 0) {
         mdb_env_close(kv->env);
         kv->env = NULL;
@@ -170,14 +169,16 @@ static RESULT sync_directory(const char *directory)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return FAULT("opening %s: %s", directory, strerror(errno));
+        return FAULT("opening %s: %s", directory, strerrordesc_np(errno));
     int code = fsync(fd) == 0 ? 0 : errno;
     close(fd);
-    return code == 0 ? RESULT_OK : FAULT("fsync of %s: %s", directory, strerror(code));
+    return code == 0 ? RESULT_OK : FAULT("fsync of %s: %s", directory, strerrordesc_np(code));
 }
 
 static RESULT open_all(struct kv *kv, const char *directory, const char *path, uint64_t map_size)
 {
+    struct stat file;
+    kv->space.size_before = stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
     TRY(open_with_fallback(kv, path, map_size));
     TRY(kv_space_open(kv));
     TRY(open_trees(kv));
@@ -355,8 +356,9 @@ bool kv_is_writing(const struct kv_txn *txn)
 
 RESULT kv_usage(struct kv *kv, struct kv_usage *out)
 {
-    struct kv_txn *txn;
+    struct kv_txn *txn = NULL;
     TRY(kv_begin(kv, false, &txn));
+    ASSERT(txn != NULL);
     struct kv_usage usage = {0};
     MDB_stat stat;
     uint64_t pages = 2; /* LMDB's two meta pages */
@@ -375,7 +377,7 @@ RESULT kv_usage(struct kv *kv, struct kv_usage *out)
     usage.used = pages * stat.ms_psize;
     struct statfs fs;
     if (fstatfs(kv->space.fd, &fs) != 0)
-        return FAULT("fstatfs: %s", strerror(errno));
+        return FAULT("fstatfs: %s", strerrordesc_np(errno));
     usage.free_on_disk = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
     *out = usage;
     return RESULT_OK;

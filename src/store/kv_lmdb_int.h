@@ -3,6 +3,7 @@
  *   kv_lmdb.c          opening, transactions, the pool of readers
  *   kv_lmdb_group.c    durability `power`: transactions share a commit
  *   kv_lmdb_space.c    blocks of the file are there before a page is written
+ *   kv_lmdb_free.c     free pages inside the file, counted when it cannot grow
  *   kv_lmdb_chapter.c  get, put and delete; keys longer than LMDB's
  *   kv_lmdb_cursor.c   walking
  *   kv_lmdb_copy.c     copies */
@@ -36,26 +37,38 @@ struct kv_tree_growth {
     uint64_t touches;          /* paths that writes may have copied */
 };
 
+enum { KV_RUN_MAX = 256 };
+
+/* Free pages inside the file that a writer can have now. */
+struct kv_free {
+    uint64_t pages;
+    uint32_t runs[KV_RUN_MAX];          /* how many of each length stand side by side */
+    uint64_t long_runs, long_run_pages; /* of KV_RUN_MAX pages and more */
+};
+
 /* Only the writing transaction touches it. Pages are counted from above: the truth is never more.
  */
 struct kv_space {
     int fd;
     /* fallocate(2); tests put their own here. */
     int (*allocate)(int fd, int mode, off_t offset, off_t len);
+    bool mapped; /* pages are written through the map: they need blocks ahead, or it is SIGBUS */
     uint64_t page_size;
     uint64_t map_size;
-    uint64_t allocated; /* bytes of the file that have blocks, from its beginning */
-    uint64_t first;     /* the page after the last one used when the transaction began */
-    uint64_t created;   /* pages new in the trees */
+    uint64_t size_before; /* of the file, when it was opened */
+    uint64_t allocated;   /* bytes of the file that have blocks, from its beginning */
+    uint64_t first;       /* the page after the last one used when the transaction began */
+    uint64_t created;     /* pages new in the trees */
     uint64_t overflow; /* pages taken for large values: contiguous, so not surely from free pages */
     uint64_t freed;    /* overflow pages given up */
-    uint64_t free_list;      /* pages of LMDB's own list of free pages */
-    uint64_t free_list_runs; /* those of them that stand side by side */
-    uint64_t spare;          /* free pages inside the file, known when `full` */
-    bool full;               /* the file could not grow in this transaction */
-    bool must_not_grow;      /* it has eaten into the reserve */
-    bool shares_blocks;      /* the file system may share written blocks with a copy (reflinks) */
-    bool tight;              /* it does, and is nearly full: deletions only */
+    uint64_t free_list;       /* pages of LMDB's own list of free pages */
+    uint64_t free_list_runs;  /* those of them that stand side by side */
+    uint64_t values, longest; /* large values put, pages of the longest */
+    struct kv_free free;      /* known when `full` */
+    bool full;                /* the file could not grow in this transaction */
+    bool must_not_grow;       /* it has eaten into the reserve */
+    bool shares_blocks;       /* the file system may share written blocks with a copy (reflinks) */
+    bool tight;               /* it does, and is nearly full: deletions only */
     uint64_t refused_at; /* monotonic ns of the last refusal: not tried again at once; 0: none */
     struct kv_tree_growth trees[KV_TREES];
 };
@@ -111,6 +124,11 @@ RESULT kv_space_begin(struct kv *kv, MDB_txn *txn);
 /* Before a value of so many bytes is put into the tree, or an entry deleted from it. */
 RESULT kv_space_before(struct kv_txn *txn, enum kv_tree tree, size_t value_size, bool deleting);
 RESULT kv_space_after(struct kv_txn *txn, enum kv_tree tree, size_t value_size);
+
+/* kv_lmdb_free.c */
+void kv_free_count(struct kv *kv, struct kv_free *free);
+/* At least so many runs of that length can be taken. */
+uint64_t kv_free_places(const struct kv_free *free, uint64_t length);
 
 /* kv_lmdb_chapter.c */
 bool kv_find_chapter(MDB_val marker, char id[KV_ID]);

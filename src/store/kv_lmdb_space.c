@@ -64,6 +64,8 @@ static int allocate_blocks(struct kv_space *space, uint64_t from, uint64_t to)
         if (errno == EINTR)
             continue;
         /* Below `allocated` there is data: only what is beyond may be zeroed. */
+        if ((errno == EOPNOTSUPP || errno == ENOSYS) && !space->mapped)
+            return 0; /* the commit's write(2) will tell */
         if (errno == EOPNOTSUPP || errno == ENOSYS)
             return from < space->allocated
                        ? 0
@@ -94,7 +96,7 @@ static bool grow(struct kv_space *space, uint64_t needed)
         if (allocate_blocks(space, space->allocated, target) != 0) {
             if (space->refused_at == 0)
                 log_line(LOG_WARN, "store: no room to grow to %llu bytes: %s",
-                         (unsigned long long)needed, strerror(errno));
+                         (unsigned long long)needed, strerrordesc_np(errno));
             space->refused_at = now;
             return false;
         }
@@ -103,10 +105,23 @@ static bool grow(struct kv_space *space, uint64_t needed)
     space->allocated = target;
     struct stat stat;
     uint64_t size = target + SLACK < space->map_size ? target + SLACK : space->map_size;
-    if (fstat(space->fd, &stat) == 0 && (uint64_t)stat.st_size < size &&
+    if (space->mapped && fstat(space->fd, &stat) == 0 && (uint64_t)stat.st_size < size &&
         ftruncate(space->fd, (off_t)size) != 0)
-        log_line(LOG_DEBUG, "store: no hole behind the blocks: %s", strerror(errno));
+        log_line(LOG_DEBUG, "store: no hole behind the blocks: %s", strerrordesc_np(errno));
     return true;
+}
+
+/* Blocks that the file had behind its last page. In small steps, from the front: on tmpfs a refused
+ * request takes back what stood in its range unwritten. */
+static void keep_reserve(struct kv_space *space, uint64_t used)
+{
+    uint64_t step = 16 * space->page_size;
+    uint64_t end = used + DELETE_RESERVE * space->page_size;
+    if (end > space->size_before)
+        end = space->size_before;
+    while (space->allocated + step <= end &&
+           allocate_blocks(space, space->allocated, space->allocated + step) == 0)
+        space->allocated += step;
 }
 
 RESULT kv_space_open(struct kv *kv)
@@ -124,8 +139,12 @@ RESULT kv_space_open(struct kv *kv)
     if (code != 0)
         return kv_result("opening the store", code);
     if (fstat(space->fd, &stat) != 0 || fstatfs(space->fd, &fs) != 0)
-        return FAULT("looking at kv.mdb: %s", strerror(errno));
+        return FAULT("looking at kv.mdb: %s", strerrordesc_np(errno));
     space->allocate = fallocate;
+    space->mapped = kv->mapped_writes;
+    /* LMDB leaves the file open to programs that we start. */
+    if (fcntl(space->fd, F_SETFD, FD_CLOEXEC) != 0)
+        return FAULT("fcntl: %s", strerrordesc_np(errno));
     space->page_size = tree.ms_psize;
     space->shares_blocks = fs.f_type == XFS_SUPER_MAGIC;
     uint64_t used = (info.me_last_pgno + 1) * space->page_size;
@@ -133,13 +152,15 @@ RESULT kv_space_open(struct kv *kv)
     /* A copy made by other means may have holes where pages are zero. */
     if (allocate_blocks(space, 0, used) != 0)
         return errno == ENOSPC || errno == EDQUOT ? RESULT_FULL
-                                                  : FAULT("fallocate: %s", strerror(errno));
+                                                  : FAULT("fallocate: %s", strerrordesc_np(errno));
     /* LMDB has made the file as large as the map. It need not be, and programs that copy files
      * would take it for its size. */
     uint64_t size = used + SLACK < space->map_size ? used + SLACK : space->map_size;
-    if (kv->mapped_writes && ftruncate(space->fd, (off_t)size) != 0)
-        return FAULT("ftruncate: %s", strerror(errno));
-    if (!grow(space, used + DELETE_RESERVE * space->page_size)) {
+    if (space->mapped && ftruncate(space->fd, (off_t)size) != 0)
+        return FAULT("ftruncate: %s", strerrordesc_np(errno));
+    keep_reserve(space, used);
+    if (space->allocated < used + (DELETE_RESERVE - 32) * space->page_size &&
+        !grow(space, used + DELETE_RESERVE * space->page_size)) {
         if (info.me_last_pgno <= 1)
             return RESULT_FULL; /* new: not even its trees can be made */
         log_line(LOG_WARN, "store: the disk is full: only reading and deleting is possible");
@@ -153,9 +174,10 @@ void kv_space_close(struct kv *kv)
     MDB_envinfo info;
     if (space->page_size == 0 || mdb_env_info(kv->env, &info) != 0)
         return;
-    uint64_t used = (info.me_last_pgno + 1) * space->page_size;
-    if (ftruncate(space->fd, (off_t)used) != 0)
-        log_line(LOG_DEBUG, "store: blocks ahead are kept: %s", strerror(errno));
+    /* The reserve stays: the disk may be full when the store is opened again. */
+    uint64_t kept = (info.me_last_pgno + 1 + DELETE_RESERVE) * space->page_size;
+    if (ftruncate(space->fd, (off_t)(kept < space->allocated ? kept : space->allocated)) != 0)
+        log_line(LOG_DEBUG, "store: blocks ahead are kept: %s", strerrordesc_np(errno));
 }
 
 RESULT kv_space_begin(struct kv *kv, MDB_txn *txn)
@@ -171,14 +193,15 @@ RESULT kv_space_begin(struct kv *kv, MDB_txn *txn)
     space->first = info.me_last_pgno + 1;
     space->free_list = stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
     space->free_list_runs = stat.ms_overflow_pages;
-    space->created = space->overflow = space->freed = space->spare = 0;
+    space->created = space->overflow = space->freed = 0;
+    space->values = space->longest = 0;
     space->full = space->must_not_grow = false;
     for (int i = 0; i < KV_TREES; i++)
         space->trees[i].known = false;
     /* A block shared with a copy needs another one when it is written, which nobody allocates
      * ahead. */
     struct statfs fs;
-    space->tight = space->shares_blocks && kv->mapped_writes && fstatfs(space->fd, &fs) == 0 &&
+    space->tight = space->shares_blocks && space->mapped && fstatfs(space->fd, &fs) == 0 &&
                    (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < SHARED_MARGIN;
     return RESULT_OK;
 }
@@ -218,54 +241,22 @@ static RESULT know_tree(struct kv_txn *txn, enum kv_tree which)
     return RESULT_OK;
 }
 
-/* Pages freed before any reader's state, which LMDB takes before it extends the file. */
-static uint64_t count_free_pages(struct kv *kv)
-{
-    uint64_t oldest = UINT64_MAX, count = 0;
-    pthread_mutex_lock(&kv->pool_lock);
-    for (struct kv_txn *reader = kv->readers; reader != NULL; reader = reader->next_reader) {
-        uint64_t snapshot = atomic_load_explicit(&reader->snapshot, memory_order_seq_cst);
-        if (snapshot != 0 && snapshot < oldest)
-            oldest = snapshot;
-    }
-    pthread_mutex_unlock(&kv->pool_lock);
-    MDB_txn *txn;
-    if (mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn) != 0)
-        return 0;
-    /* LMDB keeps what the last transaction freed, too: the state before it can still be opened. */
-    oldest = min_u64(oldest, mdb_txn_id(txn));
-    MDB_cursor *cursor;
-    if (mdb_cursor_open(txn, 0, &cursor) == 0) {
-        MDB_val key, data;
-        while (mdb_cursor_get(cursor, &key, &data, MDB_NEXT) == 0) {
-            size_t id, pages;
-            if (key.mv_size < sizeof(id) || data.mv_size < sizeof(pages))
-                break;
-            memcpy(&id, key.mv_data, sizeof(id));
-            memcpy(&pages, data.mv_data, sizeof(pages));
-            if (id >= oldest)
-                break;
-            count += pages;
-        }
-        mdb_cursor_close(cursor);
-    }
-    mdb_txn_abort(txn);
-    return count;
-}
-
 /* Pages of the value itself; smaller ones may stand in a leaf. */
 static uint64_t large_pages(const struct kv_space *space, size_t value_size)
 {
     return value_size >= space->page_size / 4 ? value_size / space->page_size + 2 : 0;
 }
 
-/* Is there room for `all` pages, `runs` of them side by side? The first come from free pages too,
- * if need be. */
-static bool fits(const struct kv_space *space, uint64_t all, uint64_t runs)
+/* Is there room for `all` pages, `runs` of them side by side, `values` of which are runs of
+ * `longest` pages at most? Free pages inside the file count. */
+static bool fits(const struct kv_space *space, uint64_t all, uint64_t runs, uint64_t values,
+                 uint64_t longest)
 {
-    return (space->first + all) * space->page_size <=
-               space->allocated + space->spare * space->page_size &&
-           (space->first + runs) * space->page_size <= space->allocated;
+    uint64_t tail = space->allocated / space->page_size - space->first;
+    if (all > tail + space->free.pages)
+        return false;
+    /* A page taken from among the free ones spoils a place for a run at worst. */
+    return runs <= tail || all - runs + values <= kv_free_places(&space->free, longest);
 }
 
 RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size, bool deleting)
@@ -277,7 +268,8 @@ RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size
     TRY(know_tree(txn, which));
     struct kv_tree_growth *tree = &space->trees[which];
     uint64_t touches = deleting ? 2 : 1;
-    uint64_t large = space->overflow + large_pages(space, value_size);
+    uint64_t own = large_pages(space, value_size);
+    uint64_t large = space->overflow + own;
     uint64_t trees = space->created + tree->depth + 3;
     for (int i = 0; i < KV_TREES; i++)
         trees += copies(&space->trees[i], i == (int)which ? touches : 0);
@@ -293,13 +285,16 @@ RESULT kv_space_before(struct kv_txn *txn, enum kv_tree which, size_t value_size
         if (grow(space, needed))
             return RESULT_OK;
         space->full = true;
-        space->spare = count_free_pages(kv);
+        kv_free_count(kv, &space->free);
     }
-    if (fits(space, all + reserve, runs + (large > 0 ? reserve : 0)))
+    if (own > space->longest)
+        space->longest = own;
+    uint64_t values = space->values + (own > 0);
+    if (fits(space, all + reserve, runs + (large > 0 ? reserve : 0), values, space->longest))
         return RESULT_OK;
     /* Deletions leave room in the leaves, but few whole pages: a put into that room takes only
      * copies, which come back. Half the reserve is for it, as long as no tree grows. */
-    if (large > 0 || !fits(space, all + reserve / 2, runs))
+    if (large > 0 || !fits(space, all + reserve / 2, runs, 0, 1))
         return RESULT_FULL;
     space->must_not_grow = true;
     return RESULT_OK;
@@ -319,6 +314,11 @@ RESULT kv_space_after(struct kv_txn *txn, enum kv_tree which, size_t value_size)
     tree->pages = pages;
     uint64_t large = large_pages(space, value_size);
     space->overflow += large;
+    if (large > 0) {
+        space->values++;
+        if (large > space->longest)
+            space->longest = large;
+    }
     /* What stood there before was given up. */
     if (tree->overflow + large > stat.ms_overflow_pages)
         space->freed += tree->overflow + large - stat.ms_overflow_pages;

@@ -1,5 +1,5 @@
-/* CBOR (RFC 8949) straight into typed structs, as "Smithy RPC v2 CBOR protocol" uses it: maps keyed by member names,
- * timestamps under tag 1, definite and indefinite lengths, floats of any width. */
+/* CBOR (RFC 8949) straight into typed structs, as "Smithy RPC v2 CBOR protocol" uses it: maps keyed
+ * by member names, timestamps under tag 1, definite and indefinite lengths, floats of any width. */
 #include <math.h>
 
 #include "wire/cbor_int.h"
@@ -33,10 +33,15 @@ static bool truncated(struct reader *r)
     return FAIL("Unexpected end of CBOR data");
 }
 
+static bool too_large(struct reader *r)
+{
+    return FAIL("The request's structure is too large for its size.");
+}
+
 static bool charge(struct reader *r, size_t bytes)
 {
     if (bytes > r->budget)
-        return FAIL("The request's structure is too large for its size.");
+        return too_large(r);
     r->budget -= bytes;
     return true;
 }
@@ -164,9 +169,14 @@ static bool is_float(const struct head *head)
 
 static bool mismatch(struct reader *r, const struct head *head, const char *wanted)
 {
-    static const char *const names[] = {
-        "a positive integer", "a negative integer", "a byte string", "a text string",
-        "a list",             "a map",              "a tagged value", "a simple value"};
+    static const char *const names[] = {"a positive integer",
+                                        "a negative integer",
+                                        "a byte string",
+                                        "a text string",
+                                        "a list",
+                                        "a map",
+                                        "a tagged value",
+                                        "a simple value"};
     return FAIL("Expected %s but found %s", wanted,
                 is_float(head) ? "a floating point number" : names[head->major]);
 }
@@ -328,17 +338,9 @@ static bool read_big_number(struct reader *r, struct str *out)
 
 static void *grow(struct reader *r, struct wire_list *list, size_t *cap, size_t size)
 {
-    if (list->len == *cap) {
-        size_t more = *cap == 0 ? 4 : *cap * 2;
-        if (!charge(r, (more - *cap) * size))
-            return NULL;
-        list->items = list->items == NULL
-                          ? arena_alloc_raw(r->arena, more * size)
-                          : arena_grow(r->arena, list->items, *cap * size, more * size);
-        *cap = more;
-    }
-    void *place = (char *)list->items + list->len * size;
-    memset(place, 0, size);
+    void *place = wire_list_grow(r->arena, list, cap, size, &r->budget);
+    if (place == NULL)
+        (void)too_large(r);
     return place;
 }
 
@@ -378,7 +380,8 @@ static bool read_list(struct reader *r, const struct wire_shape *shape, struct w
     return true;
 }
 
-/* RFC 8949 (5.6): a map with equal keys is invalid, so no search for them: all stay, in the order of the wire. */
+/* RFC 8949 (5.6): a map with equal keys is invalid, so no search for them: all stay, in the order
+ * of the wire. */
 static bool read_map(struct reader *r, const struct wire_shape *shape, struct wire_list *out)
 {
     const struct wire_member *value = &shape_members(r->model, shape)[1];

@@ -106,7 +106,8 @@ static void write_struct(struct writer *w, const struct wire_shape *shape, const
     write_members(w, shape, structure);
 }
 
-/* How many of the values at items + offset are written: all, but absent ones of collections that are not sparse. */
+/* How many of the values at items + offset are written: all, but absent ones of collections that
+ * are not sparse. */
 static uint64_t count_items(const struct wire_shape *collection, const struct wire_shape *value,
                             const struct wire_list *list, size_t size, size_t offset)
 {

@@ -1,6 +1,6 @@
-/* Error replies, as each protocol words them. "AWS JSON 1.0 protocol", "AWS restJson1 protocol", "Smithy RPC v2 CBOR
- * protocol", "AWS query protocol", "AWS EC2 query protocol" and "AWS restXml protocol" of Smithy 2.0, "AWS query
- * compatible trait", and Amazon S3's "Error responses". */
+/* Error replies, as each protocol words them. "AWS JSON 1.0 protocol", "AWS restJson1 protocol",
+ * "Smithy RPC v2 CBOR protocol", "AWS query protocol", "AWS EC2 query protocol" and "AWS restXml
+ * protocol" of Smithy 2.0, "AWS query compatible trait", and Amazon S3's "Error responses". */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -42,14 +42,13 @@ void wire_add_header(struct arena *arena, struct wire_response *response, struct
     if (count == 0)
         response->headers = arena_alloc_raw(arena, 8 * size);
     else if (count >= 8 && (count & (count - 1)) == 0)
-        response->headers =
-            arena_grow(arena, response->headers, count * size, 2 * count * size);
+        response->headers = arena_grow(arena, response->headers, count * size, 2 * count * size);
     response->headers[response->header_count++] = (struct wire_header){name, value};
 }
 
 bool wire_is_s3(const struct wire_model *model)
 {
-    return str_eq(wire_string(model, model->name), STR("s3"));
+    return str_eq(model->name, STR("s3"));
 }
 
 /* x-amz-id-2: 57 bytes that nobody can read anything from, made of the request id. */
@@ -114,7 +113,7 @@ static void take_message(struct error *e)
     void *copy = arena_alloc_raw(e->arena, shape->size);
     memcpy(copy, e->detail, shape->size);
     struct str *message = member_place(member, copy);
-    if (str_is_absent(e->message))
+    if (str_is_empty(e->message))
         e->message = *message;
     *message = (struct str){0};
     e->detail = copy;
@@ -127,8 +126,8 @@ static struct str default_message_name(uint32_t error)
                                                                       : STR("message");
 }
 
-/* "com.amazonaws.sqs#QueueDoesNotExist". Errors of the front end, which no shape of the service describes, have the
- * front end's namespace. */
+/* "com.amazonaws.sqs#QueueDoesNotExist". Errors of the front end, which no shape of the service
+ * describes, have the front end's namespace. */
 static struct str qualified_name(const struct error *e)
 {
     struct str space = wire_string(e->model, e->model->error_namespace);
@@ -147,7 +146,7 @@ static struct str absolute_name(const struct error *e)
 {
     if (e->model->error_namespace != 0)
         return qualified_name(e);
-    struct str folder = wire_string(e->model, e->model->name);
+    struct str folder = e->model->name;
     struct buf out;
     buf_init(&out, e->arena, 512);
     buf_append(&out, STR("com.amazonaws."));
@@ -401,6 +400,8 @@ RESULT wire_encode_error(struct arena *arena, const struct wire_model *model,
     };
     struct wire_response made = {.status = error->status};
     take_message(&e);
+    if (str_is_empty(e.message))
+        e.message = (struct str){0};
     TRY(encode(&e, protocol, &made));
     wire_add_request_id(arena, model, reply->request_id, &made);
     *response = made;

@@ -1,6 +1,7 @@
-/* JSON (RFC 8259) straight into typed structs: one pass over the text, no tree. Strings without escapes stay in the
- * text. Messages are those of AWS's own front end where they are known (SerializationException: "STRING_VALUE can
- * not be converted to an Integer", "Start of structure or map found where not expected.", ...). */
+/* JSON (RFC 8259) straight into typed structs: one pass over the text, no tree. Strings without
+ * escapes stay in the text. Messages are those of AWS's own front end where they are known
+ * (SerializationException: "STRING_VALUE can not be converted to an Integer", "Start of structure
+ * or map found where not expected.", ...). */
 #include <math.h>
 
 #include "base/encode.h"
@@ -27,10 +28,15 @@ static bool skip_value(struct reader *r);
 
 #define FAIL(...) (wire_fail(r->arena, r->failure, WIRE_SERIALIZATION, __VA_ARGS__) == RESULT_OK)
 
+static bool too_large(struct reader *r)
+{
+    return FAIL("The request's structure is too large for its size.");
+}
+
 static bool charge(struct reader *r, size_t bytes)
 {
     if (bytes > r->budget)
-        return FAIL("The request's structure is too large for its size.");
+        return too_large(r);
     r->budget -= bytes;
     return true;
 }
@@ -55,7 +61,8 @@ static bool unexpected(struct reader *r)
     }
     if (c < ' ' || c >= 0x7f)
         return FAIL("Unexpected character (code %d) at line: %d, column: %d", c, line, column);
-    return FAIL("Unexpected character ('%c' (code %d)) at line: %d, column: %d", c, c, line, column);
+    return FAIL("Unexpected character ('%c' (code %d)) at line: %d, column: %d", c, c, line,
+                column);
 }
 
 static bool expect(struct reader *r, char c)
@@ -144,7 +151,8 @@ static bool read_escape(struct reader *r, char **out)
     return true;
 }
 
-/* The string whose first part, up to the backslash at r->p, begins at `begin`. It is never longer than its text. */
+/* The string whose first part, up to the backslash at r->p, begins at `begin`. It is never longer
+ * than its text. */
 static bool read_escaped(struct reader *r, const char *begin, uint64_t seen, struct str *out)
 {
     const char *close = r->p;
@@ -275,7 +283,7 @@ static const char *type_phrase(enum wire_type type)
 static bool mismatch_token(struct reader *r, const char *token, enum wire_type type)
 {
     const char *phrase = type_phrase(type);
-    struct str target = wire_string(r->model, r->model->target_prefix);
+    struct str target = r->model->target_prefix;
     if (!str_starts_with(target, STR("DynamoDB")))
         return FAIL("%s can not be converted to %s", token, phrase);
     if (phrase[0] == 'a')
@@ -326,7 +334,8 @@ static bool mismatch(struct reader *r, enum wire_type type)
     return mismatch_token(r, token, type);
 }
 
-/* 1.0 and 1e3 are whole numbers too; what a double cannot hold exactly is not taken in that form. */
+/* 1.0 and 1e3 are whole numbers too; what a double cannot hold exactly is not taken in that form.
+ */
 static bool read_integer(struct reader *r, const struct wire_shape *shape, uint16_t flags,
                          void *place)
 {
@@ -348,8 +357,8 @@ static bool read_integer(struct reader *r, const struct wire_shape *shape, uint1
     }
     if (!fits || !shape_integer_fits(shape, flags, value))
         return FAIL("Numeric value (%.*s) out of range of %s", PRSTR(text),
-                    shape->type == WIRE_LONG    ? "long (-9223372036854775808 - 9223372036854775807)"
-                    : shape->type == WIRE_INT   ? "int (-2147483648 - 2147483647)"
+                    shape->type == WIRE_LONG  ? "long (-9223372036854775808 - 9223372036854775807)"
+                    : shape->type == WIRE_INT ? "int (-2147483648 - 2147483647)"
                     : shape->type == WIRE_SHORT ? "Java short"
                                                 : "Java byte");
     member_set_integer(shape, flags, place, value);
@@ -445,7 +454,8 @@ static bool enter(struct reader *r)
     return true;
 }
 
-/* Behind a value inside an object or a list: true with *more, or at the closing bracket, which is taken. */
+/* Behind a value inside an object or a list: true with *more, or at the closing bracket, which is
+ * taken. */
 static bool next_item(struct reader *r, char close, bool *more)
 {
     char c = peek(r);
@@ -515,17 +525,9 @@ static bool skip_value(struct reader *r)
 /* Room for one more item of a list or entry of a map, zeroed. */
 static void *grow(struct reader *r, struct wire_list *list, size_t *cap, size_t size)
 {
-    if (list->len == *cap) {
-        size_t more = *cap == 0 ? 4 : *cap * 2;
-        if (!charge(r, (more - *cap) * size))
-            return NULL;
-        list->items = list->items == NULL
-                          ? arena_alloc_raw(r->arena, more * size)
-                          : arena_grow(r->arena, list->items, *cap * size, more * size);
-        *cap = more;
-    }
-    void *place = (char *)list->items + list->len * size;
-    memset(place, 0, size);
+    void *place = wire_list_grow(r->arena, list, cap, size, &r->budget);
+    if (place == NULL)
+        (void)too_large(r);
     return place;
 }
 
@@ -631,7 +633,8 @@ static bool read_map(struct reader *r, const struct wire_shape *shape, struct wi
     return true;
 }
 
-/* Clients write members mostly in the model's order: the search begins behind the member found last. */
+/* Clients write members mostly in the model's order: the search begins behind the member found
+ * last. */
 static const struct wire_member *find_member(struct reader *r, const struct wire_shape *shape,
                                              struct str key, size_t *hint)
 {
@@ -640,7 +643,7 @@ static const struct wire_member *find_member(struct reader *r, const struct wire
     for (size_t n = 0, i = *hint; n < count; n++, i++) {
         if (i >= count)
             i = 0;
-        if (str_eq(wire_string(r->model, members[i].wire_name), key)) {
+        if (str_eq(wire_string(r->model, members[i].name), key)) {
             *hint = i + 1;
             return &members[i];
         }

@@ -1,11 +1,12 @@
-/* What the JSON reader and writer share: finding the end of a run of plain characters, eight bytes a step. */
+/* What the JSON reader and writer share: finding the end of a run of plain characters, eight bytes
+ * a step. */
 #ifndef KUMONIWA_WIRE_JSON_INT_H
 #define KUMONIWA_WIRE_JSON_INT_H
 
 #include "base/str.h"
 
-/* The high bit of each byte that is '"', '\\' or below ' '. A borrow may flag bytes above a true hit falsely, never
- * below: the lowest flag is true. */
+/* The high bit of each byte that is '"', '\\' or below ' '. A borrow may flag bytes above a true
+ * hit falsely, never below: the lowest flag is true. */
 static inline uint64_t json_special_bytes(uint64_t bytes)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -17,8 +18,8 @@ static inline uint64_t json_special_bytes(uint64_t bytes)
     return found & highs;
 }
 
-/* How many bytes stand before the first of '"', '\\' or a control character. *seen collects the bits of all bytes
- * looked at: bit 7 of any of its bytes clear means the run is ASCII. */
+/* How many bytes stand before the first of '"', '\\' or a control character. *seen collects the
+ * bits of all bytes looked at: bit 7 of any of its bytes clear means the run is ASCII. */
 static inline size_t json_plain_run(const char *p, size_t len, uint64_t *seen)
 {
     size_t i = 0;

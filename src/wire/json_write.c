@@ -1,5 +1,5 @@
-/* JSON from typed structs (RFC 8259). Nothing is formatted by printf but rare floating point numbers; clean runs of
- * strings are copied whole. */
+/* JSON from typed structs (RFC 8259). Nothing is formatted by printf but rare floating point
+ * numbers; clean runs of strings are copied whole. */
 #include "base/encode.h"
 #include "wire/json_int.h"
 #include "wire/shape.h"
@@ -105,7 +105,7 @@ static void write_members(struct writer *w, const struct wire_shape *shape, cons
         if (!*first)
             put_char(w->out, ',');
         *first = false;
-        struct str name = wire_string(w->model, member->wire_name);
+        struct str name = wire_string(w->model, member->name);
         put_char(w->out, '"');
         put(w->out, name.ptr, name.len);
         put(w->out, "\":", 2);
@@ -195,7 +195,8 @@ static void write_value(struct writer *w, const struct wire_member *member, cons
         write_blob(w->out, *(const struct str *)place);
         break;
     case WIRE_BOOL:
-        put(w->out, member_bool(flags, place) ? "true" : "false", member_bool(flags, place) ? 4 : 5);
+        put(w->out, member_bool(flags, place) ? "true" : "false",
+            member_bool(flags, place) ? 4 : 5);
         break;
     case WIRE_BYTE:
     case WIRE_SHORT:

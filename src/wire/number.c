@@ -1,13 +1,14 @@
 /* Floating point numbers as text. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "wire/wire_int.h"
 
-/* Decimals with few digits, which nearly all numbers on the wire are: value * 10^k is a whole number that a double
- * holds exactly, and dividing it by the exact 10^k rounds once, so an equal quotient proves the text. The smallest
- * such k gives the shortest text. */
+/* Decimals with few digits, which nearly all numbers on the wire are: value * 10^k is a whole
+ * number that a double holds exactly, and dividing it by the exact 10^k rounds once, so an equal
+ * quotient proves the text. The smallest such k gives the shortest text. */
 static bool write_short(struct buf *out, double value)
 {
     static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
@@ -49,10 +50,12 @@ void wire_write_double(struct buf *out, double value, bool single)
         value = (double)(float)value;
     if (!isinf(value) && write_short(out, value))
         return;
-    /* 9 digits tell floats apart, 17 doubles; the first that reads back is the shortest. */
+    /* 9 digits tell floats apart, 17 doubles; the first that reads back is the shortest (but for
+     * some powers of two, whose shortest form is not the nearest one of its length). */
     char text[40];
     int last = single ? 9 : 17;
-    for (int digits = single ? 6 : 15; digits <= last; digits++) {
+    bool subnormal = fabs(value) < (single ? (double)FLT_MIN : DBL_MIN); /* few digits are enough */
+    for (int digits = subnormal ? 1 : single ? 6 : 15; digits <= last; digits++) {
         (void)snprintf(text, sizeof(text), "%.*g", digits, value);
         bool same = single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value;
         if (same)

@@ -1,5 +1,6 @@
-/* The models' patterns. They are Java's (java.util.regex.Pattern), PCRE2 runs them: what is written differently is
- * rewritten first. Compiled when first used, kept for the life of the process; readers take no lock. */
+/* The models' patterns. They are Java's (java.util.regex.Pattern), PCRE2 runs them: what is written
+ * differently is rewritten first. Compiled when first used, kept for the life of the process;
+ * readers take no lock. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdatomic.h>
@@ -25,7 +26,8 @@ struct wire_patterns {
     _Atomic(struct model_patterns *) slots[SLOTS];
 };
 
-/* --- from Java's dialect ------------------------------------------------------------------------------------ */
+/* --- from Java's dialect
+ * ------------------------------------------------------------------------------------ */
 
 struct rewriter {
     const char *p;
@@ -73,7 +75,7 @@ static bool rewrite_unicode(struct rewriter *w)
 /* \p{Alpha} and the like: Java's POSIX classes are ASCII, as PCRE2's [:alpha:] without UCP. */
 static bool rewrite_property(struct rewriter *w)
 {
-    static const char *const posix[] = {"Alpha", "Digit", "Alnum", "Upper",  "Lower", "Punct",
+    static const char *const posix[] = {"Alpha", "Digit", "Alnum", "Upper", "Lower",  "Punct",
                                         "Graph", "Print", "Blank", "Cntrl", "XDigit", "Space"};
     bool negated = *w->p == 'P';
     if (w->end - w->p < 4 || w->p[1] != '{') {
@@ -157,10 +159,8 @@ static bool rewrite_in_class(struct rewriter *w)
 
 static bool rewrite(struct str pattern, bool flat_unions, struct buf *out)
 {
-    struct rewriter w = {.p = pattern.ptr,
-                         .end = pattern.ptr + pattern.len,
-                         .out = out,
-                         .flat_unions = flat_unions};
+    struct rewriter w = {
+        .p = pattern.ptr, .end = pattern.ptr + pattern.len, .out = out, .flat_unions = flat_unions};
     while (w.p < w.end) {
         if (*w.p == '\\') {
             if (!rewrite_escape(&w))
@@ -183,7 +183,8 @@ static bool rewrite(struct str pattern, bool flat_unions, struct buf *out)
     return w.depth == 0;
 }
 
-/* --- compiling ---------------------------------------------------------------------------------------------- */
+/* --- compiling
+ * ---------------------------------------------------------------------------------------------- */
 
 static void *pcre_heap_alloc(size_t size, void *unused)
 {
@@ -221,15 +222,16 @@ static pcre2_code *compile(struct str pattern)
     pcre2_code *code = NULL;
     int reason = 0;
     size_t place = 0;
-    pcre2_general_context *heap = pcre2_general_context_create(pcre_heap_alloc, pcre_heap_free, NULL);
+    pcre2_general_context *heap =
+        pcre2_general_context_create(pcre_heap_alloc, pcre_heap_free, NULL);
     pcre2_compile_context *context = pcre2_compile_context_create(heap);
     pcre2_set_newline(context, PCRE2_NEWLINE_ANY);
     pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALLOW_SURROGATE_ESCAPES);
     if (rewritten)
-        code = pcre2_compile((PCRE2_SPTR)buf_str(&text).ptr, text.len,
-                             PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
-                                 PCRE2_MATCH_INVALID_UTF,
-                             &reason, &place, context);
+        code =
+            pcre2_compile((PCRE2_SPTR)buf_str(&text).ptr, text.len,
+                          PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_MATCH_INVALID_UTF,
+                          &reason, &place, context);
     if (code != NULL)
         (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without JIT it is only slower */
     pcre2_compile_context_free(context);
@@ -245,7 +247,7 @@ static struct wire_pattern *pattern_new(const struct wire_model *model, uint16_t
     pattern->code = compile(text);
     if (pattern->code == NULL)
         log_line(LOG_DEBUG, "%.*s: pattern %.*s has no form in PCRE2: not checked",
-                 PRSTR(wire_string(model, model->name)), PRSTR(text));
+                 PRSTR(model->name), PRSTR(text));
     return pattern;
 }
 
@@ -257,7 +259,8 @@ static void pattern_free(struct wire_pattern *pattern)
     heap_free(pattern);
 }
 
-/* --- the table ---------------------------------------------------------------------------------------------- */
+/* --- the table
+ * ---------------------------------------------------------------------------------------------- */
 
 struct wire_patterns *wire_patterns_new(void)
 {
@@ -347,7 +350,6 @@ bool wire_pattern_matches(struct wire_patterns *patterns, struct arena *arena,
     pcre2_set_match_limit(context, MATCH_LIMIT);
     int count = pcre2_match(pattern->code, (PCRE2_SPTR)text.ptr, text.len, 0, 0, data, context);
     if (count < 0 && count != PCRE2_ERROR_NOMATCH)
-        log_line(LOG_DEBUG, "%.*s: matching a pattern ended with %d",
-                 PRSTR(wire_string(model, model->name)), count);
+        log_line(LOG_DEBUG, "%.*s: matching a pattern ended with %d", PRSTR(model->name), count);
     return count >= 0;
 }

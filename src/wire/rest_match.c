@@ -1,11 +1,11 @@
 /* Choosing the operation of a REST request.
  *
- * An operation is a candidate when its method is the request's, its template matches the path and every literal of
- * its query string ("?acl", "?list-type=2") is there. Among the candidates goes first, in this order: the
- * more literal path; more query literals; no required header or query member missing; more of them present (UploadPart
- * before PutObject, CopyObject before PutObject where x-amz-copy-source is given). Two that are still equal
- * are an operation and its successor, of the same name but longer (GetBucketLifecycleConfiguration): that
- * one is taken. */
+ * An operation is a candidate when its method is the request's, its template matches the path and
+ * every literal of its query string ("?acl", "?list-type=2") is there. Among the candidates goes
+ * first, in this order: the more literal path; more query literals; no required header or query
+ * member missing; more of them present (UploadPart before PutObject, CopyObject before PutObject
+ * where x-amz-copy-source is given). Two that are still equal are an operation and its successor,
+ * of the same name but longer (GetBucketLifecycleConfiguration): that one is taken. */
 #include "base/encode.h"
 #include "wire/rest_int.h"
 #include "wire/shape.h"
@@ -75,7 +75,8 @@ static size_t count_segments(struct str path)
     return count;
 }
 
-/* How many segments the greedy label takes: what the path has more than the rest of the template. */
+/* How many segments the greedy label takes: what the path has more than the rest of the template.
+ */
 static size_t greedy_len(struct cursor template, struct cursor path)
 {
     size_t have = count_segments(path.rest);
@@ -234,25 +235,62 @@ static bool is_successor(const struct wire_model *model, int operation, int of)
                            wire_string(model, model->operations[of].name));
 }
 
+/* Equal strings stand once in the pool: the index of the request's method, once found, is compared
+ * instead of it. */
+static bool method_matches(const struct wire_model *model, uint32_t method, struct str wanted,
+                           uint32_t *known)
+{
+    if (*known == 0 && str_eq(wire_string(model, method), wanted))
+        *known = method;
+    return method == *known;
+}
+
+/* What most templates fail by, looked at first: the beginning of their literal. */
+static bool may_match(struct str template, struct str path)
+{
+    size_t len = template.len < path.len ? template.len : path.len;
+    for (size_t i = 1; i < len && i < 12; i++) {
+        if (template.ptr[i] == '{' || template.ptr[i] == '?' || path.ptr[i] == '%')
+            return true;
+        if (template.ptr[i] != path.ptr[i])
+            return template.ptr[i] == '/' && i + 1 == template.len;
+    }
+    return true;
+}
+
+/* Rank of an operation whose method is the request's; false: no candidate. */
+static bool rank_of(const struct wire_model *model, const struct wire_operation *operation,
+                    struct str path, const struct query *query, struct rank *rank)
+{
+    struct str template, literals;
+
+    *rank = (struct rank){0};
+    if (!may_match(wire_string(model, operation->uri), path))
+        return false;
+    str_cut(wire_string(model, operation->uri), '?', &template, &literals);
+    if (literals.len > 0) {
+        rank->literals = match_literals(literals, query);
+        if (rank->literals < 0)
+            return false;
+    }
+    return wire_rest_walk(template, path, NULL, NULL, &rank->path);
+}
+
 int wire_rest_match(const struct wire_model *model, const struct wire_request *request,
                     struct str path)
 {
     struct query query;
-    struct rank best = {0};
+    struct rank best = {0}, rank;
+    uint32_t method = 0;
     int found = -1;
 
     query_split(request->query, &query);
     for (uint32_t i = 0; i < model->operation_count; i++) {
         const struct wire_operation *operation = &model->operations[i];
-        struct str template = wire_string(model, operation->uri), literals;
-        struct rank rank = {0};
-        if (!str_eq(wire_string(model, operation->method), request->method))
+        if (!method_matches(model, operation->method, request->method, &method) ||
+            !rank_of(model, operation, path, &query, &rank))
             continue;
-        str_cut(template, '?', &template, &literals);
-        if (!wire_rest_walk(template, path, NULL, NULL, &rank.path))
-            continue;
-        rank.literals = match_literals(literals, &query);
-        if (rank.literals < 0)
+        if (found >= 0 && rank.path < best.path)
             continue;
         count_required(model, operation->input, request, &query, &rank);
         int order = found < 0 ? 1 : rank_compare(&rank, &best);

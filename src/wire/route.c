@@ -1,6 +1,6 @@
-/* Which service and operation a request is for. What says most goes first: the protocol header of rpc-v2-cbor,
- * X-Amz-Target, the Action parameter, and then method and path of the service that the credential scope or the host
- * names. What nothing else claims is S3's. */
+/* Which service and operation a request is for. What says most goes first: the protocol header of
+ * rpc-v2-cbor, X-Amz-Target, the Action parameter, and then method and path of the service that the
+ * credential scope or the host names. What nothing else claims is S3's. */
 #include <stdatomic.h>
 
 #include "base/encode.h"
@@ -17,7 +17,7 @@ struct operation_table {
 struct wire_index {
     const struct wire_model *const *models;
     size_t count;
-    size_t s3; /* count: no S3 among the models */
+    size_t s3;          /* count: no S3 among the models */
     struct map targets; /* position + 1 by target prefix */
     struct map scopes;  /* position + 1 of the first model by signing name */
     uint16_t *next;     /* position + 1 of the next model of the same signing name; 0: none */
@@ -35,8 +35,8 @@ struct wire_index *wire_index_new(const struct wire_model *const *models, size_t
     map_init(&index->scopes, NULL);
     for (size_t i = count; i-- > 0;) {
         const struct wire_model *model = models[i];
-        struct str target = wire_string(model, model->target_prefix);
-        struct str scope = wire_string(model, model->signing_name);
+        struct str target = model->target_prefix;
+        struct str scope = model->signing_name;
         if (wire_is_s3(model))
             index->s3 = i;
         if (!str_is_absent(target))
@@ -102,7 +102,8 @@ static int find_operation(const struct wire_index *index, size_t position, struc
     return -1;
 }
 
-/* --- the request, looked at once ---------------------------------------------------------------------------- */
+/* --- the request, looked at once
+ * ---------------------------------------------------------------------------- */
 
 struct routing {
     struct arena *arena;
@@ -182,7 +183,9 @@ static bool route_target(struct routing *r, struct str target)
                   WIRE_PROTOCOL_JSON);
 }
 
-/* --- Action -------------------------------------------------------------------------------------------------- */
+/* --- Action
+ * --------------------------------------------------------------------------------------------------
+ */
 
 struct action {
     struct str name;
@@ -192,8 +195,7 @@ struct action {
 static void find_action(struct routing *r, struct str parameters, struct action *action)
 {
     struct str rest = parameters;
-    while (!str_is_empty(rest) &&
-           (str_is_absent(action->name) || str_is_absent(action->version))) {
+    while (!str_is_empty(rest) && (str_is_absent(action->name) || str_is_absent(action->version))) {
         struct str pair;
         struct str value;
         (void)str_cut(rest, '&', &pair, &rest);
@@ -229,7 +231,7 @@ static bool host_names(struct str host, struct str prefix)
 
 static bool is_hosted(const struct routing *r, const struct wire_model *model)
 {
-    struct str prefix = wire_string(model, model->endpoint_prefix);
+    struct str prefix = model->endpoint_prefix;
     return !str_is_empty(prefix) && host_names(r->request->host, prefix);
 }
 
@@ -239,7 +241,7 @@ static int fitness(struct routing *r, size_t position, const struct action *acti
     const struct wire_model *model = r->index->models[position];
     if (!(model->protocols & form_protocols))
         return 0;
-    bool version = str_eq(wire_string(model, model->api_version), action->version);
+    bool version = str_eq(model->api_version, action->version);
     bool host = is_hosted(r, model);
     if (!scoped && !version && !host)
         return 0;
@@ -300,13 +302,14 @@ static bool route_action(struct routing *r)
     return choose(r, scoped - 1, -1, one_of(r->index->models[scoped - 1], form_protocols));
 }
 
-/* --- method and path ---------------------------------------------------------------------------------------- */
+/* --- method and path
+ * ---------------------------------------------------------------------------------------- */
 
-/* S3 Control shares S3's scope and any path could be a bucket's: its requests name the account, and its version in
- * the path. */
+/* S3 Control shares S3's scope and any path could be a bucket's: its requests name the account, and
+ * its version in the path. */
 static bool may_match(const struct routing *r, const struct wire_model *model)
 {
-    if (!str_eq(wire_string(model, model->endpoint_prefix), STR("s3-control")))
+    if (!str_eq(model->endpoint_prefix, STR("s3-control")))
         return true;
     return str_starts_with(r->request->path, STR("/v20180820/")) &&
            (is_hosted(r, model) ||
@@ -356,7 +359,7 @@ static bool route_host(struct routing *r)
     size_t best_len = 0;
     for (size_t i = 0; i < r->index->count; i++) {
         const struct wire_model *model = r->index->models[i];
-        size_t len = wire_string(model, model->endpoint_prefix).len;
+        size_t len = model->endpoint_prefix.len;
         if (len > best_len && i != r->index->s3 && is_hosted(r, model)) {
             best = i;
             best_len = len;

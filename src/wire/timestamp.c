@@ -1,4 +1,5 @@
-/* The timestamp formats of Smithy 2.0's "timestampFormat trait": date-time, http-date, epoch-seconds. */
+/* The timestamp formats of Smithy 2.0's "timestampFormat trait": date-time, http-date,
+ * epoch-seconds. */
 #include <math.h>
 
 #include "base/time.h"

@@ -1,13 +1,16 @@
-/* The models' constraints, checked before an operation runs, with the messages of AWS's own front end:
+/* The models' constraints, checked before an operation runs, with the messages of AWS's own front
+ * end:
  *
- *   2 validation errors detected: Value 'x y' at 'name' failed to satisfy constraint: Member must satisfy regular
- *   expression pattern: [a-z]+; Value null at 'tags.1.member.key' failed to satisfy constraint: Member must not be
- *   null
+ *   2 validation errors detected: Value 'x y' at 'name' failed to satisfy constraint: Member must
+ * satisfy regular expression pattern: [a-z]+; Value null at 'tags.1.member.key' failed to satisfy
+ * constraint: Member must not be null
  *
- * Members are named from the input down, first letters lower, list positions from 1, ".member" behind positions and
- * map keys. What is wrong with a list's or a map's simple items is said of the whole ("Member must satisfy constraint:
- * [...]", "Map keys must satisfy constraint: [...]", "Map value must satisfy constraint: [...]"), with all constraints
- * of the item. EC2 words it otherwise: "Error codes for the Amazon EC2 API", MissingParameter, InvalidParameterValue. */
+ * Members are named from the input down, first letters lower, list positions from 1, ".member"
+ * behind positions and map keys. What is wrong with a list's or a map's simple items is said of the
+ * whole ("Member must satisfy constraint:
+ * [...]", "Map keys must satisfy constraint: [...]", "Map value must satisfy constraint: [...]"),
+ * with all constraints of the item. EC2 words it otherwise: "Error codes for the Amazon EC2 API",
+ * MissingParameter, InvalidParameterValue. */
 #include "wire/pattern_int.h"
 #include "wire/shape.h"
 #include "wire/text.h"
@@ -61,7 +64,8 @@ static bool is_number(const struct wire_shape *shape)
     return shape->type >= WIRE_BYTE && shape->type <= WIRE_DOUBLE;
 }
 
-/* --- constraints in words ----------------------------------------------------------------------------------- */
+/* --- constraints in words
+ * ----------------------------------------------------------------------------------- */
 
 enum rule { RULE_MAX, RULE_MIN, RULE_PATTERN, RULE_ENUM, RULES };
 
@@ -104,8 +108,8 @@ static void put_rule(struct validator *v, const struct checked *c, enum rule rul
         for (uint32_t i = 0; i < c->constraint->enum_count; i++) {
             if (i > 0)
                 buf_append(out, STR(", "));
-            buf_append(out, wire_string(v->model,
-                                        v->model->enum_values[c->constraint->enum_first + i]));
+            buf_append(out,
+                       wire_string(v->model, v->model->enum_values[c->constraint->enum_first + i]));
         }
         buf_append_char(out, ']');
         break;
@@ -129,7 +133,8 @@ static void put_rules(struct validator *v, const struct checked *c)
     buf_append_char(&v->errors, ']');
 }
 
-/* --- values in words: as Java prints them ------------------------------------------------------------------- */
+/* --- values in words: as Java prints them
+ * ------------------------------------------------------------------- */
 
 static void put_value(struct validator *v, const struct checked *c, int depth);
 
@@ -225,9 +230,12 @@ static void put_value(struct validator *v, const struct checked *c, int depth)
     }
 }
 
-/* --- failures ----------------------------------------------------------------------------------------------- */
+/* --- failures
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* "Value 'x' at 'path' failed to satisfy constraint: ", c NULL: null. Sensitive values stay unsaid. */
+/* "Value 'x' at 'path' failed to satisfy constraint: ", c NULL: null. Sensitive values stay unsaid.
+ */
 static void begin_error(struct validator *v, const struct checked *c, bool sensitive)
 {
     if (v->count++ > 0)
@@ -298,7 +306,9 @@ static void report_items(struct validator *v, const struct checked *collection,
     put_rules(v, item);
 }
 
-/* --- checks ------------------------------------------------------------------------------------------------- */
+/* --- checks
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static double measure(const struct checked *c)
 {
@@ -380,8 +390,8 @@ static void check_value(struct validator *v, const struct checked *c);
 static size_t enter_member(struct validator *v, const struct wire_member *member)
 {
     size_t before = v->path.len;
-    struct str name = v->query ? wire_string(v->model, member->query_name)
-                               : member_name(v->model, member);
+    struct str name =
+        v->query ? wire_string(v->model, member->query_name) : member_name(v->model, member);
     if (before > 0)
         buf_append_char(&v->path, '.');
     size_t start = v->path.len;
@@ -518,8 +528,8 @@ RESULT wire_validate(struct arena *arena, struct wire_patterns *patterns,
     struct buf message;
     buf_init(&message, arena, MESSAGE_MAX + 64);
     buf_append_u64(&message, v.count);
-    buf_append_c(&message, v.count == 1 ? " validation error detected: "
-                                        : " validation errors detected: ");
+    buf_append_c(&message,
+                 v.count == 1 ? " validation error detected: " : " validation errors detected: ");
     buf_append(&message, buf_str(&v.errors));
     *failure = (struct wire_failure){.error = WIRE_VALIDATION, .message = buf_str(&message)};
     return RESULT_ERROR;
