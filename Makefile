@@ -18,7 +18,6 @@ endif
 .SECONDARY:
 SHELL := /bin/bash
 
-VERSION := 0.1.0
 PREFIX ?= /usr/local
 PROGRAM ?= build/kumoniwa
 FUZZ_SECONDS ?= 30
@@ -35,15 +34,25 @@ endif
 # build/gen/sources.mk is included below, so make brings it up to date first (installing what is missing, running
 # the generator) and then starts over, seeing the generated files.
 
+# $(1) a file, $(2) its text: rewritten only when the text differs, so that others can depend on it.
+define keep_text
+$(if $(filter-out $(file <$(1)),$(2))$(filter-out $(2),$(file <$(1))),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
+endef
+
 quiet_goals := help clean distclean uninstall format
 ifneq ($(filter-out $(quiet_goals),$(or $(MAKECMDGOALS),build)),)
+$(call keep_text,build/service-sources.list,$(sort $(wildcard src/services/*/*.c)))
 include build/gen/sources.mk
 endif
 
-not_generator := tools/run-tests.py tools/compile-commands.py
+not_generator := tools/run-tests.py tools/compile-commands.py tools/test_generate.py
 generator_inputs := $(filter-out $(not_generator),$(wildcard tools/*.py)) models/services.list \
-	$(wildcard models/*/* models/*/*/*) $(wildcard src/services/*/unimplemented.txt src/services/*/*.records \
-	src/services/*/iam.list)
+	$(wildcard models/*/* models/*/*/* src/*/*.records src/services/*/unimplemented.txt src/services/*/*.records \
+	src/services/*/iam.list test/wire/vectors.skip) build/service-sources.list
+
+# The generator asks which services have code: a file more or less under src/services is news to it.
+build/service-sources.list: build/setup/build
+	@touch $@
 
 build/gen/sources.mk: build/setup/build $(generator_inputs)
 	@mkdir -p build/gen
@@ -52,6 +61,8 @@ build/gen/sources.mk: build/setup/build $(generator_inputs)
 		--overlays models/overlays --out build/gen)
 	@echo '# When this file was made, build/gen was up to date.' >$@
 
+export SETUP_ALSO := $(if $(filter test% check asan tsan setup,$(MAKECMDGOALS)),test) \
+	$(if $(filter check fuzz setup,$(MAKECMDGOALS)),check) $(if $(filter bench,$(MAKECMDGOALS)),bench)
 build/setup/build: tools/setup.sh tools/packages.build models/botocore.txt
 	@tools/setup.sh build
 build/setup/test: build/setup/build tools/packages.test test/e2e/requirements.txt \
@@ -74,7 +85,7 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-protot
 	-Wswitch-enum -Wcast-qual -Wundef -Werror
 common := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -pthread -fno-pie -ffunction-sections -fdata-sections \
 	-fdebug-prefix-map=$(CURDIR)=.
-sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized
+sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized -Wno-format-overflow
 
 # One variant a folder under build/: its compiler and its flags.
 release_cc := $(ccache) $(CC)
@@ -91,8 +102,10 @@ variants := release asan tsan fuzz
 generated_flags := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -fno-pie -fdata-sections -ffunction-sections -O1 -g0 -Wall \
 	-Werror
 
-libraries := -lmicrohttpd -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lz -lm
-link := -no-pie -pthread -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
+# The static libmicrohttpd: src/http/pool.c and tls.c stand in for parts of it, see src/http/README.md; -u makes
+# tests, which link against an archive, take pool.c in too.
+libraries := -l:libmicrohttpd.a -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lz -lm
+link := -no-pie -pthread -Wl,-u,MHD_pool_create -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
 
 main_source := src/cli/main.c
 sources := $(sort $(wildcard src/*/*.c src/services/*/*.c))
@@ -107,19 +120,16 @@ bench_sources := $(sort $(wildcard bench/*.c))
 bench_mains := $(if $(bench_sources),$(sort $(shell grep -l '^int main\>' $(bench_sources))))
 bench_support := $(filter-out $(bench_mains),$(bench_sources))
 
+bench_programs := $(bench_mains:%.c=build/%)
+bench_objects := $(bench_support:%.c=build/release/%.o)
 generated_objects := $(generated:build/gen/%.c=build/release/gen/%.o)
 generated_test_objects := $(generated_for_tests:build/gen/%.c=build/release/gen/%.o)
-
-# $(1) a file, $(2) its text: rewritten only when the text differs, so that others can depend on it.
-define keep_text
-$(if $(filter-out $(file <$(1)),$(2))$(filter-out $(2),$(file <$(1))),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
-endef
 
 define variant_rules
 $(1)_objects := $$(library_sources:%.c=build/$(1)/%.o)
 $(1)_support := $$(support_sources:%.c=build/$(1)/%.o)
+$$($(1)_support) $$(test_sources:%.c=build/$(1)/%.o) $$(fuzz_sources:%.c=build/$(1)/%.o): | build/setup/test
 $(call keep_text,build/$(1)/flags,$($(1)_cc) $(warnings) $(common) $($(1)_flags))
-build/$(1)/src/cli/%.o: defines := -DKUMONIWA_VERSION='"$(VERSION)"'
 build/$(1)/test/%.o: defines := -Itest
 build/$(1)/%.o: %.c build/$(1)/flags
 	$$(call say,CC,$$@)
@@ -148,6 +158,8 @@ $(foreach variant,$(variants),$(eval $(call variant_rules,$(variant))))
 $(eval $(call keep_text,build/release/gen/flags,$(release_cc) $(generated_flags)))
 endif
 
+$(fuzz_objects) $(fuzz_support) $(fuzz_sources:%.c=build/fuzz/%.o): | build/setup/check
+
 build/release/gen/%.o: build/gen/%.c build/release/gen/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -161,7 +173,6 @@ build/kumoniwa: build/release/kumoniwa
 	@size=$$(stat -c %s $@); echo "  $@: $$((size / 1024)) KiB"; \
 		test $$size -lt 19000000 || { echo "error: $@ is larger than 19 MB"; exit 1; }
 
-# With -l: only those that exist are read, which keeps a build that changes nothing quick.
 -include $(wildcard build/*/src/*/*.d build/*/src/services/*/*.d build/*/test/*/*.d build/*/bench/*.d \
 	build/release/gen/*.d build/release/gen/test/*.d)
 
@@ -182,13 +193,14 @@ setup: build/setup/build build/setup/test build/setup/check ## install what buil
 
 test_programs = $(test_sources:%.c=build/$(1)/%)
 replay_programs = $(fuzz_sources:%.c=build/$(1)/%)
+unittests := $(wildcard tools/test_*.py bench/check_*.py)
 run_tests = build/venv/bin/python tools/run-tests.py --program $(PROGRAM) --pytest-jobs $(PYTEST_JOBS)
 
 asan: build/asan/kumoniwa ## the program with AddressSanitizer and UBSan
-test: build/setup/test $(PROGRAM) $(call test_programs,asan) $(call replay_programs,asan) ## all tests but those of the SDKs
-	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --pytest test/e2e test/crash
-test-unit: build/setup/test $(call test_programs,asan) $(call replay_programs,asan) ## unit, service and wire tests
-	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan)
+test: build/setup/test $(PROGRAM) $(bench_programs) $(call test_programs,asan) $(call replay_programs,asan) ## all tests but those of the SDKs
+	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests) --pytest test/e2e test/crash
+test-unit: build/setup/test $(bench_programs) $(call test_programs,asan) $(call replay_programs,asan) ## unit, service and wire tests
+	@$(run_tests) --cmocka $(call test_programs,asan) --replay $(call replay_programs,asan) --unittest $(unittests)
 test-e2e: build/setup/test $(PROGRAM) ## unmodified clients against the program
 	@$(run_tests) --pytest test/e2e
 test-crash: build/setup/test $(PROGRAM) ## kill the program again and again, and look for what it lost
@@ -198,16 +210,17 @@ test-sdks: build/setup/test $(PROGRAM) ## the Go, Java and Rust SDKs
 tsan: build/setup/test build/tsan/kumoniwa $(call test_programs,tsan) ## unit, service and wire tests with ThreadSanitizer
 	@$(run_tests) --no-aslr --cmocka $(call test_programs,tsan)
 
+compatibility: build/gen/sources.mk ## docs/compatibility.md, from the code
+	@build/venv/bin/python tools/compatibility.py
+
 fuzz: build/setup/check $(call replay_programs,fuzz) ## every fuzz target for FUZZ_SECONDS
 	@tools/fuzz.sh $(FUZZ_SECONDS) $(call replay_programs,fuzz)
 
-check: build/setup/check build/setup/test build/kumoniwa ## everything that can be said about the code without running it
+check: build/setup/check build/setup/test build/kumoniwa compile_commands.json ## everything that can be said about the code without running it
 	@build/venv/bin/python tools/checks/all.py
 format: ## lay out all C sources
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-bench_programs := $(bench_mains:%.c=build/%)
-bench_objects := $(bench_support:%.c=build/release/%.o)
 $(bench_programs): build/%: build/release/%.o $(bench_objects) build/release/libkumoniwa.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -217,7 +230,7 @@ bench: build/setup/bench build/kumoniwa $(bench_programs) ## the benchmark
 
 compile_commands.json: build/sources.list Makefile tools/compile-commands.py
 	@build/venv/bin/python tools/compile-commands.py --out $@ --sources build/sources.list -- \
-		$(CC) $(warnings) $(common) $(release_flags) -Itest -DKUMONIWA_VERSION='"$(VERSION)"'
+		$(CC) $(warnings) $(common) $(release_flags) -Itest
 build/sources.list: build/setup/build
 	@touch $@
 $(call keep_text,build/sources.list,$(sources) $(test_sources) $(support_sources) $(fuzz_sources) \

@@ -160,10 +160,27 @@ def function_table(service):
         "".join(thunks), service.table_prefix, count, "\n".join(rows) or "    NULL,")  # fmt: skip
 
 
+def model_text(service):
+    """(key, value, offset) of the model's own strings in model_text, which stands beside the model."""
+    rows, offset = [], 0
+    for key, value in service.strings.items():
+        if value and key not in POOLED:
+            rows.append((key, value, offset))
+            offset += len(value)
+    return rows
+
+
+# Strings of the model that its shapes share; the others are struct str.
+POOLED = ("namespace_uri", "error_namespace")
+
+
 def model_rows(service):
     add = service.pool.add
     return [
-        "    .%s = %d," % (key, add(value)) for key, value in service.strings.items() if value
+        "    .%s = %d," % (key, add(value)) for key, value in service.strings.items() if value and key in POOLED
+    ] + [
+        "    .%s = {%smodel_text + %d, %d}," % (key, service.table_prefix, offset, len(value))
+        for key, value, offset in model_text(service)
     ] + [
         "    .protocols = %s," % (flags("WIRE_PROTOCOL_", service.protocols) or "0"),
         "    .own_protocol = %d," % service.own_protocol,
@@ -195,8 +212,13 @@ def tables(service):
     ]  # fmt: skip
     counts = [("shape", len(service.shapes)), ("member", member_count),
               ("operation", len(service.operations)), ("error", len(service.errors))]  # fmt: skip
-    model = ["%sconst struct wire_model %s_model = {" % (service.linkage, service.prefix
-                                                         + service.model_suffix)]
+    # All models stand together, apart from their tables: routing looks at each when the program starts.
+    model = ['__attribute__((section("wire_models_data")))',
+             'static const char %smodel_text[] = "%s";' % (
+                 service.table_prefix, "".join(c_string(value) for _, value, _ in model_text(service))),
+             '__attribute__((section("wire_models_data")))']
+    model += ["%sconst struct wire_model %s_model = {" % (service.linkage, service.prefix
+                                                          + service.model_suffix)]
     model += ["    .%s = %s%s," % (name, service.table_prefix, name) for name in (
         "strings", "shapes", "members", "constraints", "enum_values", "operations", "errors",
         "functions")]  # fmt: skip

@@ -94,6 +94,24 @@ def run_replay(program, prefix):
     return result
 
 
+def run_unittest(script):
+    result = Result(script)
+    begin = time.monotonic()
+    status, output = execute(["build/venv-e2e/bin/python", script], {"PYTHONDONTWRITEBYTECODE": "1"}, PROGRAM_SECONDS)
+    ran = re.search(r"^Ran (\d+) test", output, re.M)
+    bad = re.search(r"^FAILED \((.*)\)", output, re.M)
+    skipped = re.search(r"skipped=(\d+)", output)
+    result.failed = sum(map(int, re.findall(r"(?:failures|errors)=(\d+)", bad[1]))) if bad else 0
+    result.skipped = int(skipped[1]) if skipped else 0
+    result.passed = (int(ran[1]) if ran else 0) - result.failed - result.skipped
+    if status != 0 and result.failed == 0:
+        result.failed = 1
+    if result.failed:
+        result.text = output.rstrip()
+    result.seconds = time.monotonic() - begin
+    return result
+
+
 def run_pytest(folder, program, jobs):
     result = Result(folder)
     begin = time.monotonic()
@@ -113,8 +131,7 @@ def run_pytest(folder, program, jobs):
             result.passed += int(suite.get("tests", 0)) - failed - skipped
     if status != 0 and result.failed == 0:
         result.failed = 1
-    if result.failed:
-        result.text = output.rstrip()
+    result.text = output.rstrip() if result.failed else "\n".join(re.findall(r"^SKIPPED.*", output, re.M))
     result.seconds = time.monotonic() - begin
     return result
 
@@ -138,6 +155,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cmocka", nargs="*", default=[], metavar="PROGRAM")
     parser.add_argument("--replay", nargs="*", default=[], metavar="PROGRAM", help="fuzz targets, run on their corpora")
+    parser.add_argument("--unittest", nargs="*", default=[], metavar="SCRIPT")
     parser.add_argument("--pytest", nargs="*", default=[], metavar="FOLDER")
     parser.add_argument("--program", default="build/kumoniwa", help="what the pytest folders test")
     parser.add_argument("--pytest-jobs", type=int, default=2)
@@ -151,6 +169,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         waiting = [pool.submit(run_cmocka, program, prefix) for program in arguments.cmocka]
         waiting += [pool.submit(run_replay, program, prefix) for program in arguments.replay]
+        waiting += [pool.submit(run_unittest, script) for script in arguments.unittest]
         for future in waiting:
             results.append(future.result())
             announce(results[-1])

@@ -239,7 +239,7 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
     const struct sigv4_key_name name = {rules->secret, signature->date, signature->region,
                                         signature->service};
     struct sigv4_key key;
-    bool known = sigv4_keys_find(keys, &name, &key);
+    bool known = keys != NULL && sigv4_keys_find(keys, &name, &key);
     if (!known)
         sigv4_key_derive(&key, &name);
     struct str string_to_sign;
@@ -255,7 +255,7 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
     if (!matches)
         return refuse_mismatch(problem, &canonical, string_to_sign);
     TRY(verify_body(signature, body_sha256, problem));
-    if (!known)
+    if (!known && keys != NULL)
         sigv4_keys_put(keys, &name, &key);
     if (signing_key != NULL)
         memcpy(signing_key, key.bytes, SHA256_SIZE);

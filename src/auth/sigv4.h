@@ -73,9 +73,9 @@ struct sigv4_rules {
     bool skip_time;     /* vectors */
 };
 
-/* body_sha256: of the body as it came, or NULL when it is streamed (then payload_hash is what was
- * signed: the caller compares it once the body is through, or the chunks are verified). signing_key
- * (32 bytes, may be NULL) is given out for verifying chunks. */
+/* keys: may be NULL. body_sha256: of the body as it came, or NULL when it is streamed (then
+ * payload_hash is what was signed: the caller compares it once the body is through, or the chunks
+ * are verified). signing_key (32 bytes, may be NULL) is given out for verifying chunks. */
 RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct sigv4 *signature,
                     const struct wire_request *request, const struct sigv4_rules *rules,
                     const uint8_t *body_sha256, uint8_t *signing_key,

@@ -12,7 +12,9 @@ struct str client_endpoint(struct arena *arena)
 {
     const char *own = getenv("KUMONIWA_ENDPOINT");
     const char *aws = getenv("AWS_ENDPOINT_URL");
-    const char *chosen = own != NULL && own[0] != '\0' ? own : aws != NULL && aws[0] != '\0' ? aws : NULL;
+    const char *chosen = own != NULL && own[0] != '\0'   ? own
+                         : aws != NULL && aws[0] != '\0' ? aws
+                                                         : NULL;
     struct str endpoint = chosen == NULL ? STR("http://127.0.0.1:4566") : str_from_c(chosen);
     while (str_ends_with(endpoint, STR("/")))
         endpoint.len--;
@@ -87,19 +89,21 @@ RESULT client_call(struct arena *arena, struct str method, struct str path, stru
 {
     struct str endpoint = client_endpoint(arena);
     if (!str_starts_with(endpoint, STR("http://"))) {
-        *message = str_format(arena,
-                              "%.*s: this command speaks plain HTTP; set KUMONIWA_ENDPOINT to an http:// "
-                              "address of the server",
-                              PRSTR(endpoint));
+        *message =
+            str_format(arena,
+                       "%.*s: this command speaks plain HTTP; set KUMONIWA_ENDPOINT to an http:// "
+                       "address of the server",
+                       PRSTR(endpoint));
         return RESULT_ERROR;
     }
     struct str authority = str_slice(endpoint, 7, endpoint.len);
     int fd = client_connect(arena, authority);
     if (fd < 0) {
-        *message = str_format(arena,
-                              "nobody answers at %.*s (%s): start the cloud with `kumoniwa serve`, or "
-                              "set KUMONIWA_ENDPOINT",
-                              PRSTR(endpoint), strerror(errno));
+        *message =
+            str_format(arena,
+                       "nobody answers at %.*s (%s): start the cloud with `kumoniwa serve`, or "
+                       "set KUMONIWA_ENDPOINT",
+                       PRSTR(endpoint), strerror(errno));
         return RESULT_ERROR;
     }
     struct str request = str_format(
@@ -116,7 +120,8 @@ RESULT client_call(struct arena *arena, struct str method, struct str path, stru
     return client_read_reply(arena, buf_str(&reply), body, message);
 }
 
-/* --- reading what the server wrote -------------------------------------------------------------------------- */
+/* --- reading what the server wrote
+ * -------------------------------------------------------------------------- */
 
 /* One past the closing quote of the string that begins at `from`. */
 static size_t client_string_end(struct str json, size_t from)

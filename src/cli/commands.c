@@ -9,7 +9,8 @@
 #include "cli/client.h"
 #include "server/version.h"
 
-/* Prints the usage when --help stands among the arguments, or when there are more than the command takes. */
+/* Prints the usage when --help stands among the arguments, or when there are more than the command
+ * takes. */
 static bool cli_usage(int argc, char **argv, int most, const char *usage, int *code)
 {
     bool help = false;
@@ -94,7 +95,9 @@ int cli_status(int argc, char **argv)
     return cli_print_members("/_kumoniwa/status", rows, sizeof rows / sizeof rows[0]);
 }
 
-/* --- services ----------------------------------------------------------------------------------------------- */
+/* --- services
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int services_one(struct arena *arena, struct str operations)
 {
@@ -108,7 +111,8 @@ static int services_one(struct arena *arena, struct str operations)
     return 0;
 }
 
-static void services_row(struct arena *arena, struct str name, struct str title, struct str operations)
+static void services_row(struct arena *arena, struct str name, struct str title,
+                         struct str operations)
 {
     unsigned total = 0, done = 0;
     struct str operation;
@@ -144,20 +148,23 @@ int cli_services(int argc, char **argv)
                 code = services_one(arena, operations);
         }
         if (code == 2)
-            fprintf(stderr, "kumoniwa: there is no service \"%.*s\"; `kumoniwa services` lists them\n",
+            fprintf(stderr,
+                    "kumoniwa: there is no service \"%.*s\"; `kumoniwa services` lists them\n",
                     PRSTR(wanted));
     }
     arena_free(arena);
     return code;
 }
 
-/* --- logs, reset, clock, credentials -------------------------------------------------------------------------- */
+/* --- logs, reset, clock, credentials
+ * -------------------------------------------------------------------------- */
 
 static void logs_print(struct arena *arena, struct str entry)
 {
     struct str status = client_member(arena, entry, STR("status"));
     struct str error = client_member(arena, entry, STR("error"));
-    printf("%.*s %.*s %.*s %.*s.%.*s %.*sus %.*s %.*s", PRSTR(client_member(arena, entry, STR("time"))),
+    printf("%.*s %.*s %.*s %.*s.%.*s %.*sus %.*s %.*s",
+           PRSTR(client_member(arena, entry, STR("time"))),
            PRSTR(client_member(arena, entry, STR("request_id"))), PRSTR(status),
            PRSTR(client_member(arena, entry, STR("service"))),
            PRSTR(client_member(arena, entry, STR("operation"))),
@@ -172,8 +179,9 @@ static void logs_print(struct arena *arena, struct str entry)
 int cli_logs(int argc, char **argv)
 {
     int code;
-    if (cli_usage(argc, argv, 1, "logs [REQUEST-ID | COUNT]\n\nThe last 50 calls, or COUNT, or the one "
-                                 "with that request id.",
+    if (cli_usage(argc, argv, 1,
+                  "logs [REQUEST-ID | COUNT]\n\nThe last 50 calls, or COUNT, or the one "
+                  "with that request id.",
                   &code))
         return code;
     struct arena *arena = arena_new(0);
@@ -187,7 +195,8 @@ int cli_logs(int argc, char **argv)
         buf_init(&escaped, arena, 4096);
         percent_encode(&escaped, str_from_c(argv[0]), false);
         request_id = str_from_c(argv[0]);
-        path = str_format(arena, "/_kumoniwa/logs?limit=1&request_id=%.*s", PRSTR(buf_str(&escaped)));
+        path =
+            str_format(arena, "/_kumoniwa/logs?limit=1&request_id=%.*s", PRSTR(buf_str(&escaped)));
     }
     struct str body;
     code = 1;
@@ -199,7 +208,8 @@ int cli_logs(int argc, char **argv)
             logs_print(arena, entry);
         code = 0;
         if (shown == 0 && !str_is_absent(request_id)) {
-            fprintf(stderr, "kumoniwa: %.*s is not among the last 16,384 calls\n", PRSTR(request_id));
+            fprintf(stderr, "kumoniwa: %.*s is not among the last 16,384 calls\n",
+                    PRSTR(request_id));
             code = 1;
         }
     }
@@ -210,8 +220,8 @@ int cli_logs(int argc, char **argv)
 int cli_reset(int argc, char **argv)
 {
     int code;
-    if (cli_usage(argc, argv, 0, "reset\n\nForgets everything that the services keep, and issued keys.",
-                  &code))
+    if (cli_usage(argc, argv, 0,
+                  "reset\n\nForgets everything that the services keep, and issued keys.", &code))
         return code;
     struct arena *arena = arena_new(0);
     struct str body;
@@ -249,8 +259,8 @@ static bool clock_duration(struct str text, int64_t *ms)
 
 int cli_clock(int argc, char **argv)
 {
-    static const char usage[] =
-        "clock [advance DURATION]\n\nDURATION: 90s, 15m, 36h, 7d or 1d12h. The clock never goes back.";
+    static const char usage[] = "clock [advance DURATION]\n\nDURATION: 90s, 15m, 36h, 7d or 1d12h. "
+                                "The clock never goes back.";
     int code;
     if (cli_usage(argc, argv, 2, usage, &code))
         return code;

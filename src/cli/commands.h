@@ -1,5 +1,5 @@
-/* The commands. Each takes the arguments after its own name and returns the process's exit code: 0 done, 1 it could not
- * be done, 2 the arguments are wrong. */
+/* The commands. Each takes the arguments after its own name and returns the process's exit code: 0
+ * done, 1 it could not be done, 2 the arguments are wrong. */
 #ifndef KUMONIWA_CLI_COMMANDS_H
 #define KUMONIWA_CLI_COMMANDS_H
 

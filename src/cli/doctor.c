@@ -27,13 +27,15 @@ static void doctor_data(struct doctor *doctor, const struct config *config)
 {
     const char *path = str_to_c(doctor->arena, config->data);
     if (access(path, F_OK) != 0) {
-        doctor_say(doctor, true, str_format(doctor->arena, "data: %s will be made at the first start", path));
+        doctor_say(doctor, true,
+                   str_format(doctor->arena, "data: %s will be made at the first start", path));
         return;
     }
     bool writable = access(path, W_OK | X_OK) == 0;
     doctor_say(doctor, writable,
-               str_format(doctor->arena, writable ? "data: %s is writable"
-                                                  : "data: %s is not writable: choose another with --data",
+               str_format(doctor->arena,
+                          writable ? "data: %s is writable"
+                                   : "data: %s is not writable: choose another with --data",
                           path));
     struct statvfs disk;
     if (statvfs(path, &disk) != 0)
@@ -72,8 +74,8 @@ static void doctor_environment(struct doctor *doctor)
 static void doctor_server(struct doctor *doctor)
 {
     struct str body, message = {0};
-    bool answers =
-        client_call(doctor->arena, STR("GET"), STR("/_kumoniwa/status"), &body, &message) == RESULT_OK;
+    bool answers = client_call(doctor->arena, STR("GET"), STR("/_kumoniwa/status"), &body,
+                               &message) == RESULT_OK;
     doctor_say(doctor, answers,
                answers ? str_format(doctor->arena, "server: version %.*s answers at %.*s",
                                     PRSTR(client_member(doctor->arena, body, STR("version"))),

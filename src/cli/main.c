@@ -21,8 +21,9 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void main_help(FILE *out)
 {
-    fprintf(out, "Kumoniwa %s: an AWS-compatible cloud in one program.\n\n"
-                 "usage: kumoniwa COMMAND [ARGUMENTS]\n\n",
+    fprintf(out,
+            "Kumoniwa %s: an AWS-compatible cloud in one program.\n\n"
+            "usage: kumoniwa COMMAND [ARGUMENTS]\n\n",
             KUMONIWA_VERSION);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
@@ -51,6 +52,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (str_eq(name, str_from_c(commands[i].name)))
             return commands[i].run(argc - 2, argv + 2);
-    fprintf(stderr, "kumoniwa: there is no command \"%s\"; `kumoniwa --help` lists them\n", argv[1]);
+    fprintf(stderr, "kumoniwa: there is no command \"%s\"; `kumoniwa --help` lists them\n",
+            argv[1]);
     return 2;
 }

@@ -12,9 +12,10 @@
 
 static void run_help(FILE *out)
 {
-    fprintf(out, "usage: kumoniwa run [SERVE-FLAGS] -- COMMAND [ARGUMENTS]\n\n"
-                 "Starts an empty cloud on a free port, runs COMMAND with AWS_ENDPOINT_URL and test\n"
-                 "credentials set, removes the cloud and ends with COMMAND's exit code.\n");
+    fprintf(out,
+            "usage: kumoniwa run [SERVE-FLAGS] -- COMMAND [ARGUMENTS]\n\n"
+            "Starts an empty cloud on a free port, runs COMMAND with AWS_ENDPOINT_URL and test\n"
+            "credentials set, removes the cloud and ends with COMMAND's exit code.\n");
 }
 
 static volatile sig_atomic_t run_forward_to;
@@ -89,7 +90,8 @@ static int run_command(char **command)
     struct sigaction forward = {.sa_handler = run_forward};
     sigaction(SIGTERM, &forward, NULL);
     sigaction(SIGHUP, &forward, NULL);
-    struct sigaction ignore = {.sa_handler = SIG_IGN}; /* the terminal sends Ctrl-C to the command itself */
+    struct sigaction ignore = {.sa_handler =
+                                   SIG_IGN}; /* the terminal sends Ctrl-C to the command itself */
     sigaction(SIGINT, &ignore, NULL);
     return run_wait(pid);
 }

@@ -5,22 +5,28 @@
 
 static void serve_help(void)
 {
-    printf("usage: kumoniwa serve [FLAGS]\n\n"
-           "Runs the cloud in the foreground until SIGTERM or Ctrl-C.\n\n"
-           "  --listen ADDRESS:PORT   where to answer           (127.0.0.1:4566; port 0: any free one)\n"
-           "  --data DIR              where to keep everything  ($XDG_DATA_HOME/kumoniwa)\n"
-           "  --ephemeral             keep nothing: a private directory, removed at the end\n"
-           "  --durability MODE       process: survives kill -9 (default); power: loss of power too\n"
-           "  --region REGION         for requests that name none (us-east-1)\n"
-           "  --auth MODE             open: unknown keys are their account's root (default); strict: refused\n"
-           "  --threads N             worker threads            (as many as cores)\n"
-           "  --tls                   HTTPS, by a certificate authority made for this machine\n"
-           "  --endpoint URL          how clients reach this server, for URLs in answers\n"
-           "  --init DIR              init hooks: DIR/{boot,start,ready,shutdown}.d (/etc/localstack/init)\n"
-           "  --log-level LEVEL       error, warn, info (default) or debug\n"
-           "  --config FILE           settings, one \"key = value\" a line ($XDG_CONFIG_HOME/kumoniwa/config)\n"
-           "  --quiet                 no line at the start\n\n"
-           "Every flag has a KUMONIWA_NAME environment variable (KUMONIWA_LISTEN, KUMONIWA_DATA, ...).\n");
+    printf(
+        "usage: kumoniwa serve [FLAGS]\n\n"
+        "Runs the cloud in the foreground until SIGTERM or Ctrl-C.\n\n"
+        "  --listen ADDRESS:PORT   where to answer           (127.0.0.1:4566; port 0: any free "
+        "one)\n"
+        "  --data DIR              where to keep everything  ($XDG_DATA_HOME/kumoniwa)\n"
+        "  --ephemeral             keep nothing: a private directory, removed at the end\n"
+        "  --durability MODE       process: survives kill -9 (default); power: loss of power too\n"
+        "  --region REGION         for requests that name none (us-east-1)\n"
+        "  --auth MODE             open: unknown keys are their account's root (default); strict: "
+        "refused\n"
+        "  --threads N             worker threads            (as many as cores)\n"
+        "  --tls                   HTTPS, by a certificate authority made for this machine\n"
+        "  --endpoint URL          how clients reach this server, for URLs in answers\n"
+        "  --init DIR              init hooks: DIR/{boot,start,ready,shutdown}.d "
+        "(/etc/localstack/init)\n"
+        "  --log-level LEVEL       error, warn, info (default) or debug\n"
+        "  --config FILE           settings, one \"key = value\" a line "
+        "($XDG_CONFIG_HOME/kumoniwa/config)\n"
+        "  --quiet                 no line at the start\n\n"
+        "Every flag has a KUMONIWA_NAME environment variable (KUMONIWA_LISTEN, KUMONIWA_DATA, "
+        "...).\n");
 }
 
 int cli_serve(int argc, char **argv)

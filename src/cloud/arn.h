@@ -5,7 +5,8 @@
 #include "base/str.h"
 
 struct arn {
-    struct str partition, service, region, account, resource; /* borrowed; region, account may be empty */
+    struct str partition, service, region, account,
+        resource; /* borrowed; region, account may be empty */
 };
 
 bool arn_parse(struct str text, struct arn *out);

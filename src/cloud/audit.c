@@ -8,7 +8,8 @@
 
 #include "base/buf.h"
 
-/* The file: SLOTS entries of 256 bytes. An entry's number is written last: a torn entry shows an old number or 0. */
+/* The file: SLOTS entries of 256 bytes. An entry's number is written last: a torn entry shows an
+ * old number or 0. */
 enum { AUDIT_SLOTS = 16384, AUDIT_TEXT = 212 };
 
 struct audit_slot {
@@ -66,7 +67,8 @@ void audit_close(struct audit *audit)
     munmap(audit->slots, AUDIT_SLOTS * sizeof(struct audit_slot));
 }
 
-static void audit_put(struct audit_slot *slot, size_t *at, unsigned index, struct str s, size_t most)
+static void audit_put(struct audit_slot *slot, size_t *at, unsigned index, struct str s,
+                      size_t most)
 {
     size_t len = s.len < most ? s.len : most;
     if (len > AUDIT_TEXT - *at)
@@ -122,14 +124,16 @@ RESULT audit_read(struct audit *audit, struct arena *arena, struct str request_i
 {
     uint64_t last = audit->last;
     uint64_t held = last < AUDIT_SLOTS ? last : AUDIT_SLOTS;
-    struct audit_entry *found = ARENA_ARRAY(arena, (limit < held ? limit : held) + 1, struct audit_entry);
+    struct audit_entry *found =
+        ARENA_ARRAY(arena, (limit < held ? limit : held) + 1, struct audit_entry);
     size_t n = 0;
     for (uint64_t back = 0; back < held && n < limit; back++) {
         uint64_t number = last - back;
         struct audit_slot copy;
         struct audit_slot *slot = &audit->slots[(number - 1) % AUDIT_SLOTS];
         memcpy(&copy, slot, sizeof copy);
-        if (copy.number != number || atomic_load_explicit(&slot->number, memory_order_acquire) != number)
+        if (copy.number != number ||
+            atomic_load_explicit(&slot->number, memory_order_acquire) != number)
             continue;
         audit_get(arena, &copy, &found[n]);
         if (str_is_absent(request_id) || str_eq(found[n].request_id, request_id))

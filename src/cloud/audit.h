@@ -1,5 +1,6 @@
-/* What was called: the last 16,384 calls in a ring file of fixed size (DIR/audit.ring), mapped and shared, so that they
- * survive kill -9 and cost a copy of 256 bytes. `kumoniwa logs` reads it. Any thread may append. */
+/* What was called: the last 16,384 calls in a ring file of fixed size (DIR/audit.ring), mapped and
+ * shared, so that they survive kill -9 and cost a copy of 256 bytes. `kumoniwa logs` reads it. Any
+ * thread may append. */
 #ifndef KUMONIWA_CLOUD_AUDIT_H
 #define KUMONIWA_CLOUD_AUDIT_H
 
@@ -13,7 +14,8 @@ struct audit_entry {
     int64_t time_ms;
     uint32_t micros;
     uint16_t status;
-    struct str request_id, service, operation, region, principal, source_ip, error, message; /* cut to fit */
+    struct str request_id, service, operation, region, principal, source_ip, error,
+        message; /* cut to fit */
 };
 
 RESULT audit_open(struct arena *arena, struct str path, struct audit **out);

@@ -20,10 +20,11 @@ RESULT authorize_call(struct call *call, const void *in)
     if (str_is_absent(owner) || str_eq(owner, call->principal.account))
         return RESULT_OK;
     struct str name = wire_string(call->model, call->model->operations[call->operation].name);
-    struct str service = wire_string(call->model, call->model->signing_name);
-    return call_fail(call, WIRE_ACCESS_DENIED,
-                     "User: %.*s is not authorized to perform: %.*s:%.*s on resource: %.*s because no "
-                     "resource-based policy allows the %.*s:%.*s action",
-                     PRSTR(call->principal.arn), PRSTR(service), PRSTR(name), PRSTR(arn),
-                     PRSTR(service), PRSTR(name));
+    struct str service = call->model->signing_name;
+    return call_fail(
+        call, WIRE_ACCESS_DENIED,
+        "User: %.*s is not authorized to perform: %.*s:%.*s on resource: %.*s because no "
+        "resource-based policy allows the %.*s:%.*s action",
+        PRSTR(call->principal.arn), PRSTR(service), PRSTR(name), PRSTR(arn), PRSTR(service),
+        PRSTR(name));
 }

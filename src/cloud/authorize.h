@@ -1,5 +1,5 @@
-/* Whether the call's principal may do what it asks: the place where every operation passes, inside its transaction and
- * before its function. */
+/* Whether the call's principal may do what it asks: the place where every operation passes, inside
+ * its transaction and before its function. */
 #ifndef KUMONIWA_CLOUD_AUTHORIZE_H
 #define KUMONIWA_CLOUD_AUTHORIZE_H
 

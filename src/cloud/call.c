@@ -13,7 +13,8 @@
 /* Numbers are reserved in the store this many at a time. */
 enum { SEQUENCE_BLOCK = 1 << 20 };
 
-static struct str call_format(struct call *call, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static struct str
+call_format(struct call *call, const char *format, va_list arguments)
 {
     char text[2048];
     int len = vsnprintf(text, sizeof text, format, arguments);
@@ -33,7 +34,8 @@ RESULT call_fail(struct call *call, uint32_t error, const char *format, ...)
     return RESULT_ERROR;
 }
 
-RESULT call_fail_with(struct call *call, uint32_t error, const void *detail, const char *format, ...)
+RESULT call_fail_with(struct call *call, uint32_t error, const void *detail, const char *format,
+                      ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -67,7 +69,8 @@ RESULT call_sequence(struct call *call, uint64_t *out)
     struct cloud *cloud = call->cloud;
     if (!kv_is_writing(call->txn))
         return RESULT_RESTART;
-    /* The single writer: nobody else counts meanwhile. A number given to a transaction that fails is lost. */
+    /* The single writer: nobody else counts meanwhile. A number given to a transaction that fails
+     * is lost. */
     uint64_t number = ++cloud->sequence;
     if (number + SEQUENCE_BLOCK > cloud->sequence_mark && call->sequence_mark == 0) {
         struct key key;
@@ -128,7 +131,7 @@ struct key call_key(struct call *call, struct str kind)
 {
     struct key key;
     key_init(&key, call->arena);
-    key_str(&key, wire_string(call->model, call->model->name));
+    key_str(&key, call->model->name);
     key_str(&key, call->account);
     key_str(&key, call->region);
     key_str(&key, kind);
@@ -137,7 +140,8 @@ struct key call_key(struct call *call, struct str kind)
 
 void call_add_header(struct call *call, struct str name, struct str value)
 {
-    struct wire_header *headers = ARENA_ARRAY(call->arena, call->header_count + 1, struct wire_header);
+    struct wire_header *headers =
+        ARENA_ARRAY(call->arena, call->header_count + 1, struct wire_header);
     for (size_t i = 0; i < call->header_count; i++)
         headers[i] = call->headers[i];
     headers[call->header_count] = (struct wire_header){name, value};

@@ -1,11 +1,13 @@
-/* One operation being called: the struct that goes all the way through. Made per request (or per internal call,
- * job, test); belongs to one thread at a time; everything in it lives in call->arena.
+/* One operation being called: the struct that goes all the way through. Made per request (or per
+ * internal call, job, test); belongs to one thread at a time; everything in it lives in
+ * call->arena.
  *
  * A handler: RESULT sqs_SendMessage(struct call *call, const struct sqs_SendMessageRequest *in,
  *                                   struct sqs_SendMessageResult *out);
- * It runs inside call->txn. Any result but RESULT_OK rolls everything back. It may run more than once for one request
- * (RESULT_RESTART after a write in a read-only transaction, RESULT_PARK): all its effects go through the
- * transaction, call_signal() and the outbox, so that a rerun starts clean. `out` is zeroed before each run. */
+ * It runs inside call->txn. Any result but RESULT_OK rolls everything back. It may run more than
+ * once for one request (RESULT_RESTART after a write in a read-only transaction, RESULT_PARK): all
+ * its effects go through the transaction, call_signal() and the outbox, so that a rerun starts
+ * clean. `out` is zeroed before each run. */
 #ifndef KUMONIWA_CLOUD_CALL_H
 #define KUMONIWA_CLOUD_CALL_H
 
@@ -32,7 +34,8 @@ struct principal {
     struct str name;       /* service: "sqs.amazonaws.com"; user: its name */
 };
 
-/* A payload that streams in (WIRE_OP_STREAM_IN): on disk, verified, not yet alive; see store/blob.h. */
+/* A payload that streams in (WIRE_OP_STREAM_IN): on disk, verified, not yet alive; see
+ * store/blob.h. */
 struct call_payload {
     bool present;
     struct blob_id blob;
@@ -61,7 +64,8 @@ struct call {
     uint32_t operation;
     enum wire_protocol protocol;
 
-    struct str account; /* the principal's; handlers that serve other accounts' resources take the owner's */
+    struct str account; /* the principal's; handlers that serve other accounts' resources take the
+                           owner's */
     struct str region;
     struct str partition; /* "aws" */
     struct principal principal;
@@ -69,7 +73,8 @@ struct call {
     int64_t now_ms; /* cloud time, the same through one run of the handler */
 
     const struct wire_request *request; /* NULL for internal calls */
-    struct str endpoint; /* "http://HOST:PORT" as this client reached us; cloud->endpoint for internal calls */
+    struct str endpoint; /* "http://HOST:PORT" as this client reached us; cloud->endpoint for
+                            internal calls */
     struct str source_ip;
     bool secure_transport;
 
@@ -96,33 +101,43 @@ struct call {
     uint64_t sequence_mark; /* see call_sequence(); 0: untouched */
 };
 
-/* --- failing ----------------------------------------------------------------------------------------------- */
+/* --- failing
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* Records a modelled error (an index of the service's list, e.g. SQS_QUEUE_DOES_NOT_EXIST); yields RESULT_ERROR. */
+/* Records a modelled error (an index of the service's list, e.g. SQS_QUEUE_DOES_NOT_EXIST); yields
+ * RESULT_ERROR. */
 RESULT call_fail(struct call *call, uint32_t error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same with the error shape's further members: a pointer to its generated struct, in the arena. */
-RESULT call_fail_with(struct call *call, uint32_t error, const void *detail, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* The same with the error shape's further members: a pointer to its generated struct, in the arena.
+ */
+RESULT call_fail_with(struct call *call, uint32_t error, const void *detail, const char *format,
+                      ...) __attribute__((format(printf, 4, 5)));
 
-/* --- waiting ----------------------------------------------------------------------------------------------- */
+/* --- waiting
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* Ends this run; the handler runs again when the topic is signalled or cloud time reaches the deadline. Several
- * signals may coalesce; being woken is no promise. Yields RESULT_PARK. */
+/* Ends this run; the handler runs again when the topic is signalled or cloud time reaches the
+ * deadline. Several signals may coalesce; being woken is no promise. Yields RESULT_PARK. */
 RESULT call_park(struct call *call, struct str topic, int64_t deadline_ms);
 /* Wakes all who are parked on the topic, after this transaction has committed. */
 void call_signal(struct call *call, struct str topic);
-/* Wakes the `count` that wait longest. For topics where each signal satisfies one waiter (a message for one of many
- * pollers): a woken handler that leaves something for others signals on. */
+/* Wakes the `count` that wait longest. For topics where each signal satisfies one waiter (a message
+ * for one of many pollers): a woken handler that leaves something for others signals on. */
 void call_signal_some(struct call *call, struct str topic, unsigned count);
 
-/* A number greater than all that this cloud has given out before, across restarts. Writing transactions only. */
+/* A number greater than all that this cloud has given out before, across restarts. Writing
+ * transactions only. */
 RESULT call_sequence(struct call *call, uint64_t *out);
 
-/* --- records ----------------------------------------------------------------------------------------------- */
+/* --- records
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* A record of shape `shape` (SQS_SHAPE_queue) under key. get: *found false leaves *record zeroed; strings are borrowed
- * from the store (valid until the next write in this transaction); get_copy: in the arena. */
+/* A record of shape `shape` (SQS_SHAPE_queue) under key. get: *found false leaves *record zeroed;
+ * strings are borrowed from the store (valid until the next write in this transaction); get_copy:
+ * in the arena. */
 RESULT call_get_record(struct call *call, const struct key *key, const struct wire_model *model,
                        uint16_t shape, void *record, bool *found);
 RESULT call_get_record_copy(struct call *call, const struct key *key,
@@ -133,17 +148,22 @@ RESULT call_put_record(struct call *call, const struct key *key, const struct wi
 /* The key (service, account, region, kind): append names to it. */
 struct key call_key(struct call *call, struct str kind);
 
-/* --- replies ----------------------------------------------------------------------------------------------- */
+/* --- replies
+ * -----------------------------------------------------------------------------------------------
+ */
 
 void call_add_header(struct call *call, struct str name, struct str value);
 
-/* --- running ----------------------------------------------------------------------------------------------- */
+/* --- running
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* Authorises, runs the operation's function in a transaction, commits, wakes. `in` is decoded and valid, `out` has the
- * output shape's size and may hold strings borrowed from the store: finish(call, out) runs before the transaction
- * ends, to encode or copy them (NULL: the caller knows that there are none). RESULT_ERROR: call->error is
- * set; RESULT_PARK: park fields are set and the caller registers the wait (cloud/park.h) and calls again.
- * An operation without a function fails with NotImplemented. A full disk fails with the service's 5xx. */
+/* Authorises, runs the operation's function in a transaction, commits, wakes. `in` is decoded and
+ * valid, `out` has the output shape's size and may hold strings borrowed from the store:
+ * finish(call, out) runs before the transaction ends, to encode or copy them (NULL: the caller
+ * knows that there are none). RESULT_ERROR: call->error is set; RESULT_PARK: park fields are set
+ * and the caller registers the wait (cloud/park.h) and calls again. An operation without a function
+ * fails with NotImplemented. A full disk fails with the service's 5xx. */
 RESULT call_run(struct call *call, const void *in, void *out,
                 RESULT (*finish)(struct call *call, const void *out));
 
@@ -151,14 +171,15 @@ RESULT call_run(struct call *call, const void *in, void *out,
 RESULT call_copy(struct arena *arena, const struct wire_model *model, uint16_t shape,
                  const void *value, void *copy);
 
-/* Commits call->txn (ended either way) and lets its effects out: signals, the outbox. For who runs a transaction without
- * call_run(): the outbox's deliveries. */
+/* Commits call->txn (ended either way) and lets its effects out: signals, the outbox. For who runs
+ * a transaction without call_run(): the outbox's deliveries. */
 RESULT call_commit(struct call *call);
 
-/* An internal call of another operation, as a principal, inside the caller's transaction: what both write is committed
- * together. `in` must be valid. Any result but RESULT_OK may have left writes behind: the caller's transaction
- * must then not commit (an outbox handler returns the result and is retried, or gives up at once
- * before calling). On RESULT_ERROR *error and *message are the callee's. */
+/* An internal call of another operation, as a principal, inside the caller's transaction: what both
+ * write is committed together. `in` must be valid. Any result but RESULT_OK may have left writes
+ * behind: the caller's transaction must then not commit (an outbox handler returns the result and
+ * is retried, or gives up at once before calling). On RESULT_ERROR *error and *message are the
+ * callee's. */
 struct call_invocation {
     const struct wire_model *model;
     uint32_t operation;

@@ -2,8 +2,8 @@
 
 #include <stdatomic.h>
 
-#include "base/time.h"
 #include "base/buf.h"
+#include "base/time.h"
 #include "store/key.h"
 
 struct clock {

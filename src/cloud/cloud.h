@@ -1,5 +1,6 @@
-/* The cloud: what all services of one process share. Made once by the server (or a test), read by everyone.
- * Fields are set at start and constant afterwards; what changes inside is behind the named types' own functions. */
+/* The cloud: what all services of one process share. Made once by the server (or a test), read by
+ * everyone. Fields are set at start and constant afterwards; what changes inside is behind the
+ * named types' own functions. */
 #ifndef KUMONIWA_CLOUD_CLOUD_H
 #define KUMONIWA_CLOUD_CLOUD_H
 
@@ -24,16 +25,16 @@ struct cloud {
     struct metrics *metrics;       /* cloud/metrics.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
-    struct wire_index *index;      /* for wire_route() */
+    struct wire_index *index; /* for wire_route() */
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
-    struct str default_region;     /* "us-east-1" */
-    struct str endpoint;           /* "http://localhost:4566": where clients find us, for URLs in answers */
-    uint8_t secret[32];            /* of this data directory: paging tokens, receipt handles, sessions */
-    bool strict_auth;              /* --auth=strict */
-    _Atomic uint64_t sequence;     /* last number given out: call_sequence() */
+    struct str default_region;                /* "us-east-1" */
+    struct str endpoint; /* "http://localhost:4566": where clients find us, for URLs in answers */
+    uint8_t secret[32];  /* of this data directory: paging tokens, receipt handles, sessions */
+    bool strict_auth;    /* --auth=strict */
+    _Atomic uint64_t sequence;      /* last number given out: call_sequence() */
     _Atomic uint64_t sequence_mark; /* numbers up to here are reserved in the store */
-    struct arena *arena;           /* process lifetime */
+    struct arena *arena;            /* process lifetime */
 };
 
 struct cloud_config {
@@ -47,32 +48,35 @@ struct cloud_config {
     void *hook_context;
 };
 
-/* Opens the store and everything on it; the dispatcher is started apart (cloud_start), so that a test may step it by
- * hand. *message (in the caller's arena) says what a person can do about a failure. */
+/* Opens the store and everything on it; the dispatcher is started apart (cloud_start), so that a
+ * test may step it by hand. *message (in the caller's arena) says what a person can do about a
+ * failure. */
 RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct cloud **out,
                   struct str *message);
 RESULT cloud_start(struct cloud *cloud);
 void cloud_close(struct cloud *cloud);
 
-/* Forgets everything that services keep and the credentials that were issued (POST /_localstack/state/reset). The
- * secret, the sequence and the clock stay. Not one transaction: a crash may leave part of it. */
+/* Forgets everything that services keep and the credentials that were issued (POST
+ * /_localstack/state/reset). The secret, the sequence and the clock stay. Not one transaction: a
+ * crash may leave part of it. */
 RESULT cloud_reset(struct cloud *cloud);
 
 /* Moves the clock and wakes all who wait for it. */
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms);
 
-/* What a service gives besides its operations. Each service has `const struct service_hooks NAME_hooks`, listed in
- * src/server/services.c. */
+/* What a service gives besides its operations. Each service has `const struct service_hooks
+ * NAME_hooks`, listed in src/server/services.c. */
 struct call;
 struct outbox_item;
 struct outbox_handler {
     struct str topic; /* "sqs.purge": NAME.what */
-    /* Runs in a transaction of its own, with call->principal the service itself; RESULT_OK commits and removes the
-     * item, in the same transaction. RESULT_PARK is not allowed; any other result retries later. */
+    /* Runs in a transaction of its own, with call->principal the service itself; RESULT_OK commits
+     * and removes the item, in the same transaction. RESULT_PARK is not allowed; any other result
+     * retries later. */
     RESULT (*deliver)(struct call *call, const struct outbox_item *item);
 };
-/* A page that is not AWS's, such as /_aws/sqs/messages. Runs in a read-only transaction as the service itself; the
- * response's body and headers are in call->arena, status 0 means 200. */
+/* A page that is not AWS's, such as /_aws/sqs/messages. Runs in a read-only transaction as the
+ * service itself; the response's body and headers are in call->arena, status 0 means 200. */
 struct service_page {
     struct str path; /* all of it, or its beginning when it ends with '/' */
     RESULT (*answer)(struct call *call, struct wire_response *response);
@@ -85,10 +89,11 @@ struct service_hooks {
     size_t handler_count;
     /* Run once at start, after the store is open. NULL: nothing to do. */
     RESULT (*start)(struct cloud *cloud);
-    /* Finds the resource-based policy that guards the request's resource and its owner; absent policy: none.
-     * NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
-    RESULT (*resource_policy)(struct call *call, const void *in, struct str *resource_arn,
-                              struct str *owner_account, struct str *policy);
+    /* Finds the resource-based policy that guards the request's resource and its owner; absent
+     * policy: none. NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
+    RESULT (*resource_policy)
+    (struct call *call, const void *in, struct str *resource_arn, struct str *owner_account,
+     struct str *policy);
 };
 
 #endif

@@ -1,5 +1,7 @@
-/* Who an access key is. Keys that this cloud issued are records ("credentials", ACCESS-KEY); any other key is, unless
- * --auth=strict, the root user of an account: twelve digits name it, everything else is 000000000000. */
+/* Who an access key is. Keys that this cloud issued are records ("credentials", ACCESS-KEY); any
+ * other key is, unless
+ * --auth=strict, the root user of an account: twelve digits name it, everything else is
+ * 000000000000. */
 #ifndef KUMONIWA_CLOUD_CREDENTIALS_H
 #define KUMONIWA_CLOUD_CREDENTIALS_H
 
@@ -7,9 +9,9 @@
 
 struct credentials {
     struct principal principal;
-    struct str secret;  /* absent: not issued here, nothing to verify with */
+    struct str secret;        /* absent: not issued here, nothing to verify with */
     struct str session_token; /* that must come along; absent: long-term */
-    int64_t expires_ms; /* 0: never */
+    int64_t expires_ms;       /* 0: never */
     bool active;
 };
 

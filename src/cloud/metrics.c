@@ -13,7 +13,7 @@ struct metric {
 };
 
 struct metrics {
-    _Atomic(struct metric *) * services; /* by model; made at a service's first call */
+    _Atomic(struct metric *) *services; /* by model; made at a service's first call */
     struct arena *arena;
     _Atomic uint64_t total;
 };
@@ -69,12 +69,14 @@ uint64_t metrics_total(const struct metrics *metrics)
 void metrics_write(struct metrics *metrics, struct buf *out)
 {
     static const char *const classes[METRIC_CLASSES] = {"2xx", "4xx", "5xx"};
-    buf_append_c(out, "# TYPE kumoniwa_requests_total counter\n# TYPE kumoniwa_request_seconds_sum counter\n");
+    buf_append_c(
+        out,
+        "# TYPE kumoniwa_requests_total counter\n# TYPE kumoniwa_request_seconds_sum counter\n");
     for (size_t i = 0; i < wire_model_count; i++) {
         const struct wire_model *model = wire_models[i];
         struct metric *service = metrics->services[i];
         for (uint32_t o = 0; service != NULL && o < model->operation_count; o++) {
-            struct str name = wire_string(model, model->name);
+            struct str name = model->name;
             struct str operation = wire_string(model, model->operations[o].name);
             for (size_t c = 0; c < METRIC_CLASSES; c++)
                 if (service[o].count[c] > 0)

@@ -22,7 +22,9 @@ struct dispatcher {
     bool awake; /* something was posted since the thread last looked */
 };
 
-/* --- writing ------------------------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static struct key outbox_prefix(struct arena *arena, struct str kind)
 {
@@ -91,7 +93,8 @@ RESULT job_cancel(struct call *call, const struct job_id *id, bool *existed)
     return kv_delete(call->txn, key_bytes(&key), existed);
 }
 
-/* --- delivering --------------------------------------------------------------------------------------------- */
+/* --- delivering
+ * --------------------------------------------------------------------------------------------- */
 
 static const struct outbox_handler *outbox_find(struct cloud *cloud, struct str topic,
                                                 const struct wire_model **model)
@@ -118,12 +121,13 @@ struct delivery {
 static RESULT delivery_run(struct delivery *delivery, struct call *call)
 {
     const struct wire_model *model;
-    const struct outbox_handler *handler = outbox_find(delivery->cloud, delivery->item.topic, &model);
+    const struct outbox_handler *handler =
+        outbox_find(delivery->cloud, delivery->item.topic, &model);
     if (handler == NULL)
         return FAULT("nobody takes \"%.*s\" from the outbox", PRSTR(delivery->item.topic));
     call->model = model;
-    call->principal.name = str_format(delivery->arena, "%.*s.amazonaws.com",
-                                      PRSTR(wire_string(model, model->endpoint_prefix)));
+    call->principal.name =
+        str_format(delivery->arena, "%.*s.amazonaws.com", PRSTR(model->endpoint_prefix));
     TRY(handler->deliver(call, &delivery->item));
     return kv_delete(call->txn, delivery->key, NULL);
 }
@@ -199,8 +203,8 @@ static RESULT delivery_make(struct delivery *delivery, bool *delivered)
 }
 
 /* The first item at or after `from` under the prefix; the key is absent when there is none. */
-static RESULT outbox_peek(struct cloud *cloud, struct arena *arena, struct str prefix, struct str from,
-                          struct delivery *out, struct cloud_outbox *record)
+static RESULT outbox_peek(struct cloud *cloud, struct arena *arena, struct str prefix,
+                          struct str from, struct delivery *out, struct cloud_outbox *record)
 {
     struct kv_txn *txn;
     TRY(kv_begin(cloud->kv, false, &txn));
@@ -235,9 +239,10 @@ static void delivery_fill(struct delivery *delivery, const struct cloud_outbox *
     };
     struct key_reader reader = key_read(delivery->arena, delivery->key);
     struct str skipped;
-    bool whole = key_next_str(&reader, &skipped) && key_next_str(&reader, &skipped) &&
-                 (job ? key_next_i64(&reader, &item->due_ms) : key_next_str(&reader, &item->lane)) &&
-                 key_next_u64(&reader, &item->sequence);
+    bool whole =
+        key_next_str(&reader, &skipped) && key_next_str(&reader, &skipped) &&
+        (job ? key_next_i64(&reader, &item->due_ms) : key_next_str(&reader, &item->lane)) &&
+        key_next_u64(&reader, &item->sequence);
     ASSERT(whole);
 }
 
@@ -249,8 +254,8 @@ static void outbox_wanted_at(int64_t *next_ms, int64_t at_ms)
 }
 
 /* One lane's turn, from `from` on; *after is where the next lane begins, absent at the end. */
-static RESULT outbox_lane(struct cloud *cloud, struct arena *arena, struct str from, struct str *after,
-                          size_t *delivered, int64_t *next_ms)
+static RESULT outbox_lane(struct cloud *cloud, struct arena *arena, struct str from,
+                          struct str *after, size_t *delivered, int64_t *next_ms)
 {
     struct key prefix = outbox_prefix(arena, STR("now"));
     struct str lane = {0};
@@ -359,14 +364,15 @@ RESULT dispatcher_step(struct cloud *cloud, size_t *delivered)
     return RESULT_OK;
 }
 
-/* --- the thread --------------------------------------------------------------------------------------------- */
+/* --- the thread
+ * --------------------------------------------------------------------------------------------- */
 
 static void dispatcher_wait(struct dispatcher *dispatcher, int64_t next_ms)
 {
     pthread_mutex_lock(&dispatcher->lock);
     if (!dispatcher->awake && !dispatcher->stopping) {
-        int64_t wait_ms = next_ms == INT64_MAX ? RETRY_MAX_MS
-                                               : next_ms - clock_now(dispatcher->cloud->clock);
+        int64_t wait_ms =
+            next_ms == INT64_MAX ? RETRY_MAX_MS : next_ms - clock_now(dispatcher->cloud->clock);
         if (wait_ms > RETRY_MAX_MS)
             wait_ms = RETRY_MAX_MS;
         if (wait_ms > 0) {
@@ -395,7 +401,8 @@ static void *dispatcher_main(void *context)
         size_t delivered = 0;
         int64_t next_ms = INT64_MAX;
         if (dispatcher_pass(dispatcher->cloud, &delivered, &next_ms) != RESULT_OK)
-            next_ms = clock_now(dispatcher->cloud->clock) + 1000; /* logged; the store may recover */
+            next_ms =
+                clock_now(dispatcher->cloud->clock) + 1000; /* logged; the store may recover */
         else if (delivered > 0)
             continue;
         dispatcher_wait(dispatcher, next_ms);

@@ -1,12 +1,13 @@
-/* Effects that leave a transaction: written in it, delivered after its commit by the dispatcher, at least once, in a
- * transaction that also removes the item: effects inside the store happen exactly once.
+/* Effects that leave a transaction: written in it, delivered after its commit by the dispatcher, at
+ * least once, in a transaction that also removes the item: effects inside the store happen exactly
+ * once.
  *
  *   ("outbox", "now", lane, sequence)  events, in order within a lane
  *   ("outbox", "due", due_ms, sequence)    jobs, at or after their time
  *
- * A lane is what must stay in order (a FIFO queue's group, a stream's shard, an item's key): while its first item is
- * being retried, later ones of the lane wait; other lanes go on. Retries back off from 50 ms to 60 s by
- * cloud time, forever: a handler that wants to give up returns RESULT_OK. */
+ * A lane is what must stay in order (a FIFO queue's group, a stream's shard, an item's key): while
+ * its first item is being retried, later ones of the lane wait; other lanes go on. Retries back off
+ * from 50 ms to 60 s by cloud time, forever: a handler that wants to give up returns RESULT_OK. */
 #ifndef KUMONIWA_CLOUD_OUTBOX_H
 #define KUMONIWA_CLOUD_OUTBOX_H
 
@@ -38,7 +39,8 @@ RESULT job_cancel(struct call *call, const struct job_id *id, bool *existed);
 RESULT dispatcher_start(struct cloud *cloud, struct dispatcher **out);
 void dispatcher_stop(struct dispatcher *dispatcher); /* finishes the delivery at hand */
 void dispatcher_wake(struct dispatcher *dispatcher);
-/* Tests: delivers everything that is due now, on this thread; *delivered counts. Also used by the thread. */
+/* Tests: delivers everything that is due now, on this thread; *delivered counts. Also used by the
+ * thread. */
 RESULT dispatcher_step(struct cloud *cloud, size_t *delivered);
 
 #endif

@@ -5,7 +5,8 @@
 enum { SEAL_VERSION = 1, SEAL_MAC = 16 };
 
 /* What the seal covers beside the payload: a handle made for another purpose does not open. */
-static void seal_mac(struct call *call, struct str purpose, struct str payload, uint8_t mac[SHA256_SIZE])
+static void seal_mac(struct call *call, struct str purpose, struct str payload,
+                     uint8_t mac[SHA256_SIZE])
 {
     struct buf message;
     buf_init(&message, call->arena, 64 * 1024);
@@ -49,7 +50,7 @@ bool seal_open(struct call *call, struct str purpose, struct str text, struct st
 static struct str paging_purpose(struct call *call)
 {
     const struct wire_operation *operation = &call->model->operations[call->operation];
-    struct str service = wire_string(call->model, call->model->name);
+    struct str service = call->model->name;
     struct str name = wire_string(call->model, operation->name);
     return str_format(call->arena, "page/%.*s/%.*s/%.*s/%.*s", PRSTR(service), PRSTR(name),
                       PRSTR(call->account), PRSTR(call->region));

@@ -9,8 +9,9 @@
 #include "base/time.h"
 #include "cloud/clock.h"
 
-/* Chains by topic in a table that grows; deadlines in a binary heap that one thread watches. RECENT remembers the last
- * signals, so that a signal between the look at the store and the registration is seen. */
+/* Chains by topic in a table that grows; deadlines in a binary heap that one thread watches. RECENT
+ * remembers the last signals, so that a signal between the look at the store and the registration
+ * is seen. */
 enum { RECENT = 256, FIRST_BUCKETS = 64 };
 
 struct bucket {

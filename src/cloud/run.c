@@ -62,7 +62,7 @@ RESULT call_run(struct call *call, const void *in, void *out,
     const struct wire_model *model = call->model;
     const struct wire_operation *operation = &model->operations[call->operation];
     if (model->functions[call->operation] == NULL) {
-        struct str service = wire_string(model, model->service_id);
+        struct str service = model->service_id;
         struct str name = wire_string(model, operation->name);
         return call_fail(call, WIRE_NOT_IMPLEMENTED,
                          "Kumoniwa does not implement the operation %.*s of %.*s yet.", PRSTR(name),

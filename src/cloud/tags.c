@@ -68,7 +68,8 @@ enum tags_problem tags_check(const struct str_map *tags, size_t limit, size_t *w
 
 struct str_map tags_merge(struct arena *arena, const struct str_map *old, const struct str_map *add)
 {
-    struct str_map merged = {.items = ARENA_ARRAY(arena, old->len + add->len + 1, struct str_map_entry)};
+    struct str_map merged = {.items =
+                                 ARENA_ARRAY(arena, old->len + add->len + 1, struct str_map_entry)};
     for (size_t i = 0; i < old->len; i++)
         merged.items[merged.len++] = old->items[i];
     for (size_t i = 0; i < add->len; i++) {
@@ -82,7 +83,8 @@ struct str_map tags_merge(struct arena *arena, const struct str_map *old, const 
     return merged;
 }
 
-struct str_map tags_without(struct arena *arena, const struct str_map *old, const struct str_list *keys)
+struct str_map tags_without(struct arena *arena, const struct str_map *old,
+                            const struct str_list *keys)
 {
     struct str_map left = {.items = ARENA_ARRAY(arena, old->len + 1, struct str_map_entry)};
     for (size_t i = 0; i < old->len; i++) {

@@ -1,5 +1,6 @@
-/* The rules that tags share ("Tagging AWS resources" user guide): keys of 1-128, values of 0-256 characters of
- * letters, digits, white space and _ . : / = + - @, no "aws:" prefix, at most 50 of them. */
+/* The rules that tags share ("Tagging AWS resources" user guide): keys of 1-128, values of 0-256
+ * characters of letters, digits, white space and _ . : / = + - @, no "aws:" prefix, at most 50 of
+ * them. */
 #ifndef KUMONIWA_CLOUD_TAGS_H
 #define KUMONIWA_CLOUD_TAGS_H
 
@@ -19,8 +20,10 @@ enum tags_problem {
 /* *which: the index of the first offender. */
 enum tags_problem tags_check(const struct str_map *tags, size_t limit, size_t *which);
 /* `add` over `old`, in the arena: later values win, order of first appearance kept. */
-struct str_map tags_merge(struct arena *arena, const struct str_map *old, const struct str_map *add);
-struct str_map tags_without(struct arena *arena, const struct str_map *old, const struct str_list *keys);
+struct str_map tags_merge(struct arena *arena, const struct str_map *old,
+                          const struct str_map *add);
+struct str_map tags_without(struct arena *arena, const struct str_map *old,
+                            const struct str_list *keys);
 struct str tags_get(const struct str_map *tags, struct str key);
 
 #endif

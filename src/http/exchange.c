@@ -177,7 +177,7 @@ static void begin_exchange(struct http_connection *connection)
     connection->body_coming = false;
     connection->expects_continue = false;
     connection->drained = 0;
-    connection->swept = 0;
+    atomic_store_explicit(&connection->swept, 0, memory_order_relaxed);
     connection->body = (struct buf){0};
     connection->pull = NULL;
     atomic_store_explicit(&connection->taken, 0, memory_order_relaxed);

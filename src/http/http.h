@@ -1,19 +1,23 @@
-/* The HTTP/1.1 server, on libmicrohttpd: worker threads, keep-alive, bodies that stream both ways with
- * back-pressure, suspension, TLS, limits. It knows nothing of AWS.
+/* The HTTP/1.1 server, on libmicrohttpd: worker threads, keep-alive, bodies that stream both ways
+ * with back-pressure, suspension, TLS, limits. It knows nothing of AWS.
  *
- * An exchange is one request and its reply. Everything about it happens on its connection's worker thread, but for
- * http_resume(), which any thread may call. The handler's functions, in order:
+ * An exchange is one request and its reply. Everything about it happens on its connection's worker
+ * thread, but for http_resume(), which any thread may call. The handler's functions, in order:
  *
- *   head      the request line and headers are there. It sets exchange->body_limit and exchange->body_sink,
- *             or answers at once with http_respond() (the body is then not read: the connection closes after the
- *             reply if a body was coming; `100 Continue` is sent only when head returns without answering).
- *   sink      (only if set) each piece of the body, as it comes. Any result but RESULT_OK: `complete` is called at
- *             once with exchange->sink_result set and the rest of the body is not read. RESULT_PARK is
- *             back-pressure: nothing was taken; the same piece comes again after http_resume().
- *   complete  the body is whole (buffered in exchange->body when there is no sink). It calls http_respond() or
- *             http_suspend(); after http_resume() it is called again, with exchange->resumed counted up.
- *   close     the exchange is over: replied, timed out, or the client went away (then also while suspended).
- *             The exchange's arena goes right after. */
+ *   head      The request line and headers are there. It sets exchange->body_limit and
+ *             exchange->body_sink, or answers at once with http_respond(). Then a body that is
+ *             coming is thrown away and the reply follows it; but when the client waits for
+ *             `100 Continue` (sent only when head returns without answering) or announces
+ *             more than 16 MiB, the reply goes out at once and the connection closes.
+ *   sink      (Only if set.) Each piece of the body, as it comes. Any result but RESULT_OK:
+ *             `complete` is called at once with exchange->sink_result set and the rest of the
+ *             body is thrown away. RESULT_PARK is back-pressure: nothing was taken; the same
+ *             piece comes again, perhaps with more behind it, after http_resume().
+ *   complete  The body is whole (buffered in exchange->body when there is no sink). It calls
+ *             http_respond() or http_suspend(); after http_resume() it is called again, with
+ *             exchange->resumed counted up.
+ *   close     The exchange is over: replied, timed out, or the client went away (then also
+ *             while suspended). The exchange's arena goes right after. */
 #ifndef KUMONIWA_HTTP_HTTP_H
 #define KUMONIWA_HTTP_HTTP_H
 
@@ -38,13 +42,14 @@ struct http_handler {
 };
 
 struct http_config {
-    struct str address; /* "127.0.0.1", "::1", "0.0.0.0" */
-    uint16_t port;      /* 0: any free one, see http_server_port() */
-    unsigned threads;   /* 0: as many as cores */
+    struct str address;                  /* "127.0.0.1", "::1", "0.0.0.0" */
+    uint16_t port;                       /* 0: any free one, see http_server_port() */
+    unsigned threads;                    /* 0: as many as cores */
     struct str tls_certificate, tls_key; /* PEM texts; absent: no TLS */
-    size_t header_limit;      /* bytes of request line and headers together; 0: 32 KiB -> 431 */
-    unsigned header_count;    /* 0: 256 -> 431 */
-    unsigned idle_seconds;    /* a connection without progress is closed; 0: 60. Suspended ones are exempt */
+    size_t header_limit;       /* bytes of request line and headers together; 0: 32 KiB -> 431 */
+    unsigned header_count;     /* 0: 256 -> 431 */
+    unsigned idle_seconds;     /* a connection without progress is closed; 0: 60. Suspended ones are
+                                  exempt */
     unsigned connection_limit; /* 0: 65,000, or what RLIMIT_NOFILE allows */
     unsigned connections_per_address; /* 0: no limit */
     struct http_handler handler;
@@ -53,14 +58,14 @@ struct http_config {
 struct http_exchange {
     /* The request: borrowed for the exchange's life. */
     struct str method;
-    struct str path;  /* before '?', still percent-encoded, as it came */
-    struct str query; /* after '?', as it came; absent without '?' */
+    struct str path;           /* before '?', still percent-encoded, as it came */
+    struct str query;          /* after '?', as it came; absent without '?' */
     struct http_field *fields; /* in order, repeated ones apart */
     size_t field_count;
     struct str peer; /* "127.0.0.1" */
     uint16_t peer_port;
     bool tls;
-    bool has_length;         /* Content-Length given */
+    bool has_length; /* Content-Length given */
     uint64_t content_length;
     struct str body; /* when complete, without a sink */
     unsigned resumed;
@@ -78,8 +83,8 @@ struct http_exchange {
 RESULT http_server_start(const struct http_config *config, struct http_server **out,
                          struct str *message, struct arena *message_arena);
 uint16_t http_server_port(const struct http_server *server);
-/* Stops listening, lets exchanges that are being answered finish for at most grace_ms, closes the rest (close is
- * called for each, suspended ones too), joins the threads. */
+/* Stops listening, lets exchanges that are being answered finish for at most grace_ms, closes the
+ * rest (close is called for each, suspended ones too), joins the threads. */
 void http_server_stop(struct http_server *server, unsigned grace_ms);
 unsigned http_server_connections(const struct http_server *server);
 
@@ -89,25 +94,27 @@ struct str http_field_get(const struct http_exchange *exchange, struct str name)
 /* The reply's body: exactly one of these forms. */
 struct http_body {
     struct str bytes; /* borrowed until close */
-    /* A range of a file, sent by sendfile where TLS does not forbid it; the descriptor is taken over. */
+    /* A range of a file, sent by sendfile where TLS does not forbid it; the descriptor is taken
+     * over. */
     bool is_file;
     int fd;
     uint64_t offset, length;
-    /* Pulled: fills at most `size` bytes and returns how many; 0: the end; -1: abort the connection;
-     * HTTP_BODY_WAIT: nothing yet, the exchange is suspended until http_resume(). length UINT64_MAX: chunked. */
+    /* Pulled: fills at most `size` bytes and returns how many; 0: the end; -1: abort the
+     * connection; HTTP_BODY_WAIT: nothing yet, the exchange is suspended until http_resume().
+     * length UINT64_MAX: chunked. */
     int64_t (*pull)(void *context, struct http_exchange *exchange, char *out, size_t size);
     void *pull_context;
 };
 #define HTTP_BODY_WAIT ((int64_t)-2)
 
-/* Content-Length and Date are the server's; a HEAD reply carries the length and no body; `status` 100-599.
- * Fields are borrowed until close. */
+/* Content-Length and Date are the server's; a HEAD reply carries the length and no body; `status`
+ * 100-599. Fields are borrowed until close. */
 void http_respond(struct http_exchange *exchange, unsigned status, const struct http_field *fields,
                   size_t field_count, const struct http_body *body);
 
-/* Between http_suspend() and http_resume() the connection costs memory but no time. A resume that comes before or
- * during the suspend is not lost. Resuming an exchange that has closed is the caller's error: it must
- * forget the exchange in `close`. */
+/* Between http_suspend() and http_resume() the connection costs memory but no time. A resume that
+ * comes before or during the suspend is not lost. Resuming an exchange that has closed is the
+ * caller's error: it must forget the exchange in `close`. */
 void http_suspend(struct http_exchange *exchange);
 void http_resume(struct http_exchange *exchange);
 

@@ -42,9 +42,8 @@ struct http_connection {
     _Atomic bool gone;      /* the client hung up, or the server closes */
     _Atomic uint32_t since; /* tick of the last progress, for the sweeper */
     _Atomic uint64_t taken; /* bytes of the body so far */
-    uint64_t swept;         /* the sweeper's: `taken` when it last looked */
+    _Atomic uint64_t swept; /* `taken` when the sweeper last looked */
 
-    bool watched;        /* the watcher has the socket */
     bool opened;         /* head() was called: close() is owed */
     bool suspend_wanted; /* http_suspend() was called by the handler that is running */
     bool body_coming;

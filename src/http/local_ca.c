@@ -310,10 +310,12 @@ static RESULT list_names(struct arena *arena, const struct str *names, size_t co
 {
     struct buf buf;
     buf_init(&buf, arena, NAMES_MAX);
-    /* A wildcard stands for one label only: buckets' names come before "s3". */
-    buf_append_c(&buf, "DNS:localhost,DNS:*.localhost,DNS:*.s3.localhost,IP:127.0.0.1,IP:::1,"
-                       "DNS:localhost.localstack.cloud,DNS:*.localhost.localstack.cloud,"
-                       "DNS:*.s3.localhost.localstack.cloud");
+    /* A wildcard stands for one label only, and OpenSSL's clients want two labels after it. */
+    buf_append_c(
+        &buf,
+        "DNS:localhost,DNS:*.localhost,DNS:s3.localhost,DNS:*.s3.localhost,IP:127.0.0.1,IP:::1,"
+        "DNS:localhost.localstack.cloud,DNS:*.localhost.localstack.cloud,"
+        "DNS:*.s3.localhost.localstack.cloud");
     for (size_t i = 0; i < count; i++) {
         if (!is_ip(names[i]) && !is_host(names[i]))
             return FAULT("a certificate for the name \"%.*s\" cannot be made", PRSTR(names[i]));

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "http/pool_interface.h"
+#include "http/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -160,8 +161,13 @@ static RESULT start_daemon(struct http_server *server, struct str *message, stru
     const struct http_config *config = &server->config;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}};
-    if (fill_tls(server, arena, tls) > 0)
+    if (fill_tls(server, arena, tls) > 0) {
         flags |= MHD_USE_TLS;
+        if (!tls_load()) {
+            say(message, arena, config, "libgnutls is missing");
+            return RESULT_ERROR;
+        }
+    }
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
@@ -278,6 +284,21 @@ static void wait_for_answers(struct http_server *server, unsigned grace_ms)
     }
 }
 
+/* The library forbids stopping while anything is suspended; since `closing` nothing stays so. And
+ * it follows a null pointer when a malformed request arrives while it stops (MHD_queue_response()
+ * then reports success and queues nothing): all connections should be gone before. */
+static void end_all(struct http_server *server)
+{
+    enum { PATIENCE_MS = 400 };
+    for (int passed = 0;; passed++) {
+        struct census census = look(server, true);
+        bool all_gone = http_server_connections(server) == 0;
+        if (census.suspended == 0 && (all_gone || passed >= PATIENCE_MS))
+            return;
+        sleep_ms(1);
+    }
+}
+
 void http_server_stop(struct http_server *server, unsigned grace_ms)
 {
     if (server == NULL)
@@ -286,10 +307,7 @@ void http_server_stop(struct http_server *server, unsigned grace_ms)
     int listen_fd = MHD_quiesce_daemon(server->daemon);
     wait_for_answers(server, grace_ms);
     atomic_store(&server->closing, true);
-    /* The library forbids stopping while anything is suspended; since `closing` nothing stays so.
-     */
-    while (look(server, true).suspended > 0)
-        sleep_ms(1);
+    end_all(server);
     MHD_stop_daemon(server->daemon);
     http_watch_stop(server);
     if (listen_fd >= 0)

@@ -8,11 +8,14 @@
 #include "http/http_int.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,22 +61,12 @@ void http_wait_abort(struct http_connection *connection)
         MHD_resume_connection(connection->mhd);
 }
 
-static void watch(struct http_connection *connection)
-{
-    if (connection->watched)
-        return;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = {.fd = connection->fd}};
-    if (epoll_ctl(connection->server->watch_fd, EPOLL_CTL_ADD, connection->fd, &event) == 0)
-        connection->watched = true;
-}
-
 enum http_wait_result http_wait_begin(struct http_connection *connection)
 {
     if (move(connection, HTTP_WAIT_PENDING, HTTP_WAIT_NONE)) {
         connection->exchange.resumed++;
         return HTTP_AGAIN;
     }
-    watch(connection);
     MHD_suspend_connection(connection->mhd);
     if (!move(connection, HTTP_WAIT_NONE, HTTP_WAIT_SUSPENDED)) {
         /* A resume came in between; nobody else acts on a pending one. */
@@ -106,6 +99,13 @@ bool http_client_gone(const struct http_exchange *exchange)
     return atomic_load(&connection->gone) || hung_up(connection->fd);
 }
 
+static void watch(struct http_connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = {.fd = connection->fd}};
+    if (epoll_ctl(connection->server->watch_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
+        log_line(LOG_WARN, "http: epoll_ctl: %s", strerror(errno));
+}
+
 void http_table_put(struct http_server *server, struct http_connection *connection)
 {
     size_t fd = (size_t)connection->fd;
@@ -121,6 +121,7 @@ void http_table_put(struct http_server *server, struct http_connection *connecti
     }
     server->table[fd] = connection;
     (void)pthread_mutex_unlock(&server->table_lock);
+    watch(connection);
 }
 
 void http_table_remove(struct http_server *server, struct http_connection *connection)
@@ -141,10 +142,19 @@ static void on_hang_up(struct http_server *server, int fd)
     (void)pthread_mutex_unlock(&server->table_lock);
 }
 
+/* The library overlooks an end that comes together with data. */
+static bool is_over(const struct http_connection *connection)
+{
+    int unread = 0;
+    return atomic_load(&connection->gone) && ioctl(connection->fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
+}
+
 static bool is_stuck(struct http_connection *connection, uint32_t now)
 {
     uint32_t since = atomic_load_explicit(&connection->since, memory_order_relaxed);
-    if (now - since <= connection->server->config.idle_seconds)
+    uint32_t limit = is_over(connection) ? 1 : connection->server->config.idle_seconds;
+    if (now - since <= limit)
         return false;
     int phase = atomic_load_explicit(&connection->phase, memory_order_relaxed);
     if (phase == HTTP_PHASE_HEAD)
@@ -152,9 +162,8 @@ static bool is_stuck(struct http_connection *connection, uint32_t now)
     if (phase != HTTP_PHASE_BODY || atomic_load(&connection->wait) != HTTP_WAIT_NONE)
         return false;
     uint64_t taken = atomic_load_explicit(&connection->taken, memory_order_relaxed);
-    if (taken - connection->swept < HTTP_BODY_LEAST)
+    if (taken - atomic_exchange(&connection->swept, taken) < HTTP_BODY_LEAST)
         return true;
-    connection->swept = taken;
     atomic_store_explicit(&connection->since, now, memory_order_relaxed);
     return false;
 }
@@ -172,6 +181,19 @@ static void sweep(struct http_server *server, uint32_t now)
     (void)pthread_mutex_unlock(&server->table_lock);
 }
 
+/* After a crowd has left, its memory goes back to the system. */
+static void trim(struct http_server *server, unsigned *peak)
+{
+    enum { CROWD = 1000 };
+    unsigned count = http_server_connections(server);
+    if (count > *peak)
+        *peak = count;
+    if (*peak < CROWD || count > *peak / 2)
+        return;
+    *peak = count;
+    (void)malloc_trim(0);
+}
+
 static uint32_t monotonic_seconds(void)
 {
     struct timespec now;
@@ -183,6 +205,7 @@ static void *run_watcher(void *context)
 {
     struct http_server *server = context;
     struct epoll_event events[WATCH_EVENTS];
+    unsigned peak = 0;
     for (;;) {
         int count = epoll_wait(server->watch_fd, events, WATCH_EVENTS, 1000);
         for (int i = 0; i < count; i++) {
@@ -195,6 +218,7 @@ static void *run_watcher(void *context)
             continue;
         atomic_store_explicit(&server->tick, now, memory_order_relaxed);
         sweep(server, now);
+        trim(server, &peak);
     }
 }
 

@@ -7,7 +7,7 @@
 static bool request_is_s3(const struct request *request)
 {
     return request->routed && request->route.protocol == WIRE_PROTOCOL_REST_XML &&
-           str_eq(wire_string(request->route.model, request->route.model->signing_name), STR("s3"));
+           str_eq(request->route.model->signing_name, STR("s3"));
 }
 
 /* What each fault is called: everywhere, and by S3 ("Error responses", Amazon S3 API Reference). */
@@ -37,11 +37,11 @@ static struct str authenticate_mismatch_text(struct request *request,
                                              const struct sigv4_problem *problem)
 {
     /* "Troubleshoot Signature Version 4 signing for AWS API requests", IAM User Guide. */
-    return str_format(request->call.arena,
-                      "%.*s\n\nThe Canonical String for this request should have been\n'%.*s'\n\nThe "
-                      "String-to-Sign should have been\n'%.*s'\n",
-                      PRSTR(problem->message), PRSTR(problem->canonical_request),
-                      PRSTR(problem->string_to_sign));
+    return str_format(
+        request->call.arena,
+        "%.*s\n\nThe Canonical String for this request should have been\n'%.*s'\n\nThe "
+        "String-to-Sign should have been\n'%.*s'\n",
+        PRSTR(problem->message), PRSTR(problem->canonical_request), PRSTR(problem->string_to_sign));
 }
 
 RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *problem)
@@ -86,9 +86,10 @@ static RESULT authenticate_unsigned(struct request *request)
     case SIGV4_A:
         if (request_is_s3(request))
             request->code = STR("InvalidRequest");
-        return request_fail(request, WIRE_INCOMPLETE_SIGNATURE,
-                            STR("The authorization mechanism you have provided is not supported. Please "
-                                "use AWS4-HMAC-SHA256."));
+        return request_fail(
+            request, WIRE_INCOMPLETE_SIGNATURE,
+            STR("The authorization mechanism you have provided is not supported. Please "
+                "use AWS4-HMAC-SHA256."));
     case SIGV4_NONE:
     case SIGV4_BEARER:
     case SIGV4_HEADER:
@@ -120,8 +121,8 @@ static RESULT authenticate_unknown_key(struct request *request)
                         STR("The security token included in the request is invalid."));
 }
 
-/* Temporary credentials come with their token, long-term ones with none ("Using temporary credentials with AWS
- * resources", IAM User Guide). */
+/* Temporary credentials come with their token, long-term ones with none ("Using temporary
+ * credentials with AWS resources", IAM User Guide). */
 static RESULT authenticate_token(struct request *request, const struct credentials *credentials)
 {
     bool s3 = request_is_s3(request);
@@ -140,6 +141,11 @@ static RESULT authenticate_token(struct request *request, const struct credentia
                             s3 ? STR("The provided token has expired.")
                                : STR("The security token included in the request is expired"));
     return RESULT_OK;
+}
+
+const uint8_t *request_signing_key(const struct request *request)
+{
+    return request->verified ? request->signing_key : NULL;
 }
 
 static RESULT authenticate_find(struct request *request, struct credentials *out, bool *found)
@@ -170,6 +176,7 @@ RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
             .now_ms = clock_now(call->cloud->clock),
             .s3 = request_is_s3(request),
             .secret = credentials.secret,
+            .service = request->routed ? request->route.model->signing_name : (struct str){0},
         };
         struct sigv4_problem problem = {0};
         enum result result =
@@ -178,9 +185,11 @@ RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
         if (result == RESULT_ERROR)
             return authenticate_refuse(request, &problem);
         TRY(result);
+        request->verified = true;
     }
     call->principal = credentials.principal;
     call->account = credentials.principal.account;
-    call->region = arn_is_region(signature->region) ? signature->region : call->cloud->default_region;
+    call->region =
+        arn_is_region(signature->region) ? signature->region : call->cloud->default_region;
     return RESULT_OK;
 }

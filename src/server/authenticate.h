@@ -7,7 +7,8 @@
 /* Reads request->signature from the headers or the query string. */
 RESULT authenticate_parse(struct request *request);
 
-/* Fills call->principal, account and region. body_sha256: of the whole body, or NULL when it streams. */
+/* Fills call->principal, account and region. body_sha256: of the whole body, or NULL when it
+ * streams. */
 RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256);
 
 /* Turns a problem of the signature into the service's error. */

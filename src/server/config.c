@@ -10,7 +10,7 @@
 
 /* One setting's text on its way in, with where it stood. */
 struct setting {
-    struct str name;  /* as in the file: "log-level" */
+    struct str name; /* as in the file: "log-level" */
     struct str value;
     struct str source; /* "--listen", "KUMONIWA_LISTEN", "/path/config:3" */
 };
@@ -21,7 +21,8 @@ struct loader {
     struct str *message;
 };
 
-static RESULT config_refuse(struct loader *loader, const struct setting *setting, const char *allowed)
+static RESULT config_refuse(struct loader *loader, const struct setting *setting,
+                            const char *allowed)
 {
     *loader->message = str_format(loader->arena, "%.*s: \"%.*s\" is not %s", PRSTR(setting->source),
                                   PRSTR(setting->value), allowed);
@@ -33,7 +34,8 @@ static RESULT config_listen(struct loader *loader, const struct setting *setting
     struct str text = setting->value;
     size_t colon = str_find_last_char(text, ':');
     uint64_t port;
-    if (colon == SIZE_MAX || !str_to_u64(str_slice(text, colon + 1, text.len), &port) || port > 65535)
+    if (colon == SIZE_MAX || !str_to_u64(str_slice(text, colon + 1, text.len), &port) ||
+        port > 65535)
         return config_refuse(loader, setting, "ADDRESS:PORT, such as 127.0.0.1:4566");
     struct str address = str_slice(text, 0, colon);
     if (str_starts_with(address, STR("[")) && str_ends_with(address, STR("]")))
@@ -154,13 +156,15 @@ static RESULT config_set(struct loader *loader, const struct setting *setting)
         config->endpoint = setting->value;
         return RESULT_OK;
     }
-    *loader->message =
-        str_format(loader->arena, "%.*s: there is no such setting; `kumoniwa serve --help` lists them",
-                   PRSTR(setting->source));
+    *loader->message = str_format(
+        loader->arena, "%.*s: there is no such setting; `kumoniwa serve --help` lists them",
+        PRSTR(setting->source));
     return RESULT_ERROR;
 }
 
-/* --- the file ----------------------------------------------------------------------------------------------- */
+/* --- the file
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static RESULT config_read(struct loader *loader, struct str path, bool must_exist, struct str *text)
 {
@@ -200,8 +204,8 @@ static RESULT config_file(struct loader *loader, struct str path, bool must_exis
             .source = str_format(loader->arena, "%.*s:%d", PRSTR(path), number),
         };
         if (!str_cut(line, '=', &name, &value)) {
-            *loader->message = str_format(loader->arena, "%.*s: expected \"key = value\"",
-                                          PRSTR(setting.source));
+            *loader->message =
+                str_format(loader->arena, "%.*s: expected \"key = value\"", PRSTR(setting.source));
             return RESULT_ERROR;
         }
         setting.name = str_trim(name);
@@ -211,18 +215,19 @@ static RESULT config_file(struct loader *loader, struct str path, bool must_exis
     return RESULT_OK;
 }
 
-/* --- the environment and flags ------------------------------------------------------------------------------ */
+/* --- the environment and flags
+ * ------------------------------------------------------------------------------ */
 
 static RESULT config_environment(struct loader *loader)
 {
     static const struct {
         const char *variable, *name;
     } variables[] = {
-        {"KUMONIWA_LISTEN", "listen"},         {"KUMONIWA_DATA", "data"},
-        {"KUMONIWA_EPHEMERAL", "ephemeral"},   {"KUMONIWA_DURABILITY", "durability"},
-        {"AWS_DEFAULT_REGION", "region"},      {"KUMONIWA_AUTH", "auth"},
-        {"KUMONIWA_THREADS", "threads"},       {"KUMONIWA_TLS", "tls"},
-        {"KUMONIWA_ENDPOINT", "endpoint"},     {"KUMONIWA_LOG", "log-level"},
+        {"KUMONIWA_LISTEN", "listen"},       {"KUMONIWA_DATA", "data"},
+        {"KUMONIWA_EPHEMERAL", "ephemeral"}, {"KUMONIWA_DURABILITY", "durability"},
+        {"AWS_DEFAULT_REGION", "region"},    {"KUMONIWA_AUTH", "auth"},
+        {"KUMONIWA_THREADS", "threads"},     {"KUMONIWA_TLS", "tls"},
+        {"KUMONIWA_ENDPOINT", "endpoint"},   {"KUMONIWA_LOG", "log-level"},
         {"KUMONIWA_INIT", "init"},
     };
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
@@ -245,12 +250,14 @@ static RESULT config_flag(struct loader *loader, int argc, char *const *argv, in
     struct str argument = str_from_c(argv[*i]);
     struct setting setting = {0};
     if (!str_starts_with(argument, STR("--")) || argument.len == 2) {
-        *loader->message = str_format(loader->arena, "\"%.*s\" is not a flag; `kumoniwa serve --help` "
-                                                     "lists them",
+        *loader->message = str_format(loader->arena,
+                                      "\"%.*s\" is not a flag; `kumoniwa serve --help` "
+                                      "lists them",
                                       PRSTR(argument));
         return RESULT_ERROR;
     }
-    bool has_value = str_cut(str_slice(argument, 2, argument.len), '=', &setting.name, &setting.value);
+    bool has_value =
+        str_cut(str_slice(argument, 2, argument.len), '=', &setting.name, &setting.value);
     setting.source = str_format(loader->arena, "--%.*s", PRSTR(setting.name));
     bool is_switch = str_eq(setting.name, STR("ephemeral")) || str_eq(setting.name, STR("tls")) ||
                      str_eq(setting.name, STR("quiet"));

@@ -1,9 +1,11 @@
-/* How the program is to run: defaults, then the configuration file, then the environment, then flags; later ones win.
+/* How the program is to run: defaults, then the configuration file, then the environment, then
+ * flags; later ones win.
  *
  *   flag            environment            file             default
  *   --listen        KUMONIWA_LISTEN        listen           127.0.0.1:4566
  *   --data          KUMONIWA_DATA          data             $XDG_DATA_HOME/kumoniwa
- *   --ephemeral     KUMONIWA_EPHEMERAL     ephemeral        no (a private directory, removed at the end)
+ *   --ephemeral     KUMONIWA_EPHEMERAL     ephemeral        no (a private directory, removed at the
+ * end)
  *   --durability    KUMONIWA_DURABILITY    durability       process
  *   --region        AWS_DEFAULT_REGION     region           us-east-1
  *   --auth          KUMONIWA_AUTH          auth             open | strict
@@ -12,7 +14,8 @@
  *   --endpoint      KUMONIWA_ENDPOINT      endpoint         http(s)://localhost:PORT
  *   --log-level     KUMONIWA_LOG           log-level        info
  *   --init          KUMONIWA_INIT          init             /etc/localstack/init
- *   --config        KUMONIWA_CONFIG        -                $XDG_CONFIG_HOME/kumoniwa/config when it is there
+ *   --config        KUMONIWA_CONFIG        -                $XDG_CONFIG_HOME/kumoniwa/config when
+ * it is there
  *
  * The file holds "key = value" lines and '#' comments. */
 #ifndef KUMONIWA_SERVER_CONFIG_H
@@ -41,8 +44,8 @@ struct config {
     int ready_fd; /* the port (two bytes) is written here once it answers; 0: nowhere */
 };
 
-/* Flags of argv, without the program's and the command's names. RESULT_ERROR: *message says what is wrong with
- * which setting, where it came from and what is allowed. */
+/* Flags of argv, without the program's and the command's names. RESULT_ERROR: *message says what is
+ * wrong with which setting, where it came from and what is allowed. */
 RESULT config_load(struct arena *arena, int argc, char *const *argv, struct config *out,
                    struct str *message);
 

@@ -24,7 +24,8 @@ static int init_wanted(const struct dirent *entry)
 }
 
 /* A client's environment over our own, so that `aws` and the SDKs find this cloud. */
-static char **init_environment(struct arena *arena, const struct config *config, struct str endpoint)
+static char **init_environment(struct arena *arena, const struct config *config,
+                               struct str endpoint)
 {
     size_t have = 0;
     while (environ[have] != NULL)
@@ -81,7 +82,8 @@ static bool init_script_run(struct arena *arena, const char *path, char **enviro
         continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
-    log_line(LOG_ERROR, "init hook %s ended with %s %d", path, WIFEXITED(status) ? "code" : "signal",
+    log_line(LOG_ERROR, "init hook %s ended with %s %d", path,
+             WIFEXITED(status) ? "code" : "signal",
              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     return false;
 }
@@ -90,8 +92,8 @@ void init_hooks_run(struct init_hooks *hooks, const struct config *config, struc
                     enum init_stage stage)
 {
     struct arena *scratch = arena_new_child(hooks->arena);
-    struct str folder = str_format(scratch, "%.*s/%s", PRSTR(config->init_directory),
-                                   init_stages[stage].folder);
+    struct str folder =
+        str_format(scratch, "%.*s/%s", PRSTR(config->init_directory), init_stages[stage].folder);
     struct dirent **entries;
     int count = scandir(str_to_c(scratch, folder), &entries, init_wanted, alphasort);
     char **environment = count > 0 ? init_environment(scratch, config, endpoint) : NULL;
@@ -124,7 +126,8 @@ void init_hooks_write(const struct init_hooks *hooks, struct buf *out)
     buf_append_c(out, "}, \"scripts\": [");
     for (size_t i = 0; i < hooks->count; i++)
         buf_append_format(out, "%s{\"stage\": \"%s\", \"name\": \"%.*s\", \"state\": \"%s\"}",
-                          i == 0 ? "" : ", ", hooks->scripts[i].stage, PRSTR(hooks->scripts[i].name),
+                          i == 0 ? "" : ", ", hooks->scripts[i].stage,
+                          PRSTR(hooks->scripts[i].name),
                           hooks->scripts[i].successful ? "SUCCESSFUL" : "ERROR");
     buf_append_c(out, "]}");
 }

@@ -1,6 +1,6 @@
-/* LocalStack's init hooks: executables and *.sh files in DIR/{boot,start,ready,shutdown}.d, run in the order of their
- * names with the environment of a client ("Initialization Hooks", LocalStack documentation). A script that fails
- * is logged and remembered; the others run all the same. */
+/* LocalStack's init hooks: executables and *.sh files in DIR/{boot,start,ready,shutdown}.d, run in
+ * the order of their names with the environment of a client ("Initialization Hooks", LocalStack
+ * documentation). A script that fails is logged and remembered; the others run all the same. */
 #ifndef KUMONIWA_SERVER_INIT_HOOKS_H
 #define KUMONIWA_SERVER_INIT_HOOKS_H
 
@@ -22,10 +22,12 @@ struct init_hooks {
 
 enum init_stage { INIT_BOOT, INIT_START, INIT_READY, INIT_SHUTDOWN, INIT_STAGES };
 
-/* Runs the scripts of one stage and waits for them. endpoint absent: the server does not answer yet. */
+/* Runs the scripts of one stage and waits for them. endpoint absent: the server does not answer
+ * yet. */
 void init_hooks_run(struct init_hooks *hooks, const struct config *config, struct str endpoint,
                     enum init_stage stage);
-/* {"completed": {"BOOT": true, ...}, "scripts": [{"stage", "name", "state"}]}, as /_localstack/init answers. */
+/* {"completed": {"BOOT": true, ...}, "scripts": [{"stage", "name", "state"}]}, as /_localstack/init
+ * answers. */
 void init_hooks_write(const struct init_hooks *hooks, struct buf *out);
 
 #endif

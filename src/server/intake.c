@@ -7,7 +7,7 @@
 struct intake {
     struct blob_writer *writer; /* NULL once published or discarded */
     struct blob_store *blobs;
-    struct chunked *chunked;    /* NULL: plain bytes */
+    struct chunked *chunked; /* NULL: plain bytes */
     struct digest sha256;
     bool check_sha256;
     uint64_t size;
@@ -27,7 +27,8 @@ RESULT intake_begin(struct request *request)
     intake->blobs = call->cloud->blobs;
     struct str hash = request->signature.payload_hash;
     if (chunked_is(hash)) {
-        intake->chunked = chunked_new(call->arena, &request->signature, request->signing_key);
+        intake->chunked =
+            chunked_new(call->arena, &request->signature, request_signing_key(request));
     } else if (intake_hash_is_hex(hash)) {
         intake->check_sha256 = true;
         digest_begin(&intake->sha256, DIGEST_SHA256);

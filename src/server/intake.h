@@ -1,5 +1,5 @@
-/* A request body that streams to disk: aws-chunked framing is taken off and checked, the digest taken, the bytes written to
- * a blob that is published when everything about them was true. */
+/* A request body that streams to disk: aws-chunked framing is taken off and checked, the digest
+ * taken, the bytes written to a blob that is published when everything about them was true. */
 #ifndef KUMONIWA_SERVER_INTAKE_H
 #define KUMONIWA_SERVER_INTAKE_H
 
@@ -8,10 +8,11 @@
 /* After the signature over the head was verified. */
 RESULT intake_begin(struct request *request);
 RESULT intake_take(struct request *request, struct str piece);
-/* Publishes the blob into call->payload. The trailers of an aws-chunked body join request->wire.headers. */
+/* Publishes the blob into call->payload. The trailers of an aws-chunked body join
+ * request->wire.headers. */
 RESULT intake_end(struct request *request);
-/* Throws away what was written, when the request fails or is over; harmless afterwards and before. A blob that the
- * operation's transaction made its own (`kept`) stays. */
+/* Throws away what was written, when the request fails or is over; harmless afterwards and before.
+ * A blob that the operation's transaction made its own (`kept`) stays. */
 void intake_release(struct request *request, bool kept);
 
 #endif

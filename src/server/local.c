@@ -1,5 +1,6 @@
-/* Paths that are not AWS's. LocalStack's, so that what was written for it finds what it asks ("Internal endpoints",
- * LocalStack documentation): health, info, init, state/reset. Kumoniwa's own, for the command line:
+/* Paths that are not AWS's. LocalStack's, so that what was written for it finds what it asks
+ * ("Internal endpoints", LocalStack documentation): health, info, init, state/reset. Kumoniwa's
+ * own, for the command line:
  *
  *   GET  /_kumoniwa/status                  GET    /_kumoniwa/metrics (Prometheus)
  *   GET  /_kumoniwa/services                GET    /_kumoniwa/logs?limit=N&request_id=ID
@@ -32,8 +33,8 @@ struct local {
 
 bool local_claims(struct str path)
 {
-    return str_starts_with(path, STR("/_localstack/")) || str_starts_with(path, STR("/_kumoniwa/")) ||
-           str_starts_with(path, STR("/_aws/"));
+    return str_starts_with(path, STR("/_localstack/")) ||
+           str_starts_with(path, STR("/_kumoniwa/")) || str_starts_with(path, STR("/_aws/"));
 }
 
 /* A parameter of the query string, decoded; absent when it is not there. */
@@ -73,7 +74,8 @@ static void local_result(struct local *local, enum result result)
         local_error(local, 500, STR("a fault inside; the server's log says more"));
 }
 
-/* --- LocalStack's ------------------------------------------------------------------------------------------- */
+/* --- LocalStack's
+ * ------------------------------------------------------------------------------------------- */
 
 static void local_health(struct local *local)
 {
@@ -81,7 +83,7 @@ static void local_health(struct local *local)
     for (size_t i = 0; server_services[i] != NULL; i++) {
         const struct wire_model *model = server_services[i]->model;
         buf_append_format(&local->out, "%s\"%.*s\": \"running\"", i == 0 ? "" : ", ",
-                          PRSTR(wire_string(model, model->name)));
+                          PRSTR(model->name));
     }
     buf_append_format(&local->out, "}, \"edition\": \"kumoniwa\", \"version\": \"%s\"}",
                       KUMONIWA_VERSION);
@@ -90,10 +92,11 @@ static void local_health(struct local *local)
 static void local_info(struct local *local)
 {
     int64_t up = clock_now(local->server->cloud->clock) - local->server->started_ms;
-    buf_append_format(&local->out,
-                      "{\"version\": \"%s\", \"edition\": \"kumoniwa\", \"is_license_activated\": true, "
-                      "\"session_id\": \"%lld\", \"uptime\": %lld}",
-                      KUMONIWA_VERSION, (long long)local->server->started_ms, (long long)up / 1000);
+    buf_append_format(
+        &local->out,
+        "{\"version\": \"%s\", \"edition\": \"kumoniwa\", \"is_license_activated\": true, "
+        "\"session_id\": \"%lld\", \"uptime\": %lld}",
+        KUMONIWA_VERSION, (long long)local->server->started_ms, (long long)up / 1000);
 }
 
 static void local_init(struct local *local)
@@ -106,7 +109,8 @@ static void local_reset(struct local *local)
     local_result(local, cloud_reset(local->server->cloud));
 }
 
-/* --- Kumoniwa's --------------------------------------------------------------------------------------------- */
+/* --- Kumoniwa's
+ * --------------------------------------------------------------------------------------------- */
 
 static uint64_t local_resident_bytes(void)
 {
@@ -138,14 +142,14 @@ static void local_status(struct local *local)
     buf_append_format(&local->out, "\"clock_offset_ms\": %lld, ",
                       (long long)clock_offset_ms(cloud->clock));
     local_quoted(local, "data", server->data);
-    buf_append_format(
-        &local->out,
-        ", \"data_bytes\": %llu, \"disk_free_bytes\": %llu, \"records\": %llu, \"memory_bytes\": %llu, "
-        "\"requests\": %llu, \"connections\": %u, \"parked\": %zu}",
-        (unsigned long long)usage.used, (unsigned long long)usage.free_on_disk,
-        (unsigned long long)usage.entries, (unsigned long long)local_resident_bytes(),
-        (unsigned long long)metrics_total(cloud->metrics), http_server_connections(server->http),
-        park_count(cloud->parks));
+    buf_append_format(&local->out,
+                      ", \"data_bytes\": %llu, \"disk_free_bytes\": %llu, \"records\": %llu, "
+                      "\"memory_bytes\": %llu, "
+                      "\"requests\": %llu, \"connections\": %u, \"parked\": %zu}",
+                      (unsigned long long)usage.used, (unsigned long long)usage.free_on_disk,
+                      (unsigned long long)usage.entries, (unsigned long long)local_resident_bytes(),
+                      (unsigned long long)metrics_total(cloud->metrics),
+                      http_server_connections(server->http), park_count(cloud->parks));
 }
 
 static void local_services(struct local *local)
@@ -154,9 +158,9 @@ static void local_services(struct local *local)
     for (size_t i = 0; i < wire_model_count; i++) {
         const struct wire_model *model = wire_models[i];
         buf_append_c(&local->out, i == 0 ? "{" : ", {");
-        local_quoted(local, "name", wire_string(model, model->name));
+        local_quoted(local, "name", model->name);
         buf_append_c(&local->out, ", ");
-        local_quoted(local, "title", wire_string(model, model->title));
+        local_quoted(local, "title", model->title);
         buf_append_c(&local->out, ", \"operations\": [");
         for (uint32_t o = 0; o < model->operation_count; o++) {
             buf_append_c(&local->out, o == 0 ? "{" : ", {");
@@ -182,7 +186,8 @@ static void local_log_entry(struct local *local, const struct audit_entry *entry
     time_format_iso8601(&time, entry->time_ms);
     buf_append_c(&local->out, "{");
     local_quoted(local, "time", buf_str(&time));
-    buf_append_format(&local->out, ", \"status\": %u, \"micros\": %u, ", entry->status, entry->micros);
+    buf_append_format(&local->out, ", \"status\": %u, \"micros\": %u, ", entry->status,
+                      entry->micros);
     const struct {
         const char *name;
         struct str value;
@@ -210,9 +215,9 @@ static void local_logs(struct local *local)
     }
     struct audit_entry *entries;
     size_t count;
-    enum result result = audit_read(local->server->cloud->audit, local->arena,
-                                    local_parameter(local, STR("request_id")), (size_t)limit, &entries,
-                                    &count);
+    enum result result =
+        audit_read(local->server->cloud->audit, local->arena,
+                   local_parameter(local, STR("request_id")), (size_t)limit, &entries, &count);
     local_result(local, result);
     if (result != RESULT_OK)
         return;
@@ -232,7 +237,8 @@ static void local_clock(struct local *local)
         uint64_t ms;
         struct str text = local_parameter(local, STR("advance_ms"));
         if (!str_to_u64(text, &ms) || ms > (uint64_t)100 * 366 * 86400 * 1000) {
-            local_error(local, 400, STR("advance_ms must be a number of milliseconds, at most a century"));
+            local_error(local, 400,
+                        STR("advance_ms must be a number of milliseconds, at most a century"));
             return;
         }
         enum result result = cloud_advance_clock(cloud, (int64_t)ms);
@@ -261,7 +267,8 @@ static RESULT local_credentials_change(struct local *local, struct kv_txn *txn, 
     if (str_is_absent(account))
         account = STR("000000000000");
     struct credentials made;
-    TRY(credentials_issue(cloud, txn, local->arena, account, local_parameter(local, STR("user")), &made));
+    TRY(credentials_issue(cloud, txn, local->arena, account, local_parameter(local, STR("user")),
+                          &made));
     buf_append_c(&local->out, "{");
     local_quoted(local, "AccessKeyId", made.principal.access_key);
     buf_append_c(&local->out, ", ");
@@ -296,10 +303,12 @@ static void local_credentials(struct local *local)
     local_result(local, result);
 }
 
-/* --- choosing ----------------------------------------------------------------------------------------------- */
+/* --- choosing
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* What browsers send along with a request to somebody's own machine from somewhere else's page. Changing anything from
- * there is refused: these paths know no signatures. */
+/* What browsers send along with a request to somebody's own machine from somewhere else's page.
+ * Changing anything from there is refused: these paths know no signatures. */
 static bool local_is_foreign_page(const struct http_exchange *exchange)
 {
     struct str origin = http_field_get(exchange, STR("origin"));

@@ -1,4 +1,5 @@
-/* One AWS request on its way through the server: what src/server/exchange.c keeps between the HTTP layer's calls. */
+/* One AWS request on its way through the server: what src/server/exchange.c keeps between the HTTP
+ * layer's calls. */
 #ifndef KUMONIWA_SERVER_REQUEST_H
 #define KUMONIWA_SERVER_REQUEST_H
 
@@ -18,6 +19,7 @@ struct request {
     bool routed;
     struct sigv4 signature;
     uint8_t signing_key[SHA256_SIZE];
+    bool verified; /* signing_key is set: the key is one that we issued */
     const void *in;
     struct wire_response response;
     struct arena *run_arena; /* of one run of the handler; its reply is in it */
@@ -36,6 +38,9 @@ struct request {
     const struct wire_header *extra; /* S3: further elements of the error */
     size_t extra_count;
 };
+
+/* What the chunks of its body are signed with; NULL when nobody here knows. */
+const uint8_t *request_signing_key(const struct request *request);
 
 /* Records the error that answers this request; yields RESULT_ERROR. */
 RESULT request_fail(struct request *request, enum wire_common_error error, struct str message);

@@ -30,7 +30,8 @@ static int server_complain(struct life *life)
     return 1;
 }
 
-/* --- directories -------------------------------------------------------------------------------------------- */
+/* --- directories
+ * -------------------------------------------------------------------------------------------- */
 
 static RESULT server_make_directory(struct life *life, struct str path)
 {
@@ -42,10 +43,11 @@ static RESULT server_make_directory(struct life *life, struct str path)
         char kept = *slash;
         *slash = '\0';
         if (mkdir(name, 0700) != 0 && errno != EEXIST) {
-            life->message = str_format(life->arena,
-                                       "cannot make the data directory %s: %s. Choose another one with "
-                                       "--data DIR, or use --ephemeral",
-                                       name, strerror(errno));
+            life->message =
+                str_format(life->arena,
+                           "cannot make the data directory %s: %s. Choose another one with "
+                           "--data DIR, or use --ephemeral",
+                           name, strerror(errno));
             return RESULT_ERROR;
         }
         *slash = kept;
@@ -65,8 +67,8 @@ static RESULT server_choose_data(struct life *life, const struct config *config)
     char *name = arena_alloc(life->arena, pattern.len + 1);
     memcpy(name, pattern.ptr, pattern.len);
     if (mkdtemp(name) == NULL) {
-        life->message = str_format(life->arena, "cannot make a directory like %.*s: %s", PRSTR(pattern),
-                                   strerror(errno));
+        life->message = str_format(life->arena, "cannot make a directory like %.*s: %s",
+                                   PRSTR(pattern), strerror(errno));
         return RESULT_ERROR;
     }
     life->server.data = str_from_c(name);
@@ -81,7 +83,9 @@ static int server_remove_one(const char *path, const struct stat *info, int kind
     return remove(path);
 }
 
-/* --- starting ----------------------------------------------------------------------------------------------- */
+/* --- starting
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static RESULT server_open_cloud(struct life *life, const struct config *config)
 {
@@ -113,9 +117,11 @@ static RESULT server_load_tls(struct life *life, struct http_config *http)
     http->tls_certificate = ca.certificate;
     http->tls_key = ca.key;
     fprintf(stderr,
-            "%s trust it with: export AWS_CA_BUNDLE=%.*s (AWS CLI and SDKs), curl --cacert, or copy it to "
+            "%s trust it with: export AWS_CA_BUNDLE=%.*s (AWS CLI and SDKs), curl --cacert, or "
+            "copy it to "
             "/usr/local/share/ca-certificates/kumoniwa.crt and run update-ca-certificates\n",
-            ca.created ? "A local certificate authority was made;" : "The local certificate authority:",
+            ca.created ? "A local certificate authority was made;"
+                       : "The local certificate authority:",
             PRSTR(ca.ca_path));
     return RESULT_OK;
 }
@@ -175,8 +181,8 @@ static RESULT server_start(struct life *life, const struct config *config)
     TRY(server_listen(life, config));
     unsigned port = http_server_port(life->server.http);
     if (config->port == 0 && str_is_absent(config->endpoint))
-        life->server.cloud->endpoint = str_format(
-            life->arena, "%s://localhost:%u", config->tls ? "https" : "http", port);
+        life->server.cloud->endpoint =
+            str_format(life->arena, "%s://localhost:%u", config->tls ? "https" : "http", port);
     TRY(cloud_start(life->server.cloud));
     server_greet(&life->server);
     init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_START);
@@ -197,7 +203,8 @@ static void server_stop(struct life *life, const struct config *config)
     if (life->directory != NULL)
         directory_close(life->directory);
     if (config->ephemeral && !str_is_absent(server->data))
-        (void)nftw(str_to_c(life->arena, server->data), server_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(str_to_c(life->arena, server->data), server_remove_one, 16,
+                   FTW_DEPTH | FTW_PHYS);
 }
 
 int server_run(const struct config *config)

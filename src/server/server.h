@@ -16,8 +16,8 @@ struct server {
     struct init_hooks init;
 };
 
-/* Serves until SIGTERM or SIGINT; the process's exit code. Everything that goes wrong at the start is told on standard
- * error, with the way out. */
+/* Serves until SIGTERM or SIGINT; the process's exit code. Everything that goes wrong at the start
+ * is told on standard error, with the way out. */
 int server_run(const struct config *config);
 
 /* The hooks of the services that are built in, NULL-terminated (services.c). */

@@ -1,7 +1,8 @@
-/* Bodies too large for the store, as files beside it: written aside, then published under an id, atomically. A
- * blob is alive while a record names it: the record is written in the same transaction that calls blob_retain(), and
- * blob_release() in a transaction forgets it. A crash between the file and the transaction leaves an
- * orphan, which blob_sweep() finds at the next start: a file without its entry in the store's blob table.
+/* Bodies too large for the store, as files beside it: written aside, then published under an id,
+ * atomically. A blob is alive while a record names it: the record is written in the same
+ * transaction that calls blob_retain(), and blob_release() in a transaction forgets it. A crash
+ * between the file and the transaction leaves an orphan, which blob_sweep() finds at the next
+ * start: a file without its entry in the store's blob table.
  *
  * Layout: DIR/tmp/N while written, DIR/xx/ID when published (xx: two hex digits of the id). */
 #ifndef KUMONIWA_STORE_BLOB_H
@@ -17,29 +18,34 @@ struct blob_id {
     uint8_t bytes[16];
 };
 
-RESULT blob_store_open(struct str directory, enum kv_durability durability, struct blob_store **out);
+RESULT blob_store_open(struct str directory, enum kv_durability durability,
+                       struct blob_store **out);
 void blob_store_close(struct blob_store *store);
 
 /* Writing. RESULT_FULL: the disk is full; discard. */
 RESULT blob_create(struct blob_store *store, struct blob_writer **out);
 RESULT blob_append(struct blob_writer *writer, struct str bytes);
-/* Ends the writing; the file is in place but not yet alive. Frees the writer, whatever the result. */
+/* Ends the writing; the file is in place but not yet alive. Frees the writer, whatever the result.
+ */
 RESULT blob_publish(struct blob_writer *writer, struct blob_id *id, uint64_t *size);
 void blob_discard(struct blob_writer *writer);
 
 /* In the transaction that makes the record: the blob lives from its commit on. */
 RESULT blob_retain(struct blob_store *store, struct kv_txn *txn, const struct blob_id *id);
-/* In the transaction that drops the record; the file goes once the commit is through, when blob_collect() runs. */
+/* In the transaction that drops the record; the file goes once the commit is through, when
+ * blob_collect() runs. */
 RESULT blob_release(struct blob_store *store, struct kv_txn *txn, const struct blob_id *id);
-/* Removes up to limit files that were released, and their entries. Called by the clean-up job. A file stays for some
- * seconds after its release: a reader that began before it may be about to open it. */
+/* Removes up to limit files that were released, and their entries. Called by the clean-up job. A
+ * file stays for some seconds after its release: a reader that began before it may be about to open
+ * it. */
 RESULT blob_collect(struct blob_store *store, struct kv *kv, size_t limit, size_t *removed);
 /* Tests: how long that is. Default 5000. */
 void blob_store_set_grace(struct blob_store *store, int64_t ms);
 /* A published blob whose transaction failed: removes the file. */
 void blob_drop(struct blob_store *store, const struct blob_id *id);
 
-/* A descriptor for reading (the caller closes it): an open blob stays readable after its release. */
+/* A descriptor for reading (the caller closes it): an open blob stays readable after its release.
+ */
 RESULT blob_open(struct blob_store *store, const struct blob_id *id, int *fd);
 
 /* At start, before serving: removes tmp files and every file that the store does not know. */

@@ -40,7 +40,7 @@ static RESULT failed(const char *what, int code)
 {
     if (code == ENOSPC || code == EDQUOT)
         return RESULT_FULL;
-    return FAULT("blobs: %s: %s", what, strerror(code));
+    return FAULT("blobs: %s: %s", what, strerrordesc_np(code));
 }
 
 static void tmp_name(char name[24], uint64_t number)

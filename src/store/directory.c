@@ -29,7 +29,9 @@ static struct str read_small(struct arena *arena, int directory, const char *nam
         return (struct str){0};
     ssize_t n = read(fd, bytes, sizeof(bytes));
     close(fd);
-    return n < 0 ? (struct str){0} : str_trim(str_copy(arena, str_make(bytes, (size_t)n)));
+    if (n < 0)
+        return (struct str){0};
+    return str_trim(str_copy(arena, str_make(bytes, (size_t)n)));
 }
 
 /* A small file, whole or not at all. */
@@ -73,14 +75,14 @@ static RESULT open_path(struct arena *arena, struct str path, int *fd, struct st
                           str_format(arena,
                                      "Cannot make the data directory %s: %s. Make it writable for "
                                      "user id %u, or give another directory.",
-                                     c_path, strerror(code), (unsigned)geteuid()));
+                                     c_path, strerrordesc_np(code), (unsigned)geteuid()));
         *fd = open(c_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     if (*fd < 0)
         return refuse(message, str_format(arena,
                                           "Cannot use the data directory %s: %s. Give another "
                                           "directory.",
-                                          c_path, strerror(errno)));
+                                          c_path, strerrordesc_np(errno)));
     return RESULT_OK;
 }
 
@@ -89,14 +91,15 @@ static RESULT take_lock(struct arena *arena, struct str path, struct directory *
 {
     directory->lock = openat(directory->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (directory->lock < 0)
-        return refuse(message, str_format(arena,
-                                          "The data directory %.*s is not writable: %s. Make it "
-                                          "writable for user id %u, or give another directory.",
-                                          PRSTR(path), strerror(errno), (unsigned)geteuid()));
+        return refuse(message,
+                      str_format(arena,
+                                 "The data directory %.*s is not writable: %s. Make it "
+                                 "writable for user id %u, or give another directory.",
+                                 PRSTR(path), strerrordesc_np(errno), (unsigned)geteuid()));
     if (flock(directory->lock, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK)
             return refuse(message, str_format(arena, "Cannot lock the data directory %.*s: %s.",
-                                              PRSTR(path), strerror(errno)));
+                                              PRSTR(path), strerrordesc_np(errno)));
         struct str pid = read_small(arena, directory->fd, "lock");
         return refuse(message,
                       str_format(arena,
@@ -110,7 +113,7 @@ static RESULT take_lock(struct arena *arena, struct str path, struct directory *
          pwrite(directory->lock, pid.ptr, pid.len, 0) != (ssize_t)pid.len) &&
         errno != ENOSPC && errno != EDQUOT)
         return refuse(message, str_format(arena, "The data directory %.*s is not writable: %s.",
-                                          PRSTR(path), strerror(errno)));
+                                          PRSTR(path), strerrordesc_np(errno)));
     return RESULT_OK;
 }
 
@@ -121,11 +124,11 @@ static RESULT check_format(struct arena *arena, struct str path, struct director
     if (text.ptr == NULL) {
         if (errno != ENOENT)
             return refuse(message, str_format(arena, "Cannot read %.*s/format: %s.", PRSTR(path),
-                                              strerror(errno)));
+                                              strerrordesc_np(errno)));
         struct str own = str_format(arena, "%d\n", DIRECTORY_FORMAT);
         if (!write_small(arena, directory->fd, "format", own))
             return refuse(message, str_format(arena, "The data directory %.*s is not writable: %s.",
-                                              PRSTR(path), strerror(errno)));
+                                              PRSTR(path), strerrordesc_np(errno)));
         return RESULT_OK;
     }
     uint64_t format;

@@ -1,5 +1,6 @@
-/* Order-preserving tuples, the store's keys. Each element is a type byte and an encoding whose memcmp order is the
- * value's order; a tuple that is a prefix of another sorts before it, element-wise.
+/* Order-preserving tuples, the store's keys. Each element is a type byte and an encoding whose
+ * memcmp order is the value's order; a tuple that is a prefix of another sorts before it,
+ * element-wise.
  *
  *   0x02 string/bytes   0x00 in it becomes 0x00 0xFF; ends with 0x00
  *   0x03 u64            1 length byte n (0-8), n big-endian bytes: small numbers are short
@@ -18,10 +19,10 @@
 
 struct key {
     uint16_t len;
-    bool overflow;       /* more than KV_KEY_MAX: key_bytes() is absent and kv_* refuse it */
-    bool large;          /* bytes are in `big` */
+    bool overflow; /* more than KV_KEY_MAX: key_bytes() is absent and kv_* refuse it */
+    bool large;    /* bytes are in `big` */
     char small[190];
-    char *big;           /* in the arena */
+    char *big; /* in the arena */
     struct arena *arena;
 };
 
@@ -31,7 +32,8 @@ void key_u64(struct key *key, uint64_t n);
 void key_i64(struct key *key, int64_t n);
 struct str key_bytes(const struct key *key);
 
-/* Reading back, element by element; false when the next element is not of that type (or none is left). */
+/* Reading back, element by element; false when the next element is not of that type (or none is
+ * left). */
 struct key_reader {
     struct str rest;
     struct arena *arena; /* for strings that hold escaped zeros */

@@ -169,10 +169,10 @@ static RESULT sync_directory(const char *directory)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return FAULT("opening %s: %s", directory, strerror(errno));
+        return FAULT("opening %s: %s", directory, strerrordesc_np(errno));
     int code = fsync(fd) == 0 ? 0 : errno;
     close(fd);
-    return code == 0 ? RESULT_OK : FAULT("fsync of %s: %s", directory, strerror(code));
+    return code == 0 ? RESULT_OK : FAULT("fsync of %s: %s", directory, strerrordesc_np(code));
 }
 
 static RESULT open_all(struct kv *kv, const char *directory, const char *path, uint64_t map_size)
@@ -356,8 +356,9 @@ bool kv_is_writing(const struct kv_txn *txn)
 
 RESULT kv_usage(struct kv *kv, struct kv_usage *out)
 {
-    struct kv_txn *txn;
+    struct kv_txn *txn = NULL;
     TRY(kv_begin(kv, false, &txn));
+    ASSERT(txn != NULL);
     struct kv_usage usage = {0};
     MDB_stat stat;
     uint64_t pages = 2; /* LMDB's two meta pages */
@@ -376,7 +377,7 @@ RESULT kv_usage(struct kv *kv, struct kv_usage *out)
     usage.used = pages * stat.ms_psize;
     struct statfs fs;
     if (fstatfs(kv->space.fd, &fs) != 0)
-        return FAULT("fstatfs: %s", strerror(errno));
+        return FAULT("fstatfs: %s", strerrordesc_np(errno));
     usage.free_on_disk = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
     *out = usage;
     return RESULT_OK;

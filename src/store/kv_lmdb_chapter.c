@@ -115,7 +115,7 @@ static int get_long(struct kv_txn *txn, struct str key, MDB_val *value)
 RESULT kv_get(struct kv_txn *txn, struct str key, struct str *value)
 {
     TRY(check_key(key));
-    MDB_val v;
+    MDB_val v = {0};
     int code = key.len < KV_SEGMENT ? raw_get(txn, KV_MAIN, key, &v) : get_long(txn, key, &v);
     if (code == MDB_NOTFOUND) {
         *value = (struct str){0};

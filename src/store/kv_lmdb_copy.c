@@ -26,7 +26,7 @@ static RESULT copy_into(struct kv *kv, int fd)
     if (!cloned)
         TRY(kv_result("copying the store", mdb_env_copyfd2(kv->env, fd, MDB_CP_COMPACT)));
     if (kv->durability == KV_POWER && fsync(fd) != 0)
-        return FAULT("fsync of a copy: %s", strerror(errno));
+        return FAULT("fsync of a copy: %s", strerrordesc_np(errno));
     return RESULT_OK;
 }
 
@@ -37,11 +37,11 @@ RESULT kv_copy(struct kv *kv, struct str directory)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     enum result result;
     if (fd < 0) {
-        result = FAULT("making %s: %s", path, strerror(errno));
+        result = FAULT("making %s: %s", path, strerrordesc_np(errno));
     } else {
         result = copy_into(kv, fd);
         if (close(fd) != 0 && result == RESULT_OK)
-            result = FAULT("closing %s: %s", path, strerror(errno));
+            result = FAULT("closing %s: %s", path, strerrordesc_np(errno));
         if (result != RESULT_OK)
             unlink(path);
     }

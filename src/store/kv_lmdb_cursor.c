@@ -341,7 +341,7 @@ static int move(struct kv_cursor *cursor, MDB_val *key, MDB_val *value)
 
 RESULT kv_next(struct kv_cursor *cursor, struct str *key, struct str *value)
 {
-    MDB_val k, v;
+    MDB_val k = {0}, v = {0};
     ASSERT(cursor->link != NULL);
     int code = cursor->where == AT_END ? MDB_NOTFOUND : move(cursor, &k, &v);
     if (code != 0 && code != MDB_NOTFOUND)

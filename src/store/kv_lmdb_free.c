@@ -32,6 +32,8 @@ static void add_pages(struct pages *pages, const char *bytes, size_t count)
 {
     if (count > PAGES_MAX - pages->len)
         count = PAGES_MAX - pages->len;
+    if (count == 0)
+        return;
     if (pages->len + count > pages->cap) {
         pages->cap = pages->len + count < 1024 ? 1024 : (pages->len + count) * 2;
         pages->numbers = heap_grow(pages->numbers, pages->cap * sizeof(size_t));

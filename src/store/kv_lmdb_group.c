@@ -129,7 +129,7 @@ RESULT kv_group_open(struct kv *kv)
     if (code != 0) {
         heap_free(group);
         kv->group = NULL;
-        return FAULT("pthread_create: %s", strerror(code));
+        return FAULT("pthread_create: %s", strerrordesc_np(code));
     }
     return RESULT_OK;
 }

@@ -52,6 +52,7 @@ struct kv_space {
     int fd;
     /* fallocate(2); tests put their own here. */
     int (*allocate)(int fd, int mode, off_t offset, off_t len);
+    bool mapped; /* pages are written through the map: they need blocks ahead, or it is SIGBUS */
     uint64_t page_size;
     uint64_t map_size;
     uint64_t size_before; /* of the file, when it was opened */

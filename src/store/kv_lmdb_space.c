@@ -64,6 +64,8 @@ static int allocate_blocks(struct kv_space *space, uint64_t from, uint64_t to)
         if (errno == EINTR)
             continue;
         /* Below `allocated` there is data: only what is beyond may be zeroed. */
+        if ((errno == EOPNOTSUPP || errno == ENOSYS) && !space->mapped)
+            return 0; /* the commit's write(2) will tell */
         if (errno == EOPNOTSUPP || errno == ENOSYS)
             return from < space->allocated
                        ? 0
@@ -94,7 +96,7 @@ static bool grow(struct kv_space *space, uint64_t needed)
         if (allocate_blocks(space, space->allocated, target) != 0) {
             if (space->refused_at == 0)
                 log_line(LOG_WARN, "store: no room to grow to %llu bytes: %s",
-                         (unsigned long long)needed, strerror(errno));
+                         (unsigned long long)needed, strerrordesc_np(errno));
             space->refused_at = now;
             return false;
         }
@@ -103,9 +105,9 @@ static bool grow(struct kv_space *space, uint64_t needed)
     space->allocated = target;
     struct stat stat;
     uint64_t size = target + SLACK < space->map_size ? target + SLACK : space->map_size;
-    if (fstat(space->fd, &stat) == 0 && (uint64_t)stat.st_size < size &&
+    if (space->mapped && fstat(space->fd, &stat) == 0 && (uint64_t)stat.st_size < size &&
         ftruncate(space->fd, (off_t)size) != 0)
-        log_line(LOG_DEBUG, "store: no hole behind the blocks: %s", strerror(errno));
+        log_line(LOG_DEBUG, "store: no hole behind the blocks: %s", strerrordesc_np(errno));
     return true;
 }
 
@@ -137,8 +139,12 @@ RESULT kv_space_open(struct kv *kv)
     if (code != 0)
         return kv_result("opening the store", code);
     if (fstat(space->fd, &stat) != 0 || fstatfs(space->fd, &fs) != 0)
-        return FAULT("looking at kv.mdb: %s", strerror(errno));
+        return FAULT("looking at kv.mdb: %s", strerrordesc_np(errno));
     space->allocate = fallocate;
+    space->mapped = kv->mapped_writes;
+    /* LMDB leaves the file open to programs that we start. */
+    if (fcntl(space->fd, F_SETFD, FD_CLOEXEC) != 0)
+        return FAULT("fcntl: %s", strerrordesc_np(errno));
     space->page_size = tree.ms_psize;
     space->shares_blocks = fs.f_type == XFS_SUPER_MAGIC;
     uint64_t used = (info.me_last_pgno + 1) * space->page_size;
@@ -146,12 +152,12 @@ RESULT kv_space_open(struct kv *kv)
     /* A copy made by other means may have holes where pages are zero. */
     if (allocate_blocks(space, 0, used) != 0)
         return errno == ENOSPC || errno == EDQUOT ? RESULT_FULL
-                                                  : FAULT("fallocate: %s", strerror(errno));
+                                                  : FAULT("fallocate: %s", strerrordesc_np(errno));
     /* LMDB has made the file as large as the map. It need not be, and programs that copy files
      * would take it for its size. */
     uint64_t size = used + SLACK < space->map_size ? used + SLACK : space->map_size;
-    if (kv->mapped_writes && ftruncate(space->fd, (off_t)size) != 0)
-        return FAULT("ftruncate: %s", strerror(errno));
+    if (space->mapped && ftruncate(space->fd, (off_t)size) != 0)
+        return FAULT("ftruncate: %s", strerrordesc_np(errno));
     keep_reserve(space, used);
     if (space->allocated < used + (DELETE_RESERVE - 32) * space->page_size &&
         !grow(space, used + DELETE_RESERVE * space->page_size)) {
@@ -171,7 +177,7 @@ void kv_space_close(struct kv *kv)
     /* The reserve stays: the disk may be full when the store is opened again. */
     uint64_t kept = (info.me_last_pgno + 1 + DELETE_RESERVE) * space->page_size;
     if (ftruncate(space->fd, (off_t)(kept < space->allocated ? kept : space->allocated)) != 0)
-        log_line(LOG_DEBUG, "store: blocks ahead are kept: %s", strerror(errno));
+        log_line(LOG_DEBUG, "store: blocks ahead are kept: %s", strerrordesc_np(errno));
 }
 
 RESULT kv_space_begin(struct kv *kv, MDB_txn *txn)
@@ -195,7 +201,7 @@ RESULT kv_space_begin(struct kv *kv, MDB_txn *txn)
     /* A block shared with a copy needs another one when it is written, which nobody allocates
      * ahead. */
     struct statfs fs;
-    space->tight = space->shares_blocks && kv->mapped_writes && fstatfs(space->fd, &fs) == 0 &&
+    space->tight = space->shares_blocks && space->mapped && fstatfs(space->fd, &fs) == 0 &&
                    (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < SHARED_MARGIN;
     return RESULT_OK;
 }

@@ -257,7 +257,7 @@ static RESULT encode_struct(struct encoder *encoder, const struct wire_shape *sh
         const struct wire_shape *member_shape = &model->shapes[member->shape];
         const void *value = record + member->offset;
         if (member_shape->type == WIRE_STRUCT) {
-            memcpy(&value, value, sizeof(value)); /* a pointer stands there */
+            value = *(void *const *)value;
             if (value == NULL)
                 continue;
         } else if (!is_present(member_shape, member, value)) {

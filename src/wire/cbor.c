@@ -33,10 +33,15 @@ static bool truncated(struct reader *r)
     return FAIL("Unexpected end of CBOR data");
 }
 
+static bool too_large(struct reader *r)
+{
+    return FAIL("The request's structure is too large for its size.");
+}
+
 static bool charge(struct reader *r, size_t bytes)
 {
     if (bytes > r->budget)
-        return FAIL("The request's structure is too large for its size.");
+        return too_large(r);
     r->budget -= bytes;
     return true;
 }
@@ -333,17 +338,9 @@ static bool read_big_number(struct reader *r, struct str *out)
 
 static void *grow(struct reader *r, struct wire_list *list, size_t *cap, size_t size)
 {
-    if (list->len == *cap) {
-        size_t more = *cap == 0 ? 4 : *cap * 2;
-        if (!charge(r, (more - *cap) * size))
-            return NULL;
-        list->items = list->items == NULL
-                          ? arena_alloc_raw(r->arena, more * size)
-                          : arena_grow(r->arena, list->items, *cap * size, more * size);
-        *cap = more;
-    }
-    void *place = (char *)list->items + list->len * size;
-    memset(place, 0, size);
+    void *place = wire_list_grow(r->arena, list, cap, size, &r->budget);
+    if (place == NULL)
+        (void)too_large(r);
     return place;
 }
 

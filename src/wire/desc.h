@@ -1,10 +1,11 @@
-/* Descriptors: AWS's service models as constant tables, one set per service, written by tools/generate.py into
- * build/gen/NAME.c and interpreted by everything in wire/ and by the store's record codec.
+/* Descriptors: AWS's service models as constant tables, one set per service, written by
+ * tools/generate.py into build/gen/NAME.c and interpreted by everything in wire/ and by the store's
+ * record codec.
  *
- * Tables hold indices, not pointers, so that they need no relocation and cost nothing at start. A string is
- * an index into the model's pool, where two bytes of length (little-endian) stand before the bytes and a NUL after
- * them; index 0 is "no string". Shapes, members, constraints and operations are indices into their tables.
- * Shape 0 is the empty structure. */
+ * Tables hold indices, not pointers, so that they need no relocation and cost nothing at start. A
+ * string is an index into the model's pool, where two bytes of length (little-endian) stand before
+ * the bytes and a NUL after them; index 0 is "no string". Shapes, members, constraints and
+ * operations are indices into their tables. Shape 0 is the empty structure. */
 #ifndef KUMONIWA_WIRE_DESC_H
 #define KUMONIWA_WIRE_DESC_H
 
@@ -44,7 +45,8 @@ enum wire_location {
     WIRE_IN_BODY,
     WIRE_IN_HEADER,
     WIRE_IN_HEADERS, /* a map; wire_name is the prefix */
-    WIRE_IN_QUERY,   /* a scalar, a list, or a map (querystring of a map: all that no other member takes) */
+    WIRE_IN_QUERY,   /* a scalar, a list, or a map (querystring of a map: all that no other member
+                        takes) */
     WIRE_IN_URI,
     WIRE_IN_STATUS, /* output: the HTTP status */
 };
@@ -67,31 +69,32 @@ enum wire_member_flag {
     WIRE_MEMBER_EVENT_PAYLOAD = 1 << 7,
     WIRE_MEMBER_EVENT_HEADER = 1 << 8,
     WIRE_MEMBER_GREEDY = 1 << 9, /* the label is {Name+} */
-    WIRE_MEMBER_PLAIN = 1 << 10, /* hand-declared records: int64_t, bool, double without `set`; 0 when missing */
+    WIRE_MEMBER_PLAIN =
+        1 << 10, /* hand-declared records: int64_t, bool, double without `set`; 0 when missing */
 };
 
 struct wire_member {
-    uint32_t name;       /* the key in JSON and CBOR bodies of whatever protocol, and in messages: the model's name
-                            (rest-json: of a body member the locationName where given) */
-    uint32_t wire_name;  /* XML, query, headers, labels: locationName where given, else the name, of a list's item
-                            "member"; rest-xml: of a structure that is the payload the root element, else the
-                            shape's name */
-    uint32_t query_name; /* ec2: queryName, else locationName with its first letter upper, else the name with its
-                            first letter upper; other protocols: as wire_name, but a flattened list without
-                            locationName takes its item's */
+    uint32_t name; /* the key in JSON and CBOR bodies of whatever protocol, and in messages: the
+                      model's name (rest-json: of a body member the locationName where given) */
+    uint32_t wire_name;  /* XML, query, headers, labels: locationName where given, else the name, of
+                            a list's item  "member"; rest-xml: of a structure that is the payload the
+                            root element, else the  shape's name */
+    uint32_t query_name; /* ec2: queryName, else locationName with its first letter upper, else the
+                            name with its first letter upper; other protocols: as wire_name, but a
+                            flattened list without locationName takes its item's */
     uint32_t namespace_uri;    /* xmlNamespace of the member or its shape; 0: none */
     uint32_t namespace_prefix; /* 0: default namespace */
-    uint32_t tag;              /* for records: given by hand, or a 28-bit hash of the name for model shapes */
-    uint32_t offset;           /* offsetof in the C struct; map value: in the entry; list item: 0 */
+    uint32_t tag;    /* for records: given by hand, or a 28-bit hash of the name for model shapes */
+    uint32_t offset; /* offsetof in the C struct; map value: in the entry; list item: 0 */
     uint16_t shape;
-    uint16_t flags;       /* enum wire_member_flag */
-    uint8_t location;     /* enum wire_location */
-    uint8_t time_format;  /* enum wire_time_format, of the member or its shape */
+    uint16_t flags;      /* enum wire_member_flag */
+    uint8_t location;    /* enum wire_location */
+    uint8_t time_format; /* enum wire_time_format, of the member or its shape */
 };
 
 struct wire_shape {
-    uint8_t type;  /* enum wire_type */
-    uint8_t flags; /* enum wire_shape_flag */
+    uint8_t type;          /* enum wire_type */
+    uint8_t flags;         /* enum wire_shape_flag */
     uint16_t member_count; /* structure: its members; list: 1 (the item); map: 2 (key, value) */
     uint32_t name;
     uint32_t members;    /* index of the first */
@@ -109,46 +112,49 @@ enum wire_constraint_flag {
 /* Length of strings (code points), blobs (bytes), lists and maps; range of numbers. */
 struct wire_constraint {
     double min, max;
-    uint32_t pattern;    /* string; 0: none. A model pattern is Java's and must match the whole value */
+    uint32_t
+        pattern; /* string; 0: none. A model pattern is Java's and must match the whole value */
     uint32_t enum_first; /* index into enum_values */
     uint16_t enum_count; /* 0: no enumeration */
     uint16_t flags;
 };
 
 enum wire_operation_flag {
-    WIRE_OP_NO_AUTH = 1 << 0,       /* authtype none */
-    WIRE_OP_STREAM_IN = 1 << 1,     /* the payload is a streaming blob: not in memory, see call.h */
+    WIRE_OP_NO_AUTH = 1 << 0,   /* authtype none */
+    WIRE_OP_STREAM_IN = 1 << 1, /* the payload is a streaming blob: not in memory, see call.h */
     WIRE_OP_STREAM_OUT = 1 << 2,
-    WIRE_OP_EVENT_OUT = 1 << 3,     /* the output holds an event stream */
+    WIRE_OP_EVENT_OUT = 1 << 3, /* the output holds an event stream */
     WIRE_OP_EVENT_IN = 1 << 4,
-    WIRE_OP_READ_ONLY = 1 << 5,     /* begins in a read-only transaction (by name, or services.list) */
+    WIRE_OP_READ_ONLY = 1 << 5, /* begins in a read-only transaction (by name, or services.list) */
     WIRE_OP_CHECKSUM_REQUIRED = 1 << 6,
     WIRE_OP_UNSIGNED_PAYLOAD = 1 << 7,
 };
 
 struct wire_operation {
     uint32_t name;
-    uint32_t method;         /* "POST" where the protocol has no say */
-    uint32_t uri;            /* "/" where the protocol has no say; may hold labels and a query literal */
-    uint32_t input_root;     /* rest-xml: element name of the request body (locationName of the input) */
+    uint32_t method; /* "POST" where the protocol has no say */
+    uint32_t uri;    /* "/" where the protocol has no say; may hold labels and a query literal */
+    uint32_t
+        input_root; /* rest-xml: element name of the request body (locationName of the input) */
     uint32_t input_namespace;
-    uint32_t output_root;    /* query: resultWrapper; rest-xml: locationName of the output; 0: none */
-    uint32_t host_prefix;    /* "{AccountId}." or 0 */
-    uint32_t iam;            /* "action resource-template [condition keys]" lines of iam.list, or 0 */
-    uint16_t input, output;  /* shapes */
-    uint16_t status;         /* HTTP status of success */
-    uint16_t flags;          /* enum wire_operation_flag */
+    uint32_t output_root; /* query: resultWrapper; rest-xml: locationName of the output; 0: none */
+    uint32_t host_prefix; /* "{AccountId}." or 0 */
+    uint32_t iam;         /* "action resource-template [condition keys]" lines of iam.list, or 0 */
+    uint16_t input, output; /* shapes */
+    uint16_t status;        /* HTTP status of success */
+    uint16_t flags;         /* enum wire_operation_flag */
 };
 
-/* An error that the service may answer. The first WIRE_COMMON_ERRORS of every model are the common ones in the
- * order of models/overlays/common.json, so that one index names the same error everywhere. */
+/* An error that the service may answer. The first WIRE_COMMON_ERRORS of every model are the common
+ * ones in the order of models/overlays/common.json, so that one index names the same error
+ * everywhere. */
 struct wire_error {
-    uint32_t name;       /* the shape's name: JSON's __type, CBOR's */
-    uint32_t code;       /* the code on XML and query wires (error.code of the model), else the name */
+    uint32_t name; /* the shape's name: JSON's __type, CBOR's */
+    uint32_t code; /* the code on XML and query wires (error.code of the model), else the name */
     uint32_t query_code; /* awsQueryCompatible: x-amzn-query-error; 0: none */
     uint16_t shape;      /* its members beyond the message; 0: none */
     uint16_t status;
-    bool server_fault;   /* Receiver, not Sender */
+    bool server_fault; /* Receiver, not Sender */
 };
 
 enum wire_protocol {
@@ -162,9 +168,11 @@ enum wire_protocol {
 
 /* How validation failures read. */
 enum wire_validation {
-    WIRE_VALIDATE_SMITHY, /* "N validation errors detected: ..." with ValidationException / ValidationError */
-    WIRE_VALIDATE_QUERY,  /* "The request must contain the parameter X." MissingParameter (ec2, older sqs) */
-    WIRE_VALIDATE_NONE,   /* the service checks for itself (s3, sqs, dynamodb's own forms) */
+    WIRE_VALIDATE_SMITHY, /* "N validation errors detected: ..." with ValidationException /
+                             ValidationError */
+    WIRE_VALIDATE_QUERY, /* "The request must contain the parameter X." MissingParameter (ec2, older
+                            sqs) */
+    WIRE_VALIDATE_NONE,  /* the service checks for itself (s3, sqs, dynamodb's own forms) */
 };
 
 struct call;
@@ -181,21 +189,23 @@ struct wire_model {
     const struct wire_error *errors;
     wire_function *const *functions; /* by operation; NULL entry: not implemented */
     uint32_t shape_count, member_count, operation_count, error_count;
-    uint32_t name;            /* the folder: "sqs", "cognito_idp" */
-    uint32_t service_id;      /* "SQS", "Cognito Identity Provider" */
-    uint32_t title;           /* serviceAbbreviation or serviceFullName */
-    uint32_t signing_name;    /* "sqs": the credential scope's service */
-    uint32_t endpoint_prefix; /* "sqs": the first label of the host */
-    uint32_t api_version;     /* "2012-11-05" */
-    uint32_t target_prefix;   /* "AmazonSQS": X-Amz-Target before the dot; CBOR's service name in the path */
-    uint32_t namespace_uri;   /* xmlNamespace of the service */
-    uint32_t error_namespace; /* what stands before '#' in JSON's __type ("com.amazonaws.sqs"); 0: the name alone */
-    uint32_t protocols;       /* all that are accepted: enum wire_protocol */
-    uint8_t own_protocol;     /* the bit number of the one the model names first */
-    uint8_t json_version;     /* 10 or 11 */
-    uint8_t validation;       /* enum wire_validation */
-    bool query_compatible;    /* awsQueryCompatible */
-    bool implemented;         /* has a folder under src/services */
+    struct str name;            /* the folder: "sqs", "cognito_idp" */
+    struct str service_id;      /* "SQS", "Cognito Identity Provider" */
+    struct str title;           /* serviceAbbreviation or serviceFullName */
+    struct str signing_name;    /* "sqs": the credential scope's service */
+    struct str endpoint_prefix; /* "sqs": the first label of the host */
+    struct str api_version;     /* "2012-11-05" */
+    struct str target_prefix;   /* "AmazonSQS": X-Amz-Target before the dot; CBOR's service name in
+                                   the path */
+    uint32_t namespace_uri;     /* xmlNamespace of the service */
+    uint32_t error_namespace;   /* what stands before '#' in JSON's __type ("com.amazonaws.sqs"); 0:
+                                   the name alone */
+    uint32_t protocols;         /* all that are accepted: enum wire_protocol */
+    uint8_t own_protocol;       /* the bit number of the one the model names first */
+    uint8_t json_version;       /* 10 or 11 */
+    uint8_t validation;         /* enum wire_validation */
+    bool query_compatible;      /* awsQueryCompatible */
+    bool implemented;           /* has a folder under src/services */
 };
 
 static inline struct str wire_string(const struct wire_model *model, uint32_t index)
@@ -212,26 +222,27 @@ extern const size_t wire_model_count;
 
 /* The common errors, the same index in every model. */
 enum wire_common_error {
-    WIRE_ACCESS_DENIED,               /* AccessDenied(Exception), 403 */
-    WIRE_EXPIRED_TOKEN,               /* ExpiredToken(Exception), 403 */
-    WIRE_INCOMPLETE_SIGNATURE,        /* IncompleteSignature(Exception), 403 (query: 400) */
-    WIRE_INTERNAL_FAILURE,            /* InternalFailure / InternalError, 500 */
-    WIRE_INVALID_ACTION,              /* InvalidAction / UnknownOperationException, 400 */
-    WIRE_INVALID_CLIENT_TOKEN,        /* InvalidClientTokenId / UnrecognizedClientException, 403 (JSON: 400) */
-    WIRE_INVALID_PARAMETER_VALUE,     /* InvalidParameterValue, 400 */
-    WIRE_MALFORMED_QUERY_STRING,      /* MalformedQueryString, 404 */
-    WIRE_MISSING_ACTION,              /* MissingAction, 400 */
+    WIRE_ACCESS_DENIED,           /* AccessDenied(Exception), 403 */
+    WIRE_EXPIRED_TOKEN,           /* ExpiredToken(Exception), 403 */
+    WIRE_INCOMPLETE_SIGNATURE,    /* IncompleteSignature(Exception), 403 (query: 400) */
+    WIRE_INTERNAL_FAILURE,        /* InternalFailure / InternalError, 500 */
+    WIRE_INVALID_ACTION,          /* InvalidAction / UnknownOperationException, 400 */
+    WIRE_INVALID_CLIENT_TOKEN,    /* InvalidClientTokenId / UnrecognizedClientException, 403 (JSON:
+                                     400) */
+    WIRE_INVALID_PARAMETER_VALUE, /* InvalidParameterValue, 400 */
+    WIRE_MALFORMED_QUERY_STRING,  /* MalformedQueryString, 404 */
+    WIRE_MISSING_ACTION,          /* MissingAction, 400 */
     WIRE_MISSING_AUTHENTICATION_TOKEN, /* MissingAuthenticationToken(Exception), 403 */
-    WIRE_MISSING_PARAMETER,           /* MissingParameter, 400 */
-    WIRE_NOT_IMPLEMENTED,             /* NotImplemented, 501 */
-    WIRE_OPT_IN_REQUIRED,             /* OptInRequired, 403 */
-    WIRE_REQUEST_EXPIRED,             /* RequestExpired, 400 */
-    WIRE_REQUEST_TOO_LARGE,           /* RequestEntityTooLarge(Exception), 413 */
-    WIRE_SERIALIZATION,               /* SerializationException / MalformedInput / MalformedXML, 400 */
-    WIRE_SERVICE_UNAVAILABLE,         /* ServiceUnavailable, 503 */
-    WIRE_SIGNATURE_DOES_NOT_MATCH,    /* SignatureDoesNotMatch / InvalidSignatureException, 403 */
-    WIRE_THROTTLING,                  /* Throttling(Exception), 400 */
-    WIRE_VALIDATION,                  /* ValidationError / ValidationException, 400 */
+    WIRE_MISSING_PARAMETER,            /* MissingParameter, 400 */
+    WIRE_NOT_IMPLEMENTED,              /* NotImplemented, 501 */
+    WIRE_OPT_IN_REQUIRED,              /* OptInRequired, 403 */
+    WIRE_REQUEST_EXPIRED,              /* RequestExpired, 400 */
+    WIRE_REQUEST_TOO_LARGE,            /* RequestEntityTooLarge(Exception), 413 */
+    WIRE_SERIALIZATION,            /* SerializationException / MalformedInput / MalformedXML, 400 */
+    WIRE_SERVICE_UNAVAILABLE,      /* ServiceUnavailable, 503 */
+    WIRE_SIGNATURE_DOES_NOT_MATCH, /* SignatureDoesNotMatch / InvalidSignatureException, 403 */
+    WIRE_THROTTLING,               /* Throttling(Exception), 400 */
+    WIRE_VALIDATION,               /* ValidationError / ValidationException, 400 */
     WIRE_COMMON_ERRORS,
 };
 

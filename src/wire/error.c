@@ -48,7 +48,7 @@ void wire_add_header(struct arena *arena, struct wire_response *response, struct
 
 bool wire_is_s3(const struct wire_model *model)
 {
-    return str_eq(wire_string(model, model->name), STR("s3"));
+    return str_eq(model->name, STR("s3"));
 }
 
 /* x-amz-id-2: 57 bytes that nobody can read anything from, made of the request id. */
@@ -146,7 +146,7 @@ static struct str absolute_name(const struct error *e)
 {
     if (e->model->error_namespace != 0)
         return qualified_name(e);
-    struct str folder = wire_string(e->model, e->model->name);
+    struct str folder = e->model->name;
     struct buf out;
     buf_init(&out, e->arena, 512);
     buf_append(&out, STR("com.amazonaws."));

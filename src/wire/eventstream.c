@@ -1,9 +1,10 @@
 /* Event stream frames (Smithy, "Amazon Event Stream Specification"):
  *
- *   total length, length of the headers, CRC-32 of these 8 bytes | headers | payload | CRC-32 of all before
+ *   total length, length of the headers, CRC-32 of these 8 bytes | headers | payload | CRC-32 of
+ * all before
  *
- * all numbers big-endian. A header: length of its name (1 byte), name, type (1), value; strings and byte arrays with
- * two bytes of length before them. */
+ * all numbers big-endian. A header: length of its name (1 byte), name, type (1), value; strings and
+ * byte arrays with two bytes of length before them. */
 #include "base/digest.h"
 #include "base/encode.h"
 #include "wire/shape.h"
@@ -203,8 +204,7 @@ RESULT wire_encode_event(struct arena *arena, const struct wire_route *route, ui
                          uint16_t member, const void *value, struct str *frame)
 {
     const struct wire_model *model = route->model;
-    const struct wire_member *event =
-        &shape_members(model, shape_at(model, union_shape))[member];
+    const struct wire_member *event = &shape_members(model, shape_at(model, union_shape))[member];
     const struct wire_shape *shape = shape_at(model, event->shape);
     const struct wire_member *members = shape_members(model, shape);
     bool exception = shape->flags & WIRE_SHAPE_EXCEPTION;
@@ -258,9 +258,9 @@ RESULT wire_encode_event_error(struct arena *arena, struct str code, struct str 
 /* The value at *at of the headers; false: it does not fit in there. */
 static bool get_value(struct str headers, size_t *at, enum header_type type, struct str *value)
 {
-    static const unsigned char sizes[] = {[HEADER_BYTE] = 1, [HEADER_SHORT] = 2,
-                                          [HEADER_INT] = 4,  [HEADER_LONG] = 8,
-                                          [HEADER_TIMESTAMP] = 8, [HEADER_UUID] = 16};
+    static const unsigned char sizes[] = {
+        [HEADER_BYTE] = 1, [HEADER_SHORT] = 2,     [HEADER_INT] = 4,
+        [HEADER_LONG] = 8, [HEADER_TIMESTAMP] = 8, [HEADER_UUID] = 16};
     size_t size = sizes[type];
 
     if (type == HEADER_BYTES || type == HEADER_STRING) {
@@ -311,8 +311,8 @@ enum wire_frame_state wire_decode_frame(struct arena *arena, struct str bytes,
     if (crc32(str_slice(bytes, 0, total - TRAILER_SIZE)) !=
         get_number(bytes, total - TRAILER_SIZE, 4))
         return WIRE_FRAME_BROKEN;
-    *frame = (struct wire_frame){.payload = str_slice(bytes, PRELUDE_SIZE + headers_len,
-                                                      total - TRAILER_SIZE)};
+    *frame = (struct wire_frame){
+        .payload = str_slice(bytes, PRELUDE_SIZE + headers_len, total - TRAILER_SIZE)};
     if (!get_headers(arena, str_slice(bytes, PRELUDE_SIZE, PRELUDE_SIZE + headers_len), frame))
         return WIRE_FRAME_BROKEN;
     *used = total;

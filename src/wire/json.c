@@ -28,10 +28,15 @@ static bool skip_value(struct reader *r);
 
 #define FAIL(...) (wire_fail(r->arena, r->failure, WIRE_SERIALIZATION, __VA_ARGS__) == RESULT_OK)
 
+static bool too_large(struct reader *r)
+{
+    return FAIL("The request's structure is too large for its size.");
+}
+
 static bool charge(struct reader *r, size_t bytes)
 {
     if (bytes > r->budget)
-        return FAIL("The request's structure is too large for its size.");
+        return too_large(r);
     r->budget -= bytes;
     return true;
 }
@@ -278,7 +283,7 @@ static const char *type_phrase(enum wire_type type)
 static bool mismatch_token(struct reader *r, const char *token, enum wire_type type)
 {
     const char *phrase = type_phrase(type);
-    struct str target = wire_string(r->model, r->model->target_prefix);
+    struct str target = r->model->target_prefix;
     if (!str_starts_with(target, STR("DynamoDB")))
         return FAIL("%s can not be converted to %s", token, phrase);
     if (phrase[0] == 'a')
@@ -520,17 +525,9 @@ static bool skip_value(struct reader *r)
 /* Room for one more item of a list or entry of a map, zeroed. */
 static void *grow(struct reader *r, struct wire_list *list, size_t *cap, size_t size)
 {
-    if (list->len == *cap) {
-        size_t more = *cap == 0 ? 4 : *cap * 2;
-        if (!charge(r, (more - *cap) * size))
-            return NULL;
-        list->items = list->items == NULL
-                          ? arena_alloc_raw(r->arena, more * size)
-                          : arena_grow(r->arena, list->items, *cap * size, more * size);
-        *cap = more;
-    }
-    void *place = (char *)list->items + list->len * size;
-    memset(place, 0, size);
+    void *place = wire_list_grow(r->arena, list, cap, size, &r->budget);
+    if (place == NULL)
+        (void)too_large(r);
     return place;
 }
 

@@ -249,7 +249,8 @@ static uint32_t read_hex4(const char *at)
     return code;
 }
 
-/* The code point after "\u", and how many bytes it takes; a surrogate without its pair becomes U+FFFD. */
+/* The code point after "\u", and how many bytes it takes; a surrogate without its pair becomes
+ * U+FFFD. */
 static uint32_t read_escape(struct str s, size_t at, size_t *len)
 {
     uint32_t code = read_hex4(s.ptr + at);

@@ -1,6 +1,6 @@
-/* Looking into JSON texts that no shape describes (policies, redrive policies, filters): cursors over text, no tree. Every
- * function takes the raw text of one value; raw texts are borrowed. Check a text once with json_is_valid(), then
- * walk it. */
+/* Looking into JSON texts that no shape describes (policies, redrive policies, filters): cursors
+ * over text, no tree. Every function takes the raw text of one value; raw texts are borrowed. Check
+ * a text once with json_is_valid(), then walk it. */
 #ifndef KUMONIWA_WIRE_JSON_TEXT_H
 #define KUMONIWA_WIRE_JSON_TEXT_H
 
@@ -13,7 +13,8 @@ bool json_is_valid(struct str text);
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 enum json_kind json_kind_of(struct str raw);
 
-/* Walks an object or array: start with *rest = the raw text; false at the end (or when raw is not of that kind). */
+/* Walks an object or array: start with *rest = the raw text; false at the end (or when raw is not
+ * of that kind). */
 bool json_next_member(struct arena *arena, struct str *rest, struct str *name, struct str *raw);
 bool json_next_item(struct str *rest, struct str *raw);
 

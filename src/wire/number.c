@@ -50,7 +50,8 @@ void wire_write_double(struct buf *out, double value, bool single)
         value = (double)(float)value;
     if (!isinf(value) && write_short(out, value))
         return;
-    /* 9 digits tell floats apart, 17 doubles; the first that reads back is the shortest. */
+    /* 9 digits tell floats apart, 17 doubles; the first that reads back is the shortest (but for
+     * some powers of two, whose shortest form is not the nearest one of its length). */
     char text[40];
     int last = single ? 9 : 17;
     bool subnormal = fabs(value) < (single ? (double)FLT_MIN : DBL_MIN); /* few digits are enough */

@@ -16,8 +16,8 @@ struct wire_params {
     size_t len;
 };
 
-/* Appends to *params (zeroed before the first call), in the order of the text. Decoded strings borrow from the text
- * where nothing was encoded. False on a broken escape. */
+/* Appends to *params (zeroed before the first call), in the order of the text. Decoded strings
+ * borrow from the text where nothing was encoded. False on a broken escape. */
 bool wire_params_read(struct arena *arena, struct str text, struct wire_params *params);
 
 /* The first of that key, or NULL. */

@@ -247,7 +247,7 @@ static struct wire_pattern *pattern_new(const struct wire_model *model, uint16_t
     pattern->code = compile(text);
     if (pattern->code == NULL)
         log_line(LOG_DEBUG, "%.*s: pattern %.*s has no form in PCRE2: not checked",
-                 PRSTR(wire_string(model, model->name)), PRSTR(text));
+                 PRSTR(model->name), PRSTR(text));
     return pattern;
 }
 
@@ -350,7 +350,6 @@ bool wire_pattern_matches(struct wire_patterns *patterns, struct arena *arena,
     pcre2_set_match_limit(context, MATCH_LIMIT);
     int count = pcre2_match(pattern->code, (PCRE2_SPTR)text.ptr, text.len, 0, 0, data, context);
     if (count < 0 && count != PCRE2_ERROR_NOMATCH)
-        log_line(LOG_DEBUG, "%.*s: matching a pattern ended with %d",
-                 PRSTR(wire_string(model, model->name)), count);
+        log_line(LOG_DEBUG, "%.*s: matching a pattern ended with %d", PRSTR(model->name), count);
     return count >= 0;
 }

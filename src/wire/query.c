@@ -1,8 +1,9 @@
-/* The query and ec2 protocols: requests as flat parameters whose names are paths ("Attribute.1.Name"), replies in XML.
+/* The query and ec2 protocols: requests as flat parameters whose names are paths
+ * ("Attribute.1.Name"), replies in XML.
  *
- * The parameters are sorted by name, which brings together all that share a prefix; one pass makes a tree of
- * them, whose nodes the descriptors turn into the structure. AWS's documentation of the form: "Making Query
- * requests" of the EC2 and SQS guides. */
+ * The parameters are sorted by name, which brings together all that share a prefix; one pass makes
+ * a tree of them, whose nodes the descriptors turn into the structure. AWS's documentation of the
+ * form: "Making Query requests" of the EC2 and SQS guides. */
 #include "base/encode.h"
 #include "wire/params.h"
 #include "wire/shape.h"
@@ -166,8 +167,8 @@ static RESULT read_simple(struct reader *reader, const struct node *node,
                      wire_text_type(shape));
 }
 
-/* The node whose children are "1", "2"...: the one below "member" or "entry", or the very node. What is
- * not flattened in the model is taken in the flattened form too, as AWS takes it. */
+/* The node whose children are "1", "2"...: the one below "member" or "entry", or the very node.
+ * What is not flattened in the model is taken in the flattened form too, as AWS takes it. */
 static const struct node *numbered(const struct node *node, struct str wrapper)
 {
     const struct node *inner = str_is_absent(wrapper) ? NULL : find_child(node, wrapper);
@@ -204,7 +205,8 @@ static RESULT read_numbers(struct reader *reader, const struct node *node,
     return RESULT_OK;
 }
 
-/* A lone value is "" for an empty list, and else its only item ("AttributeName=All"), as SQS takes it. */
+/* A lone value is "" for an empty list, and else its only item ("AttributeName=All"), as SQS takes
+ * it. */
 static RESULT read_list(struct reader *reader, const struct node *node, bool flattened,
                         const struct wire_shape *shape, struct wire_list *list)
 {
@@ -262,7 +264,8 @@ static RESULT read_map(struct reader *reader, const struct node *node, bool flat
         node = numbered(node, STR("entry"));
     if (node->value.len > 0)
         return fail_structure(reader, node);
-    bool lone = find_child(node, key) != NULL; /* "Attribute.Name=..&Attribute.Value=..": one entry */
+    bool lone =
+        find_child(node, key) != NULL; /* "Attribute.Name=..&Attribute.Value=..": one entry */
     if (!lone)
         TRY(read_numbers(reader, node, &sorted, &count));
     map->items = take(reader, count * size);
@@ -301,13 +304,14 @@ static RESULT read_value(struct reader *reader, const struct node *node,
     }
 }
 
-/* What belongs to the protocol, to signatures in the query string and to their predecessors (version 2). */
+/* What belongs to the protocol, to signatures in the query string and to their predecessors
+ * (version 2). */
 static bool is_protocol_parameter(struct str name)
 {
     static const struct str names[] = {
-        STR_INIT("Action"),          STR_INIT("Version"),          STR_INIT("AWSAccessKeyId"),
-        STR_INIT("Signature"),       STR_INIT("SignatureVersion"), STR_INIT("SignatureMethod"),
-        STR_INIT("Timestamp"),       STR_INIT("Expires"),          STR_INIT("SecurityToken"),
+        STR_INIT("Action"),    STR_INIT("Version"),          STR_INIT("AWSAccessKeyId"),
+        STR_INIT("Signature"), STR_INIT("SignatureVersion"), STR_INIT("SignatureMethod"),
+        STR_INIT("Timestamp"), STR_INIT("Expires"),          STR_INIT("SecurityToken"),
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (str_eq(name, names[i]))
@@ -325,8 +329,8 @@ static const struct wire_member *find_member(const struct reader *reader,
     return NULL;
 }
 
-/* Query services pass over what they do not know; EC2 refuses it (Error codes for the Amazon EC2 API:
- * UnknownParameter). */
+/* Query services pass over what they do not know; EC2 refuses it (Error codes for the Amazon EC2
+ * API: UnknownParameter). */
 static RESULT read_structure(struct reader *reader, const struct node *node, uint16_t shape_index,
                              bool top, void *place)
 {
@@ -339,10 +343,9 @@ static RESULT read_structure(struct reader *reader, const struct node *node, uin
                 return fail_structure(reader, child);
             TRY(read_value(reader, child, member, false, member_place(member, place)));
         } else if (reader->ec2 && !(top && is_protocol_parameter(child->name))) {
-            enum result result =
-                wire_fail(reader->arena, reader->failure, WIRE_INVALID_PARAMETER_VALUE,
-                          "The parameter %.*s is not recognized",
-                          PRSTR(str_slice(child->path, 0, 200)));
+            enum result result = wire_fail(
+                reader->arena, reader->failure, WIRE_INVALID_PARAMETER_VALUE,
+                "The parameter %.*s is not recognized", PRSTR(str_slice(child->path, 0, 200)));
             reader->failure->code = STR("UnknownParameter");
             return result;
         }
@@ -350,14 +353,14 @@ static RESULT read_structure(struct reader *reader, const struct node *node, uin
     return RESULT_OK;
 }
 
-/* SQS: the queue's URL is what the request was sent to where no parameter names it (SQS developer guide, "Making
- * Query API requests"). */
+/* SQS: the queue's URL is what the request was sent to where no parameter names it (SQS developer
+ * guide, "Making Query API requests"). */
 static void read_queue_url(struct reader *reader, const struct wire_request *request,
                            uint16_t shape_index, void *place)
 {
     const struct wire_shape *shape = shape_at(reader->model, shape_index);
     const struct wire_member *member = find_member(reader, shape, STR("QueueUrl"));
-    struct str service = wire_string(reader->model, reader->model->signing_name);
+    struct str service = reader->model->signing_name;
 
     if (member == NULL || request->path.len < 2 || !str_eq(service, STR("sqs")))
         return;
@@ -423,7 +426,7 @@ RESULT wire_query_write(struct arena *arena, const struct wire_route *route, con
     buf_init(&out, arena, WIRE_BODY_MAX);
     if (ec2)
         buf_append_c(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    else if (str_eq(wire_string(model, model->signing_name), STR("sqs")))
+    else if (str_eq(model->signing_name, STR("sqs")))
         buf_append_c(&out, "<?xml version=\"1.0\"?>");
     open_response(&out, model, name);
     if (ec2) {

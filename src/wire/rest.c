@@ -39,19 +39,21 @@ bool wire_rest_has_body(const struct wire_model *model, uint16_t shape)
     return false;
 }
 
-/* S3 says InvalidArgument, the others SerializationException (S3 API reference, Error responses). */
+/* S3 says InvalidArgument, the others SerializationException (S3 API reference, Error responses).
+ */
 static RESULT fail_value(struct reader *reader, const char *where, struct str name,
                          const struct wire_shape *shape)
 {
-    struct str service = wire_string(reader->model, reader->model->signing_name);
+    struct str service = reader->model->signing_name;
     bool s3 = str_eq(service, STR("s3"));
     enum wire_common_error error = s3 ? WIRE_INVALID_PARAMETER_VALUE : WIRE_SERIALIZATION;
 
     if (s3 && shape->type >= WIRE_BYTE && shape->type <= WIRE_LONG)
         return wire_fail(reader->arena, reader->failure, error,
                          "Provided %.*s not an integer or within integer range", PRSTR(name));
-    return wire_fail(reader->arena, reader->failure, error, "The value of the %s %.*s is no valid %s",
-                     where, PRSTR(name), wire_text_type(shape));
+    return wire_fail(reader->arena, reader->failure, error,
+                     "The value of the %s %.*s is no valid %s", where, PRSTR(name),
+                     wire_text_type(shape));
 }
 
 /* ---- labels */
@@ -136,7 +138,8 @@ static bool has_key(const void *items, size_t len, size_t size, struct str key)
     return false;
 }
 
-/* All parameters that no other member takes, and none of the signature's. Absent when there is none. */
+/* All parameters that no other member takes, and none of the signature's. Absent when there is
+ * none. */
 static RESULT read_query_map(struct reader *reader, const struct wire_shape *shape,
                              struct wire_list *map)
 {
@@ -372,8 +375,7 @@ static RESULT read_member(struct reader *reader, const struct wire_member *membe
 }
 
 RESULT wire_rest_read(struct arena *arena, const struct wire_route *route,
-                      const struct wire_request *request, void *value,
-                      struct wire_failure *failure)
+                      const struct wire_request *request, void *value, struct wire_failure *failure)
 {
     const struct wire_operation *operation = &route->model->operations[route->operation];
     struct reader reader = {.arena = arena,
@@ -385,8 +387,7 @@ RESULT wire_rest_read(struct arena *arena, const struct wire_route *route,
                             .xml = route->protocol == WIRE_PROTOCOL_REST_XML};
     const struct wire_member *members = shape_members(route->model, reader.shape);
 
-    TRY(read_labels(&reader, operation,
-                    str_is_absent(route->path) ? request->path : route->path));
+    TRY(read_labels(&reader, operation, str_is_absent(route->path) ? request->path : route->path));
     if (!wire_params_read(arena, request->query, &reader.params) || reader.params.len > PARAMS_MAX)
         return wire_fail(arena, failure, WIRE_SERIALIZATION, "The query string is malformed");
     for (size_t i = 0; i < reader.shape->member_count; i++)

@@ -4,9 +4,9 @@
 
 #include "wire/wire_int.h"
 
-/* Walks a path along an operation's template (without query string) and calls label, unless it is NULL, with the name
- * and the still encoded value of each label; label may refuse. *literals (or NULL): the more, the more
- * literal the template. False: the path is another one. */
+/* Walks a path along an operation's template (without query string) and calls label, unless it is
+ * NULL, with the name and the still encoded value of each label; label may refuse. *literals (or
+ * NULL): the more, the more literal the template. False: the path is another one. */
 bool wire_rest_walk(struct str template, struct str path,
                     bool (*label)(void *context, struct str name, struct str value), void *context,
                     unsigned *literals);

@@ -1,11 +1,11 @@
 /* Choosing the operation of a REST request.
  *
- * An operation is a candidate when its method is the request's, its template matches the path and every literal of
- * its query string ("?acl", "?list-type=2") is there. Among the candidates goes first, in this order: the
- * more literal path; more query literals; no required header or query member missing; more of them present (UploadPart
- * before PutObject, CopyObject before PutObject where x-amz-copy-source is given). Two that are still equal
- * are an operation and its successor, of the same name but longer (GetBucketLifecycleConfiguration): that
- * one is taken. */
+ * An operation is a candidate when its method is the request's, its template matches the path and
+ * every literal of its query string ("?acl", "?list-type=2") is there. Among the candidates goes
+ * first, in this order: the more literal path; more query literals; no required header or query
+ * member missing; more of them present (UploadPart before PutObject, CopyObject before PutObject
+ * where x-amz-copy-source is given). Two that are still equal are an operation and its successor,
+ * of the same name but longer (GetBucketLifecycleConfiguration): that one is taken. */
 #include "base/encode.h"
 #include "wire/rest_int.h"
 #include "wire/shape.h"
@@ -75,7 +75,8 @@ static size_t count_segments(struct str path)
     return count;
 }
 
-/* How many segments the greedy label takes: what the path has more than the rest of the template. */
+/* How many segments the greedy label takes: what the path has more than the rest of the template.
+ */
 static size_t greedy_len(struct cursor template, struct cursor path)
 {
     size_t have = count_segments(path.rest);
@@ -234,7 +235,8 @@ static bool is_successor(const struct wire_model *model, int operation, int of)
                            wire_string(model, model->operations[of].name));
 }
 
-/* Equal strings stand once in the pool: the index of the request's method, once found, is compared instead of it. */
+/* Equal strings stand once in the pool: the index of the request's method, once found, is compared
+ * instead of it. */
 static bool method_matches(const struct wire_model *model, uint32_t method, struct str wanted,
                            uint32_t *known)
 {

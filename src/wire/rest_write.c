@@ -34,7 +34,8 @@ static void add_header(struct writer *writer, struct str name, const struct buf 
         writer->has_content_type = true;
 }
 
-/* An item that a comma or quote would tear apart is quoted (Smithy, HTTP binding traits: header lists). */
+/* An item that a comma or quote would tear apart is quoted (Smithy, HTTP binding traits: header
+ * lists). */
 static void write_list_string(struct buf *out, struct str s)
 {
     bool plain = str_find_char(s, ',') == SIZE_MAX && str_find_char(s, '"') == SIZE_MAX;
@@ -183,9 +184,9 @@ static RESULT write_payload(struct writer *writer, const struct wire_member *mem
     if (shape->type == WIRE_BLOB || shape->type == WIRE_STRING) {
         bool json = member->flags & WIRE_MEMBER_JSON_VALUE;
         set_body(writer, *(const struct str *)place,
-                 json                        ? STR("application/json")
+                 json                       ? STR("application/json")
                  : shape->type == WIRE_BLOB ? STR("application/octet-stream")
-                                             : STR("text/plain"));
+                                            : STR("text/plain"));
         return RESULT_OK;
     }
     buf_init(&out, writer->arena, WIRE_BODY_MAX);
@@ -203,13 +204,13 @@ static RESULT write_payload(struct writer *writer, const struct wire_member *mem
     return RESULT_OK;
 }
 
-/* GetBucketLocation answers with its only member as the root (S3 API reference, GetBucketLocation; Smithy's
- * s3UnwrappedXmlOutput). */
+/* GetBucketLocation answers with its only member as the root (S3 API reference, GetBucketLocation;
+ * Smithy's s3UnwrappedXmlOutput). */
 static bool is_unwrapped(const struct writer *writer)
 {
     const struct wire_model *model = writer->model;
     return str_eq(wire_string(model, writer->operation->name), STR("GetBucketLocation")) &&
-           str_eq(wire_string(model, model->signing_name), STR("s3"));
+           str_eq(model->signing_name, STR("s3"));
 }
 
 static void write_unwrapped(struct writer *writer, struct buf *out)
@@ -254,8 +255,8 @@ static RESULT write_structure(struct writer *writer)
     return RESULT_OK;
 }
 
-/* Without a body in the model: nothing, or "{}" where there is no other member either, as rest-json services
- * answer. */
+/* Without a body in the model: nothing, or "{}" where there is no other member either, as rest-json
+ * services answer. */
 static RESULT write_body(struct writer *writer)
 {
     uint16_t output = writer->operation->output, status = writer->response->status;

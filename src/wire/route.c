@@ -35,8 +35,8 @@ struct wire_index *wire_index_new(const struct wire_model *const *models, size_t
     map_init(&index->scopes, NULL);
     for (size_t i = count; i-- > 0;) {
         const struct wire_model *model = models[i];
-        struct str target = wire_string(model, model->target_prefix);
-        struct str scope = wire_string(model, model->signing_name);
+        struct str target = model->target_prefix;
+        struct str scope = model->signing_name;
         if (wire_is_s3(model))
             index->s3 = i;
         if (!str_is_absent(target))
@@ -231,7 +231,7 @@ static bool host_names(struct str host, struct str prefix)
 
 static bool is_hosted(const struct routing *r, const struct wire_model *model)
 {
-    struct str prefix = wire_string(model, model->endpoint_prefix);
+    struct str prefix = model->endpoint_prefix;
     return !str_is_empty(prefix) && host_names(r->request->host, prefix);
 }
 
@@ -241,7 +241,7 @@ static int fitness(struct routing *r, size_t position, const struct action *acti
     const struct wire_model *model = r->index->models[position];
     if (!(model->protocols & form_protocols))
         return 0;
-    bool version = str_eq(wire_string(model, model->api_version), action->version);
+    bool version = str_eq(model->api_version, action->version);
     bool host = is_hosted(r, model);
     if (!scoped && !version && !host)
         return 0;
@@ -309,7 +309,7 @@ static bool route_action(struct routing *r)
  * its version in the path. */
 static bool may_match(const struct routing *r, const struct wire_model *model)
 {
-    if (!str_eq(wire_string(model, model->endpoint_prefix), STR("s3-control")))
+    if (!str_eq(model->endpoint_prefix, STR("s3-control")))
         return true;
     return str_starts_with(r->request->path, STR("/v20180820/")) &&
            (is_hosted(r, model) ||
@@ -359,7 +359,7 @@ static bool route_host(struct routing *r)
     size_t best_len = 0;
     for (size_t i = 0; i < r->index->count; i++) {
         const struct wire_model *model = r->index->models[i];
-        size_t len = wire_string(model, model->endpoint_prefix).len;
+        size_t len = model->endpoint_prefix.len;
         if (len > best_len && i != r->index->s3 && is_hosted(r, model)) {
             best = i;
             best_len = len;

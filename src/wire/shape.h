@@ -1,4 +1,5 @@
-/* Reading descriptors and the C forms they describe: what every format needs of desc.h and types.h. */
+/* Reading descriptors and the C forms they describe: what every format needs of desc.h and types.h.
+ */
 #ifndef KUMONIWA_WIRE_SHAPE_H
 #define KUMONIWA_WIRE_SHAPE_H
 
@@ -46,8 +47,10 @@ static inline size_t shape_entry_size(const struct wire_model *model, const stru
     return (size + _Alignof(struct str) - 1) / _Alignof(struct str) * _Alignof(struct str);
 }
 
-/* Whether the value at `place` (a member's, an item's or an entry's) is there. Structures that stand by value are. */
-static inline bool shape_is_present(const struct wire_shape *shape, const void *place, bool by_value)
+/* Whether the value at `place` (a member's, an item's or an entry's) is there. Structures that
+ * stand by value are. */
+static inline bool shape_is_present(const struct wire_shape *shape, const void *place,
+                                    bool by_value)
 {
     switch ((enum wire_type)shape->type) {
     case WIRE_STRING:

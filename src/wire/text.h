@@ -6,10 +6,10 @@
 #include "base/buf.h"
 #include "wire/desc.h"
 
-/* Reads a simple value (no list, map, structure). Strings borrow from text, which must live as long as the
- * value. White space around numbers, booleans and timestamps is no part of them. `time` is the format
- * that the protocol prefers there; the member's own goes before it.
- * False: the text is not of the type, or no valid UTF-8. */
+/* Reads a simple value (no list, map, structure). Strings borrow from text, which must live as long
+ * as the value. White space around numbers, booleans and timestamps is no part of them. `time` is
+ * the format that the protocol prefers there; the member's own goes before it. False: the text is
+ * not of the type, or no valid UTF-8. */
 bool wire_text_read(struct arena *arena, const struct wire_shape *shape,
                     const struct wire_member *member, enum wire_time_format time, struct str text,
                     void *place);

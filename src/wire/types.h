@@ -9,12 +9,13 @@
  *   float, double                    struct opt_double
  *   timestamp                        struct opt_time      milliseconds since 1970
  *   structure, union                 struct NAME_Shape *  absent: NULL
- *   list of T                        struct {T *items; size_t len;}             absent: items == NULL
- *   map of K to V                    struct {struct {struct str key; V value;} *items; size_t len;}
+ *   list of T                        struct {T *items; size_t len;}             absent: items ==
+ * NULL map of K to V                    struct {struct {struct str key; V value;} *items; size_t
+ * len;}
  *
- * Inside a list or a map a structure stands by value, everything else as above. An empty list that is present
- * has items != NULL. A map keeps the order of the wire. A null in a sparse list or map is an absent item (a
- * sparse list of structures does not occur in AWS's models). */
+ * Inside a list or a map a structure stands by value, everything else as above. An empty list that
+ * is present has items != NULL. A map keeps the order of the wire. A null in a sparse list or map
+ * is an absent item (a sparse list of structures does not occur in AWS's models). */
 #ifndef KUMONIWA_WIRE_TYPES_H
 #define KUMONIWA_WIRE_TYPES_H
 
@@ -47,7 +48,8 @@ struct wire_list {
     size_t len;
 };
 
-/* The list of strings, which every service has; generated lists of strings are layout-compatible. */
+/* The list of strings, which every service has; generated lists of strings are layout-compatible.
+ */
 struct str_list {
     struct str *items;
     size_t len;

@@ -21,6 +21,24 @@ size_t wire_decode_budget(size_t body_len)
     return BASE + FACTOR * body_len;
 }
 
+void *wire_list_grow(struct arena *arena, struct wire_list *list, size_t *cap, size_t size,
+                     size_t *budget)
+{
+    if (list->len == *cap) {
+        size_t more = *cap == 0 ? 4 : *cap * 2;
+        if ((more - *cap) * size > *budget)
+            return NULL;
+        *budget -= (more - *cap) * size;
+        list->items = list->items == NULL
+                          ? arena_alloc_raw(arena, more * size)
+                          : arena_grow(arena, list->items, *cap * size, more * size);
+        *cap = more;
+    }
+    void *place = (char *)list->items + list->len * size;
+    memset(place, 0, size);
+    return place;
+}
+
 static RESULT decode(struct arena *arena, const struct wire_route *route,
                      const struct wire_request *request, void *value, struct wire_failure *failure)
 {

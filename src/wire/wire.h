@@ -1,5 +1,5 @@
-/* The protocol engine's face: one decoder and one encoder for every service and protocol, driven by descriptors
- * (wire/desc.h). Nothing here knows a socket or a service.
+/* The protocol engine's face: one decoder and one encoder for every service and protocol, driven by
+ * descriptors (wire/desc.h). Nothing here knows a socket or a service.
  *
  *   json.c cbor.c xml.c query.c   the formats          rest.c        HTTP bindings and routing
  *   validate.c                    model constraints    error.c       error replies
@@ -44,52 +44,56 @@ struct wire_response {
     struct str body; /* absent when the operation streams its payload */
 };
 
-/* Where a request goes. Operation is -1 with RESULT_OK when the service is known and the operation is not. */
+/* Where a request goes. Operation is -1 with RESULT_OK when the service is known and the operation
+ * is not. */
 struct wire_route {
     const struct wire_model *model;
     int operation;
     enum wire_protocol protocol;
-    struct str path; /* REST: the path that matched, the virtual-host bucket before it; else absent */
+    struct str
+        path; /* REST: the path that matched, the virtual-host bucket before it; else absent */
 };
 
-/* What routing knows of the models: made once at start, shared by all threads. Operations of a service are
- * indexed when its first request comes. */
+/* What routing knows of the models: made once at start, shared by all threads. Operations of a
+ * service are indexed when its first request comes. */
 struct wire_index;
 struct wire_index *wire_index_new(const struct wire_model *const *models, size_t count);
 void wire_index_free(struct wire_index *index);
 
-/* Finds service, operation and protocol from X-Amz-Target, the rpc-v2-cbor path, the Action parameter (query string
- * or form body, with Version), the credential scope's service name (absent: unsigned), the host's first labels
- * and for REST the method, path, query literals and required headers. S3 is what remains: any path on any
- * host that nothing else claims. `bucket_in_host` is the virtual-host bucket (absent: path style): it is
- * then put before the path for matching, and for decoding.
- * False: nothing matches at all. */
+/* Finds service, operation and protocol from X-Amz-Target, the rpc-v2-cbor path, the Action
+ * parameter (query string or form body, with Version), the credential scope's service name (absent:
+ * unsigned), the host's first labels and for REST the method, path, query literals and required
+ * headers. S3 is what remains: any path on any host that nothing else claims. `bucket_in_host` is
+ * the virtual-host bucket (absent: path style): it is then put before the path for matching, and
+ * for decoding. False: nothing matches at all. */
 bool wire_route(struct arena *arena, const struct wire_index *index,
                 const struct wire_request *request, struct str scope_service,
                 struct str bucket_in_host, struct wire_route *out);
 
-/* Decodes the request into the operation's input struct (a new one in the arena, strings borrowed from the request
- * where nothing must be unescaped). RESULT_ERROR: *failure says why (SerializationException and
- * its kin). The streaming payload member stays absent. */
+/* Decodes the request into the operation's input struct (a new one in the arena, strings borrowed
+ * from the request where nothing must be unescaped). RESULT_ERROR: *failure says why
+ * (SerializationException and its kin). The streaming payload member stays absent. */
 RESULT wire_decode_request(struct arena *arena, const struct wire_route *route,
                            const struct wire_request *request, const void **in,
                            struct wire_failure *failure);
 
-/* Checks the model's constraints in the service's style; RESULT_ERROR: *failure is set. Idempotency tokens that are
- * absent have been filled by the decoder. */
+/* Checks the model's constraints in the service's style; RESULT_ERROR: *failure is set. Idempotency
+ * tokens that are absent have been filled by the decoder. */
 struct wire_patterns;
-struct wire_patterns *wire_patterns_new(void); /* compiled patterns, shared by all threads, process lifetime */
+struct wire_patterns *
+wire_patterns_new(void); /* compiled patterns, shared by all threads, process lifetime */
 void wire_patterns_free(struct wire_patterns *patterns);
 RESULT wire_validate(struct arena *arena, struct wire_patterns *patterns,
                      const struct wire_route *route, const void *in, struct wire_failure *failure);
 
-/* Encodes the operation's output. request_id goes where the protocol wants it (x-amzn-RequestId, ResponseMetadata,
- * requestId). The streaming payload member is skipped. */
+/* Encodes the operation's output. request_id goes where the protocol wants it (x-amzn-RequestId,
+ * ResponseMetadata, requestId). The streaming payload member is skipped. */
 RESULT wire_encode_response(struct arena *arena, const struct wire_route *route, const void *out,
                             struct str request_id, struct wire_response *response);
 
-/* An error reply. detail: the error shape's struct with its further members, or NULL. status 0: the error's own.
- * resource: S3's <Resource>; further fields of S3 errors come as extra name/value pairs. */
+/* An error reply. detail: the error shape's struct with its further members, or NULL. status 0: the
+ * error's own. resource: S3's <Resource>; further fields of S3 errors come as extra name/value
+ * pairs. */
 struct wire_error_reply {
     uint32_t error; /* index into model->errors */
     struct str message;
@@ -112,11 +116,13 @@ RESULT wire_json_encode(struct buf *out, const struct wire_model *model, uint16_
 RESULT wire_json_decode(struct arena *arena, const struct wire_model *model, uint16_t shape,
                         struct str text, void *value, struct wire_failure *failure);
 
-/* One event of an output event stream, framed (prelude, headers, CRCs). member: index within the event stream union;
- * value: the member's struct. A member that is an exception becomes an exception frame. */
+/* One event of an output event stream, framed (prelude, headers, CRCs). member: index within the
+ * event stream union; value: the member's struct. A member that is an exception becomes an
+ * exception frame. */
 RESULT wire_encode_event(struct arena *arena, const struct wire_route *route, uint16_t union_shape,
                          uint16_t member, const void *value, struct str *frame);
-/* The frame that goes before all events in JSON and CBOR: the output's members beside the stream. */
+/* The frame that goes before all events in JSON and CBOR: the output's members beside the stream.
+ */
 RESULT wire_encode_initial_response(struct arena *arena, const struct wire_route *route,
                                     const void *out, struct str *frame);
 /* An error that the stream's union does not name. */
@@ -127,7 +133,8 @@ RESULT wire_encode_event_error(struct arena *arena, struct str code, struct str 
 struct wire_frame_header {
     struct str name;
     struct str value;
-    uint8_t type; /* 0 true, 1 false, 2-5 numbers of 1-8 bytes, 6 bytes, 7 string, 8 timestamp, 9 UUID */
+    uint8_t type; /* 0 true, 1 false, 2-5 numbers of 1-8 bytes, 6 bytes, 7 string, 8 timestamp, 9
+                     UUID */
 };
 struct wire_frame {
     struct wire_frame_header *headers;

@@ -1,6 +1,7 @@
-/* Reading XML: expat makes a small tree in the arena, which the descriptors then turn into the structure.
- * A document type declaration is refused, so no entity but XML's own five can exist. What is not
- * in the model is refused too, as S3 does against its schema (S3 API reference, Error responses: MalformedXML). */
+/* Reading XML: expat makes a small tree in the arena, which the descriptors then turn into the
+ * structure. A document type declaration is refused, so no entity but XML's own five can exist.
+ * What is not in the model is refused too, as S3 does against its schema (S3 API reference, Error
+ * responses: MalformedXML). */
 #include <expat.h>
 #include <limits.h>
 
@@ -36,7 +37,7 @@ struct reader {
 
 static RESULT fail(struct reader *reader, const char *what, struct str name)
 {
-    if (str_eq(wire_string(reader->model, reader->model->signing_name), STR("s3")))
+    if (str_eq(reader->model->signing_name, STR("s3")))
         return wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
                          "The XML you provided was not well-formed or did not validate against our "
                          "published schema");
@@ -305,8 +306,8 @@ static RESULT read_flattened(struct reader *reader, const struct node *node,
     const struct wire_shape *shape = shape_at(reader->model, member->shape);
     const struct wire_member *item = shape_members(reader->model, shape);
     bool is_map = shape->type == WIRE_MAP;
-    size_t size = is_map ? shape_entry_size(reader->model, shape)
-                         : shape_item_size(reader->model, shape);
+    size_t size =
+        is_map ? shape_entry_size(reader->model, shape) : shape_item_size(reader->model, shape);
     struct str name = node->name;
 
     if (list->items != NULL)
@@ -398,14 +399,13 @@ static RESULT read_structure(struct reader *reader, const struct node *node, uin
 RESULT wire_xml_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
                      struct str text, void *value, struct wire_failure *failure)
 {
-    struct reader reader = {.arena = arena,
-                            .model = model,
-                            .failure = failure,
-                            .budget = wire_decode_budget(text.len)};
+    struct reader reader = {
+        .arena = arena, .model = model, .failure = failure, .budget = wire_decode_budget(text.len)};
 
     if (text.len == 0)
         return RESULT_OK;
-    buf_init(&reader.text, arena, text.len * 4); /* UTF-16 and Latin-1 grow when they become UTF-8 */
+    buf_init(&reader.text, arena,
+             text.len * 4); /* UTF-16 and Latin-1 grow when they become UTF-8 */
     TRY(read_tree(&reader, text));
     return read_structure(&reader, reader.root, shape, value);
 }

@@ -1,4 +1,5 @@
-/* Writing XML, for rest-xml, query and ec2. Strings stand as <X></X> when empty, lists, maps and structures as <X/>. */
+/* Writing XML, for rest-xml, query and ec2. Strings stand as <X></X> when empty, lists, maps and
+ * structures as <X/>. */
 #include "wire/shape.h"
 #include "wire/text.h"
 #include "wire/wire_int.h"
@@ -13,8 +14,8 @@ struct writer {
     int depth;
 };
 
-/* Carriage returns would be lost by the reader's line end rules (XML 1.0, 2.11); other control characters are
- * written as references, as S3 does, though XML 1.0 has no place for them. */
+/* Carriage returns would be lost by the reader's line end rules (XML 1.0, 2.11); other control
+ * characters are written as references, as S3 does, though XML 1.0 has no place for them. */
 void wire_xml_escape(struct buf *out, struct str s)
 {
     size_t from = 0;
@@ -149,8 +150,8 @@ static RESULT write_items(struct writer *writer, struct str name, const struct w
                           const struct wire_shape *shape, const struct wire_list *list)
 {
     bool is_map = shape->type == WIRE_MAP;
-    size_t size = is_map ? shape_entry_size(writer->model, shape)
-                         : shape_item_size(writer->model, shape);
+    size_t size =
+        is_map ? shape_entry_size(writer->model, shape) : shape_item_size(writer->model, shape);
     const struct wire_member *item = shape_members(writer->model, shape);
 
     for (size_t i = 0; i < list->len; i++) {
@@ -235,11 +236,11 @@ static RESULT write_members(struct writer *writer, const struct wire_shape *shap
 
 static struct writer writer_make(struct buf *out, const struct wire_model *model)
 {
-    struct str service = wire_string(model, model->signing_name);
+    struct str service = model->signing_name;
     return (struct writer){.out = out,
                            .model = model,
-                           .milliseconds = str_eq(service, STR("s3")) ||
-                                           str_eq(service, STR("ec2"))};
+                           .milliseconds =
+                               str_eq(service, STR("s3")) || str_eq(service, STR("ec2"))};
 }
 
 static RESULT finish(const struct buf *out)

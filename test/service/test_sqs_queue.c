@@ -120,6 +120,8 @@ static void test_purge(void **state)
     loopback_advance(lo, 59999);
     SQS_FAILS(lo, "PurgeQueueInProgress", NULL, PurgeQueue, .QueueUrl = url);
     sqs_delete(lo, url, handle); /* of a message that the purge took */
+    SQS_FAILS(lo, "ReceiptHandleIsInvalid", NULL, DeleteMessage, .QueueUrl = sqs_queue(lo, "other"),
+              .ReceiptHandle = handle);
     loopback_deliver(lo);
     loopback_reopen(lo);
     sqs_receive_one(lo, url, "three");
@@ -150,7 +152,10 @@ static void test_url_forms(void **state)
         "http://localhost:4566/111111111111/here",
         "http://localhost:4566/queue/eu-west-1/000000000000/here",
         "https://sqs.eu-west-1.amazonaws.com/000000000000/here",
+    };
+    static const char *const strange[] = {
         "http://localhost:4566",
+        "http://localhost:4566/",
         "http://localhost:4566/000000000000/here/more",
         "http://localhost:4566/000000000000//here",
         "nonsense://",
@@ -162,6 +167,12 @@ static void test_url_forms(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         SQS_FAILS(lo, "QueueDoesNotExist", NO_QUEUE, SendMessage, .QueueUrl = str_from_c(bad[i]),
                   .MessageBody = STR("x"));
+    for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++)
+        SQS_FAILS(lo, "InvalidAddress",
+                  str_to_c(lo->arena,
+                           str_format(lo->arena, "The address %s is not valid for this endpoint.",
+                                      strange[i])),
+                  SendMessage, .QueueUrl = str_from_c(strange[i]), .MessageBody = STR("x"));
     SQS_FAILS(lo, "MissingRequiredParameterException",
               "The request must contain the parameter QueueUrl.", SendMessage, .QueueUrl = STR(""),
               .MessageBody = STR("x"));

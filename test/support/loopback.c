@@ -84,7 +84,8 @@ size_t loopback_deliver(struct loopback *loopback)
     return delivered;
 }
 
-/* call_run()'s finish: what the output borrowed from the store is copied before the transaction ends. */
+/* call_run()'s finish: what the output borrowed from the store is copied before the transaction
+ * ends. */
 struct loopback_call {
     struct call call; /* first */
     void *copy;
@@ -102,29 +103,32 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
                                     uint32_t operation, const void *in)
 {
     struct arena *arena = arena_new_child(loopback->arena);
-    struct loopback_call whole = {.call = {
-        .arena = arena,
-        .cloud = loopback->cloud,
-        .model = model,
-        .operation = operation,
-        .protocol = loopback->protocol,
-        .account = loopback->account,
-        .region = loopback->region,
-        .partition = STR("aws"),
-        .request_id = STR("00000000-0000-4000-8000-000000000000"),
-        .endpoint = loopback->cloud->endpoint,
-        .source_ip = STR("127.0.0.1"),
-        .principal = {
-            .kind = loopback->principal,
+    struct loopback_call whole = {
+        .call = {
+            .arena = arena,
+            .cloud = loopback->cloud,
+            .model = model,
+            .operation = operation,
+            .protocol = loopback->protocol,
             .account = loopback->account,
-            .arn = str_format(arena, "arn:aws:iam::%.*s:root", PRSTR(loopback->account)),
-            .user_id = loopback->account,
-            .access_key = STR("AKIATEST"),
-            .name = STR("root"),
-        },
-    }};
+            .region = loopback->region,
+            .partition = STR("aws"),
+            .request_id = STR("00000000-0000-4000-8000-000000000000"),
+            .endpoint = loopback->cloud->endpoint,
+            .source_ip = STR("127.0.0.1"),
+            .principal =
+                {
+                    .kind = loopback->principal,
+                    .account = loopback->account,
+                    .arn = str_format(arena, "arn:aws:iam::%.*s:root", PRSTR(loopback->account)),
+                    .user_id = loopback->account,
+                    .access_key = STR("AKIATEST"),
+                    .name = STR("root"),
+                },
+        }};
     struct call *call = &whole.call;
-    struct wire_route route = {.model = model, .operation = (int)operation, .protocol = loopback->protocol};
+    struct wire_route route = {
+        .model = model, .operation = (int)operation, .protocol = loopback->protocol};
     struct wire_failure failure = {0};
     struct loopback_reply reply = {0};
     enum result result = wire_validate(arena, loopback->cloud->patterns, &route, in, &failure);
@@ -149,8 +153,8 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
 const void *loopback_check_ok(struct loopback_reply reply, const char *file, int line)
 {
     if (reply.result != RESULT_OK) {
-        print_error("expected success, got result %d, %.*s: %.*s\n", reply.result, PRSTR(reply.code),
-                    PRSTR(reply.message));
+        print_error("expected success, got result %d, %.*s: %.*s\n", reply.result,
+                    PRSTR(reply.code), PRSTR(reply.message));
         _fail(file, line);
     }
     return reply.out;
@@ -163,7 +167,8 @@ void loopback_check_error(struct loopback_reply reply, const char *code, const c
                  (message == NULL || str_eq(reply.message, str_from_c(message)));
     if (right)
         return;
-    print_error("expected %s: %s\ngot result %d, %.*s: %.*s\n", code, message == NULL ? "(any)" : message,
-                reply.result, PRSTR(reply.code), PRSTR(reply.message));
+    print_error("expected %s: %s\ngot result %d, %.*s: %.*s\n", code,
+                message == NULL ? "(any)" : message, reply.result, PRSTR(reply.code),
+                PRSTR(reply.message));
     _fail(file, line);
 }

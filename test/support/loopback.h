@@ -1,5 +1,5 @@
-/* A cloud in a private directory, called without a socket: what service tests drive. Its clock stands still and moves when
- * the test says so; the outbox is delivered when the test says so. */
+/* A cloud in a private directory, called without a socket: what service tests drive. Its clock
+ * stands still and moves when the test says so; the outbox is delivered when the test says so. */
 #ifndef KUMONIWA_TEST_SUPPORT_LOOPBACK_H
 #define KUMONIWA_TEST_SUPPORT_LOOPBACK_H
 
@@ -10,18 +10,18 @@ struct loopback {
     struct cloud *cloud;
     struct arena *cloud_arena;
     char directory[256];
-    struct str account, region;          /* of the calls to come; "000000000000", "us-east-1" */
-    enum principal_kind principal;       /* PRINCIPAL_ROOT */
-    enum wire_protocol protocol;         /* WIRE_PROTOCOL_JSON */
-    bool (*write_hook)(void *context);   /* for the next open */
+    struct str account, region;        /* of the calls to come; "000000000000", "us-east-1" */
+    enum principal_kind principal;     /* PRINCIPAL_ROOT */
+    enum wire_protocol protocol;       /* WIRE_PROTOCOL_JSON */
+    bool (*write_hook)(void *context); /* for the next open */
     void *hook_context;
 };
 
 /* What a call came to. */
 struct loopback_reply {
     enum result result;
-    const void *out;     /* the operation's output; NULL unless RESULT_OK */
-    struct str code;     /* of the error, as JSON names it */
+    const void *out; /* the operation's output; NULL unless RESULT_OK */
+    struct str code; /* of the error, as JSON names it */
     struct str message;
     const void *detail;
     int64_t deadline_ms; /* RESULT_PARK: until when */

@@ -134,75 +134,73 @@ struct bad {
     struct str request;
 };
 
+static const struct bad bad_heads[] = {
+    {0, STR_INIT("nonsense\r\n\r\n")},
+    {400, STR_INIT("GET /\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")},
+    {505, STR_INIT("GET / HTTP/2.0\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/x.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("G\"T / HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("G\0T / HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET  / HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET /?a\0b HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET /#a HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET a HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET http:// HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nbroken\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\n A: b\r\nHost: a\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\nD: e\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA(: b\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA\0B: b\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\0c\r\nD: e\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\0c\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: \0\r\nD: e\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\rc\r\n\r\n")},
+    {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: \x01\r\n\r\n")},
+    {400,
+     STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
+                   "chunked\r\n\r\n0\r\n\r\n")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\nabc")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\nabc")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nabc")},
+    {413,
+     STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nabc")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\nabc")},
+    {501, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")},
+    {501, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n")},
+    {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+                   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
+    {400, STR_INIT("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
+};
+
 static void test_bad(void **state)
 {
-    static const struct bad cases[] = {
-        {0, STR_INIT("nonsense\r\n\r\n")},
-        {400, STR_INIT("GET /\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")},
-        {505, STR_INIT("GET / HTTP/2.0\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/x.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("G\"T / HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("G\0T / HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET  / HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET /?a\0b HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET /#a HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET a HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET http:// HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nbroken\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\n A: b\r\nHost: a\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\nD: e\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA(: b\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA\0B: b\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\0c\r\nD: e\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\0c\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: \0\r\nD: e\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\rc\r\n\r\n")},
-        {400, STR_INIT("GET / HTTP/1.1\r\nHost: a\r\nA: \x01\r\n\r\n")},
-        {400,
-         STR_INIT(
-             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc")},
-        {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
-                       "chunked\r\n\r\n0\r\n\r\n")},
-        {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\nabc")},
-        {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc")},
-        {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc")},
-        {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\nabc")},
-        {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nabc")},
-        {413,
-         STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nabc")},
-        {400,
-         STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\nabc")},
-        {501, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")},
-        {501, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n")},
-        {400, STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-                       "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-        {400,
-         STR_INIT("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-    };
     struct world *world = *state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(bad_heads) / sizeof(bad_heads[0]); i++) {
         struct client client = client_connect(world->arena, http_server_port(world->server));
-        (void)client_send(&client, cases[i].request);
+        (void)client_send(&client, bad_heads[i].request);
         struct client_reply reply = client_read(&client, STR("GET"));
-        if (reply.status != cases[i].status)
-            fail_msg("case %zu: %u instead of %u: %.*s", i, reply.status, cases[i].status,
-                     PRSTR(cases[i].request));
+        if (reply.status != bad_heads[i].status)
+            fail_msg("case %zu: %u instead of %u: %.*s", i, reply.status, bad_heads[i].status,
+                     PRSTR(bad_heads[i].request));
         if (reply.status != 0)
             assert_str(client_field(&reply, STR("Connection")), STR("close"));
         /* To a malformed Content-Length libmicrohttpd 0.9.75 answers with the head twice. */
         client.pending = STR("");
         if (!client_is_closed(&client, 2000))
-            fail_msg("case %zu stays open: %.*s", i, PRSTR(cases[i].request));
+            fail_msg("case %zu stays open: %.*s", i, PRSTR(bad_heads[i].request));
         client_close(&client);
     }
     assert_int_equal(atomic_load(&world->heads), 0);

@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -176,6 +179,50 @@ static void sweeping_leaves_what_is_known(void **state)
     assert_true(is_there(fixture, &more));
 }
 
+/* In a child with a mount namespace of its own. 77: mounting is not allowed. */
+static int fill_the_disk(struct arena *arena, struct str directory)
+{
+    const char *path = str_to_c(arena, directory);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", path, "tmpfs", 0, "size=256k") != 0)
+        return 77;
+    struct blob_store *blobs;
+    struct blob_writer *writer;
+    static const char bytes[100000] = {1};
+    int code = 1;
+    if (blob_store_open(str_concat(arena, directory, STR("/blobs")), KV_PROCESS, &blobs) !=
+        RESULT_OK)
+        return 2;
+    for (int round = 0; round < 3; round++) {
+        enum result result = blob_create(blobs, &writer);
+        int parts = 0;
+        for (; result == RESULT_OK && parts < 10; parts++)
+            result = blob_append(writer, str_make(bytes, sizeof(bytes)));
+        code = result == RESULT_FULL && parts >= 2 ? 0 : 3;
+        /* Nothing of it stays. */
+        blob_discard(writer);
+    }
+    blob_store_close(blobs);
+    return code;
+}
+
+static void a_full_disk_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct str directory = test_directory(fixture->arena);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(fill_the_disk(fixture->arena, directory));
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    test_directory_remove(directory);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void releasing_twice_is_a_fault(void **state)
 {
     struct fixture *fixture = *state;
@@ -201,6 +248,7 @@ int main(void)
         BOTH(collecting_waits_and_has_a_limit),
         BOTH(sweeping_leaves_what_is_known),
         BOTH(releasing_twice_is_a_fault),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_told, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

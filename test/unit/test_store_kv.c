@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/rng.h"
@@ -151,6 +153,22 @@ static void large_values(void **state)
         kv_abort(txn);
     }
     heap_free(bytes);
+}
+
+/* What we start must not reach the store. */
+static void descriptors_are_not_inherited(void **state)
+{
+    (void)state;
+    for (int fd = 3; fd < 64; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        char path[64], target[256];
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(path, target, sizeof(target));
+        if (flags < 0 || len < 0 ||
+            str_find(str_make(target, (size_t)len), STR("kv.mdb")) == SIZE_MAX)
+            continue;
+        assert_int_equal(flags & FD_CLOEXEC, FD_CLOEXEC);
+    }
 }
 
 static void usage_counts(void **state)
@@ -537,6 +555,7 @@ int main(void)
         BOTH(readers_see_their_snapshot),
         BOTH(keys_have_limits),
         BOTH(large_values),
+        BOTH(descriptors_are_not_inherited),
         BOTH(usage_counts),
         BOTH(copies_are_whole),
         BOTH(behaves_as_a_sorted_list),

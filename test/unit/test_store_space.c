@@ -247,29 +247,29 @@ static void writes_zeros_where_blocks_cannot_be_asked_for(void **state)
 
 /* The real thing, in a child with a mount namespace of its own. Its exit code: 0 good, 77 mounting
  * is not allowed. */
-static int on_a_small_file_system(const char *path)
+static int on_a_small_file_system(struct arena *arena, struct str directory)
 {
+    const char *path = str_to_c(arena, directory);
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", path, "tmpfs", 0, "size=8m") != 0)
         return 77;
     for (size_t i = 0; i < LOADS; i++) {
-        struct kv *kv = test_kv_open(str_from_c(path), KV_PROCESS);
+        struct kv *kv = test_kv_open(directory, KV_PROCESS);
         exercise(kv, loads[i].batch, loads[i].value_size, loads[i].pad);
         kv_close(kv);
-        struct arena *arena = arena_new(0);
-        const char *file = str_to_c(arena, str_format(arena, "%s/kv.mdb", path));
+        const char *file = str_to_c(arena, str_concat(arena, directory, STR("/kv.mdb")));
         unlink(file);
-        kv = test_kv_open(str_from_c(path), KV_PROCESS);
+        kv = test_kv_open(directory, KV_PROCESS);
         fill(kv, 0, loads[i].batch, loads[i].value_size, loads[i].pad);
         kv_close(kv);
         /* Somebody else takes the rest; opening, reading and deleting still work. */
-        const char *hog = str_to_c(arena, str_format(arena, "%s/hog", path));
+        const char *hog = str_to_c(arena, str_concat(arena, directory, STR("/hog")));
         int fd = open(hog, O_WRONLY | O_CREAT, 0600);
         static const char bytes[4096] = {1};
         while (write(fd, bytes, sizeof(bytes)) > 0)
             ;
         close(fd);
-        kv = test_kv_open(str_from_c(path), KV_PROCESS);
+        kv = test_kv_open(directory, KV_PROCESS);
         struct kv_txn *txn = test_begin(kv, true);
         /* There may be free pages inside the file for it. */
         enum result result = kv_put(txn, STR("x"), STR("y"));
@@ -280,7 +280,6 @@ static int on_a_small_file_system(const char *path)
         kv_close(kv);
         unlink(hog);
         unlink(file);
-        arena_free(arena);
     }
     return 0;
 }
@@ -293,7 +292,7 @@ static void survives_a_small_file_system(void **state)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        int code = on_a_small_file_system(str_to_c(arena, directory));
+        int code = on_a_small_file_system(arena, directory);
         fflush(NULL);
         _exit(code);
     }

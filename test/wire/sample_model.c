@@ -152,8 +152,8 @@ const struct wire_model *sample_model(struct arena *arena)
     struct wire_model *model = ARENA_NEW(arena, struct wire_model);
     fill_members(&pool, members);
     fill_shapes(&pool, shapes);
-    model->name = pool_add(&pool, "sample");
-    model->target_prefix = pool_add(&pool, "Sample");
+    model->name = STR("sample");
+    model->target_prefix = STR("Sample");
     model->strings = buf_str(&pool).ptr;
     model->members = members;
     model->member_count = MEMBERS;

@@ -96,8 +96,9 @@ static void test_payloads_of_events(void **state)
     frame = decode(arena, encode(arena, &route, "Stats",
                                  "{\"Details\":{\"BytesScanned\":1,\"BytesReturned\":2}}"));
     check_header(arena, &frame, ":content-type", "text/xml");
-    case_assert_str(arena, frame.payload,
-                    "<Stats><BytesScanned>1</BytesScanned><BytesReturned>2</BytesReturned></Stats>");
+    case_assert_str(
+        arena, frame.payload,
+        "<Stats><BytesScanned>1</BytesScanned><BytesReturned>2</BytesReturned></Stats>");
     arena_free(arena);
 }
 
@@ -107,14 +108,16 @@ static void test_events_and_exceptions_in_json(void **state)
     struct arena *arena = arena_new(0);
     struct wire_route route = case_route(&kinesis_model, WIRE_PROTOCOL_JSON, "SubscribeToShard");
     struct wire_frame frame = decode(
-        arena, encode(arena, &route, "SubscribeToShardEvent",
-                      "{\"Records\":[],\"ContinuationSequenceNumber\":\"1\",\"MillisBehindLatest\":0}"));
+        arena,
+        encode(arena, &route, "SubscribeToShardEvent",
+               "{\"Records\":[],\"ContinuationSequenceNumber\":\"1\",\"MillisBehindLatest\":0}"));
     check_header(arena, &frame, ":event-type", "SubscribeToShardEvent");
     check_header(arena, &frame, ":content-type", "application/json");
     case_assert_str(
         arena, frame.payload,
         "{\"Records\":[],\"ContinuationSequenceNumber\":\"1\",\"MillisBehindLatest\":0}");
-    frame = decode(arena, encode(arena, &route, "ResourceInUseException", "{\"message\":\"busy\"}"));
+    frame =
+        decode(arena, encode(arena, &route, "ResourceInUseException", "{\"message\":\"busy\"}"));
     check_header(arena, &frame, ":message-type", "exception");
     check_header(arena, &frame, ":exception-type", "ResourceInUseException");
     case_assert_str(arena, frame.payload, "{\"message\":\"busy\"}");
@@ -133,7 +136,8 @@ static void test_initial_response_and_errors(void **state)
     struct wire_frame frame = decode(arena, bytes);
     check_header(arena, &frame, ":event-type", "initial-response");
     case_assert_str(arena, frame.payload, "{}");
-    assert_int_equal(wire_encode_event_error(arena, STR("InternalError"), STR("m"), &bytes), RESULT_OK);
+    assert_int_equal(wire_encode_event_error(arena, STR("InternalError"), STR("m"), &bytes),
+                     RESULT_OK);
     frame = decode(arena, bytes);
     check_header(arena, &frame, ":message-type", "error");
     check_header(arena, &frame, ":error-code", "InternalError");

@@ -1,5 +1,5 @@
-/* The query and ec2 protocols with the models of IAM, SNS, SQS, CloudWatch and EC2. Requests as in the examples of their
- * API references. */
+/* The query and ec2 protocols with the models of IAM, SNS, SQS, CloudWatch and EC2. Requests as in
+ * the examples of their API references. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,20 +37,16 @@ static void check_request(struct sample sample, const struct wire_request *reque
 
 static void check_body(struct sample sample, const char *body, const char *expected)
 {
-    struct wire_request request = {.method = STR("POST"),
-                                   .path = STR("/"),
-                                   .host = STR("h"),
-                                   .body = str_from_c(body)};
+    struct wire_request request = {
+        .method = STR("POST"), .path = STR("/"), .host = STR("h"), .body = str_from_c(body)};
     check_request(sample, &request, expected, WIRE_COMMON_ERRORS);
 }
 
 static void check_refused(struct sample sample, const char *body, enum wire_common_error error,
                           const char *message)
 {
-    struct wire_request request = {.method = STR("POST"),
-                                   .path = STR("/"),
-                                   .host = STR("h"),
-                                   .body = str_from_c(body)};
+    struct wire_request request = {
+        .method = STR("POST"), .path = STR("/"), .host = STR("h"), .body = str_from_c(body)};
     check_request(sample, &request, message, error);
 }
 
@@ -78,12 +74,13 @@ static const struct sample run = {&ec2_model, "RunInstances", WIRE_PROTOCOL_EC2}
 static void test_lists(void **state)
 {
     (void)state;
-    check_body(create_role,
-               "Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument=%7B%7D"
-               "&Tags.member.2.Key=b&Tags.member.2.Value=2&Tags.member.1.Key=a&Tags.member.1.Value="
-               "&MaxSessionDuration=3600",
-               "{\"AssumeRolePolicyDocument\":\"{}\",\"MaxSessionDuration\":3600,\"RoleName\":\"r\","
-               "\"Tags\":[{\"Key\":\"a\",\"Value\":\"\"},{\"Key\":\"b\",\"Value\":\"2\"}]}");
+    check_body(
+        create_role,
+        "Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument=%7B%7D"
+        "&Tags.member.2.Key=b&Tags.member.2.Value=2&Tags.member.1.Key=a&Tags.member.1.Value="
+        "&MaxSessionDuration=3600",
+        "{\"AssumeRolePolicyDocument\":\"{}\",\"MaxSessionDuration\":3600,\"RoleName\":\"r\","
+        "\"Tags\":[{\"Key\":\"a\",\"Value\":\"\"},{\"Key\":\"b\",\"Value\":\"2\"}]}");
     check_body(create_role, "RoleName=r&Tags=", "{\"RoleName\":\"r\",\"Tags\":[]}");
 }
 
@@ -91,11 +88,12 @@ static void test_lists(void **state)
 static void test_items_are_in_the_order_of_their_numbers(void **state)
 {
     (void)state;
-    check_body(put_metric,
-               "MetricData.member.10.MetricName=j&MetricData.member.2.MetricName=b"
-               "&MetricData.member.2.Value=1.5e3&MetricData.member.2.Values.member.1=NaN&Namespace=n",
-               "{\"MetricData\":[{\"MetricName\":\"b\",\"Value\":1500,\"Values\":[\"NaN\"]},"
-               "{\"MetricName\":\"j\"}],\"Namespace\":\"n\"}");
+    check_body(
+        put_metric,
+        "MetricData.member.10.MetricName=j&MetricData.member.2.MetricName=b"
+        "&MetricData.member.2.Value=1.5e3&MetricData.member.2.Values.member.1=NaN&Namespace=n",
+        "{\"MetricData\":[{\"MetricName\":\"b\",\"Value\":1500,\"Values\":[\"NaN\"]},"
+        "{\"MetricName\":\"j\"}],\"Namespace\":\"n\"}");
 }
 
 static void test_maps(void **state)
@@ -104,11 +102,12 @@ static void test_maps(void **state)
     check_body(create_topic,
                "Name=t&Attributes.entry.1.key=DisplayName&Attributes.entry.1.value=a+b%2Bc",
                "{\"Attributes\":{\"DisplayName\":\"a b+c\"},\"Name\":\"t\"}");
-    check_body(publish,
-               "Message=m&MessageAttributes.entry.1.Name=n&MessageAttributes.entry.1.Value.DataType="
-               "Binary&MessageAttributes.entry.1.Value.BinaryValue=AAE%3D",
-               "{\"Message\":\"m\",\"MessageAttributes\":{\"n\":{\"BinaryValue\":\"AAE=\","
-               "\"DataType\":\"Binary\"}}}");
+    check_body(
+        publish,
+        "Message=m&MessageAttributes.entry.1.Name=n&MessageAttributes.entry.1.Value.DataType="
+        "Binary&MessageAttributes.entry.1.Value.BinaryValue=AAE%3D",
+        "{\"Message\":\"m\",\"MessageAttributes\":{\"n\":{\"BinaryValue\":\"AAE=\","
+        "\"DataType\":\"Binary\"}}}");
     check_refused(create_topic, "Attributes.entry.1.key=DisplayName", WIRE_MISSING_PARAMETER,
                   "The request must contain the parameter Attributes.entry.1.value.");
 }
@@ -157,7 +156,8 @@ static void test_malformed(void **state)
                   "Unexpected structure of the parameter RoleName.x");
     check_refused(create_role, "RoleName=%FF", WIRE_SERIALIZATION,
                   "The value of the parameter RoleName is not a valid string");
-    check_refused(publish, "MessageAttributes.entry.1.Name=n&MessageAttributes.entry.1.Value.BinaryValue=*",
+    check_refused(publish,
+                  "MessageAttributes.entry.1.Name=n&MessageAttributes.entry.1.Value.BinaryValue=*",
                   WIRE_SERIALIZATION,
                   "The value of the parameter MessageAttributes.entry.1.Value.BinaryValue is not a "
                   "valid blob");
@@ -171,11 +171,14 @@ static void test_ec2_requests(void **state)
                "&Filter.1.Value.1=a&Filter.1.Value.2=b&InstanceId.1=i-1&MaxResults=5&DryRun=true",
                "{\"DryRun\":true,\"Filters\":[{\"Name\":\"tag:Owner\",\"Values\":[\"a\",\"b\"]}],"
                "\"InstanceIds\":[\"i-1\"],\"MaxResults\":5}");
-    check_body(run,
-               "ImageId=ami-1&ClientToken=t&MinCount=1&MaxCount=2&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1"
-               "&BlockDeviceMapping.1.Ebs.VolumeSize=8&SecurityGroupId.1=sg-1",
-               "{\"BlockDeviceMappings\":[{\"DeviceName\":\"/dev/sda1\",\"Ebs\":{\"VolumeSize\":8}}],\"ClientToken\":\"t\","
-               "\"ImageId\":\"ami-1\",\"MaxCount\":2,\"MinCount\":1,\"SecurityGroupIds\":[\"sg-1\"]}");
+    check_body(
+        run,
+        "ImageId=ami-1&ClientToken=t&MinCount=1&MaxCount=2&BlockDeviceMapping.1.DeviceName=%2Fdev%"
+        "2Fsda1"
+        "&BlockDeviceMapping.1.Ebs.VolumeSize=8&SecurityGroupId.1=sg-1",
+        "{\"BlockDeviceMappings\":[{\"DeviceName\":\"/dev/"
+        "sda1\",\"Ebs\":{\"VolumeSize\":8}}],\"ClientToken\":\"t\","
+        "\"ImageId\":\"ami-1\",\"MaxCount\":2,\"MinCount\":1,\"SecurityGroupIds\":[\"sg-1\"]}");
     check_refused(describe, "MaxResults=five", WIRE_INVALID_PARAMETER_VALUE,
                   "Value (five) for parameter MaxResults is invalid. Expected a valid integer.");
     check_refused(describe, "Filter.1.Names=x", WIRE_INVALID_PARAMETER_VALUE,
@@ -190,47 +193,52 @@ static void test_replies(void **state)
                 "<CreateTopicResult><TopicArn>arn:a&amp;b</TopicArn></CreateTopicResult>"
                 "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata>"
                 "</CreateTopicResponse>");
-    check_reply((struct sample){&iam_model, "DeleteRole", WIRE_PROTOCOL_QUERY}, "{}", "text/xml",
-                "<DeleteRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">"
-                "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></DeleteRoleResponse>");
-    check_reply((struct sample){&iam_model, "ListRoles", WIRE_PROTOCOL_QUERY},
-                "{\"Roles\":[{\"RoleName\":\"r\",\"CreateDate\":0}],\"IsTruncated\":false}", "text/xml",
-                "<ListRolesResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">"
-                "<ListRolesResult><Roles><member><RoleName>r</RoleName>"
-                "<CreateDate>1970-01-01T00:00:00Z</CreateDate></member></Roles>"
-                "<IsTruncated>false</IsTruncated></ListRolesResult>"
-                "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></ListRolesResponse>");
-    check_reply((struct sample){&sns_model, "GetTopicAttributes", WIRE_PROTOCOL_QUERY},
-                "{\"Attributes\":{\"Owner\":\"1\"}}", "text/xml",
-                "<GetTopicAttributesResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">"
-                "<GetTopicAttributesResult><Attributes><entry><key>Owner</key><value>1</value></entry>"
-                "</Attributes></GetTopicAttributesResult>"
-                "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata>"
-                "</GetTopicAttributesResponse>");
-    check_reply(receive,
-                "{\"Messages\":[{\"MessageId\":\"m\",\"Body\":\"b\",\"Attributes\":{\"SenderId\":"
-                "\"s\"}}]}",
-                "text/xml",
-                "<?xml version=\"1.0\"?><ReceiveMessageResponse "
-                "xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\"><ReceiveMessageResult><Message>"
-                "<MessageId>m</MessageId><Body>b</Body><Attribute><Name>SenderId</Name>"
-                "<Value>s</Value></Attribute></Message></ReceiveMessageResult>"
-                "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata>"
-                "</ReceiveMessageResponse>");
+    check_reply(
+        (struct sample){&iam_model, "DeleteRole", WIRE_PROTOCOL_QUERY}, "{}", "text/xml",
+        "<DeleteRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">"
+        "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></DeleteRoleResponse>");
+    check_reply(
+        (struct sample){&iam_model, "ListRoles", WIRE_PROTOCOL_QUERY},
+        "{\"Roles\":[{\"RoleName\":\"r\",\"CreateDate\":0}],\"IsTruncated\":false}", "text/xml",
+        "<ListRolesResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">"
+        "<ListRolesResult><Roles><member><RoleName>r</RoleName>"
+        "<CreateDate>1970-01-01T00:00:00Z</CreateDate></member></Roles>"
+        "<IsTruncated>false</IsTruncated></ListRolesResult>"
+        "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></ListRolesResponse>");
+    check_reply(
+        (struct sample){&sns_model, "GetTopicAttributes", WIRE_PROTOCOL_QUERY},
+        "{\"Attributes\":{\"Owner\":\"1\"}}", "text/xml",
+        "<GetTopicAttributesResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">"
+        "<GetTopicAttributesResult><Attributes><entry><key>Owner</key><value>1</value></entry>"
+        "</Attributes></GetTopicAttributesResult>"
+        "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata>"
+        "</GetTopicAttributesResponse>");
+    check_reply(
+        receive,
+        "{\"Messages\":[{\"MessageId\":\"m\",\"Body\":\"b\",\"Attributes\":{\"SenderId\":"
+        "\"s\"}}]}",
+        "text/xml",
+        "<?xml version=\"1.0\"?><ReceiveMessageResponse "
+        "xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\"><ReceiveMessageResult><Message>"
+        "<MessageId>m</MessageId><Body>b</Body><Attribute><Name>SenderId</Name>"
+        "<Value>s</Value></Attribute></Message></ReceiveMessageResult>"
+        "<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata>"
+        "</ReceiveMessageResponse>");
 }
 
 static void test_ec2_replies(void **state)
 {
     (void)state;
-    check_reply(describe,
-                "{\"Reservations\":[{\"ReservationId\":\"r-1\",\"Groups\":[],\"Instances\":["
-                "{\"InstanceId\":\"i-1\",\"LaunchTime\":0}]}]}",
-                "text/xml;charset=UTF-8",
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeInstancesResponse "
-                "xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15\"><requestId>id-1</requestId>"
-                "<reservationSet><item><reservationId>r-1</reservationId><groupSet/><instancesSet>"
-                "<item><instanceId>i-1</instanceId><launchTime>1970-01-01T00:00:00.000Z</launchTime>"
-                "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>");
+    check_reply(
+        describe,
+        "{\"Reservations\":[{\"ReservationId\":\"r-1\",\"Groups\":[],\"Instances\":["
+        "{\"InstanceId\":\"i-1\",\"LaunchTime\":0}]}]}",
+        "text/xml;charset=UTF-8",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeInstancesResponse "
+        "xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15\"><requestId>id-1</requestId>"
+        "<reservationSet><item><reservationId>r-1</reservationId><groupSet/><instancesSet>"
+        "<item><instanceId>i-1</instanceId><launchTime>1970-01-01T00:00:00.000Z</launchTime>"
+        "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>");
 }
 
 /* A hundred thousand items in the worst order cost no more than sorting them. */
@@ -243,8 +251,7 @@ static void test_many_items(void **state)
     for (unsigned i = 0; i < 50000; i++)
         buf_append_format(&body, "TagKeys.member.%u=k&TagKeys.member.%u=k&", i, 100000 - i);
     struct wire_route route = case_route(&iam_model, WIRE_PROTOCOL_QUERY, "UntagRole");
-    struct wire_request request = {
-        .method = STR("POST"), .path = STR("/"), .body = buf_str(&body)};
+    struct wire_request request = {.method = STR("POST"), .path = STR("/"), .body = buf_str(&body)};
     struct wire_failure failure = {0};
     const void *in = NULL;
     assert_int_equal(wire_decode_request(arena, &route, &request, &in, &failure), RESULT_OK);

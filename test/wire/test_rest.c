@@ -1,5 +1,5 @@
-/* The REST bindings with the models of S3, Lambda and others: which operation a request is, what its parts become, and
- * what a reply's members become. */
+/* The REST bindings with the models of S3, Lambda and others: which operation a request is, what
+ * its parts become, and what a reply's members become. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,9 +21,8 @@ static const char *match(const struct wire_model *model, const char *method, con
                          const char *header)
 {
     struct wire_header headers[] = {{.name = str_from_c(header), .value = STR("1")}};
-    struct wire_request request = {.method = str_from_c(method),
-                                   .headers = headers,
-                                   .header_count = header != NULL};
+    struct wire_request request = {
+        .method = str_from_c(method), .headers = headers, .header_count = header != NULL};
     str_cut(str_from_c(target), '?', &request.path, &request.query);
     int operation = wire_rest_match(model, &request, request.path);
     return operation < 0 ? "" : model->strings + model->operations[operation].name;
@@ -54,7 +53,8 @@ static const struct match_case s3_cases[] = {
     {"GET", "/b/k/", NULL, "GetObject"},
     {"GET", "/b//k", NULL, "GetObject"},
     {"GET", "/b/a/b%20c/d?versionId=v&response-content-type=x", NULL, "GetObject"},
-    {"GET", "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=1&x-id=GetObject", NULL, "GetObject"},
+    {"GET", "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=1&x-id=GetObject", NULL,
+     "GetObject"},
     {"GET", "/b/k?uploadId=u", NULL, "ListParts"},
     {"GET", "/b/k?acl", NULL, "GetObjectAcl"},
     {"GET", "/b/k?attributes", "x-amz-object-attributes", "GetObjectAttributes"},
@@ -95,18 +95,23 @@ static void test_matches_s3(void **state)
 static void test_matches_others(void **state)
 {
     (void)state;
-    assert_string_equal(match(&lambda_model, "GET", "/2015-03-31/functions", NULL), "ListFunctions");
-    assert_string_equal(match(&lambda_model, "GET", "/2015-03-31/functions/", NULL), "ListFunctions");
-    assert_string_equal(match(&lambda_model, "GET", "/2015-03-31/functions/f", NULL), "GetFunction");
+    assert_string_equal(match(&lambda_model, "GET", "/2015-03-31/functions", NULL),
+                        "ListFunctions");
+    assert_string_equal(match(&lambda_model, "GET", "/2015-03-31/functions/", NULL),
+                        "ListFunctions");
+    assert_string_equal(match(&lambda_model, "GET", "/2015-03-31/functions/f", NULL),
+                        "GetFunction");
     assert_string_equal(match(&lambda_model, "POST", "/2015-03-31/functions/f/invocations", NULL),
                         "Invoke");
-    assert_string_equal(match(&lambda_model, "GET", "/2017-03-31/tags/arn%3Aaws%3Alambda%2Fx", NULL),
-                        "ListTags");
+    assert_string_equal(
+        match(&lambda_model, "GET", "/2017-03-31/tags/arn%3Aaws%3Alambda%2Fx", NULL), "ListTags");
     assert_string_equal(match(&lambda_model, "GET", "/2015-03-31/functions/f/x", NULL), "");
-    assert_string_equal(match(&s3control_model, "GET", "/v20180820/mrap/instances/a/b/policy", NULL),
-                        "GetMultiRegionAccessPointPolicy");
-    assert_string_equal(match(&s3control_model, "GET", "/v20180820/mrap/instances/a/policystatus", NULL),
-                        "GetMultiRegionAccessPointPolicyStatus");
+    assert_string_equal(
+        match(&s3control_model, "GET", "/v20180820/mrap/instances/a/b/policy", NULL),
+        "GetMultiRegionAccessPointPolicy");
+    assert_string_equal(
+        match(&s3control_model, "GET", "/v20180820/mrap/instances/a/policystatus", NULL),
+        "GetMultiRegionAccessPointPolicyStatus");
     assert_string_equal(match(&s3control_model, "GET", "/v20180820/mrap/instances/a/routes", NULL),
                         "GetMultiRegionAccessPointRoutes");
     assert_string_equal(match(&iot_model, "GET", "/things/t", NULL), "DescribeThing");
@@ -189,15 +194,17 @@ static void test_headers(void **state)
         {STR_INIT("X-Amz-Object-Attributes"), STR_INIT("ObjectSize")},
     };
     request = request_of("GET", "/b/k?attributes", lists, 2, NULL);
-    check_input(&s3_model, "GetObjectAttributes", &request,
-                "{\"Bucket\":\"b\",\"Key\":\"k\",\"ObjectAttributes\":[\"ETag\",\"Check\\u0022sum\","
-                "\"\",\"ObjectSize\"]}");
+    check_input(
+        &s3_model, "GetObjectAttributes", &request,
+        "{\"Bucket\":\"b\",\"Key\":\"k\",\"ObjectAttributes\":[\"ETag\",\"Check\\u0022sum\","
+        "\"\",\"ObjectSize\"]}");
     const struct wire_header wrong[] = {
         {STR_INIT("x-amz-server-side-encryption-bucket-key-enabled"), STR_INIT("yes")}};
     request = request_of("PUT", "/b/k", wrong, 1, NULL);
-    check_input(&s3_model, "PutObject", &request,
-                "The value of the header x-amz-server-side-encryption-bucket-key-enabled is no valid "
-                "boolean");
+    check_input(
+        &s3_model, "PutObject", &request,
+        "The value of the header x-amz-server-side-encryption-bucket-key-enabled is no valid "
+        "boolean");
 }
 
 static void test_bodies(void **state)
@@ -247,11 +254,11 @@ static void test_reply_headers(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
-    struct wire_response r =
-        output_of(arena, &s3_model, "HeadObject",
-                  "{\"ContentLength\":5,\"ETag\":\"\\\"e\\\"\",\"LastModified\":1577836800,"
-                  "\"Metadata\":{\"a\":\"1\",\"b\":\"x\\r\\nSet-Cookie: y\"},\"DeleteMarker\":false,"
-                  "\"ContentType\":\"image/png\"}");
+    struct wire_response r = output_of(
+        arena, &s3_model, "HeadObject",
+        "{\"ContentLength\":5,\"ETag\":\"\\\"e\\\"\",\"LastModified\":1577836800,"
+        "\"Metadata\":{\"a\":\"1\",\"b\":\"x\\r\\nSet-Cookie: y\"},\"DeleteMarker\":false,"
+        "\"ContentType\":\"image/png\"}");
     assert_int_equal(r.status, 200);
     case_assert_str(arena, case_header(&r, "Content-Length"), "5");
     case_assert_str(arena, case_header(&r, "ETag"), "\"e\"");
@@ -300,8 +307,10 @@ static void test_speed_of_matching(void **state)
     enum { ROUNDS = 20000 };
     static const struct wire_header headers[] = {{STR_INIT("host"), STR_INIT("h")},
                                                  {STR_INIT("x-amz-date"), STR_INIT("d")}};
-    struct wire_request request = {
-        .method = STR("GET"), .path = STR("/bucket/some/key"), .headers = headers, .header_count = 2};
+    struct wire_request request = {.method = STR("GET"),
+                                   .path = STR("/bucket/some/key"),
+                                   .headers = headers,
+                                   .header_count = 2};
     uint64_t start = time_monotonic_ns();
     int found = 0;
     for (int i = 0; i < ROUNDS; i++)
@@ -314,10 +323,14 @@ static void test_speed_of_matching(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matches_s3),        cmocka_unit_test(test_matches_others),
-        cmocka_unit_test(test_labels_and_query),  cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_bodies),            cmocka_unit_test(test_path_of_the_route),
-        cmocka_unit_test(test_reply_headers),     cmocka_unit_test(test_reply_bodies),
+        cmocka_unit_test(test_matches_s3),
+        cmocka_unit_test(test_matches_others),
+        cmocka_unit_test(test_labels_and_query),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_path_of_the_route),
+        cmocka_unit_test(test_reply_headers),
+        cmocka_unit_test(test_reply_bodies),
         cmocka_unit_test(test_speed_of_matching),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* XML with S3's and Route 53's models: what is read, what is refused, and the exact bytes of what is written. */
+/* XML with S3's and Route 53's models: what is read, what is refused, and the exact bytes of what
+ * is written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +63,8 @@ static void test_reads_structures_and_lists(void **state)
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<Tagging" S3_NS ">\n <TagSet>\n"
                "  <Tag><Key>a &amp; &#x3042;</Key><Value><![CDATA[<b>]]></Value></Tag>\n"
                "  <Tag><Key> c </Key><Value/></Tag>\n</TagSet></Tagging>\n",
-               "{\"Bucket\":\"b\",\"Tagging\":{\"TagSet\":[{\"Key\":\"a & \xE3\x81\x82\",\"Value\":\"<b>\"},"
+               "{\"Bucket\":\"b\",\"Tagging\":{\"TagSet\":[{\"Key\":\"a & "
+               "\xE3\x81\x82\",\"Value\":\"<b>\"},"
                "{\"Key\":\" c \",\"Value\":\"\"}]}}");
 }
 
@@ -79,13 +81,14 @@ static void test_reads_flattened_lists(void **state)
 static void test_reads_attributes_of_any_prefix(void **state)
 {
     (void)state;
-    check_read("PutBucketAcl", "acl",
-               "<AccessControlPolicy><AccessControlList><Grant><Grantee "
-               "xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" i:type=\"Group\">"
-               "<URI>u</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList>"
-               "</AccessControlPolicy>",
-               "{\"AccessControlPolicy\":{\"Grants\":[{\"Grantee\":{\"Type\":\"Group\",\"URI\":\"u\"},"
-               "\"Permission\":\"READ\"}]},\"Bucket\":\"b\"}");
+    check_read(
+        "PutBucketAcl", "acl",
+        "<AccessControlPolicy><AccessControlList><Grant><Grantee "
+        "xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" i:type=\"Group\">"
+        "<URI>u</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList>"
+        "</AccessControlPolicy>",
+        "{\"AccessControlPolicy\":{\"Grants\":[{\"Grantee\":{\"Type\":\"Group\",\"URI\":\"u\"},"
+        "\"Permission\":\"READ\"}]},\"Bucket\":\"b\"}");
 }
 
 static void test_reads_empty_elements(void **state)
@@ -144,15 +147,18 @@ static void test_refuses_depth_and_size(void **state)
 static void test_writes_roots_and_namespaces(void **state)
 {
     (void)state;
-    check_written("ListBuckets",
-                  "{\"Buckets\":[{\"Name\":\"b\",\"CreationDate\":1577836800}],\"Owner\":{\"ID\":\"o\"}}",
-                  DECLARATION "<ListAllMyBucketsResult" S3_NS "><Buckets><Bucket><Name>b</Name>"
-                  "<CreationDate>2020-01-01T00:00:00.000Z</CreationDate></Bucket></Buckets>"
-                  "<Owner><ID>o</ID></Owner></ListAllMyBucketsResult>");
+    check_written(
+        "ListBuckets",
+        "{\"Buckets\":[{\"Name\":\"b\",\"CreationDate\":1577836800}],\"Owner\":{\"ID\":\"o\"}}",
+        DECLARATION "<ListAllMyBucketsResult" S3_NS "><Buckets><Bucket><Name>b</Name>"
+                    "<CreationDate>2020-01-01T00:00:00.000Z</CreationDate></Bucket></Buckets>"
+                    "<Owner><ID>o</ID></Owner></ListAllMyBucketsResult>");
     check_written("ListBuckets", "{\"Buckets\":[]}",
-                  DECLARATION "<ListAllMyBucketsResult" S3_NS "><Buckets/></ListAllMyBucketsResult>");
+                  DECLARATION "<ListAllMyBucketsResult" S3_NS
+                              "><Buckets/></ListAllMyBucketsResult>");
     check_written("CopyObject", "{\"CopyObjectResult\":{\"ETag\":\"\\\"e\\\"\"}}",
-                  DECLARATION "<CopyObjectResult" S3_NS "><ETag>&quot;e&quot;</ETag></CopyObjectResult>");
+                  DECLARATION "<CopyObjectResult" S3_NS
+                              "><ETag>&quot;e&quot;</ETag></CopyObjectResult>");
     check_written("GetObjectLegalHold", "{\"LegalHold\":{\"Status\":\"ON\"}}",
                   DECLARATION "<LegalHold" S3_NS "><Status>ON</Status></LegalHold>");
 }
@@ -168,21 +174,24 @@ static void test_writes_the_bucket_location(void **state)
 static void test_writes_flattened_lists_and_attributes(void **state)
 {
     (void)state;
-    check_written("ListObjectsV2",
-                  "{\"Name\":\"b\",\"Prefix\":\"\",\"KeyCount\":2,\"IsTruncated\":false,"
-                  "\"Contents\":[{\"Key\":\"a\"},{\"Key\":\"<\\r\\u0001\\n>\"}],"
-                  "\"CommonPrefixes\":[]}",
-                  DECLARATION "<ListBucketResult" S3_NS "><IsTruncated>false</IsTruncated>"
-                  "<Contents><Key>a</Key></Contents><Contents><Key>&lt;&#xD;&#x1;\n&gt;</Key></Contents>"
-                  "<Name>b</Name><Prefix></Prefix><KeyCount>2</KeyCount></ListBucketResult>");
-    check_written("GetBucketAcl",
-                  "{\"Grants\":[{\"Grantee\":{\"Type\":\"CanonicalUser\",\"ID\":\"o\"},"
-                  "\"Permission\":\"FULL_CONTROL\"}]}",
-                  DECLARATION
-                  "<AccessControlPolicy" S3_NS "><AccessControlList><Grant><Grantee "
-                  "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">"
-                  "<ID>o</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>"
-                  "</AccessControlList></AccessControlPolicy>");
+    check_written(
+        "ListObjectsV2",
+        "{\"Name\":\"b\",\"Prefix\":\"\",\"KeyCount\":2,\"IsTruncated\":false,"
+        "\"Contents\":[{\"Key\":\"a\"},{\"Key\":\"<\\r\\u0001\\n>\"}],"
+        "\"CommonPrefixes\":[]}",
+        DECLARATION
+        "<ListBucketResult" S3_NS "><IsTruncated>false</IsTruncated>"
+        "<Contents><Key>a</Key></Contents><Contents><Key>&lt;&#xD;&#x1;\n&gt;</Key></Contents>"
+        "<Name>b</Name><Prefix></Prefix><KeyCount>2</KeyCount></ListBucketResult>");
+    check_written(
+        "GetBucketAcl",
+        "{\"Grants\":[{\"Grantee\":{\"Type\":\"CanonicalUser\",\"ID\":\"o\"},"
+        "\"Permission\":\"FULL_CONTROL\"}]}",
+        DECLARATION
+        "<AccessControlPolicy" S3_NS "><AccessControlList><Grant><Grantee "
+        "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">"
+        "<ID>o</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>"
+        "</AccessControlList></AccessControlPolicy>");
 }
 
 static void test_route53(void **state)
@@ -210,7 +219,8 @@ static void test_route53(void **state)
         arena, &route,
         STR("{\"ChangeInfo\":{\"Id\":\"/change/C\",\"Status\":\"PENDING\",\"SubmittedAt\":1.5}}"));
     case_assert_str(arena, response.body,
-                    DECLARATION "<ChangeResourceRecordSetsResponse "
+                    DECLARATION
+                    "<ChangeResourceRecordSetsResponse "
                     "xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeInfo>"
                     "<Id>/change/C</Id><Status>PENDING</Status>"
                     "<SubmittedAt>1970-01-01T00:00:01.500Z</SubmittedAt></ChangeInfo>"

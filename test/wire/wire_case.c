@@ -12,8 +12,7 @@ struct wire_route case_route(const struct wire_model *model, enum wire_protocol 
 {
     for (uint32_t i = 0; i < model->operation_count; i++)
         if (str_eq(wire_string(model, model->operations[i].name), str_from_c(operation)))
-            return (struct wire_route){
-                .model = model, .operation = (int)i, .protocol = protocol};
+            return (struct wire_route){.model = model, .operation = (int)i, .protocol = protocol};
     fail_msg("no operation %s", operation);
     return (struct wire_route){0};
 }

@@ -1,4 +1,5 @@
-/* What the tests of the formats share: operations of real services by name, inputs and outputs as JSON. */
+/* What the tests of the formats share: operations of real services by name, inputs and outputs as
+ * JSON. */
 #ifndef KUMONIWA_TEST_WIRE_CASE_H
 #define KUMONIWA_TEST_WIRE_CASE_H
 

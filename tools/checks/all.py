@@ -6,7 +6,7 @@ import time
 
 import common
 
-CHECKS = ["texts", "layout", "sizes", "layers", "banned", "duplicates", "mutable", "unused", "headers", "compilers",
+CHECKS = ["texts", "pages", "layout", "sizes", "layers", "banned", "duplicates", "mutable", "unused", "headers", "compilers",
           "second_opinion", "tidy"]
 
 

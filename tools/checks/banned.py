@@ -11,12 +11,12 @@ ANYWHERE = {
     "gets": "a length", "atoi": "str_to_i64", "atol": "str_to_i64", "atoll": "str_to_i64", "atof": "str_to_double",
     "alloca": "an arena", "gmtime": "time_to_civil", "localtime": "time_to_civil", "ctime": "time_format_*",
     "asctime": "time_format_*", "setjmp": "RESULT", "longjmp": "RESULT", "tmpnam": "mkstemp", "mktemp": "mkstemp",
-    "system": "posix_spawn", "popen": "posix_spawn", "vfork": "posix_spawn", "strerror": "strerror_r or %m",
+    "vfork": "posix_spawn",
 }
 IN_SOURCE = {
     "malloc": "an arena", "calloc": "an arena", "realloc": "an arena", "free": "an arena", "strdup": "str_copy",
     "strndup": "str_copy", "asprintf": "str_format", "vasprintf": "str_format", "reallocarray": "an arena",
-    "rand": "rng_*", "srand": "rng_*", "random": "rng_*", "drand48": "rng_*",
+    "system": "posix_spawn", "popen": "posix_spawn", "rand": "rng_*", "srand": "rng_*", "random": "rng_*", "drand48": "rng_*",
 }
 
 

@@ -16,7 +16,7 @@ def check():
          "--enable=warning,performance,portability", "--suppressions-list=tools/checks/cppcheck.txt",
          "--cppcheck-build-dir=build/check/cppcheck", "--template={file}:{line}: {severity}: {message} [{id}]",
          "--template-location={file}:{line}: note: {info}", "-D_GNU_SOURCE", "-D__GNUC__=12", "-D__linux__",
-         "-D__x86_64__", "-DKUMONIWA_VERSION=\"\"", "-Isrc", *sources]
+         "-D__x86_64__", "-Isrc", *sources]
     )
     return output[1].splitlines() if output[0] else []
 

@@ -14,7 +14,9 @@ void queue_defaults(struct sqs_queue *queue)
     queue->throughput_limit = STR("perQueue");
 }
 
-/* --- setting ---------------------------------------------------------------------------------------------------- */
+/* --- setting
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static RESULT attribute_invalid(struct call *call, struct str name)
 {
@@ -56,7 +58,8 @@ static RESULT attribute_bool(struct call *call, struct str name, struct str valu
 static RESULT attribute_redrive_fail(struct call *call, struct str value, const char *reason)
 {
     return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                     "Value %.*s for parameter RedrivePolicy is invalid. Reason: %s", PRSTR(value), reason);
+                     "Value %.*s for parameter RedrivePolicy is invalid. Reason: %s", PRSTR(value),
+                     reason);
 }
 
 /* Whether the dead-letter queue lets this source use it (its RedriveAllowPolicy). */
@@ -77,9 +80,10 @@ static RESULT attribute_check_allowed(struct call *call, const struct sqs_queue 
             if (json_string(call->arena, item, &arn) && str_eq(arn, own))
                 return RESULT_OK;
     }
-    return attribute_redrive_fail(call, value,
-                                  "The dead letter queue's RedriveAllowPolicy does not allow this queue to "
-                                  "use it.");
+    return attribute_redrive_fail(
+        call, value,
+        "The dead letter queue's RedriveAllowPolicy does not allow this queue to "
+        "use it.");
 }
 
 static RESULT attribute_redrive(struct call *call, struct sqs_queue *queue, struct str value)
@@ -104,20 +108,29 @@ static RESULT attribute_redrive(struct call *call, struct sqs_queue *queue, stru
                                       "Redrive policy does not contain mandatory attribute: "
                                       "maxReceiveCount.");
     if (!json_integer(count_raw, &count) || count < 1 || count > 1000)
-        return attribute_redrive_fail(call, value, "Invalid value for maxReceiveCount: it must be an integer between 1 "
-                                                   "and 1000.");
+        return attribute_redrive_fail(
+            call, value,
+            str_to_c(
+                call->arena,
+                str_format(call->arena,
+                           "Invalid value for maxReceiveCount: %.*s, valid values are from 1 to "
+                           "1000 both inclusive.",
+                           PRSTR(count_raw))));
     struct sqs_queue target;
     bool found;
     struct arn parts;
     if (!arn_parse(arn, &parts) || !str_eq(parts.account, queue->account) ||
         !str_eq(parts.region, queue->region))
-        return attribute_redrive_fail(call, value, "Dead-letter target owner should be same as the source.");
+        return attribute_redrive_fail(call, value,
+                                      "Dead-letter target owner should be same as the source.");
+    if (str_eq(arn, queue_arn(call->arena, queue)))
+        return attribute_redrive_fail(call, value, "A queue cannot be its own dead-letter queue.");
     TRY(queue_find_arn(call, arn, &target, &found));
     if (!found)
         return attribute_redrive_fail(call, value, "Dead letter target does not exist.");
     if (target.fifo != queue->fifo)
-        return attribute_redrive_fail(call, value,
-                                      "Dead-letter queue must be same type of queue as the source.");
+        return attribute_redrive_fail(
+            call, value, "Dead-letter queue must be same type of queue as the source.");
     TRY(attribute_check_allowed(call, &target, queue, value));
     queue->redrive_policy = value;
     queue->dead_letter_arn = arn;
@@ -152,11 +165,13 @@ static RESULT attribute_redrive_allow(struct call *call, struct sqs_queue *queue
 }
 
 static RESULT attribute_fifo_choice(struct call *call, struct sqs_queue *queue, struct str name,
-                                    struct str value, const char *one, const char *other, struct str *out)
+                                    struct str value, const char *one, const char *other,
+                                    struct str *out)
 {
     if (!queue->fifo)
         return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME,
-                         "You can specify the %.*s only when FifoQueue is set to true.", PRSTR(name));
+                         "You can specify the %.*s only when FifoQueue is set to true.",
+                         PRSTR(name));
     if (!str_eq(value, str_from_c(one)) && !str_eq(value, str_from_c(other)))
         return attribute_invalid(call, name);
     *out = value;
@@ -172,7 +187,8 @@ static RESULT attribute_policy(struct call *call, struct sqs_queue *queue, struc
     return RESULT_OK;
 }
 
-static RESULT attribute_fifo(struct call *call, struct sqs_queue *queue, struct str name, struct str value)
+static RESULT attribute_fifo(struct call *call, struct sqs_queue *queue, struct str name,
+                             struct str value)
 {
     if (str_eq(name, STR("DeduplicationScope")))
         return attribute_fifo_choice(call, queue, name, value, "messageGroup", "queue",
@@ -185,7 +201,8 @@ static RESULT attribute_fifo(struct call *call, struct sqs_queue *queue, struct 
     return attribute_bool(call, name, value, &queue->content_deduplication);
 }
 
-static RESULT attribute_set(struct call *call, struct sqs_queue *queue, struct str name, struct str value)
+static RESULT attribute_set(struct call *call, struct sqs_queue *queue, struct str name,
+                            struct str value)
 {
     for (size_t i = 0; i < ATTRIBUTE_NUMBERS; i++) {
         const struct attribute_number *number = &attribute_numbers[i];
@@ -217,19 +234,21 @@ static RESULT attribute_set(struct call *call, struct sqs_queue *queue, struct s
     return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.", PRSTR(name));
 }
 
-static RESULT attribute_kind(struct call *call, struct sqs_queue *queue, struct str value, bool creating)
+static RESULT attribute_kind(struct call *call, struct sqs_queue *queue, struct str value,
+                             bool creating)
 {
     bool fifo;
     TRY(attribute_bool(call, STR("FifoQueue"), value, &fifo));
-    /* A standard queue says so by saying nothing: FifoQueue=false is refused ("Amazon SQS FIFO queues"). */
+    /* A standard queue says so by saying nothing: FifoQueue=false is refused ("Amazon SQS FIFO
+     * queues"). */
     if (creating ? !fifo : fifo != queue->fifo)
         return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute FifoQueue.");
     queue->fifo = fifo;
     return RESULT_OK;
 }
 
-RESULT queue_set_attributes(struct call *call, struct sqs_queue *queue, const struct str_map *attributes,
-                            bool creating)
+RESULT queue_set_attributes(struct call *call, struct sqs_queue *queue,
+                            const struct str_map *attributes, bool creating)
 {
     /* The kind first: what else is allowed depends on it. */
     for (size_t i = 0; i < attributes->len; i++)
@@ -240,9 +259,10 @@ RESULT queue_set_attributes(struct call *call, struct sqs_queue *queue, const st
             TRY(attribute_set(call, queue, attributes->items[i].key, attributes->items[i].value));
     if (str_eq(queue->throughput_limit, STR("perMessageGroupId")) &&
         !str_eq(queue->deduplication_scope, STR("messageGroup")))
-        return call_fail(call, SQS_INVALID_ATTRIBUTE_VALUE,
-                         "The perMessageGroupId value is allowed for FifoThroughputLimit only when the value "
-                         "for DeduplicationScope is messageGroup.");
+        return call_fail(
+            call, SQS_INVALID_ATTRIBUTE_VALUE,
+            "The perMessageGroupId value is allowed for FifoThroughputLimit only when the value "
+            "for DeduplicationScope is messageGroup.");
     return RESULT_OK;
 }
 
@@ -255,13 +275,22 @@ RESULT sqs_SetQueueAttributes(struct call *call, const struct sqs_SetQueueAttrib
     if (in->Attributes.len == 0)
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter Attribute.Name.");
+    int64_t retention_s = queue.retention_s;
     TRY(queue_set_attributes(call, &queue, &in->Attributes, false));
     queue.modified_ms = call->now_ms;
+    if (queue.retention_s != retention_s) {
+        struct box box;
+        TRY(box_open(call, &queue, &box));
+        TRY(sweep_retention_now(&box));
+        TRY(box_close(&box));
+    }
     call_signal(call, queue_topic(call, &queue));
     return queue_put(call, &queue);
 }
 
-/* --- getting ---------------------------------------------------------------------------------------------------- */
+/* --- getting
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static struct str attribute_integer(struct call *call, int64_t n)
 {
@@ -281,7 +310,8 @@ static struct str attribute_stored(struct call *call, struct sqs_queue *queue, s
         if (str_eq(name, attribute_numbers[i].name))
             return kms && str_is_empty(queue->kms_key)
                        ? (struct str){0}
-                       : attribute_integer(call, *attribute_number_of(queue, &attribute_numbers[i]));
+                       : attribute_integer(call,
+                                           *attribute_number_of(queue, &attribute_numbers[i]));
     }
     if (str_eq(name, STR("Policy")))
         return queue->policy;
@@ -312,8 +342,8 @@ static struct str attribute_stored(struct call *call, struct sqs_queue *queue, s
     return (struct str){0};
 }
 
-struct str queue_difference(struct call *call, const struct sqs_queue *have, const struct sqs_queue *wanted,
-                            const struct str_map *given)
+struct str queue_difference(struct call *call, const struct sqs_queue *have,
+                            const struct sqs_queue *wanted, const struct str_map *given)
 {
     struct sqs_queue a = *have, b = *wanted;
     for (size_t i = 0; i < given->len; i++) {
@@ -401,7 +431,8 @@ RESULT sqs_GetQueueAttributes(struct call *call, const struct sqs_GetQueueAttrib
     TRY(queue_find(call, in->QueueUrl, &queue));
     TRY(attribute_check_names(call, &in->AttributeNames, &all));
     TRY(attribute_counts(call, &queue, counts));
-    struct str_map shown = {.items = ARENA_ARRAY(call->arena, ATTRIBUTE_NAMES, struct str_map_entry)};
+    struct str_map shown = {.items =
+                                ARENA_ARRAY(call->arena, ATTRIBUTE_NAMES, struct str_map_entry)};
     for (size_t n = 0; n < ATTRIBUTE_NAMES; n++) {
         struct str name = attribute_names[n];
         if (!all && !attribute_is_asked(&in->AttributeNames, name))

@@ -3,7 +3,9 @@
 #include "cloud/paging.h"
 #include "services/sqs/sqs_int.h"
 
-/* --- receipt handles ------------------------------------------------------------------------------------------------ */
+/* --- receipt handles
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void receipt_write(char *at, uint64_t n)
 {
@@ -22,7 +24,7 @@ static uint64_t receipt_read(const char *at)
 struct str receipt_make(struct call *call, const struct receipt *receipt)
 {
     char payload[24];
-    receipt_write(payload, receipt->data_id);
+    receipt_write(payload, receipt->queue_id);
     receipt_write(payload + 8, receipt->sequence);
     receipt_write(payload + 16, receipt->receives);
     return seal_make(call, STR("sqs/receipt"), str_make(payload, sizeof payload));
@@ -33,13 +35,15 @@ bool receipt_open(struct call *call, struct str handle, struct receipt *receipt)
     struct str payload;
     if (!seal_open(call, STR("sqs/receipt"), handle, &payload) || payload.len != 24)
         return false;
-    receipt->data_id = receipt_read(payload.ptr);
+    receipt->queue_id = receipt_read(payload.ptr);
     receipt->sequence = receipt_read(payload.ptr + 8);
     receipt->receives = receipt_read(payload.ptr + 16);
     return true;
 }
 
-/* --- one message ------------------------------------------------------------------------------------------------------ */
+/* --- one message
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* What a handle still says of its message. */
 struct held {
@@ -57,16 +61,15 @@ static RESULT receipt_find(struct box *box, struct str handle, struct held *held
     if (str_is_empty(handle))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter ReceiptHandle.");
-    if (!receipt_open(call, handle, &held->receipt))
+    if (!receipt_open(call, handle, &held->receipt) ||
+        held->receipt.queue_id != (uint64_t)box->queue->queue_id)
         return call_fail(call, SQS_RECEIPT_HANDLE_IS_INVALID,
-                         "The input receipt handle \"%.*s\" is not a valid receipt handle.", PRSTR(handle));
-    if (held->receipt.data_id != (uint64_t)box->queue->data_id)
-        return RESULT_OK; /* purged since, or another queue's: there is nothing here by that name */
+                         "The input receipt handle \"%.*s\" is not a valid receipt handle.",
+                         PRSTR(handle));
     TRY(box_state(box, held->receipt.sequence, &held->state, &held->exists));
-    held->current =
-        held->exists && held->state.receives == (int64_t)held->receipt.receives;
-    held->in_flight = held->current && held->state.place == SQS_IN_FLIGHT &&
-                      held->state.due_ms > call->now_ms;
+    held->current = held->exists && held->state.receives == (int64_t)held->receipt.receives;
+    held->in_flight =
+        held->current && held->state.place == SQS_IN_FLIGHT && held->state.due_ms > call->now_ms;
     return RESULT_OK;
 }
 
@@ -78,12 +81,14 @@ static RESULT delete_one(struct box *box, struct str handle)
     if (!held.exists)
         return RESULT_OK; /* deleted already: "DeleteMessage", it succeeds again */
     if (box->queue->fifo && !held.in_flight)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %.*s for parameter ReceiptHandle is invalid. Reason: The receipt handle has "
-                         "expired.",
-                         PRSTR(handle));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %.*s for parameter ReceiptHandle is invalid. Reason: The receipt handle has "
+            "expired.",
+            PRSTR(handle));
     if (!held.current)
-        return RESULT_OK; /* "If you don't use the most recent handle the message might not be deleted" */
+        return RESULT_OK; /* "If you don't use the most recent handle the message might not be
+                             deleted" */
     return box_remove(box, held.receipt.sequence);
 }
 
@@ -95,31 +100,37 @@ static RESULT visibility_one(struct box *box, struct str handle, struct opt_int 
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter VisibilityTimeout.");
     if (timeout.value < 0 || timeout.value > SQS_VISIBILITY_MAX_S)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %d for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must "
-                         "be an integer between 0 and 43200",
-                         timeout.value);
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %d for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must "
+            "be an integer between 0 and 43200",
+            timeout.value);
     TRY(receipt_find(box, handle, &held));
     if (!held.exists)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %.*s for parameter ReceiptHandle is invalid. Reason: Message does not exist "
-                         "or is not available for visibility timeout change.",
-                         PRSTR(handle));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %.*s for parameter ReceiptHandle is invalid. Reason: Message does not exist "
+            "or is not available for visibility timeout change.",
+            PRSTR(handle));
     if (!held.in_flight)
-        return call_fail(call, SQS_MESSAGE_NOT_INFLIGHT,
-                         "The message referred to isn't in flight.");
+        return call_fail(call, SQS_MESSAGE_NOT_INFLIGHT, "The specified message isn't in flight.");
     int64_t due_ms = call->now_ms + (int64_t)timeout.value * 1000;
-    if (due_ms - held.state.first_receive_ms > (int64_t)SQS_VISIBILITY_MAX_S * 1000 &&
-        held.state.receives == 1)
+    /* "Amazon SQS visibility timeout", SQS Developer Guide: twelve hours from when it was received.
+     */
+    if (due_ms - held.state.received_ms > (int64_t)SQS_VISIBILITY_MAX_S * 1000)
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
                          "Value %d for parameter VisibilityTimeout is invalid. Reason: Total "
                          "VisibilityTimeout for the message is beyond the limit [43200 seconds]",
                          timeout.value);
     TRY(box_retime(box, held.receipt.sequence, &held.state, due_ms));
-    return due_ms <= call->now_ms ? box_promote(box, 10) : RESULT_OK;
+    int64_t next_due_ms;
+    return due_ms <= call->now_ms ? box_promote(box, SQS_BATCH_ENTRIES_MAX, &next_due_ms)
+                                  : RESULT_OK;
 }
 
-/* --- the operations ----------------------------------------------------------------------------------------------------- */
+/* --- the operations
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 RESULT sqs_DeleteMessage(struct call *call, const struct sqs_DeleteMessageRequest *in,
                          struct sqs_DeleteMessageResult *out)
@@ -135,7 +146,8 @@ RESULT sqs_DeleteMessage(struct call *call, const struct sqs_DeleteMessageReques
     return box_close(&box);
 }
 
-RESULT sqs_ChangeMessageVisibility(struct call *call, const struct sqs_ChangeMessageVisibilityRequest *in,
+RESULT sqs_ChangeMessageVisibility(struct call *call,
+                                   const struct sqs_ChangeMessageVisibilityRequest *in,
                                    struct sqs_ChangeMessageVisibilityResult *out)
 {
     (void)out;

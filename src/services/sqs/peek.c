@@ -1,6 +1,7 @@
-/* /_aws/sqs/messages: what is in a queue, without receiving it ("SQS: Developer endpoint for peeking into queues",
- * LocalStack documentation). GET or POST with QueueUrl; ShowInvisible and ShowDelayed show those too. Answers
- * like ReceiveMessage in the query protocol, or in JSON with Accept: application/json. */
+/* /_aws/sqs/messages: what is in a queue, without receiving it ("SQS: Developer endpoint for
+ * peeking into queues", LocalStack documentation). GET or POST with QueueUrl; ShowInvisible and
+ * ShowDelayed show those too. Answers like ReceiveMessage in the query protocol, or in JSON with
+ * Accept: application/json. */
 #include "base/encode.h"
 #include "base/vec.h"
 #include "services/sqs/sqs_int.h"
@@ -29,15 +30,18 @@ static bool peek_flag(struct call *call, struct str name)
     return str_eq_nocase(peek_parameter(call, name), STR("true"));
 }
 
-static void peek_show(struct call *call, const struct sqs_message *message, const struct sqs_state *state,
-                      struct sqs_Message *shown)
+static void peek_show(struct call *call, const struct sqs_message *message,
+                      const struct sqs_state *state, struct sqs_Message *shown)
 {
     const struct str_map_entry all[] = {
         {STR("SenderId"), message->sender},
         {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
-        {STR("ApproximateReceiveCount"), str_format(call->arena, "%lld", (long long)state->receives)},
+        {STR("ApproximateReceiveCount"),
+         str_format(call->arena, "%lld", (long long)(state->receives + message->earlier_receives))},
         {STR("ApproximateFirstReceiveTimestamp"),
-         str_format(call->arena, "%lld", (long long)state->first_receive_ms)},
+         str_format(call->arena, "%lld",
+                    (long long)(message->first_receive_ms != 0 ? message->first_receive_ms
+                                                               : state->first_receive_ms))},
         {STR("MessageGroupId"), message->group},
         {STR("MessageDeduplicationId"), message->deduplication},
         {STR("SequenceNumber"), message->sequence_number},
@@ -73,8 +77,8 @@ static void peek_show(struct call *call, const struct sqs_message *message, cons
     shown->MD5OfMessageAttributes = sqs_attributes_md5(call->arena, &message->attributes);
 }
 
-static RESULT peek_walk(struct call *call, const struct sqs_queue *queue, bool invisible, bool delayed,
-                        struct sqs_ReceiveMessageResult *out)
+static RESULT peek_walk(struct call *call, const struct sqs_queue *queue, bool invisible,
+                        bool delayed, struct sqs_ReceiveMessageResult *out)
 {
     struct box box;
     size_t cap = 0;
@@ -100,7 +104,8 @@ static RESULT peek_walk(struct call *call, const struct sqs_queue *queue, bool i
         TRY(box_state(&box, sequence, &state, &found));
         if (state.due_ms <= call->now_ms)
             state.place = SQS_READY;
-        if ((state.place == SQS_IN_FLIGHT && !invisible) || (state.place == SQS_DELAYED && !delayed))
+        if ((state.place == SQS_IN_FLIGHT && !invisible) ||
+            (state.place == SQS_DELAYED && !delayed))
             continue;
         peek_show(call, &message, &state, &shown);
         VEC_PUSH(call->arena, out->Messages.items, out->Messages.len, cap, shown);

@@ -22,8 +22,8 @@ static bool permission_label_allowed(struct str label)
         return false;
     for (size_t i = 0; i < label.len; i++) {
         char c = label.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-              c == '_'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_'))
             return false;
     }
     return true;
@@ -32,35 +32,40 @@ static bool permission_label_allowed(struct str label)
 static RESULT permission_check(struct call *call, const struct sqs_AddPermissionRequest *in)
 {
     if (str_is_empty(in->Label))
-        return call_fail(call, SQS_MISSING_PARAMETER, "The request must contain the parameter Label.");
+        return call_fail(call, SQS_MISSING_PARAMETER,
+                         "The request must contain the parameter Label.");
     if (!permission_label_allowed(in->Label))
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %.*s for parameter Label is invalid. Reason: Can only include alphanumeric "
-                         "characters, hyphens, or underscores. 1 to 80 in length.",
-                         PRSTR(in->Label));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %.*s for parameter Label is invalid. Reason: Can only include alphanumeric "
+            "characters, hyphens, or underscores. 1 to 80 in length.",
+            PRSTR(in->Label));
     if (in->Actions.len == 0)
-        return call_fail(call, SQS_MISSING_PARAMETER, "The request must contain the parameter Actions.");
+        return call_fail(call, SQS_MISSING_PARAMETER,
+                         "The request must contain the parameter Actions.");
     if (in->AWSAccountIds.len == 0)
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter PrincipalId.");
     if (in->Actions.len > 7)
-        return call_fail(call, SQS_OVER_LIMIT,
-                         "%zu Actions were found, maximum allowed is 7.", in->Actions.len);
+        return call_fail(call, SQS_OVER_LIMIT, "%zu Actions were found, maximum allowed is 7.",
+                         in->Actions.len);
     for (size_t i = 0; i < in->Actions.len; i++) {
         bool known = false;
         for (size_t a = 0; a < sizeof permission_actions / sizeof permission_actions[0]; a++)
             known = known || str_eq_nocase(in->Actions.items[i], permission_actions[a]);
         if (!known)
-            return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                             "Value SQS:%.*s for parameter ActionName is invalid. Reason: Please refer to the "
-                             "appropriate WSDL for a list of valid actions.",
-                             PRSTR(in->Actions.items[i]));
+            return call_fail(
+                call, SQS_INVALID_PARAMETER_VALUE,
+                "Value SQS:%.*s for parameter ActionName is invalid. Reason: Please refer to the "
+                "appropriate WSDL for a list of valid actions.",
+                PRSTR(in->Actions.items[i]));
     }
     for (size_t i = 0; i < in->AWSAccountIds.len; i++)
         if (!arn_is_account(in->AWSAccountIds.items[i]))
-            return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                             "Value [%.*s] for parameter PrincipalId is invalid. Reason: Unable to verify.",
-                             PRSTR(in->AWSAccountIds.items[i]));
+            return call_fail(
+                call, SQS_INVALID_PARAMETER_VALUE,
+                "Value [%.*s] for parameter PrincipalId is invalid. Reason: Unable to verify.",
+                PRSTR(in->AWSAccountIds.items[i]));
     return RESULT_OK;
 }
 
@@ -68,7 +73,8 @@ static void permission_statement(struct buf *out, struct call *call, const struc
                                  const struct sqs_AddPermissionRequest *in)
 {
     struct str arn = queue_arn(call->arena, queue);
-    buf_append_format(out, "{\"Sid\":\"%.*s\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":", PRSTR(in->Label));
+    buf_append_format(
+        out, "{\"Sid\":\"%.*s\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":", PRSTR(in->Label));
     buf_append_c(out, in->AWSAccountIds.len > 1 ? "[" : "");
     for (size_t i = 0; i < in->AWSAccountIds.len; i++)
         buf_append_format(out, "%s\"arn:aws:iam::%.*s:root\"", i == 0 ? "" : ",",
@@ -82,9 +88,11 @@ static void permission_statement(struct buf *out, struct call *call, const struc
     buf_append_format(out, ",\"Resource\":\"%.*s\"}", PRSTR(arn));
 }
 
-/* The policy with one more statement, or with the one of that Sid left out. *found: there was one of that Sid. */
-static struct str permission_rewrite(struct call *call, const struct sqs_queue *queue, struct str label,
-                                     const struct sqs_AddPermissionRequest *add, bool *found, size_t *count)
+/* The policy with one more statement, or with the one of that Sid left out. *found: there was one
+ * of that Sid. */
+static struct str permission_rewrite(struct call *call, const struct sqs_queue *queue,
+                                     struct str label, const struct sqs_AddPermissionRequest *add,
+                                     bool *found, size_t *count)
 {
     struct arena *arena = call->arena;
     struct str statements, statement, raw, sid;
@@ -100,8 +108,10 @@ static struct str permission_rewrite(struct call *call, const struct sqs_queue *
         if (json_member(arena, queue->policy, STR("Version"), &raw))
             version = raw;
     }
-    buf_append_format(&out, "{\"Version\":%.*s,\"Id\":%.*s,\"Statement\":[", PRSTR(version), PRSTR(id));
-    if (!str_is_empty(queue->policy) && json_member(arena, queue->policy, STR("Statement"), &statements)) {
+    buf_append_format(&out, "{\"Version\":%.*s,\"Id\":%.*s,\"Statement\":[", PRSTR(version),
+                      PRSTR(id));
+    if (!str_is_empty(queue->policy) &&
+        json_member(arena, queue->policy, STR("Statement"), &statements)) {
         if (json_kind_of(statements) == JSON_OBJECT)
             statements = str_format(arena, "[%.*s]", PRSTR(statements));
         while (json_next_item(&statements, &statement)) {
@@ -139,7 +149,8 @@ RESULT sqs_AddPermission(struct call *call, const struct sqs_AddPermissionReques
                          "Value %.*s for parameter Label is invalid. Reason: Already exists.",
                          PRSTR(in->Label));
     if (count > 20)
-        return call_fail(call, SQS_OVER_LIMIT, "%zu statements were found, maximum allowed is 20.", count);
+        return call_fail(call, SQS_OVER_LIMIT, "%zu statements were found, maximum allowed is 20.",
+                         count);
     queue.policy = policy;
     return queue_put(call, &queue);
 }
@@ -154,17 +165,20 @@ RESULT sqs_RemovePermission(struct call *call, const struct sqs_RemovePermission
     TRY(queue_find(call, in->QueueUrl, &queue));
     struct str policy = permission_rewrite(call, &queue, in->Label, NULL, &found, &count);
     if (!found)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %.*s for parameter Label is invalid. Reason: can't find label on existing "
-                         "policy.",
-                         PRSTR(in->Label));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %.*s for parameter Label is invalid. Reason: can't find label on existing "
+            "policy.",
+            PRSTR(in->Label));
     queue.policy = count == 0 ? (struct str){0} : policy;
     return queue_put(call, &queue);
 }
 
-/* --- whose queue, under which policy ------------------------------------------------------------------------------ */
+/* --- whose queue, under which policy
+ * ------------------------------------------------------------------------------ */
 
-/* The first member of every operation's input that names a queue is QueueUrl; these name it otherwise, or none. */
+/* The first member of every operation's input that names a queue is QueueUrl; these name it
+ * otherwise, or none. */
 static struct str permission_queue_url(struct call *call, const void *in)
 {
     switch (call->operation) {

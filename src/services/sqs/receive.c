@@ -2,6 +2,9 @@
 #include "services/sqs/sqs_int.h"
 #include "store/record.h"
 
+/* Of messages that one call looks at: its transaction must not take long. */
+enum { RECEIVE_BUDGET = 200 };
+
 /* What one run of the function is about. */
 struct receiving {
     struct call *call;
@@ -9,45 +12,52 @@ struct receiving {
     struct sqs_queue queue;
     struct box box;
     size_t limit;
-    int64_t due_ms;         /* of what is received */
-    int64_t first_due_ms;   /* in flight before */
-    struct sqs_queue dead;  /* the dead-letter queue, when there is one */
+    size_t budget;  /* of messages that may be looked at: too old ones and dead letters count */
+    int64_t due_ms; /* of what is received */
+    int64_t next_due_ms;   /* when something becomes ready by itself */
+    struct sqs_queue dead; /* the dead-letter queue, when there is one */
     struct box dead_box;
     bool has_dead;
     struct sqs_ReceiveMessageResult *out;
     struct sqs_attempt attempt;
 };
 
-/* --- parameters --------------------------------------------------------------------------------------------------- */
+/* --- parameters
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-static RESULT receive_check_range(struct call *call, struct opt_int value, const char *name, int32_t min,
-                                  int32_t max, const char *reason)
+static RESULT receive_check_range(struct call *call, struct opt_int value, const char *name,
+                                  int32_t min, int32_t max, const char *reason)
 {
     if (!value.set || (value.value >= min && value.value <= max))
         return RESULT_OK;
-    return call_fail(call, SQS_INVALID_PARAMETER_VALUE, "Value %d for parameter %s is invalid. Reason: %s",
-                     value.value, name, reason);
+    return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
+                     "Value %d for parameter %s is invalid. Reason: %s", value.value, name, reason);
 }
 
-static RESULT receive_check(struct call *call, const struct sqs_ReceiveMessageRequest *in)
+static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
+                            const struct sqs_ReceiveMessageRequest *in)
 {
     TRY(receive_check_range(call, in->MaxNumberOfMessages, "MaxNumberOfMessages", 1, 10,
                             "Must be between 1 and 10, if provided."));
     TRY(receive_check_range(call, in->WaitTimeSeconds, "WaitTimeSeconds", 0, 20,
                             "Must be >= 0 and <= 20, if provided."));
-    TRY(receive_check_range(call, in->VisibilityTimeout, "VisibilityTimeout", 0, SQS_VISIBILITY_MAX_S,
-                            "Must be >= 0 and <= 43200, if provided."));
+    TRY(receive_check_range(call, in->VisibilityTimeout, "VisibilityTimeout", 0,
+                            SQS_VISIBILITY_MAX_S, "Must be >= 0 and <= 43200, if provided."));
     struct str attempt = in->ReceiveRequestAttemptId;
-    if (!str_is_absent(attempt) && (attempt.len < 1 || attempt.len > 128))
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %.*s for parameter ReceiveRequestAttemptId is invalid. Reason: "
-                         "ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. "
-                         "1 to 128 in length.",
-                         PRSTR(attempt));
-    return RESULT_OK;
+    if (str_is_absent(attempt))
+        return RESULT_OK;
+    if (!queue->fifo)
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %.*s for parameter ReceiveRequestAttemptId is invalid. Reason: The request "
+            "include parameter that is not valid for this queue type.",
+            PRSTR(attempt));
+    return sqs_check_id(call, attempt, "ReceiveRequestAttemptId");
 }
 
-/* --- what is shown of a message ------------------------------------------------------------------------------------- */
+/* --- what is shown of a message
+ * ------------------------------------------------------------------------------------- */
 
 static bool receive_wants(const struct str_list *names, struct str name)
 {
@@ -81,9 +91,12 @@ static void receive_system(struct receiving *receiving, const struct sqs_message
     const struct str_map_entry all[] = {
         {STR("SenderId"), message->sender},
         {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
-        {STR("ApproximateReceiveCount"), str_format(call->arena, "%lld", (long long)state->receives)},
+        {STR("ApproximateReceiveCount"),
+         str_format(call->arena, "%lld", (long long)(state->receives + message->earlier_receives))},
         {STR("ApproximateFirstReceiveTimestamp"),
-         str_format(call->arena, "%lld", (long long)state->first_receive_ms)},
+         str_format(call->arena, "%lld",
+                    (long long)(message->first_receive_ms != 0 ? message->first_receive_ms
+                                                               : state->first_receive_ms))},
         {STR("SequenceNumber"), message->sequence_number},
         {STR("MessageDeduplicationId"), message->deduplication},
         {STR("MessageGroupId"), message->group},
@@ -110,7 +123,8 @@ static void receive_attributes(struct receiving *receiving, const struct sqs_mes
         return;
     struct sqs_MessageBodyAttributeMap map = {
         .items = ARENA_ARRAY(call->arena, count, struct sqs_MessageBodyAttributeMap_entry)};
-    struct sqs_list_attribute chosen = {.items = ARENA_ARRAY(call->arena, count, struct sqs_attribute)};
+    struct sqs_list_attribute chosen = {.items =
+                                            ARENA_ARRAY(call->arena, count, struct sqs_attribute)};
     for (size_t i = 0; i < count; i++) {
         const struct sqs_attribute *attribute = &message->attributes.items[i];
         if (!receive_wants_attribute(&receiving->in->MessageAttributeNames, attribute->name))
@@ -129,15 +143,16 @@ static void receive_attributes(struct receiving *receiving, const struct sqs_mes
     shown->MD5OfMessageAttributes = sqs_attributes_md5(call->arena, &chosen);
 }
 
-static void receive_show(struct receiving *receiving, uint64_t sequence, const struct sqs_message *message,
-                         const struct sqs_state *state)
+static void receive_show(struct receiving *receiving, uint64_t sequence,
+                         const struct sqs_message *message, const struct sqs_state *state)
 {
     struct call *call = receiving->call;
     struct sqs_MessageList *list = &receiving->out->Messages;
     if (list->items == NULL)
         list->items = ARENA_ARRAY(call->arena, receiving->limit, struct sqs_Message);
     struct sqs_Message *shown = &list->items[list->len++];
-    struct receipt receipt = {(uint64_t)receiving->queue.data_id, sequence, (uint64_t)state->receives};
+    struct receipt receipt = {(uint64_t)receiving->queue.queue_id, sequence,
+                              (uint64_t)state->receives};
     *shown = (struct sqs_Message){
         .MessageId = message->id,
         .ReceiptHandle = receipt_make(call, &receipt),
@@ -148,28 +163,31 @@ static void receive_show(struct receiving *receiving, uint64_t sequence, const s
     receive_attributes(receiving, message, shown);
 }
 
-/* --- taking ------------------------------------------------------------------------------------------------------------ */
+/* --- taking
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static RESULT receive_open_dead(struct receiving *receiving)
 {
     struct sqs_queue *queue = &receiving->queue;
     if (queue->max_receive_count == 0)
         return RESULT_OK;
-    TRY(queue_find_arn(receiving->call, queue->dead_letter_arn, &receiving->dead, &receiving->has_dead));
+    TRY(queue_find_arn(receiving->call, queue->dead_letter_arn, &receiving->dead,
+                       &receiving->has_dead));
     if (!receiving->has_dead)
         return RESULT_OK; /* deleted meanwhile: messages stay */
     return box_open(receiving->call, &receiving->dead, &receiving->dead_box);
 }
 
-/* Takes one ready message, unless its retention is over or it goes to the dead-letter queue. *taken tells. */
-static RESULT receive_one(struct receiving *receiving, uint64_t sequence, bool *taken)
+/* Takes one ready message, unless its retention is over or it goes to the dead-letter queue. */
+static RESULT receive_one(struct receiving *receiving, uint64_t sequence)
 {
     struct call *call = receiving->call;
     struct box *box = &receiving->box;
     struct sqs_message message;
     struct sqs_state state;
     bool found;
-    *taken = false;
+    receiving->budget--;
     TRY(box_message(box, sequence, &message, &found));
     if (!found)
         return FAULT("message %llu is ready and does not exist", (unsigned long long)sequence);
@@ -178,8 +196,7 @@ static RESULT receive_one(struct receiving *receiving, uint64_t sequence, bool *
     if (receiving->has_dead) {
         TRY(box_state(box, sequence, &state, &found));
         if (state.receives >= receiving->queue.max_receive_count)
-            return sqs_transfer(box, sequence, &message, &receiving->dead_box,
-                                queue_arn(call->arena, &receiving->queue));
+            return sqs_bury(box, sequence, &message, &state, &receiving->dead_box);
     }
     TRY(box_take(box, sequence, &message, receiving->due_ms, &state));
     receive_show(receiving, sequence, &message, &state);
@@ -187,74 +204,44 @@ static RESULT receive_one(struct receiving *receiving, uint64_t sequence, bool *
     struct opt_long *receives = receiving->attempt.receives.items;
     messages[receiving->attempt.messages.len++] = opt_long((int64_t)sequence);
     receives[receiving->attempt.receives.len++] = opt_long(state.receives);
-    *taken = true;
     return RESULT_OK;
 }
 
-static RESULT receive_standard(struct receiving *receiving)
+static bool receive_goes_on(const struct receiving *receiving)
 {
-    struct box *box = &receiving->box;
-    struct kv_cursor *cursor;
-    TRY(box_ready_cursor(box, &cursor));
-    while (receiving->out->Messages.len < receiving->limit && box->counts.ready > 0) {
-        uint64_t sequence;
-        bool taken;
-        TRY(box_next_ready(box, cursor, &sequence));
-        if (sequence == 0)
-            break;
-        TRY(receive_one(receiving, sequence, &taken));
-    }
-    return RESULT_OK;
+    return receiving->out->Messages.len < receiving->limit && receiving->budget > 0;
 }
 
-/* All that fits of one group, in order. */
+/* All that fits of a FIFO queue's group, in order. */
 static RESULT receive_group(struct receiving *receiving, struct str group)
 {
-    struct call *call = receiving->call;
-    struct key prefix = box_key(&receiving->box, SQS_KIND_GROUP_READY);
-    key_str(&prefix, group);
-    struct kv_cursor *cursor;
-    int64_t taken_count = 0;
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
-    while (receiving->out->Messages.len < receiving->limit) {
-        struct str key, value;
+    while (receive_goes_on(receiving)) {
         uint64_t sequence;
-        bool taken;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(group_first(&receiving->box, group, &sequence));
+        if (sequence == 0)
             break;
-        struct key_reader reader =
-            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
-        if (!key_next_u64(&reader, &sequence))
-            return FAULT("a group's key is broken");
-        TRY(receive_one(receiving, sequence, &taken));
-        taken_count += taken;
-    }
-    return box_settle_group(&receiving->box, group, taken_count);
-}
-
-static RESULT receive_fifo(struct receiving *receiving)
-{
-    struct call *call = receiving->call;
-    struct key prefix = box_key(&receiving->box, SQS_KIND_AVAILABLE);
-    struct kv_cursor *cursor;
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
-    while (receiving->out->Messages.len < receiving->limit) {
-        struct str key, value, group;
-        uint64_t head;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
-            break;
-        struct key_reader reader =
-            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
-        if (!key_next_u64(&reader, &head) || !key_next_str(&reader, &group))
-            return FAULT("an available group's key is broken");
-        TRY(receive_group(receiving, str_copy(call->arena, group)));
+        TRY(receive_one(receiving, sequence));
     }
     return RESULT_OK;
 }
 
-/* --- attempts: a FIFO receive that is tried again gets the same messages ------------------------------------------------ */
+static RESULT receive_ready(struct receiving *receiving)
+{
+    while (receive_goes_on(receiving) && receiving->box.counts.ready > 0) {
+        struct group_choice choice;
+        TRY(group_choose(&receiving->box, true, &choice));
+        if (choice.sequence == 0)
+            break;
+        if (receiving->queue.fifo)
+            TRY(receive_group(receiving, choice.group));
+        else
+            TRY(receive_one(receiving, choice.sequence));
+    }
+    return RESULT_OK;
+}
+
+/* --- attempts: a FIFO receive that is tried again gets the same messages
+ * ------------------------------------------------ */
 
 static struct key attempt_key(struct receiving *receiving)
 {
@@ -263,8 +250,10 @@ static struct key attempt_key(struct receiving *receiving)
     return key;
 }
 
-/* Whether everything that the attempt received is as it left it ("ReceiveMessage", ReceiveRequestAttemptId). */
-static RESULT attempt_is_whole(struct receiving *receiving, const struct sqs_attempt *attempt, bool *whole)
+/* Whether everything that the attempt received is as it left it ("ReceiveMessage",
+ * ReceiveRequestAttemptId). */
+static RESULT attempt_is_whole(struct receiving *receiving, const struct sqs_attempt *attempt,
+                               bool *whole)
 {
     *whole = attempt->messages.len > 0;
     for (size_t i = 0; i < attempt->messages.len && *whole; i++) {
@@ -287,10 +276,24 @@ static RESULT attempt_repeat(struct receiving *receiving, const struct sqs_attem
         bool found;
         TRY(box_message(&receiving->box, sequence, &message, &found));
         TRY(box_state(&receiving->box, sequence, &state, &found));
+        state.received_ms = receiving->call->now_ms;
         TRY(box_retime(&receiving->box, sequence, &state, receiving->due_ms));
         receive_show(receiving, sequence, &message, &state);
     }
     return RESULT_OK;
+}
+
+/* The id may have been used again since. */
+static RESULT attempt_forget(struct receiving *receiving, struct str key)
+{
+    struct call *call = receiving->call;
+    struct sqs_attempt attempt;
+    struct str bytes;
+    TRY(kv_get(call->txn, key, &bytes));
+    if (str_is_absent(bytes))
+        return RESULT_OK;
+    TRY(record_decode(call->arena, &sqs_model, SQS_SHAPE_attempt, bytes, &attempt));
+    return attempt.expires_ms <= call->now_ms ? kv_delete(call->txn, key, NULL) : RESULT_OK;
 }
 
 static RESULT attempt_expire(struct receiving *receiving)
@@ -310,7 +313,7 @@ static RESULT attempt_expire(struct receiving *receiving)
         if (!key_next_i64(&reader, &expires_ms) || expires_ms > call->now_ms)
             return RESULT_OK;
         struct str expiry = str_copy(call->arena, key);
-        TRY(kv_delete(call->txn, str_copy(call->arena, value), NULL));
+        TRY(attempt_forget(receiving, str_copy(call->arena, value)));
         TRY(kv_delete(call->txn, expiry, NULL));
     }
     return RESULT_OK;
@@ -323,7 +326,8 @@ static RESULT attempt_find(struct receiving *receiving, bool *done)
     struct key key = attempt_key(receiving);
     bool found, whole = false;
     TRY(attempt_expire(receiving));
-    TRY(call_get_record_copy(receiving->call, &key, &sqs_model, SQS_SHAPE_attempt, &attempt, &found));
+    TRY(call_get_record_copy(receiving->call, &key, &sqs_model, SQS_SHAPE_attempt, &attempt,
+                             &found));
     if (found && attempt.expires_ms > receiving->call->now_ms)
         TRY(attempt_is_whole(receiving, &attempt, &whole));
     *done = whole;
@@ -342,23 +346,42 @@ static RESULT attempt_remember(struct receiving *receiving)
     return kv_put(call->txn, key_bytes(&expiry), key_bytes(&key));
 }
 
-/* --- the operation -------------------------------------------------------------------------------------------------------- */
+/* --- the operation
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static int64_t receive_wait_s(const struct receiving *receiving)
+{
+    return receiving->in->WaitTimeSeconds.set ? receiving->in->WaitTimeSeconds.value
+                                              : receiving->queue.wait_s;
+}
+
+/* "Quotas related to queues", SQS Developer Guide: a standard queue says so to those who do not
+ * wait. */
+static RESULT receive_check_in_flight(struct receiving *receiving)
+{
+    int64_t left = SQS_IN_FLIGHT_MAX - receiving->box.counts.in_flight;
+    if (left <= 0 && !receiving->queue.fifo && receive_wait_s(receiving) == 0)
+        return call_fail(receiving->call, SQS_OVER_LIMIT,
+                         "The maximum number of in flight messages is reached: %d.",
+                         SQS_IN_FLIGHT_MAX);
+    if ((int64_t)receiving->limit > left)
+        receiving->limit = left > 0 ? (size_t)left : 0;
+    return RESULT_OK;
+}
 
 static RESULT receive_take(struct receiving *receiving)
 {
     struct box *box = &receiving->box;
     bool repeated = false;
-    bool with_attempt = receiving->queue.fifo && !str_is_absent(receiving->in->ReceiveRequestAttemptId);
+    bool with_attempt =
+        receiving->queue.fifo && !str_is_absent(receiving->in->ReceiveRequestAttemptId);
     if (with_attempt)
         TRY(attempt_find(receiving, &repeated));
     if (!repeated) {
-        TRY(box_promote(box, receiving->limit * 4));
-        if (box->counts.in_flight >= SQS_IN_FLIGHT_MAX && !receiving->queue.fifo &&
-            receiving->queue.wait_s == 0 && !receiving->in->WaitTimeSeconds.set)
-            return call_fail(receiving->call, SQS_OVER_LIMIT,
-                             "The maximum number of in flight messages is reached: 120000.");
-        if (box->counts.in_flight < SQS_IN_FLIGHT_MAX)
-            TRY(receiving->queue.fifo ? receive_fifo(receiving) : receive_standard(receiving));
+        TRY(box_promote(box, RECEIVE_BUDGET, &receiving->next_due_ms));
+        TRY(receive_check_in_flight(receiving));
+        TRY(receive_ready(receiving));
         if (with_attempt && receiving->out->Messages.len > 0)
             TRY(attempt_remember(receiving));
     }
@@ -370,34 +393,30 @@ static RESULT receive_take(struct receiving *receiving)
 static RESULT receive_wait(struct receiving *receiving)
 {
     struct call *call = receiving->call;
-    const struct sqs_ReceiveMessageRequest *in = receiving->in;
-    int64_t wait_s = in->WaitTimeSeconds.set ? in->WaitTimeSeconds.value : receiving->queue.wait_s;
-    int64_t deadline_ms = call->started_ms + wait_s * 1000;
-    int64_t due_ms;
+    int64_t deadline_ms = call->started_ms + receive_wait_s(receiving) * 1000;
     if (deadline_ms <= call->now_ms)
         return RESULT_OK;
-    TRY(box_next_due(&receiving->box, &due_ms));
     return call_park(call, queue_topic(call, &receiving->queue),
-                     due_ms < deadline_ms ? due_ms : deadline_ms);
+                     receiving->next_due_ms < deadline_ms ? receiving->next_due_ms : deadline_ms);
 }
 
 /* Others who wait may go on with what is left, or must wake earlier than they know. */
-static RESULT receive_tell_others(struct receiving *receiving)
+static void receive_tell_others(struct receiving *receiving)
 {
     struct call *call = receiving->call;
     bool more = receiving->box.counts.ready > 0;
-    bool sooner = receiving->due_ms < receiving->first_due_ms;
+    bool sooner = receiving->due_ms < receiving->next_due_ms;
     if (more || sooner)
         call_signal_some(call, queue_topic(call, &receiving->queue), 1);
-    return RESULT_OK;
 }
 
 RESULT sqs_ReceiveMessage(struct call *call, const struct sqs_ReceiveMessageRequest *in,
                           struct sqs_ReceiveMessageResult *out)
 {
-    struct receiving receiving = {.call = call, .in = in, .out = out};
+    struct receiving receiving = {
+        .call = call, .in = in, .out = out, .next_due_ms = INT64_MAX, .budget = RECEIVE_BUDGET};
     TRY(queue_find(call, in->QueueUrl, &receiving.queue));
-    TRY(receive_check(call, in));
+    TRY(receive_check(call, &receiving.queue, in));
     receiving.limit = in->MaxNumberOfMessages.set ? (size_t)in->MaxNumberOfMessages.value : 1;
     int64_t visible_s = in->VisibilityTimeout.set ? in->VisibilityTimeout.value
                                                   : receiving.queue.visibility_timeout_s;
@@ -406,11 +425,12 @@ RESULT sqs_ReceiveMessage(struct call *call, const struct sqs_ReceiveMessageRequ
     receiving.attempt.receives.items = ARENA_ARRAY(call->arena, receiving.limit, struct opt_long);
     TRY(box_open(call, &receiving.queue, &receiving.box));
     TRY(receive_open_dead(&receiving));
-    TRY(box_next_due(&receiving.box, &receiving.first_due_ms));
     TRY(receive_take(&receiving));
-    if (out->Messages.len > 0)
-        return receive_tell_others(&receiving);
+    if (out->Messages.len > 0) {
+        receive_tell_others(&receiving);
+        return RESULT_OK;
+    }
     if (receiving.box.changed)
-        return RESULT_OK; /* something was moved or expired: that must be kept, and the client asks again */
+        return RESULT_OK; /* what was moved or has expired must be kept; the client asks again */
     return receive_wait(&receiving);
 }

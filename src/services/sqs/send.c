@@ -20,10 +20,13 @@ struct sent {
 
 struct str sqs_sequence_number(struct arena *arena, uint64_t sequence)
 {
-    return str_format(arena, "%llu", (unsigned long long)(UINT64_C(18000000000000000000) + sequence));
+    return str_format(arena, "%llu",
+                      (unsigned long long)(UINT64_C(18000000000000000000) + sequence));
 }
 
-/* --- digests ---------------------------------------------------------------------------------------------------- */
+/* --- digests
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct str sqs_hex_md5(struct arena *arena, struct str bytes)
 {
@@ -72,7 +75,8 @@ struct str sqs_attributes_md5(struct arena *arena, const struct sqs_list_attribu
     return sqs_hex_md5(arena, str_make((const char *)md5, sizeof md5));
 }
 
-/* --- message attributes ------------------------------------------------------------------------------------------- */
+/* --- message attributes
+ * ------------------------------------------------------------------------------------------- */
 
 static bool attribute_character(char c)
 {
@@ -89,21 +93,45 @@ static RESULT attribute_check_name(struct call *call, struct str name)
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
                          "The request must contain non-empty message attribute names.");
     if (name.len > 256)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Message (user) attribute name must be shorter than 256 bytes, but it was %zu bytes.",
-                         name.len);
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Message (user) attribute name must be shorter than 256 bytes, but it was %zu bytes.",
+            name.len);
     for (size_t i = 0; i < name.len; i++)
         good = good && attribute_character(name.ptr[i]);
     struct str four = str_slice(name, 0, 4), seven = str_slice(name, 0, 7);
     if (str_eq_nocase(four, STR("AWS.")) || str_eq_nocase(seven, STR("Amazon.")))
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "You cannot use message attribute names beginning with 'AWS.' or 'Amazon.' because "
-                         "these strings are reserved for internal use.");
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "You cannot use message attribute names beginning with 'AWS.' or 'Amazon.' because "
+            "these strings are reserved for internal use.");
     if (!good)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "The message attribute name '%.*s' is invalid. Attribute name can contain A-Z, a-z, "
-                         "0-9, underscore (_), hyphen (-), and period (.) characters.",
-                         PRSTR(name));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "The message attribute name '%.*s' is invalid. Attribute name can contain A-Z, a-z, "
+            "0-9, underscore (_), hyphen (-), and period (.) characters.",
+            PRSTR(name));
+    return RESULT_OK;
+}
+
+/* #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF ("SendMessage",
+ * MessageBody). */
+static RESULT sending_check_characters(struct call *call, struct str body)
+{
+    size_t i = 0;
+    while (i < body.len) {
+        unsigned char c = (unsigned char)body.ptr[i];
+        bool bad = c < 0x20 && c != '\t' && c != '\n' && c != '\r';
+        bad = bad || (c == 0xEF && i + 2 < body.len && (unsigned char)body.ptr[i + 1] == 0xBF &&
+                      (unsigned char)body.ptr[i + 2] >= 0xBE);
+        if (bad)
+            return call_fail(
+                call, SQS_INVALID_MESSAGE_CONTENTS,
+                "Invalid characters found: #x%X. Valid unicode characters are #x9 | #xA | #xD | "
+                "#x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+                c == 0xEF ? 0xFFC0u + ((unsigned char)body.ptr[i + 2] & 0x3Fu) : c);
+        i++;
+    }
     return RESULT_OK;
 }
 
@@ -125,26 +153,34 @@ static RESULT attribute_check_value(struct call *call, const struct sqs_attribut
     bool number = attribute_is_type(type, STR("Number"));
     bool binary = attribute_is_type(type, STR("Binary"));
     if (str_is_empty(type))
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "The message attribute '%.*s' must contain non-empty message attribute type.",
-                         PRSTR(name));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "The message attribute '%.*s' must contain non-empty message attribute type.",
+            PRSTR(name));
     if (!string && !number && !binary)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "The message attribute '%.*s' has an invalid message attribute type, the set of "
-                         "supported type prefixes is Binary, Number, and String.",
-                         PRSTR(name));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "The message attribute '%.*s' has an invalid message attribute type, the set of "
+            "supported type prefixes is Binary, Number, and String.",
+            PRSTR(name));
     if (type.len > 256)
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "The message attribute '%.*s' type must be shorter than 256 bytes.", PRSTR(name));
+                         "The message attribute '%.*s' type must be shorter than 256 bytes.",
+                         PRSTR(name));
     if (str_is_empty(binary ? attribute->bytes : attribute->text))
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "The message attribute '%.*s' must contain non-empty message attribute value for "
-                         "message attribute type '%s'.",
-                         PRSTR(name), string ? "String" : number ? "Number" : "Binary");
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "The message attribute '%.*s' must contain non-empty message attribute value for "
+            "message attribute type '%s'.",
+            PRSTR(name),
+            string   ? "String"
+            : number ? "Number"
+                     : "Binary");
     if (number && !attribute_is_number(attribute->text))
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Can't cast the value of message (user) attribute '%.*s' to a number.", PRSTR(name));
-    return RESULT_OK;
+                         "Can't cast the value of message (user) attribute '%.*s' to a number.",
+                         PRSTR(name));
+    return binary ? RESULT_OK : sending_check_characters(call, attribute->text);
 }
 
 static RESULT sending_attributes(struct call *call, const struct sqs_MessageBodyAttributeMap *map,
@@ -152,15 +188,17 @@ static RESULT sending_attributes(struct call *call, const struct sqs_MessageBody
 {
     if (map->len > SQS_ATTRIBUTES_MAX)
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Number of message attributes [%zu] exceeds the allowed maximum [10].", map->len);
+                         "Number of message attributes [%zu] exceeds the allowed maximum [10].",
+                         map->len);
     list->items = ARENA_ARRAY(call->arena, map->len + 1, struct sqs_attribute);
     list->len = map->len;
     for (size_t i = 0; i < map->len; i++) {
         const struct sqs_MessageAttributeValue *value = &map->items[i].value;
         struct sqs_attribute *attribute = &list->items[i];
         if (value->StringListValues.len > 0 || value->BinaryListValues.len > 0)
-            return call_fail(call, SQS_UNSUPPORTED_OPERATION,
-                             "Message attribute list values in SendMessage operation are not supported.");
+            return call_fail(
+                call, SQS_UNSUPPORTED_OPERATION,
+                "Message attribute list values in SendMessage operation are not supported.");
         *attribute = (struct sqs_attribute){
             .name = map->items[i].key,
             .type = value->DataType,
@@ -174,7 +212,8 @@ static RESULT sending_attributes(struct call *call, const struct sqs_MessageBody
                 return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
                                  "Message (user) attribute name '%.*s' is given twice.",
                                  PRSTR(attribute->name));
-        *size += attribute->name.len + attribute->type.len + attribute->text.len + attribute->bytes.len;
+        *size +=
+            attribute->name.len + attribute->type.len + attribute->text.len + attribute->bytes.len;
     }
     return RESULT_OK;
 }
@@ -187,11 +226,13 @@ static RESULT sending_system(struct call *call, const struct sqs_MessageBodySyst
         const struct sqs_MessageSystemAttributeValue *value = &map->items[i].value;
         if (!str_eq(map->items[i].key, STR("AWSTraceHeader")))
             return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                             "Message system attribute name '%.*s' is invalid.", PRSTR(map->items[i].key));
+                             "Message system attribute name '%.*s' is invalid.",
+                             PRSTR(map->items[i].key));
         if (!str_eq(value->DataType, STR("String")) || str_is_empty(value->StringValue))
-            return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                             "The message system attribute 'AWSTraceHeader' must contain non-empty message "
-                             "attribute value for message attribute type 'String'.");
+            return call_fail(
+                call, SQS_INVALID_PARAMETER_VALUE,
+                "The message system attribute 'AWSTraceHeader' must contain non-empty message "
+                "attribute value for message attribute type 'String'.");
         *trace = value->StringValue;
         struct sqs_attribute one = {
             .name = map->items[i].key, .type = value->DataType, .text = value->StringValue};
@@ -201,54 +242,38 @@ static RESULT sending_system(struct call *call, const struct sqs_MessageBodySyst
     return RESULT_OK;
 }
 
-/* --- bodies and parameters ------------------------------------------------------------------------------------------ */
+/* --- bodies and parameters
+ * ------------------------------------------------------------------------------------------ */
 
-/* #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF ("SendMessage", MessageBody). */
-static RESULT sending_check_characters(struct call *call, struct str body)
-{
-    size_t i = 0;
-    while (i < body.len) {
-        unsigned char c = (unsigned char)body.ptr[i];
-        bool bad = c < 0x20 && c != '\t' && c != '\n' && c != '\r';
-        bad = bad || (c == 0xEF && i + 2 < body.len && (unsigned char)body.ptr[i + 1] == 0xBF &&
-                      (unsigned char)body.ptr[i + 2] >= 0xBE);
-        if (bad)
-            return call_fail(call, SQS_INVALID_MESSAGE_CONTENTS,
-                             "Invalid characters found: #x%X. Valid unicode characters are #x9 | #xA | #xD | "
-                             "#x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
-                             c == 0xEF ? 0xFFC0u + ((unsigned char)body.ptr[i + 2] & 0x3Fu) : c);
-        i++;
-    }
-    return RESULT_OK;
-}
-
-/* 1-128 alphanumeric characters and punctuation. */
-static RESULT sending_check_id(struct call *call, struct str value, const char *name)
+RESULT sqs_check_id(struct call *call, struct str value, const char *name)
 {
     bool good = value.len >= 1 && value.len <= 128;
     for (size_t i = 0; i < value.len && good; i++)
         good = value.ptr[i] > 0x20 && value.ptr[i] < 0x7F;
     if (good)
         return RESULT_OK;
-    return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                     "Value %.*s for parameter %s is invalid. Reason: %s can only include alphanumeric and "
-                     "punctuation characters. 1 to 128 in length.",
-                     PRSTR(value), name, name);
+    return call_fail(
+        call, SQS_INVALID_PARAMETER_VALUE,
+        "Value %.*s for parameter %s is invalid. Reason: %s can only include alphanumeric and "
+        "punctuation characters. 1 to 128 in length.",
+        PRSTR(value), name, name);
 }
 
-static RESULT sending_check_fifo(struct call *call, const struct sqs_queue *queue, struct sending *sending)
+static RESULT sending_check_fifo(struct call *call, const struct sqs_queue *queue,
+                                 struct sending *sending)
 {
     if (str_is_absent(sending->group))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter MessageGroupId.");
-    TRY(sending_check_id(call, sending->group, "MessageGroupId"));
+    TRY(sqs_check_id(call, sending->group, "MessageGroupId"));
     if (sending->delay.set && sending->delay.value != 0)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %d for parameter DelaySeconds is invalid. Reason: The request include "
-                         "parameter that is not valid for this queue type.",
-                         sending->delay.value);
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %d for parameter DelaySeconds is invalid. Reason: The request include "
+            "parameter that is not valid for this queue type.",
+            sending->delay.value);
     if (!str_is_absent(sending->deduplication))
-        return sending_check_id(call, sending->deduplication, "MessageDeduplicationId");
+        return sqs_check_id(call, sending->deduplication, "MessageDeduplicationId");
     if (!queue->content_deduplication)
         return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
                          "The queue should either have ContentBasedDeduplication enabled or "
@@ -262,34 +287,51 @@ static RESULT sending_check_fifo(struct call *call, const struct sqs_queue *queu
     return RESULT_OK;
 }
 
-static RESULT sending_check(struct call *call, const struct sqs_queue *queue, struct sending *sending)
+static RESULT sending_check(struct call *call, const struct sqs_queue *queue,
+                            struct sending *sending)
 {
     if (str_is_empty(sending->body))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter MessageBody.");
     TRY(sending_check_characters(call, sending->body));
     if (sending->delay.set && (sending->delay.value < 0 || sending->delay.value > 900))
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 "
-                         "and <= 900.",
-                         sending->delay.value);
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 "
+            "and <= 900.",
+            sending->delay.value);
     if (queue->fifo)
         return sending_check_fifo(call, queue, sending);
     if (!str_is_absent(sending->deduplication))
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "Value %.*s for parameter MessageDeduplicationId is invalid. Reason: The request "
-                         "include parameter that is not valid for this queue type.",
-                         PRSTR(sending->deduplication));
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %.*s for parameter MessageDeduplicationId is invalid. Reason: The request "
+            "include parameter that is not valid for this queue type.",
+            PRSTR(sending->deduplication));
     /* A group on a standard queue makes it fair ("Amazon SQS fair queues"). */
     return str_is_absent(sending->group) ? RESULT_OK
-                                         : sending_check_id(call, sending->group, "MessageGroupId");
+                                         : sqs_check_id(call, sending->group, "MessageGroupId");
 }
 
-/* --- deduplication ---------------------------------------------------------------------------------------------------- */
+/* --- deduplication
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* Beyond a purge: "Amazon SQS continues to keep track of the message deduplication ID even after
+ * the message is received and deleted" (SendMessage). */
+static struct key deduplication_prefix(struct box *box, enum sqs_memory memory)
+{
+    struct key key;
+    key_init(&key, box->call->arena);
+    key_str(&key, STR("sqs-queue"));
+    key_u64(&key, (uint64_t)box->queue->queue_id);
+    key_u64(&key, memory);
+    return key;
+}
 
 static struct key deduplication_key(struct box *box, const struct sending *sending)
 {
-    struct key key = box_key(box, SQS_KIND_DEDUPLICATION);
+    struct key key = deduplication_prefix(box, SQS_MEMORY_DEDUPLICATION);
     bool by_group = str_eq(box->queue->deduplication_scope, STR("messageGroup"));
     key_str(&key, by_group ? sending->group : STR(""));
     key_str(&key, sending->deduplication);
@@ -300,7 +342,7 @@ static struct key deduplication_key(struct box *box, const struct sending *sendi
 static RESULT deduplication_expire(struct box *box)
 {
     struct call *call = box->call;
-    struct key prefix = box_key(box, SQS_KIND_DEDUPLICATION_EXPIRY);
+    struct key prefix = deduplication_prefix(box, SQS_MEMORY_DEDUPLICATION_EXPIRY);
     for (int n = 0; n < 2; n++) {
         struct kv_cursor *cursor;
         struct str key, value;
@@ -345,8 +387,8 @@ static RESULT deduplication_find(struct box *box, const struct sending *sending,
     return RESULT_OK;
 }
 
-static RESULT deduplication_remember(struct box *box, const struct sending *sending, const struct sent *sent,
-                                     uint64_t sequence)
+static RESULT deduplication_remember(struct box *box, const struct sending *sending,
+                                     const struct sent *sent, uint64_t sequence)
 {
     struct call *call = box->call;
     struct sqs_deduplication record = {
@@ -356,13 +398,15 @@ static RESULT deduplication_remember(struct box *box, const struct sending *send
     };
     struct key key = deduplication_key(box, sending);
     TRY(call_put_record(call, &key, &sqs_model, SQS_SHAPE_deduplication, &record));
-    struct key expiry = box_key(box, SQS_KIND_DEDUPLICATION_EXPIRY);
+    struct key expiry = deduplication_prefix(box, SQS_MEMORY_DEDUPLICATION_EXPIRY);
     key_i64(&expiry, record.expires_ms);
     key_u64(&expiry, sequence);
     return kv_put(call->txn, key_bytes(&expiry), key_bytes(&key));
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------------ */
+/* --- sending
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static struct str sending_id(struct call *call)
 {
@@ -390,7 +434,8 @@ static RESULT sending_store(struct box *box, const struct sending *sending,
         message->sequence_number = sent->sequence_number;
         TRY(deduplication_remember(box, sending, sent, sequence));
     }
-    int64_t delay_s = sending->delay.set && !box->queue->fifo ? sending->delay.value : box->queue->delay_s;
+    int64_t delay_s =
+        sending->delay.set && !box->queue->fifo ? sending->delay.value : box->queue->delay_s;
     return box_add(box, sequence, message, call->now_ms + delay_s * 1000);
 }
 
@@ -408,10 +453,11 @@ static RESULT sending_one(struct box *box, struct sending *sending, struct sent 
     TRY(sending_attributes(call, sending->attributes, &message.attributes, size));
     TRY(sending_system(call, sending->system, &message.trace, &sent->system_md5));
     if (*size > (size_t)box->queue->maximum_message_size)
-        return call_fail(call, SQS_INVALID_PARAMETER_VALUE,
-                         "One or more parameters are invalid. Reason: Message must be shorter than %lld "
-                         "bytes.",
-                         (long long)box->queue->maximum_message_size);
+        return call_fail(
+            call, SQS_INVALID_PARAMETER_VALUE,
+            "One or more parameters are invalid. Reason: Message must be shorter than %lld "
+            "bytes.",
+            (long long)box->queue->maximum_message_size);
     message.group = sending->group;
     message.deduplication = sending->deduplication;
     uint8_t md5[MD5_SIZE];
@@ -452,7 +498,9 @@ RESULT sqs_SendMessage(struct call *call, const struct sqs_SendMessageRequest *i
     return RESULT_OK;
 }
 
-/* --- batches -------------------------------------------------------------------------------------------------------------- */
+/* --- batches
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static bool batch_id_allowed(struct str id)
 {
@@ -464,20 +512,22 @@ static bool batch_id_allowed(struct str id)
     return true;
 }
 
-RESULT sqs_check_batch(struct call *call, size_t count, struct str (*id)(const void *entries, size_t i),
-                       const void *entries, const char *entry_type)
+RESULT sqs_check_batch(struct call *call, size_t count,
+                       struct str (*id)(const void *entries, size_t i), const void *entries,
+                       const char *entry_type)
 {
     if (count == 0)
-        return call_fail(call, SQS_EMPTY_BATCH_REQUEST, "There should be at least one %s in the request.",
-                         entry_type);
+        return call_fail(call, SQS_EMPTY_BATCH_REQUEST,
+                         "There should be at least one %s in the request.", entry_type);
     if (count > SQS_BATCH_ENTRIES_MAX)
         return call_fail(call, SQS_TOO_MANY_ENTRIES_IN_BATCH_REQUEST,
                          "Maximum number of entries per request are 10. You have sent %zu.", count);
     for (size_t i = 0; i < count; i++)
         if (!batch_id_allowed(id(entries, i)))
-            return call_fail(call, SQS_INVALID_BATCH_ENTRY_ID,
-                             "A batch entry id can only contain alphanumeric characters, hyphens and "
-                             "underscores. It can be at most 80 letters long.");
+            return call_fail(
+                call, SQS_INVALID_BATCH_ENTRY_ID,
+                "A batch entry id can only contain alphanumeric characters, hyphens and "
+                "underscores. It can be at most 80 letters long.");
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < i; j++)
             if (str_eq(id(entries, i), id(entries, j)))
@@ -489,8 +539,9 @@ RESULT sqs_check_batch(struct call *call, size_t count, struct str (*id)(const v
 struct sqs_BatchResultErrorEntry sqs_batch_error(struct call *call, struct str id)
 {
     const struct wire_error *error = &call->model->errors[call->error];
-    uint32_t code = call->protocol == WIRE_PROTOCOL_QUERY && error->query_code != 0 ? error->query_code
-                                                                                    : error->code;
+    uint32_t code = call->protocol == WIRE_PROTOCOL_QUERY && error->query_code != 0
+                        ? error->query_code
+                        : error->code;
     return (struct sqs_BatchResultErrorEntry){
         .Id = id,
         .SenderFault = opt_bool(!error->server_fault),
@@ -511,7 +562,8 @@ static size_t send_batch_size(const struct sqs_SendMessageBatchRequest *in)
         const struct sqs_SendMessageBatchRequestEntry *entry = &in->Entries.items[i];
         size += entry->MessageBody.len;
         for (size_t a = 0; a < entry->MessageAttributes.len; a++) {
-            const struct sqs_MessageAttributeValue *value = &entry->MessageAttributes.items[a].value;
+            const struct sqs_MessageAttributeValue *value =
+                &entry->MessageAttributes.items[a].value;
             size += entry->MessageAttributes.items[a].key.len + value->DataType.len +
                     value->StringValue.len + value->BinaryValue.len;
         }
@@ -519,7 +571,8 @@ static size_t send_batch_size(const struct sqs_SendMessageBatchRequest *in)
     return size;
 }
 
-static struct sqs_SendMessageBatchResultEntry send_batch_result(struct str id, const struct sent *sent)
+static struct sqs_SendMessageBatchResultEntry send_batch_result(struct str id,
+                                                                const struct sent *sent)
 {
     return (struct sqs_SendMessageBatchResultEntry){
         .Id = id,
@@ -575,23 +628,51 @@ RESULT sqs_SendMessageBatch(struct call *call, const struct sqs_SendMessageBatch
     return RESULT_OK;
 }
 
-RESULT sqs_transfer(struct box *from, uint64_t sequence, const struct sqs_message *message, struct box *to,
-                    struct str dead_letter_source)
+/* --- moving
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static RESULT sending_move(struct box *from, uint64_t sequence, struct box *to,
+                           struct sqs_message *moved)
 {
     struct call *call = from->call;
-    struct sqs_message moved = *message;
     uint64_t new_sequence;
     TRY(box_remove(from, sequence));
     TRY(call_sequence(call, &new_sequence));
-    moved.dead_letter_source = dead_letter_source;
-    moved.rank = 0;
-    if (to->queue->fifo) {
-        /* The retention of a standard queue's message counts from when it was first sent; a FIFO queue's starts
-         * anew ("Using dead-letter queues", SQS Developer Guide). */
-        moved.sequence_number = sqs_sequence_number(call->arena, new_sequence);
-        moved.sent_ms = call->now_ms;
-    }
-    TRY(box_add(to, new_sequence, &moved, 0));
+    if (to->queue->fifo)
+        moved->sequence_number = sqs_sequence_number(call->arena, new_sequence);
+    TRY(box_add(to, new_sequence, moved, 0));
     call_signal_some(call, queue_topic(call, to->queue), 1);
     return RESULT_OK;
+}
+
+RESULT sqs_bury(struct box *from, uint64_t sequence, const struct sqs_message *message,
+                const struct sqs_state *state, struct box *to)
+{
+    struct sqs_message moved = *message;
+    moved.dead_letter_source = queue_arn(from->call->arena, from->queue);
+    moved.earlier_receives += state->receives;
+    if (moved.first_receive_ms == 0)
+        moved.first_receive_ms = state->first_receive_ms;
+    if (to->queue->fifo) {
+        /* "Setting-up dead-letter queue retention" and "Learn how to configure a dead-letter queue
+         * redrive", SQS Developer Guide: in FIFO queues the retention starts anew, and the
+         * message's id takes the place of its deduplication id. */
+        moved.sent_ms = from->call->now_ms;
+        moved.deduplication = message->id;
+    }
+    return sending_move(from, sequence, to, &moved);
+}
+
+RESULT sqs_revive(struct box *from, uint64_t sequence, const struct sqs_message *message,
+                  struct box *to)
+{
+    /* "All redriven messages are considered new messages with a new messageID and enqueueTime" (the
+     * same page). */
+    struct sqs_message moved = *message;
+    moved.id = sending_id(from->call);
+    moved.sent_ms = from->call->now_ms;
+    moved.dead_letter_source = (struct str){0};
+    moved.earlier_receives = moved.first_receive_ms = 0;
+    return sending_move(from, sequence, to, &moved);
 }

@@ -1,11 +1,11 @@
 /* What SQS gives the cloud besides its operations. */
-#include "cloud/outbox.h"
 #include "services/sqs/sqs_int.h"
 
 static const struct outbox_handler sqs_handlers[] = {
     {STR_INIT("sqs.drop"), sweep_deliver_drop},
     {STR_INIT("sqs.retention"), sweep_deliver_retention},
     {STR_INIT("sqs.move"), redrive_deliver_move},
+    {STR_INIT("sqs.deleted"), queue_deliver_deleted},
 };
 
 static const struct service_page sqs_pages[] = {

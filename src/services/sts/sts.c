@@ -22,7 +22,8 @@ RESULT sts_GetAccessKeyInfo(struct call *call, const struct sts_GetAccessKeyInfo
 {
     struct credentials credentials;
     bool found;
-    TRY(credentials_find(call->cloud, call->txn, call->arena, in->AccessKeyId, &credentials, &found));
+    TRY(credentials_find(call->cloud, call->txn, call->arena, in->AccessKeyId, &credentials,
+                         &found));
     if (!found)
         return call_fail(call, STS_VALIDATION, "The access key %.*s does not exist.",
                          PRSTR(in->AccessKeyId));

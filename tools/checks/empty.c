@@ -1,0 +1,2 @@
+/* What headers.py compiles every header in front of. */
+typedef int nothing;
