@@ -50,12 +50,22 @@ void loopback_open(struct loopback *loopback)
     loopback_open_cloud(loopback, LOOPBACK_NOW);
 }
 
-void loopback_reopen(struct loopback *loopback)
+void loopback_stop(struct loopback *loopback)
 {
-    int64_t now_ms = loopback_now(loopback);
+    loopback->stopped_ms = loopback_now(loopback);
     cloud_close(loopback->cloud);
     arena_free(loopback->cloud_arena);
-    loopback_open_cloud(loopback, now_ms);
+}
+
+void loopback_start(struct loopback *loopback)
+{
+    loopback_open_cloud(loopback, loopback->stopped_ms);
+}
+
+void loopback_reopen(struct loopback *loopback)
+{
+    loopback_stop(loopback);
+    loopback_start(loopback);
 }
 
 void loopback_close(struct loopback *loopback)
