@@ -65,8 +65,8 @@ RESULT queue_put(struct call *call, const struct sqs_queue *queue)
     return call_put_record(call, &key, &sqs_model, SQS_SHAPE_queue, queue);
 }
 
-RESULT queue_find_name(struct call *call, struct str account, struct str region, struct str name,
-                       struct sqs_queue *queue, bool *found)
+static RESULT queue_find_name(struct call *call, struct str account, struct str region,
+                              struct str name, struct sqs_queue *queue, bool *found)
 {
     struct key key = queue_key(call, account, region, name);
     return call_get_record_copy(call, &key, &sqs_model, SQS_SHAPE_queue, queue, found);

@@ -27,10 +27,8 @@ enum {
  * arena. RESULT_ERROR with QueueDoesNotExist, MissingParameter or InvalidAddress. */
 RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue);
 RESULT queue_find_url(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
-/* By ARN or by name; *found tells. */
+/* By ARN; *found tells. */
 RESULT queue_find_arn(struct call *call, struct str arn, struct sqs_queue *queue, bool *found);
-RESULT queue_find_name(struct call *call, struct str account, struct str region, struct str name,
-                       struct sqs_queue *queue, bool *found);
 RESULT queue_put(struct call *call, const struct sqs_queue *queue);
 struct str queue_url(struct call *call, const struct sqs_queue *queue);
 struct str queue_arn(struct arena *arena, const struct sqs_queue *queue);
@@ -132,8 +130,6 @@ RESULT group_choose(struct box *box, bool fair, struct group_choice *choice);
 /* Group, deduplication and attempt ids: 1-128 alphanumeric characters and punctuation. `name`: the
  * parameter's. */
 RESULT sqs_check_id(struct call *call, struct str value, const char *name);
-/* The number of a FIFO message as clients see it: 20 digits that grow. */
-struct str sqs_sequence_number(struct arena *arena, uint64_t sequence);
 /* MD5 over message attributes ("Amazon SQS message metadata", Calculating the MD5 message digest);
  * absent for none. */
 struct str sqs_attributes_md5(struct arena *arena, const struct sqs_list_attribute *attributes);
@@ -154,7 +150,6 @@ struct receipt {
     uint64_t queue_id, sequence, receives;
 };
 struct str receipt_make(struct call *call, const struct receipt *receipt);
-bool receipt_open(struct call *call, struct str handle, struct receipt *receipt);
 
 /* --- redrive.c, sweep.c --- */
 
