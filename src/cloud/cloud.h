@@ -91,7 +91,7 @@ struct service_hooks {
     RESULT (*start)(struct cloud *cloud);
     /* Finds the resource-based policy that guards the request's resource and its owner; absent
      * policy: none. NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
-    RESULT (*resource_policy)
+    RESULT(*resource_policy)
     (struct call *call, const void *in, struct str *resource_arn, struct str *owner_account,
      struct str *policy);
 };

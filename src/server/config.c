@@ -215,8 +215,7 @@ static RESULT config_file(struct loader *loader, struct str path, bool must_exis
     return RESULT_OK;
 }
 
-/* --- the environment and flags
- * ------------------------------------------------------------------------------ */
+/* --- the environment and flags --- */
 
 static RESULT config_environment(struct loader *loader)
 {

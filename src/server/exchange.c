@@ -1,4 +1,5 @@
-/* From an HTTP exchange to an operation and back: route, authenticate, decode, validate, run, encode, count. */
+/* From an HTTP exchange to an operation and back: route, authenticate, decode, validate, run,
+ * encode, count. */
 #define ZLIB_CONST
 #include <zlib.h>
 
@@ -12,8 +13,8 @@
 #include "server/intake.h"
 #include "server/server.h"
 
-/* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are the largest
- * (50 MB, base64: 67 MB; "Lambda quotas"). */
+/* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are
+ * the largest (50 MB, base64: 67 MB; "Lambda quotas"). */
 enum { BODY_MAX = 16 * 1024 * 1024, BODY_MAX_LAMBDA = 72 * 1024 * 1024 };
 
 RESULT request_fail(struct request *request, enum wire_common_error error, struct str message)
@@ -23,7 +24,7 @@ RESULT request_fail(struct request *request, enum wire_common_error error, struc
     return RESULT_ERROR;
 }
 
-/* --- what came in ------------------------------------------------------------------------------------------- */
+/* --- what came in --- */
 
 static struct str request_host(const struct http_exchange *exchange)
 {
@@ -36,8 +37,8 @@ static struct str request_host(const struct http_exchange *exchange)
     return colon == SIZE_MAX ? host : str_slice(host, 0, colon);
 }
 
-/* The bucket of a virtual-host request: BUCKET.s3.anything, BUCKET.s3-REGION..., "Virtual hosting of buckets", S3 User
- * Guide; absent for path style. */
+/* The bucket of a virtual-host request: BUCKET.s3.anything, BUCKET.s3-REGION..., "Virtual hosting
+ * of buckets", S3 User Guide; absent for path style. */
 static struct str request_bucket(struct str host)
 {
     size_t at = str_find(host, STR(".s3."));
@@ -78,18 +79,17 @@ static struct request *request_new(struct server *server, struct http_exchange *
     rng_uuid(id);
     call->request_id = str_make(id, 36);
     struct str host = http_field_get(exchange, STR("host"));
-    call->endpoint = str_is_empty(host)
-                         ? server->cloud->endpoint
-                         : str_format(exchange->arena, "%s://%.*s", exchange->tls ? "https" : "http",
-                                      PRSTR(host));
+    struct str scheme = exchange->tls ? STR("https://") : STR("http://");
+    call->endpoint =
+        str_is_empty(host) ? server->cloud->endpoint : str_concat(exchange->arena, scheme, host);
     return request;
 }
 
 static void request_set_route(struct request *request)
 {
-    request->routed = wire_route(request->call.arena, request->call.cloud->index, &request->wire,
-                                 request->signature.service, request_bucket(request->wire.host),
-                                 &request->route);
+    request->routed =
+        wire_route(request->call.arena, request->call.cloud->index, &request->wire,
+                   request->signature.service, request_bucket(request->wire.host), &request->route);
     if (!request->routed)
         return;
     request->call.model = request->route.model;
@@ -98,8 +98,8 @@ static void request_set_route(struct request *request)
         request->call.operation = (uint32_t)request->route.operation;
 }
 
-/* Reads the signature and finds the operation. What is wrong with a signature goes by the service's own names, and the
- * service may be known all the same: then the complaint is made again. */
+/* Reads the signature and finds the operation. What is wrong with a signature goes by the service's
+ * own names, and the service may be known all the same: then the complaint is made again. */
 static RESULT request_identify(struct request *request)
 {
     enum result result = authenticate_parse(request);
@@ -114,7 +114,7 @@ static uint16_t request_flags(const struct request *request)
     return request->route.model->operations[request->route.operation].flags;
 }
 
-/* --- what goes out ------------------------------------------------------------------------------------------ */
+/* --- what goes out --- */
 
 static void request_count(struct request *request, unsigned status)
 {
@@ -133,10 +133,9 @@ static void request_count(struct request *request, unsigned status)
         .message = request->message,
     };
     if (model != NULL)
-        entry.service = wire_string(model, model->name);
+        entry.service = model->name;
     if (known) {
-        entry.operation =
-            wire_string(model, model->operations[request->route.operation].name);
+        entry.operation = wire_string(model, model->operations[request->route.operation].name);
         metrics_count(call->cloud->metrics, model, (uint32_t)request->route.operation,
                       (uint16_t)status, took);
     }
@@ -163,13 +162,14 @@ static void request_send(struct request *request, const struct http_body *body)
     http_respond(request->exchange, status, fields, count, body);
 }
 
-/* Nothing says whose request this is: S3 answers for all that is not another service's, as on AWS's own hosts. */
+/* Nothing says whose request this is: S3 answers for all that is not another service's, as on AWS's
+ * own hosts. */
 static const struct wire_model *request_model(const struct request *request)
 {
     if (request->routed)
         return request->route.model;
     for (size_t i = 0; i < wire_model_count; i++)
-        if (str_eq(wire_string(wire_models[i], wire_models[i]->name), STR("s3")))
+        if (str_eq(wire_models[i]->name, STR("s3")))
             return wire_models[i];
     return wire_models[0];
 }
@@ -179,9 +179,8 @@ static void request_refuse(struct request *request, uint32_t error, struct str m
 {
     struct call *call = &request->call;
     const struct wire_model *model = request_model(request);
-    enum wire_protocol protocol = request->routed
-                                      ? request->route.protocol
-                                      : (enum wire_protocol)(1u << model->own_protocol);
+    enum wire_protocol protocol =
+        request->routed ? request->route.protocol : (enum wire_protocol)(1u << model->own_protocol);
     struct wire_error_reply reply = {
         .error = error,
         .message = message,
@@ -211,16 +210,20 @@ static void request_refuse_result(struct request *request, enum result result)
         request_refuse(request, request->error, request->message, NULL);
     } else if (result == RESULT_FULL) {
         request_refuse(request, WIRE_SERVICE_UNAVAILABLE,
-                       STR("The disk that holds Kumoniwa's data is full: nothing was changed."), NULL);
-    } else {
-        request_refuse(request, WIRE_INTERNAL_FAILURE,
-                       STR("The request processing has failed because of an unknown error, exception or "
-                           "failure."),
+                       STR("The disk that holds Kumoniwa's data is full: nothing was changed."),
                        NULL);
+    } else {
+        request_refuse(
+            request, WIRE_INTERNAL_FAILURE,
+            STR("The request processing has failed because of an unknown error, exception or "
+                "failure."),
+            NULL);
     }
 }
 
-/* --- running ------------------------------------------------------------------------------------------------ */
+/* --- running
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static RESULT request_encode(struct call *call, const void *out)
 {
@@ -231,8 +234,7 @@ static RESULT request_encode(struct call *call, const void *out)
 
 static void request_wake(struct park_waiter *waiter)
 {
-    struct request *request =
-        (struct request *)((char *)waiter - offsetof(struct request, waiter));
+    struct request *request = (struct request *)((char *)waiter - offsetof(struct request, waiter));
     http_resume(request->exchange);
 }
 
@@ -286,7 +288,9 @@ static void request_run(struct request *request)
         request_refuse_result(request, result);
 }
 
-/* --- bodies ------------------------------------------------------------------------------------------------- */
+/* --- bodies
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static RESULT request_inflate(struct request *request, struct str body, struct str *out)
 {
@@ -328,7 +332,8 @@ static RESULT request_append(void *context, struct str payload)
 static RESULT request_unchunk(struct request *request, struct str body, struct str *out)
 {
     struct call *call = &request->call;
-    struct chunked *chunked = chunked_new(call->arena, &request->signature, request->signing_key);
+    struct chunked *chunked =
+        chunked_new(call->arena, &request->signature, request_signing_key(request));
     struct buf plain;
     buf_init(&plain, call->arena, body.len + 1);
     struct sigv4_problem problem = {0};
@@ -355,7 +360,7 @@ static RESULT request_take_body(struct request *request, struct str body)
     return RESULT_OK;
 }
 
-/* --- the way in --------------------------------------------------------------------------------------------- */
+/* --- the way in --- */
 
 static RESULT request_check_route(struct request *request)
 {
@@ -364,10 +369,12 @@ static RESULT request_check_route(struct request *request)
     if (!request->routed)
         return request_fail(request, WIRE_INVALID_ACTION,
                             STR("Kumoniwa finds no AWS service that this request could be for."));
-    return request_fail(request, WIRE_INVALID_ACTION, request->call.model->own_protocol <= 1
-                            ? STR("The action or operation requested is invalid. Verify that the action "
-                                  "is typed correctly.")
-                            : (struct str){0});
+    return request_fail(
+        request, WIRE_INVALID_ACTION,
+        request->call.model->own_protocol <= 1
+            ? STR("The action or operation requested is invalid. Verify that the action "
+                  "is typed correctly.")
+            : (struct str){0});
 }
 
 static RESULT request_prepare(struct request *request)
@@ -393,8 +400,10 @@ static RESULT request_prepare(struct request *request)
     if (result == RESULT_OK)
         result = wire_validate(call->arena, call->cloud->patterns, &request->route, request->in,
                                &failure);
-    if (result == RESULT_ERROR)
+    if (result == RESULT_ERROR) {
+        request->code = failure.code;
         return request_fail(request, failure.error, failure.message);
+    }
     return result;
 }
 
@@ -409,7 +418,8 @@ static RESULT request_refuse_size(struct request *request)
                         STR("The request body is larger than this service takes."));
 }
 
-/* An operation whose payload streams: everything that the head can tell is checked before a byte is taken. */
+/* An operation whose payload streams: everything that the head can tell is checked before a byte is
+ * taken. */
 static RESULT request_begin_intake(struct request *request)
 {
     TRY(authenticate_verify(request, NULL));
@@ -437,9 +447,7 @@ void exchange_head(void *context, struct http_exchange *exchange)
         return;
     }
     /* A signature that is wrong is looked at again with the body, which may name the service. */
-    struct str service = request->routed
-                             ? wire_string(request->route.model, request->route.model->name)
-                             : (struct str){0};
+    struct str service = request->routed ? request->route.model->name : (struct str){0};
     if (str_eq(service, STR("lambda")))
         exchange->body_limit = BODY_MAX_LAMBDA;
 }
@@ -486,7 +494,8 @@ void exchange_close(void *context, struct http_exchange *exchange)
     if (request == NULL || local_claims(exchange->path))
         return;
     intake_release(request, false);
-    /* Woken, but gone before it could run: the signal was for one waiter, so the next one gets it. */
+    /* Woken, but gone before it could run: the signal was for one waiter, so the next one gets it.
+     */
     struct park_table *parks = request->call.cloud->parks;
     if (request->waiting && !park_cancel(parks, &request->waiter))
         park_signal(parks, request->park_topic, 1);

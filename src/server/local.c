@@ -74,8 +74,7 @@ static void local_result(struct local *local, enum result result)
         local_error(local, 500, STR("a fault inside; the server's log says more"));
 }
 
-/* --- LocalStack's
- * ------------------------------------------------------------------------------------------- */
+/* --- LocalStack's --- */
 
 static void local_health(struct local *local)
 {
@@ -115,8 +114,7 @@ static void local_reset(struct local *local)
     local_result(local, cloud_reset(local->server->cloud));
 }
 
-/* --- Kumoniwa's
- * --------------------------------------------------------------------------------------------- */
+/* --- Kumoniwa's --- */
 
 static uint64_t local_resident_bytes(void)
 {

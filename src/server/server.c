@@ -30,8 +30,7 @@ static int server_complain(struct life *life)
     return 1;
 }
 
-/* --- directories
- * -------------------------------------------------------------------------------------------- */
+/* --- directories --- */
 
 static RESULT server_make_directory(struct life *life, struct str path)
 {

@@ -318,21 +318,25 @@ static bool read_text(struct reader *r, enum cbor_major major, struct str *out)
     return read_string(r, &head, out);
 }
 
-/* bigInteger: whole numbers as their text; bignums (tags 2 and 3) occur in no AWS model. */
+/* Numbers as their text; bignums (tags 2 and 3) and decimals (4) occur in no AWS model. */
 static bool read_big_number(struct reader *r, struct str *out)
 {
     struct head head;
     int64_t value;
-    if (!read_head(r, &head))
+    double number;
+    struct buf text;
+    if (!read_head(r, &head) || !head_to_double(r, &head, &number))
         return false;
-    if (head.major > CBOR_NEGATIVE || head.info == CBOR_INDEFINITE)
-        return mismatch(r, &head, "an integer");
-    if (head.major == CBOR_UNSIGNED)
-        *out = str_format(r->arena, "%llu", (unsigned long long)head.value);
-    else if (head_to_i64(&head, &value))
-        *out = str_format(r->arena, "%lld", (long long)value);
-    else
+    if (!isfinite(number))
         return FAIL("Numeric value out of range");
+    buf_init(&text, r->arena, 64);
+    if (head.major == CBOR_UNSIGNED)
+        buf_append_u64(&text, head.value);
+    else if (head.major == CBOR_NEGATIVE && head_to_i64(&head, &value))
+        buf_append_i64(&text, value);
+    else
+        wire_write_double(&text, number, false);
+    *out = buf_str(&text);
     return true;
 }
 

@@ -13,8 +13,7 @@
 #include "wire/wire_case.h"
 #include "wire/wire_int.h"
 
-/* --- the sample, there and back
- * ----------------------------------------------------------------------------- */
+/* --- the sample, there and back --- */
 
 static void check_round(const char *text, const char *expected)
 {
@@ -364,8 +363,7 @@ static void test_amplification(void **state)
     arena_free(arena);
 }
 
-/* --- real services
- * ------------------------------------------------------------------------------------------ */
+/* --- real services --- */
 
 static void check_request(const struct wire_model *model, const char *operation, const char *body,
                           const char *expected)

@@ -56,8 +56,7 @@ RESULT expression_check_parameters(struct arena *arena,
                                    struct dynamodb_ExpressionAttributeValueMap values,
                                    struct value_failure *failure);
 
-/* --- document paths
- * ---------------------------------------------------------------------------------------------- */
+/* --- document paths --- */
 
 struct path_element {
     struct str name; /* absent: an index into a list */
@@ -71,8 +70,7 @@ struct path {
 const struct dynamodb_AttributeValue *path_find(const struct path *path,
                                                 const struct dynamodb_AttributeMap *item);
 
-/* --- conditions and filters
- * -------------------------------------------------------------------------------------- */
+/* --- conditions and filters --- */
 
 struct condition;
 /* kind: EXPRESSION_CONDITION or EXPRESSION_FILTER. */
@@ -123,8 +121,7 @@ struct dynamodb_AttributeMap update_returned(struct arena *arena, const struct u
 /* The top-level attributes it writes, and those it reads. */
 struct str_list update_attributes(struct arena *arena, const struct update *update);
 
-/* --- key conditions
- * ---------------------------------------------------------------------------------------------- */
+/* --- key conditions --- */
 
 enum key_operator {
     KEY_ANY, /* no condition on the sort key */

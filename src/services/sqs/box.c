@@ -130,8 +130,7 @@ RESULT box_add(struct box *box, uint64_t sequence, const struct sqs_message *mes
     return box_make_ready(box, sequence, group);
 }
 
-/* --- what becomes ready by itself
- * -------------------------------------------------------------------------------- */
+/* --- what becomes ready by itself --- */
 
 /* The first entry of a kind that is due; *sequence 0 when there is none. *due_ms is the first
  * one's, due or not. */
@@ -206,8 +205,7 @@ RESULT box_promote(struct box *box, size_t limit, int64_t *next_due_ms)
     return box_promote_kind(box, SQS_KIND_DELAYED, limit, next_due_ms);
 }
 
-/* --- taking, changing, removing
- * --------------------------------------------------------------------------------- */
+/* --- taking, changing, removing --- */
 
 RESULT box_take(struct box *box, uint64_t sequence, const struct sqs_message *message,
                 int64_t due_ms, struct sqs_state *state)

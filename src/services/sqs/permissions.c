@@ -174,8 +174,7 @@ RESULT sqs_RemovePermission(struct call *call, const struct sqs_RemovePermission
     return queue_put(call, &queue);
 }
 
-/* --- whose queue, under which policy
- * ------------------------------------------------------------------------------ */
+/* --- whose queue, under which policy --- */
 
 /* The first member of every operation's input that names a queue is QueueUrl; these name it
  * otherwise, or none. */

@@ -334,8 +334,7 @@ RESULT sqs_PurgeQueue(struct call *call, const struct sqs_PurgeQueueRequest *in,
     return queue_put(call, &queue);
 }
 
-/* --- finding and listing
- * -------------------------------------------------------------------------------------------- */
+/* --- finding and listing --- */
 
 RESULT sqs_GetQueueUrl(struct call *call, const struct sqs_GetQueueUrlRequest *in,
                        struct sqs_GetQueueUrlResult *out)

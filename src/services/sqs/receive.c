@@ -56,8 +56,7 @@ static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
     return sqs_check_id(call, attempt, "ReceiveRequestAttemptId");
 }
 
-/* --- what is shown of a message
- * ------------------------------------------------------------------------------------- */
+/* --- what is shown of a message --- */
 
 static bool receive_wants(const struct str_list *names, struct str name)
 {
@@ -240,8 +239,7 @@ static RESULT receive_ready(struct receiving *receiving)
     return RESULT_OK;
 }
 
-/* --- attempts: a FIFO receive that is tried again gets the same messages
- * ------------------------------------------------ */
+/* --- attempts: a FIFO receive that is tried again gets the same messages --- */
 
 static struct key attempt_key(struct receiving *receiving)
 {

@@ -75,8 +75,7 @@ struct str sqs_attributes_md5(struct arena *arena, const struct sqs_list_attribu
     return sqs_hex_md5(arena, str_make((const char *)md5, sizeof md5));
 }
 
-/* --- message attributes
- * ------------------------------------------------------------------------------------------- */
+/* --- message attributes --- */
 
 static bool attribute_character(char c)
 {
@@ -242,8 +241,7 @@ static RESULT sending_system(struct call *call, const struct sqs_MessageBodySyst
     return RESULT_OK;
 }
 
-/* --- bodies and parameters
- * ------------------------------------------------------------------------------------------ */
+/* --- bodies and parameters --- */
 
 RESULT sqs_check_id(struct call *call, struct str value, const char *name)
 {

@@ -39,8 +39,7 @@ struct str queue_topic(struct call *call, const struct sqs_queue *queue);
 /* Keys of one account's and region's queues, to walk: (..., name). */
 struct key queue_prefix(struct call *call, struct str account, struct str region);
 
-/* --- attributes.c
- * ------------------------------------------------------------------------------------------- */
+/* --- attributes.c --- */
 
 void queue_defaults(struct sqs_queue *queue);
 /* Checks and sets attributes as CreateQueue (creating) or SetQueueAttributes give them. */
@@ -50,8 +49,7 @@ RESULT queue_set_attributes(struct call *call, struct sqs_queue *queue,
 struct str queue_difference(struct call *call, const struct sqs_queue *have,
                             const struct sqs_queue *wanted, const struct str_map *given);
 
-/* --- box.c: the messages of one queue
- * ------------------------------------------------------------------------- */
+/* --- box.c: the messages of one queue --- */
 
 enum sqs_place { SQS_READY = 0, SQS_IN_FLIGHT = 1, SQS_DELAYED = 2 };
 
@@ -108,8 +106,7 @@ RESULT box_first_ready(struct box *box, uint64_t *sequence);
  * `limit`. */
 RESULT box_overdue(struct box *box, enum sqs_kind kind, int64_t limit, int64_t *count);
 
-/* --- group.c: its message groups, which box.c tells what happens
- * ------------------------------------------------- */
+/* --- group.c: its message groups, which box.c tells what happens --- */
 
 RESULT group_put_ready(struct box *box, struct str name, uint64_t sequence);
 RESULT group_remove_ready(struct box *box, struct str name, uint64_t sequence);
@@ -159,8 +156,7 @@ struct receipt {
 struct str receipt_make(struct call *call, const struct receipt *receipt);
 bool receipt_open(struct call *call, struct str handle, struct receipt *receipt);
 
-/* --- redrive.c, sweep.c
- * ------------------------------------------------------------------------------------------ */
+/* --- redrive.c, sweep.c --- */
 
 RESULT redrive_deliver_move(struct call *call, const struct outbox_item *item);
 /* Forgets the tasks of a queue that goes away. */
@@ -175,8 +171,7 @@ RESULT sweep_deliver_retention(struct call *call, const struct outbox_item *item
 /* Has the retention job run at once: the queue's retention has changed. */
 RESULT sweep_retention_now(struct box *box);
 
-/* --- permissions.c, peek.c
- * ---------------------------------------------------------------------------------------- */
+/* --- permissions.c, peek.c --- */
 
 RESULT sqs_resource_policy(struct call *call, const void *in, struct str *resource_arn,
                            struct str *owner_account, struct str *policy);
