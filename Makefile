@@ -205,8 +205,8 @@ test-e2e: build/setup/test $(PROGRAM) ## unmodified clients against the program
 	@$(run_tests) --pytest test/e2e
 test-crash: build/setup/test $(PROGRAM) ## kill the program again and again, and look for what it lost
 	@$(run_tests) --pytest test/crash
-test-sdks: build/setup/test $(PROGRAM) ## the Go, Java and Rust SDKs
-	@KUMONIWA=$(abspath $(PROGRAM)) test/sdks/run
+test-sdks: $(PROGRAM) ## the SDKs for Go, Java and Rust, as far as their toolchains are here
+	@build/venv/bin/python test/sdks/run.py --program $(PROGRAM)
 tsan: build/setup/test build/tsan/kumoniwa $(call test_programs,tsan) ## unit, service and wire tests with ThreadSanitizer
 	@$(run_tests) --no-aslr --cmocka $(call test_programs,tsan)
 
