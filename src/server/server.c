@@ -145,7 +145,11 @@ static RESULT server_listen(struct life *life, const struct config *config)
     };
     if (config->tls)
         TRY(server_load_tls(life, &http));
-    return http_server_start(&http, &server->http, &life->message, life->arena);
+    enum result result = http_server_start(&http, &server->http, &life->message, life->arena);
+    if (result == RESULT_ERROR)
+        life->message = str_concat(life->arena, life->message,
+                                   STR(". Choose another address with --listen ADDRESS:PORT"));
+    return result;
 }
 
 static void server_greet(const struct server *server)

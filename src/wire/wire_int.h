@@ -94,6 +94,5 @@ void wire_add_header(struct arena *arena, struct wire_response *response, struct
 void wire_add_request_id(struct arena *arena, const struct wire_model *model, struct str request_id,
                          struct wire_response *response);
 bool wire_is_s3(const struct wire_model *model);
-struct str wire_s3_host_id(struct arena *arena, struct str request_id);
 
 #endif
