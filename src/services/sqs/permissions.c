@@ -218,7 +218,7 @@ RESULT sqs_resource_policy(struct call *call, const void *in, struct str *resour
     if (!str_is_absent(arn))
         TRY(queue_find_arn(call, arn, &queue, &found));
     else if (!str_is_empty(url))
-        TRY(queue_find_url(call, url, &queue, &found));
+        TRY(queue_look(call, url, &queue, &found));
     if (!found)
         return RESULT_OK; /* the operation itself says what is wrong */
     *resource_arn = queue_arn(call->arena, &queue);

@@ -26,7 +26,8 @@ enum {
 /* Finds the queue that an URL names, in any form that clients use; *queue's strings are in the
  * arena. RESULT_ERROR with QueueDoesNotExist, MissingParameter or InvalidAddress. */
 RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue);
-RESULT queue_find_url(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
+/* Without complaint; *queue's strings are borrowed from the store. */
+RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
 /* By ARN; *found tells. */
 RESULT queue_find_arn(struct call *call, struct str arn, struct sqs_queue *queue, bool *found);
 RESULT queue_put(struct call *call, const struct sqs_queue *queue);
@@ -108,8 +109,8 @@ RESULT box_overdue(struct box *box, enum sqs_kind kind, int64_t limit, int64_t *
 
 RESULT group_put_ready(struct box *box, struct str name, uint64_t sequence);
 RESULT group_remove_ready(struct box *box, struct str name, uint64_t sequence);
-/* One of its messages goes in flight, or is no longer. */
-RESULT group_fly(struct box *box, struct str name);
+/* A ready message goes in flight; one that was in flight no longer is. */
+RESULT group_take(struct box *box, struct str name, uint64_t sequence);
 RESULT group_land(struct box *box, struct str name);
 /* FIFO: *due_ms of a new message moves behind the group's last delayed one. */
 RESULT group_order_due(struct box *box, struct str name, int64_t *due_ms);
