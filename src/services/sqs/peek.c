@@ -139,10 +139,10 @@ RESULT peek_answer(struct call *call, struct wire_response *response)
     call->protocol = route.protocol;
     call->operation = SQS_OP_ReceiveMessage;
     struct str url = peek_url(call);
-    enum result result =
-        str_is_empty(url) ? call_fail(call, SQS_MISSING_PARAMETER,
-                                      "The request must contain the parameter QueueUrl.")
-                          : queue_find(call, url, &queue);
+    enum result result = str_is_empty(url)
+                             ? call_fail(call, SQS_MISSING_PARAMETER,
+                                         "The request must contain the parameter QueueUrl.")
+                             : queue_find(call, url, &queue);
     if (result == RESULT_OK)
         result = peek_walk(call, &queue, peek_flag(call, STR("ShowInvisible")),
                            peek_flag(call, STR("ShowDelayed")), &out);
