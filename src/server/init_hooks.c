@@ -139,8 +139,8 @@ void init_hooks_run(struct init_hooks *hooks, const struct config *config, struc
                     enum init_stage stage)
 {
     struct arena *scratch = arena_new_child(hooks->arena);
-    struct str folder = str_format(scratch, "%.*s/%s", PRSTR(config->init_directory),
-                                   init_stages[stage].folder);
+    struct str folder =
+        str_format(scratch, "%.*s/%s", PRSTR(config->init_directory), init_stages[stage].folder);
     struct init_run run = {hooks, scratch, NULL, stage};
     if (access(str_to_c(scratch, folder), F_OK) == 0) {
         run.environment = init_environment(scratch, config, endpoint);
@@ -157,7 +157,8 @@ static void init_write_scripts(const struct init_hooks *hooks, const char *stage
         const struct init_script *script = &hooks->scripts[i];
         if (stage != NULL && script->stage != stage)
             continue;
-        buf_append_format(out, "%s{\"stage\": \"%s\", \"name\": ", first ? "" : ", ", script->stage);
+        buf_append_format(out, "%s{\"stage\": \"%s\", \"name\": ", first ? "" : ", ",
+                          script->stage);
         wire_json_write_string(out, script->name);
         buf_append_format(out, ", \"state\": \"%s\"}", script->successful ? "SUCCESSFUL" : "ERROR");
         first = false;

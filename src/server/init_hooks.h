@@ -29,7 +29,8 @@ void init_hooks_run(struct init_hooks *hooks, const struct config *config, struc
 /* {"completed": {"BOOT": true, ...}, "scripts": [{"stage", "name", "state"}]}, as /_localstack/init
  * answers. */
 void init_hooks_write(const struct init_hooks *hooks, struct buf *out);
-/* The same of one stage, as /_localstack/init/STAGE answers; name compared without case. False: no such stage. */
+/* The same of one stage, as /_localstack/init/STAGE answers; name compared without case. False: no
+ * such stage. */
 bool init_hooks_write_stage(const struct init_hooks *hooks, struct str name, struct buf *out);
 
 #endif

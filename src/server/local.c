@@ -105,8 +105,8 @@ static void local_init(struct local *local)
     if (str_eq(path, all))
         init_hooks_write(&local->server->init, &local->out);
     else
-        ASSERT(init_hooks_write_stage(&local->server->init,
-                                      str_slice(path, all.len + 1, path.len), &local->out));
+        ASSERT(init_hooks_write_stage(&local->server->init, str_slice(path, all.len + 1, path.len),
+                                      &local->out));
 }
 
 static void local_reset(struct local *local)

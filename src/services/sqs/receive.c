@@ -91,7 +91,8 @@ static void receive_system(struct receiving *receiving, const struct sqs_message
         {STR("SenderId"), message->sender},
         {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
         {STR("ApproximateReceiveCount"),
-         str_format(call->arena, "%lld", (long long)(state->receives + message->earlier_receives))},
+         str_format(call->arena, "%lld",
+                    (long long)state->receives + (long long)message->earlier_receives)},
         {STR("ApproximateFirstReceiveTimestamp"),
          str_format(call->arena, "%lld",
                     (long long)(message->first_receive_ms != 0 ? message->first_receive_ms
