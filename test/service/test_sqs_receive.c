@@ -35,6 +35,12 @@ static void test_parameters(void **state)
                   .QueueUrl = url, .MaxNumberOfMessages = opt_int(wrong[i].max),
                   .WaitTimeSeconds = opt_int(wrong[i].wait),
                   .VisibilityTimeout = opt_int(wrong[i].visibility));
+    SQS_FAILS(lo, "InvalidAttributeName", "Unknown Attribute Colour.", ReceiveMessage,
+              .QueueUrl = url, .AttributeNames = NAMES(lo, "SenderId", "Colour"));
+    SQS_FAILS(lo, "InvalidAttributeName", "Unknown Attribute Colour.", ReceiveMessage,
+              .QueueUrl = url, .MessageSystemAttributeNames = NAMES(lo, "Colour"));
+    loopback_ok(SQS_CALL(lo, ReceiveMessage, .QueueUrl = url,
+                         .AttributeNames = NAMES(lo, "Policy", "QueueArn")));
     loopback_ok(SQS_CALL(lo, ReceiveMessage, .QueueUrl = url, .MaxNumberOfMessages = opt_int(10),
                          .VisibilityTimeout = opt_int(43200)));
     const struct sqs_ReceiveMessageResult *nothing = SQS_OK(lo, ReceiveMessage, .QueueUrl = url);

@@ -35,6 +35,32 @@ static RESULT receive_check_range(struct call *call, struct opt_int value, const
                      "Value %d for parameter %s is invalid. Reason: %s", value.value, name, reason);
 }
 
+/* Of messages; those of queues are valid, too, and say nothing of a message ("ReceiveMessage",
+ * AttributeNames). */
+static RESULT receive_check_names(struct call *call, const struct str_list *names)
+{
+    static const struct str known[] = {
+        STR_INIT("SenderId"),
+        STR_INIT("SentTimestamp"),
+        STR_INIT("ApproximateReceiveCount"),
+        STR_INIT("ApproximateFirstReceiveTimestamp"),
+        STR_INIT("SequenceNumber"),
+        STR_INIT("MessageDeduplicationId"),
+        STR_INIT("MessageGroupId"),
+        STR_INIT("AWSTraceHeader"),
+        STR_INIT("DeadLetterQueueSourceArn"),
+    };
+    for (size_t i = 0; i < names->len; i++) {
+        bool found = queue_attribute_is_known(names->items[i]);
+        for (size_t k = 0; k < sizeof known / sizeof known[0] && !found; k++)
+            found = str_eq(names->items[i], known[k]);
+        if (!found)
+            return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.",
+                             PRSTR(names->items[i]));
+    }
+    return RESULT_OK;
+}
+
 static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
                             const struct sqs_ReceiveMessageRequest *in)
 {
@@ -44,6 +70,8 @@ static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
                             "Must be >= 0 and <= 20, if provided."));
     TRY(receive_check_range(call, in->VisibilityTimeout, "VisibilityTimeout", 0,
                             SQS_VISIBILITY_MAX_S, "Must be >= 0 and <= 43200, if provided."));
+    TRY(receive_check_names(call, &in->AttributeNames));
+    TRY(receive_check_names(call, &in->MessageSystemAttributeNames));
     struct str attempt = in->ReceiveRequestAttemptId;
     if (str_is_absent(attempt))
         return RESULT_OK;

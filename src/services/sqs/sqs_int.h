@@ -44,6 +44,8 @@ void queue_defaults(struct sqs_queue *queue);
 /* Checks and sets attributes as CreateQueue (creating) or SetQueueAttributes give them. */
 RESULT queue_set_attributes(struct call *call, struct sqs_queue *queue,
                             const struct str_map *attributes, bool creating);
+/* "All", or the name of an attribute. */
+bool queue_attribute_is_known(struct str name);
 /* The name of the first given attribute whose value differs between the two, or absent. */
 struct str queue_difference(struct call *call, const struct sqs_queue *have,
                             const struct sqs_queue *wanted, const struct str_map *given);
