@@ -108,7 +108,9 @@ static void init_run_file(const struct init_run *run, const char *path, struct s
         .name = str_copy(hooks->arena, name),
         .successful = init_script_run(run->scratch, path, run->environment),
     };
+    pthread_mutex_lock(&hooks->lock);
     VEC_PUSH(hooks->arena, hooks->scripts, hooks->count, hooks->cap, script);
+    pthread_mutex_unlock(&hooks->lock);
 }
 
 static void init_run_folder(const struct init_run *run, struct str folder, unsigned depth)
@@ -139,15 +141,17 @@ void init_hooks_run(struct init_hooks *hooks, const struct config *config, struc
                     enum init_stage stage)
 {
     struct arena *scratch = arena_new_child(hooks->arena);
-    struct str folder = str_format(scratch, "%.*s/%s", PRSTR(config->init_directory),
-                                   init_stages[stage].folder);
+    struct str folder =
+        str_format(scratch, "%.*s/%s", PRSTR(config->init_directory), init_stages[stage].folder);
     struct init_run run = {hooks, scratch, NULL, stage};
     if (access(str_to_c(scratch, folder), F_OK) == 0) {
         run.environment = init_environment(scratch, config, endpoint);
         init_run_folder(&run, folder, 0);
     }
     arena_free(scratch);
+    pthread_mutex_lock(&hooks->lock);
     hooks->stages_done |= 1u << stage;
+    pthread_mutex_unlock(&hooks->lock);
 }
 
 static void init_write_scripts(const struct init_hooks *hooks, const char *stage, struct buf *out)
@@ -157,34 +161,39 @@ static void init_write_scripts(const struct init_hooks *hooks, const char *stage
         const struct init_script *script = &hooks->scripts[i];
         if (stage != NULL && script->stage != stage)
             continue;
-        buf_append_format(out, "%s{\"stage\": \"%s\", \"name\": ", first ? "" : ", ", script->stage);
+        buf_append_format(out, "%s{\"stage\": \"%s\", \"name\": ", first ? "" : ", ",
+                          script->stage);
         wire_json_write_string(out, script->name);
         buf_append_format(out, ", \"state\": \"%s\"}", script->successful ? "SUCCESSFUL" : "ERROR");
         first = false;
     }
 }
 
-bool init_hooks_write_stage(const struct init_hooks *hooks, struct str name, struct buf *out)
+bool init_hooks_write_stage(struct init_hooks *hooks, struct str name, struct buf *out)
 {
     for (unsigned i = 0; i < INIT_STAGES; i++) {
         if (!str_eq_nocase(name, str_from_c(init_stages[i].name)))
             continue;
+        pthread_mutex_lock(&hooks->lock);
         buf_append_format(out, "{\"completed\": %s, \"scripts\": [",
                           (hooks->stages_done & 1u << i) != 0 ? "true" : "false");
         init_write_scripts(hooks, init_stages[i].name, out);
+        pthread_mutex_unlock(&hooks->lock);
         buf_append_c(out, "]}");
         return true;
     }
     return false;
 }
 
-void init_hooks_write(const struct init_hooks *hooks, struct buf *out)
+void init_hooks_write(struct init_hooks *hooks, struct buf *out)
 {
+    pthread_mutex_lock(&hooks->lock);
     buf_append_c(out, "{\"completed\": {");
     for (unsigned i = 0; i < INIT_STAGES; i++)
         buf_append_format(out, "%s\"%s\": %s", i == 0 ? "" : ", ", init_stages[i].name,
                           (hooks->stages_done & 1u << i) != 0 ? "true" : "false");
     buf_append_c(out, "}, \"scripts\": [");
     init_write_scripts(hooks, NULL, out);
+    pthread_mutex_unlock(&hooks->lock);
     buf_append_c(out, "]}");
 }
