@@ -108,7 +108,9 @@ static void init_run_file(const struct init_run *run, const char *path, struct s
         .name = str_copy(hooks->arena, name),
         .successful = init_script_run(run->scratch, path, run->environment),
     };
+    pthread_mutex_lock(&hooks->lock);
     VEC_PUSH(hooks->arena, hooks->scripts, hooks->count, hooks->cap, script);
+    pthread_mutex_unlock(&hooks->lock);
 }
 
 static void init_run_folder(const struct init_run *run, struct str folder, unsigned depth)
@@ -147,7 +149,9 @@ void init_hooks_run(struct init_hooks *hooks, const struct config *config, struc
         init_run_folder(&run, folder, 0);
     }
     arena_free(scratch);
+    pthread_mutex_lock(&hooks->lock);
     hooks->stages_done |= 1u << stage;
+    pthread_mutex_unlock(&hooks->lock);
 }
 
 static void init_write_scripts(const struct init_hooks *hooks, const char *stage, struct buf *out)
@@ -165,27 +169,31 @@ static void init_write_scripts(const struct init_hooks *hooks, const char *stage
     }
 }
 
-bool init_hooks_write_stage(const struct init_hooks *hooks, struct str name, struct buf *out)
+bool init_hooks_write_stage(struct init_hooks *hooks, struct str name, struct buf *out)
 {
     for (unsigned i = 0; i < INIT_STAGES; i++) {
         if (!str_eq_nocase(name, str_from_c(init_stages[i].name)))
             continue;
+        pthread_mutex_lock(&hooks->lock);
         buf_append_format(out, "{\"completed\": %s, \"scripts\": [",
                           (hooks->stages_done & 1u << i) != 0 ? "true" : "false");
         init_write_scripts(hooks, init_stages[i].name, out);
+        pthread_mutex_unlock(&hooks->lock);
         buf_append_c(out, "]}");
         return true;
     }
     return false;
 }
 
-void init_hooks_write(const struct init_hooks *hooks, struct buf *out)
+void init_hooks_write(struct init_hooks *hooks, struct buf *out)
 {
+    pthread_mutex_lock(&hooks->lock);
     buf_append_c(out, "{\"completed\": {");
     for (unsigned i = 0; i < INIT_STAGES; i++)
         buf_append_format(out, "%s\"%s\": %s", i == 0 ? "" : ", ", init_stages[i].name,
                           (hooks->stages_done & 1u << i) != 0 ? "true" : "false");
     buf_append_c(out, "}, \"scripts\": [");
     init_write_scripts(hooks, NULL, out);
+    pthread_mutex_unlock(&hooks->lock);
     buf_append_c(out, "]}");
 }

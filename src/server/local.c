@@ -138,6 +138,7 @@ static void local_status(struct local *local)
         local_result(local, result);
         return;
     }
+    struct http_server *http = server->http;
     struct buf now;
     buf_init(&now, local->arena, 64);
     time_format_iso8601(&now, clock_now(cloud->clock));
@@ -153,7 +154,7 @@ static void local_status(struct local *local)
                       (unsigned long long)usage.used, (unsigned long long)usage.free_on_disk,
                       (unsigned long long)usage.entries, (unsigned long long)local_resident_bytes(),
                       (unsigned long long)metrics_total(cloud->metrics),
-                      http_server_connections(server->http), park_count(cloud->parks));
+                      http == NULL ? 1 : http_server_connections(http), park_count(cloud->parks));
 }
 
 static void local_services(struct local *local)
