@@ -128,7 +128,8 @@ generated_test_objects := $(generated_for_tests:build/gen/%.c=build/release/gen/
 define variant_rules
 $(1)_objects := $$(library_sources:%.c=build/$(1)/%.o)
 $(1)_support := $$(support_sources:%.c=build/$(1)/%.o)
-$$($(1)_support) $$(test_sources:%.c=build/$(1)/%.o) $$(fuzz_sources:%.c=build/$(1)/%.o): | build/setup/test
+$$($(1)_support) $$(test_sources:%.c=build/$(1)/%.o) $$(fuzz_sources:%.c=build/$(1)/%.o) \
+	build/$(1)/test/fuzz/replay.o: | build/setup/test
 $(call keep_text,build/$(1)/flags,$($(1)_cc) $(warnings) $(common) $($(1)_flags))
 build/$(1)/test/%.o: defines := -Itest
 build/$(1)/%.o: %.c build/$(1)/flags
@@ -145,7 +146,7 @@ $(call keep_text,build/$(1)/members,$(library_sources) $(generated) $(support_so
 build/$(1)/kumoniwa: build/$(1)/$$(main_source:.c=.o) $$($(1)_objects) $$(generated_objects) build/$(1)/members
 	$$(call say,LINK,$$@)
 	$$(Q)$$($(1)_cc) $$($(1)_flags) $$(link) $$(filter %.o,$$^) -o $$@ $$(libraries)
-build/$(1)/test/fuzz/%: build/$(1)/test/fuzz/%.o $$(if $$(filter fuzz,$(1)),,build/$(1)/test/fuzz/replay.o) \
+$$(fuzz_sources:%.c=build/$(1)/%): build/$(1)/test/fuzz/%: build/$(1)/test/fuzz/%.o $$(if $$(filter fuzz,$(1)),,build/$(1)/test/fuzz/replay.o) \
 		build/$(1)/libsupport.a build/$(1)/libkumoniwa.a
 	$$(call say,LINK,$$@)
 	$$(Q)$$($(1)_cc) $$(subst fuzzer-no-link,fuzzer,$$($(1)_flags)) $$(link) $$^ -o $$@ $$(libraries)
