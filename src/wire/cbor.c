@@ -491,6 +491,11 @@ static bool read_value(struct reader *r, const struct wire_member *member, void 
         return read_big_number(r, place);
     case WIRE_DOCUMENT:
         return FAIL("Documents cannot be sent as CBOR");
+    case WIRE_FLOAT:
+    case WIRE_DOUBLE:
+        return read_double(r, shape, flags, place);
+    case WIRE_TIMESTAMP:
+        return read_time(r, flags, place);
     case WIRE_BOOL:
         return read_bool(r, flags, place);
     case WIRE_BYTE:
@@ -498,11 +503,6 @@ static bool read_value(struct reader *r, const struct wire_member *member, void 
     case WIRE_INT:
     case WIRE_LONG:
         return read_integer(r, shape, flags, place);
-    case WIRE_FLOAT:
-    case WIRE_DOUBLE:
-        return read_double(r, shape, flags, place);
-    case WIRE_TIMESTAMP:
-        return read_time(r, flags, place);
     }
     return false;
 }
