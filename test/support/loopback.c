@@ -136,7 +136,9 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
                     .name = STR("root"),
                 },
         }};
+    struct wire_request request = {.method = STR("POST"), .path = STR("/")}; /* as a client's */
     struct call *call = &whole.call;
+    call->request = &request;
     struct wire_route route = {
         .model = model, .operation = (int)operation, .protocol = loopback->protocol};
     struct wire_failure failure = {0};

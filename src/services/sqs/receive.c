@@ -416,13 +416,30 @@ static RESULT receive_take(struct receiving *receiving)
     return receiving->has_dead ? box_close(&receiving->dead_box) : RESULT_OK;
 }
 
+/* Dead letters were moved, old messages dropped, FIFO messages returned to a group that is blocked:
+ * a run that waits is rolled back, so that this is committed before. */
+static RESULT receive_keep(struct receiving *receiving)
+{
+    struct call *call = receiving->call;
+    if (receiving->budget == 0)
+        call_signal_some(call, queue_topic(call, &receiving->queue),
+                         1); /* to look at the rest at once */
+    enum result result = call_commit(call);
+    call->txn = NULL; /* ended either way */
+    return result;
+}
+
 /* Nothing there: wait for a signal, or for what becomes ready by itself. */
 static RESULT receive_wait(struct receiving *receiving)
 {
     struct call *call = receiving->call;
     int64_t deadline_ms = call->started_ms + receive_wait_s(receiving) * 1000;
-    if (deadline_ms <= call->now_ms)
+    bool changed = receiving->box.changed;
+    /* Another operation's transaction is not ours to commit. */
+    if (deadline_ms <= call->now_ms || (changed && call->request == NULL))
         return RESULT_OK;
+    if (changed)
+        TRY(receive_keep(receiving));
     return call_park(call, queue_topic(call, &receiving->queue),
                      receiving->next_due_ms < deadline_ms ? receiving->next_due_ms : deadline_ms);
 }
@@ -457,7 +474,5 @@ RESULT sqs_ReceiveMessage(struct call *call, const struct sqs_ReceiveMessageRequ
         receive_tell_others(&receiving);
         return RESULT_OK;
     }
-    if (receiving.box.changed)
-        return RESULT_OK; /* what was moved or has expired must be kept; the client asks again */
     return receive_wait(&receiving);
 }
