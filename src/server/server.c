@@ -89,6 +89,8 @@ static int server_remove_one(const char *path, const struct stat *info, int kind
 static RESULT server_open_cloud(struct life *life, const struct config *config)
 {
     TRY(directory_open(life->arena, life->server.data, &life->directory, &life->message));
+    if (!str_is_empty(life->message))
+        log_line(LOG_WARN, "%.*s", PRSTR(life->message));
     struct cloud_config cloud_config = {
         .directory = life->server.data,
         .durability = config->durability,

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -192,6 +193,24 @@ def test_ipv6_and_any_address(tmp_path):
             process.stdout.close()
 
 
+def test_tls_keeps_its_authority(make_cloud):
+    """Trust is given once: restarts and other versions of the server's certificate do not ask for it again."""
+    cloud = make_cloud(tls=True).start()
+    assert f"AWS_CA_BUNDLE={cloud.ca}" in cloud.log_text() and cloud.greeting.count("https://") == 2
+    authority = cloud.ca.read_bytes()
+    assert (cloud.data / "tls" / "ca.key").stat().st_mode & 0o077 == 0
+    cloud.restart()
+    assert cloud.ca.read_bytes() == authority
+    for host in ("localhost", "127.0.0.1"):
+        context = ssl.create_default_context(cafile=cloud.ca)
+        with socket.create_connection(("127.0.0.1", cloud.port), 5) as plain:
+            with context.wrap_socket(plain, server_hostname=host) as secure:
+                assert secure.version() in ("TLSv1.2", "TLSv1.3")
+    # Plain HTTP on the port of TLS does no harm.
+    assert not wire.exchange(cloud, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", timeout=2).startswith(b"HTTP/1.1 200")
+    assert cloud.client("sts").get_caller_identity()
+
+
 # --- starts that fail --------------------------------------------------------------------------------------------------
 
 
@@ -242,6 +261,24 @@ def test_data_that_are_none(tmp_path):
     said = refused("--data", file / "below", code=1)
     assert str(file) in said
     assert file.read_text() == "precious"
+
+
+def test_data_of_a_machine_that_went_down(tmp_path):
+    """They are served, and the log says what may be missing."""
+    with Cloud(tmp_path / "c") as cloud:
+        cloud.client("sqs").create_queue(QueueName="kept")
+        cloud.kill()
+    cloud.start()
+    cloud.kill()  # of this boot: nothing to warn of
+    assert "machine went down" not in cloud.log_text()
+    (cloud.data / "in-use").write_text("00000000-0000-0000-0000-000000000000\n")
+    with cloud:
+        assert f"The data directory {cloud.data} was in use when the machine went down" in cloud.log_text()
+        assert len(cloud.client("sqs").list_queues()["QueueUrls"]) == 1
+    before = cloud.log_text().count("machine went down")
+    cloud.start()
+    cloud.stop()
+    assert cloud.log_text().count("machine went down") == before == 1
 
 
 def test_damaged_store(tmp_path):
