@@ -189,7 +189,7 @@ static struct str permission_queue_url(struct call *call, const void *in)
     case SQS_OP_ListMessageMoveTasks:
         return (struct str){0};
     default:
-        return *(const struct str *)in;
+        return queue_request_url(call, *(const struct str *)in);
     }
 }
 
@@ -208,6 +208,27 @@ static struct str permission_queue_arn(struct call *call, const void *in)
                     request->QueueName);
 }
 
+/* "Cross-account permissions don't apply to the following actions" ("Limitations of custom
+ * policies", SQS Developer Guide): there no policy lets another account in. */
+static bool permission_is_owners(const struct call *call)
+{
+    switch (call->operation) {
+    case SQS_OP_AddPermission:
+    case SQS_OP_CancelMessageMoveTask:
+    case SQS_OP_DeleteQueue:
+    case SQS_OP_ListMessageMoveTasks:
+    case SQS_OP_ListQueueTags:
+    case SQS_OP_RemovePermission:
+    case SQS_OP_SetQueueAttributes:
+    case SQS_OP_StartMessageMoveTask:
+    case SQS_OP_TagQueue:
+    case SQS_OP_UntagQueue:
+        return true;
+    default:
+        return false;
+    }
+}
+
 RESULT sqs_resource_policy(struct call *call, const void *in, struct str *resource_arn,
                            struct str *owner_account, struct str *policy)
 {
@@ -223,6 +244,7 @@ RESULT sqs_resource_policy(struct call *call, const void *in, struct str *resour
         return RESULT_OK; /* the operation itself says what is wrong */
     *resource_arn = queue_arn(call->arena, &queue);
     *owner_account = queue.account;
-    *policy = queue.policy;
+    bool owner = str_eq(queue.account, call->principal.account);
+    *policy = owner || !permission_is_owners(call) ? queue.policy : (struct str){0};
     return RESULT_OK;
 }
