@@ -145,6 +145,8 @@ $(call keep_text,build/$(1)/members,$(library_sources) $(generated) $(support_so
 build/$(1)/kumoniwa: build/$(1)/$$(main_source:.c=.o) $$($(1)_objects) $$(generated_objects) build/$(1)/members
 	$$(call say,LINK,$$@)
 	$$(Q)$$($(1)_cc) $$($(1)_flags) $$(link) $$(filter %.o,$$^) -o $$@ $$(libraries)
+# Named, so that make sees that it can be made: else it may prefer the rule after the next, which has no main().
+build/$(1)/test/fuzz/replay.o: test/fuzz/replay.c
 build/$(1)/test/fuzz/%: build/$(1)/test/fuzz/%.o $$(if $$(filter fuzz,$(1)),,build/$(1)/test/fuzz/replay.o) \
 		build/$(1)/libsupport.a build/$(1)/libkumoniwa.a
 	$$(call say,LINK,$$@)

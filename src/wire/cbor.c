@@ -269,12 +269,14 @@ static bool head_to_double(struct reader *r, const struct head *head, double *ou
     return true;
 }
 
-static bool read_double(struct reader *r, uint16_t flags, void *place)
+static bool read_double(struct reader *r, bool single, uint16_t flags, void *place)
 {
     struct head head;
     double value;
     if (!read_head(r, &head) || !head_to_double(r, &head, &value))
         return false;
+    if (!wire_double_fits(value, single))
+        return FAIL("Numeric value out of range");
     member_set_double(flags, place, value);
     return true;
 }
@@ -491,7 +493,7 @@ static bool read_value(struct reader *r, const struct wire_member *member, void 
         return read_integer(r, shape, flags, place);
     case WIRE_FLOAT:
     case WIRE_DOUBLE:
-        return read_double(r, flags, place);
+        return read_double(r, shape->type == WIRE_FLOAT, flags, place);
     case WIRE_TIMESTAMP:
         return read_time(r, flags, place);
     case WIRE_LIST:

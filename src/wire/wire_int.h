@@ -29,6 +29,8 @@ void *wire_list_grow(struct arena *arena, struct wire_list *list, size_t *cap, s
 void wire_write_double(struct buf *out, double value, bool single);
 /* Those three words and every decimal number; false for anything else. */
 bool wire_read_double(struct str text, double *value);
+/* single: false for a finite number that a float would hold as infinite. */
+bool wire_double_fits(double value, bool single);
 
 /* json.c: empty text is an empty structure. */
 RESULT wire_json_read(struct arena *arena, const struct wire_model *model, uint16_t shape,

@@ -248,6 +248,7 @@ static void test_refused(void **state)
     check_refused("a1656c61726765"
                   "3bffffffffffffffff",
                   "Numeric value out of range");
+    check_refused("a16673696e676c65fb7fefffffffffffff", "Numeric value out of range");
     check_refused("a162617401", "Expected a timestamp (tag 1) but found a positive integer");
     check_refused("a1626174c001", "Expected a timestamp (tag 1) but found a tagged value");
     check_refused("a1626174c1fb7ff0000000000000", "Timestamp out of range");
