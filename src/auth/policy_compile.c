@@ -412,7 +412,7 @@ static enum result compile_statements(struct compiler *compiler, struct str raw,
         if (!array)
             break;
     }
-    if (len == 0)
+    if (len == 0 && compiler->form != POLICY_FORM_RESOURCE)
         return compile_syntax(compiler);
     policy->statements = statements;
     policy->count = len;
