@@ -31,6 +31,8 @@ struct expression_scope {
     struct value_failure *failure;
     bool *names_used;
     bool *values_used;
+    struct map *names_by_key; /* NULL: few, searched one by one */
+    struct map *values_by_key;
 };
 
 /* Checks the placeholders' syntax and the values, whose numbers become canonical in place. Absent
