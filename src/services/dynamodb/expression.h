@@ -147,7 +147,7 @@ struct key_schema {
 };
 struct key_condition {
     const struct dynamodb_AttributeValue *partition;
-    enum key_operator operator;
+    enum key_operator relation; /* of the sort key */
     const struct dynamodb_AttributeValue *sort;
     const struct dynamodb_AttributeValue *sort_high; /* of KEY_BETWEEN */
 };
