@@ -139,6 +139,17 @@ static struct str_list change_set(struct arena *arena, struct str_list old, stru
     return out;
 }
 
+/* AttributeUpdates may ADD a list to a list. */
+static RESULT append_change(const struct application *application,
+                            const struct dynamodb_AttributeValue *old,
+                            const struct dynamodb_AttributeValue *change,
+                            struct dynamodb_AttributeValue *out, bool *present)
+{
+    append_lists(application->arena, old->L, change->L, out);
+    *present = true;
+    return RESULT_OK;
+}
+
 /* ADD and DELETE of sets. *present false: nothing is left. */
 static RESULT change_members(const struct application *application,
                              const struct update_clause *clause,
@@ -158,6 +169,8 @@ static RESULT change_members(const struct application *application,
         set = result.NS = change_set(application->arena, old->NS, change->NS, add);
     else if (type == VALUE_BS)
         set = result.BS = change_set(application->arena, old->BS, change->BS, add);
+    else if (type == VALUE_L && clause->legacy)
+        return append_change(application, old, change, out, present);
     else
         return fail_type(application, clause);
     *out = result;
