@@ -299,15 +299,15 @@ static void query_bounds(struct reading *r, const struct key_condition *conditio
 {
     struct arena *arena = r->call->arena;
     r->prefix = place_partition(&r->place, condition->partition);
-    if (condition->operator== KEY_ANY)
+    if (condition->relation == KEY_ANY)
         return;
     struct key low = place_partition(&r->place, condition->partition);
     struct key high = place_partition(&r->place, condition->partition);
     place_add_sort(&low, condition->sort);
     place_add_sort(&high,
-                   condition->operator== KEY_BETWEEN ? condition->sort_high : condition->sort);
+                   condition->relation == KEY_BETWEEN ? condition->sort_high : condition->sort);
     struct str at = key_bytes(&low);
-    switch (condition->operator) {
+    switch (condition->relation) {
     case KEY_ANY:
         break;
     case KEY_EQ:

@@ -131,7 +131,7 @@ static RESULT update_index(struct call *call,
                            const struct dynamodb_UpdateGlobalSecondaryIndexAction *in,
                            struct dynamodb_table *table)
 {
-    struct dynamodb_index *index;
+    struct dynamodb_index *index = NULL;
     TRY(update_find_global(call, table, in->IndexName, &index));
     if (in->ProvisionedThroughput == NULL && in->OnDemandThroughput == NULL &&
         in->WarmThroughput == NULL)
@@ -175,7 +175,7 @@ static RESULT update_indexes(struct call *call, const struct dynamodb_UpdateTabl
         else if (one->Update != NULL)
             TRY(update_index(call, one->Update, table));
         else {
-            struct dynamodb_index *index;
+            struct dynamodb_index *index = NULL;
             TRY(update_find_global(call, table, one->Delete->IndexName, &index));
             index->status = DYNAMODB_INDEX_STATUS_DELETING;
             index->backfilling = false;
