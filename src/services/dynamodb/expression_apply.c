@@ -27,9 +27,7 @@ static RESULT fail_path(const struct application *application)
                       "The document path provided in the update expression is invalid for update");
 }
 
-/* --- operands
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- operands --------------------------------------------------------------------------------- */
 
 static RESULT add_numbers(const struct application *application, struct str a, struct str b,
                           bool subtract, struct dynamodb_AttributeValue *out)
@@ -93,9 +91,7 @@ static RESULT evaluate(const struct application *application, const struct updat
     return add_numbers(application, left.N, right.N, operand->kind == OPERAND_SUBTRACT, out);
 }
 
-/* --- sets
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- sets ------------------------------------------------------------------------------------- */
 
 static bool in_set(struct str_list set, struct str member)
 {
@@ -178,9 +174,7 @@ static RESULT change_members(const struct application *application,
     return RESULT_OK;
 }
 
-/* --- the tree
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the tree --------------------------------------------------------------------------------- */
 
 static int nesting(const struct dynamodb_AttributeValue *value)
 {
@@ -227,6 +221,40 @@ static RESULT change(const struct application *application, const struct path_tr
                      const struct dynamodb_AttributeValue *old, struct dynamodb_AttributeValue *out,
                      bool *present);
 
+/* Where a name stands in a map that grows; by a hash when many names are asked for. */
+struct places {
+    struct dynamodb_AttributeMap *map;
+    bool hashed;
+    struct map by_name;
+};
+
+static void places_init(struct arena *arena, struct places *places,
+                        struct dynamodb_AttributeMap *map, size_t asked)
+{
+    places->map = map;
+    places->hashed = asked > SMALL_SET;
+    if (!places->hashed)
+        return;
+    map_init(&places->by_name, arena);
+    for (size_t i = 0; i < map->len; i++)
+        (void)map_put(&places->by_name, map->items[i].key, &map->items[i].value);
+}
+
+static struct dynamodb_AttributeValue *places_find(const struct places *places, struct str name)
+{
+    return places->hashed ? map_get(&places->by_name, name) : item_get(places->map, name);
+}
+
+/* Values that were marked by having no type go. */
+static void drop_removed(struct dynamodb_AttributeMap *map)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < map->len; i++)
+        if (value_type(&map->items[i].value) != VALUE_NONE)
+            map->items[kept++] = map->items[i];
+    map->len = kept;
+}
+
 static RESULT change_map(const struct application *application, const struct path_tree *tree,
                          const struct dynamodb_AttributeMap *old, struct dynamodb_AttributeMap *out)
 {
@@ -237,25 +265,27 @@ static RESULT change_map(const struct application *application, const struct pat
         .len = old->len};
     if (old->len > 0)
         memcpy(map.items, old->items, old->len * sizeof(struct dynamodb_AttributeMap_entry));
+    struct places places;
+    places_init(application->arena, &places, &map, tree->len);
+    bool removed = false;
     for (size_t i = 0; i < tree->len; i++) {
         const struct path_tree *child = tree->children[i];
-        struct dynamodb_AttributeValue *place = item_get(&map, child->element.name);
+        struct dynamodb_AttributeValue *place = places_find(&places, child->element.name);
         struct dynamodb_AttributeValue value;
         bool present = false;
         TRY(change(application, child, place, &value, &present));
-        if (present && place != NULL) {
-            *place = value;
-        } else if (present) {
+        if (present && place == NULL) {
             map.items[map.len].key = child->element.name;
-            map.items[map.len++].value = value;
-        } else if (place != NULL) {
-            size_t at = 0;
-            while (&map.items[at].value != place)
-                at++;
-            memmove(&map.items[at], &map.items[at + 1], (map.len - at - 1) * sizeof(map.items[0]));
-            map.len--;
+            place = &map.items[map.len++].value;
+        } else if (!present && place != NULL) {
+            value = (struct dynamodb_AttributeValue){0};
+            removed = true;
         }
+        if (place != NULL)
+            *place = value;
     }
+    if (removed)
+        drop_removed(&map);
     *out = map;
     return RESULT_OK;
 }

@@ -70,9 +70,7 @@ static const struct condition *make_comparison(struct parser *parser, enum condi
     return condition;
 }
 
-/* --- checks
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static void note_wrong_use(struct parser *parser, struct str function)
 {
@@ -154,9 +152,7 @@ static void check_type_name(struct parser *parser, const struct operand *operand
                    PRSTR(operand->value->S));
 }
 
-/* --- functions
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- functions -------------------------------------------------------------------------------- */
 
 static void check_call(struct parser *parser, const struct function *function,
                        const struct operand *arguments, size_t count)
@@ -245,8 +241,7 @@ static RESULT parse_call(struct parser *parser, struct term *out)
     return RESULT_OK;
 }
 
-/* --- terms and comparisons
- * --------------------------------------------------------------------------------------- */
+/* --- terms and comparisons -------------------------------------------------------------------- */
 
 static RESULT parse_parentheses(struct parser *parser, struct term *out)
 {
@@ -389,9 +384,7 @@ static RESULT parse_comparison(struct parser *parser, struct term *out)
     return RESULT_OK;
 }
 
-/* --- AND, OR, NOT
- * -------------------------------------------------------------------------------------------------
- */
+/* --- AND, OR, NOT ----------------------------------------------------------------------------- */
 
 static RESULT parse_not(struct parser *parser, struct term *out)
 {
@@ -462,8 +455,7 @@ RESULT condition_parse(struct expression_scope *scope, enum expression_kind kind
     return RESULT_OK;
 }
 
-/* --- names in conditions
- * ------------------------------------------------------------------------------------------ */
+/* --- names in conditions ---------------------------------------------------------------------- */
 
 static void add_name(struct arena *arena, struct str_list *names, size_t *cap, struct str name)
 {

@@ -11,11 +11,10 @@ enum {
     EXPRESSION_OPERATORS_MAX = 300,
     EXPRESSION_IN_MAX = 100,
     PATH_ELEMENTS_MAX = 32,
+    PATH_TREE_FEW = 16,
 };
 
-/* --- trees
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- trees ------------------------------------------------------------------------------------ */
 
 enum operand_kind {
     OPERAND_PATH,
@@ -78,6 +77,7 @@ struct path_tree {
     struct path_element element;
     struct path_tree **children; /* all names, or all indices */
     size_t len, cap;
+    struct map *by_name;                /* of more than PATH_TREE_FEW names */
     const struct path *leaf;            /* the path that ends here; NULL: it goes on */
     const struct update_clause *clause; /* of a leaf */
 };
@@ -91,9 +91,7 @@ struct update {
     size_t len;
 };
 
-/* --- parser
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- parser ----------------------------------------------------------------------------------- */
 
 enum token_kind {
     TOKEN_END,

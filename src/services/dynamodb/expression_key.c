@@ -128,8 +128,7 @@ RESULT key_condition_parse(struct expression_scope *scope, struct str text,
     return RESULT_OK;
 }
 
-/* --- against a schema
- * --------------------------------------------------------------------------------------------- */
+/* --- against a schema ------------------------------------------------------------------------- */
 
 static RESULT fail_missed(struct arena *arena, struct str name, struct value_failure *failure)
 {

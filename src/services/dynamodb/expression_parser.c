@@ -19,9 +19,7 @@ const char *expression_kind_name(enum expression_kind kind)
     return names[kind];
 }
 
-/* --- tokens
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static bool is_letter(char c)
 {
@@ -218,8 +216,7 @@ void parser_problem(struct parser *parser, enum problem_rank rank, const char *f
     parser->problem = str_copy(parser->scope->arena, str_make(text, len));
 }
 
-/* --- names and values
- * ------------------------------------------------------------------------------------------- */
+/* --- names and values ------------------------------------------------------------------------- */
 
 static struct str resolve_name(struct parser *parser, struct str reference)
 {
@@ -267,9 +264,7 @@ void parser_value(struct parser *parser, struct operand *out)
     parser_next(parser);
 }
 
-/* --- paths
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 static RESULT parse_path_name(struct parser *parser, struct path_element *out)
 {

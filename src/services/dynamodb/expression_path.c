@@ -1,5 +1,6 @@
 /* Document paths in items: finding, and the tree of several paths that projections and updates go
  * along. */
+#include "base/map.h"
 #include "base/vec.h"
 #include "services/dynamodb/expression_int.h"
 
@@ -43,14 +44,40 @@ static const struct path *any_leaf(const struct path_tree *tree)
     return tree->leaf;
 }
 
+static struct path_tree *find_child(const struct path_tree *tree,
+                                    const struct path_element *element)
+{
+    if (tree->by_name != NULL)
+        return map_get(tree->by_name, element->name);
+    for (size_t i = 0; i < tree->len; i++)
+        if (element_equal(&tree->children[i]->element, element))
+            return tree->children[i];
+    return NULL;
+}
+
+/* Many names at one place, as legacy parameters may have them, are found through a map. */
+static void index_child(struct arena *arena, struct path_tree *tree, struct path_tree *child)
+{
+    if (tree->by_name != NULL) {
+        (void)map_put(tree->by_name, child->element.name, child);
+        return;
+    }
+    if (tree->len <= PATH_TREE_FEW)
+        return;
+    tree->by_name = ARENA_NEW(arena, struct map);
+    map_init(tree->by_name, arena);
+    for (size_t i = 0; i < tree->len; i++)
+        (void)map_put(tree->by_name, tree->children[i]->element.name, tree->children[i]);
+}
+
 /* The child for the element, made when there is none; indices stay in order. */
 static struct path_tree *take_child(struct arena *arena, struct path_tree *tree,
                                     const struct path_element *element, bool *is_new)
 {
     *is_new = false;
-    for (size_t i = 0; i < tree->len; i++)
-        if (element_equal(&tree->children[i]->element, element))
-            return tree->children[i];
+    struct path_tree *found = find_child(tree, element);
+    if (found != NULL)
+        return found;
     struct path_tree *child = ARENA_NEW(arena, struct path_tree);
     child->element = *element;
     VEC_PUSH(arena, tree->children, tree->len, tree->cap, child);
@@ -59,6 +86,8 @@ static struct path_tree *take_child(struct arena *arena, struct path_tree *tree,
         for (; i > 0 && tree->children[i - 1]->element.index > element->index; i--)
             tree->children[i] = tree->children[i - 1];
         tree->children[i] = child;
+    } else {
+        index_child(arena, tree, child);
     }
     *is_new = true;
     return child;
@@ -93,9 +122,7 @@ bool path_tree_add(struct arena *arena, struct path_tree *root, const struct pat
     return true;
 }
 
-/* --- projection
- * -------------------------------------------------------------------------------------------------
- */
+/* --- projection ------------------------------------------------------------------------------- */
 
 static bool project(struct arena *arena, const struct path_tree *tree,
                     const struct dynamodb_AttributeValue *value,

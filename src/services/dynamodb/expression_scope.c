@@ -109,9 +109,7 @@ RESULT expression_scope_finish(struct expression_scope *scope)
     return RESULT_OK;
 }
 
-/* --- parameters
- * -------------------------------------------------------------------------------------------------
- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 static struct str present_names(struct arena *arena, const struct expression_parameter *parameters,
                                 size_t count, bool expressions)

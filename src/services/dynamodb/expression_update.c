@@ -36,9 +36,7 @@ static void check_type(struct parser *parser, struct str name, const struct oper
                    PRSTR(name), PRSTR(value_type_name(value_type(operand->value))));
 }
 
-/* --- functions
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- functions -------------------------------------------------------------------------------- */
 
 static bool is_condition_function(struct str name)
 {
@@ -105,9 +103,7 @@ static RESULT parse_call(struct parser *parser, struct operand *out)
     return RESULT_OK;
 }
 
-/* --- operands
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- operands --------------------------------------------------------------------------------- */
 
 static bool at_section(const struct parser *parser)
 {
@@ -176,9 +172,7 @@ static RESULT parse_sum(struct parser *parser, struct parsed *out)
     return RESULT_OK;
 }
 
-/* --- sections
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- sections --------------------------------------------------------------------------------- */
 
 static const char *long_type_name(enum value_type type)
 {

@@ -66,22 +66,20 @@ static const struct condition *make_condition(struct arena *arena, enum conditio
     return condition;
 }
 
-/* *all and `one`, or *all or `one`. */
-static void join(struct arena *arena, const struct condition **all, const struct condition *one,
-                 enum condition_kind kind)
+/* All of them, or any: a balanced tree, so that walking it stays shallow. NULL for none. */
+static const struct condition *join(struct arena *arena, const struct condition *const *items,
+                                    size_t len, enum condition_kind kind)
 {
-    if (*all == NULL) {
-        *all = one;
-        return;
-    }
+    if (len <= 1)
+        return len == 0 ? NULL : items[0];
     struct condition *condition = ARENA_NEW(arena, struct condition);
-    *condition = (struct condition){.kind = kind, .left = *all, .right = one};
-    *all = condition;
+    *condition = (struct condition){.kind = kind,
+                                    .left = join(arena, items, len / 2, kind),
+                                    .right = join(arena, items + len / 2, len - len / 2, kind)};
+    return condition;
 }
 
-/* --- comparisons
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- comparisons ------------------------------------------------------------------------------ */
 
 static RESULT check_values(struct arena *arena, const struct comparison *comparison,
                            struct dynamodb_AttributeValue *values, size_t count,
@@ -144,9 +142,7 @@ static enum condition_kind join_kind(struct str conditional_operator)
     return str_eq(conditional_operator, STR("OR")) ? CONDITION_OR : CONDITION_AND;
 }
 
-/* --- Expected
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- Expected --------------------------------------------------------------------------------- */
 
 static RESULT expect_value(struct arena *arena,
                            const struct dynamodb_ExpectedAttributeMap_entry *entry,
@@ -211,49 +207,41 @@ RESULT legacy_expected(struct arena *arena, struct dynamodb_ExpectedAttributeMap
                        struct str conditional_operator, const struct condition **out,
                        struct value_failure *failure)
 {
-    const struct condition *all = NULL;
+    const struct condition **all = ARENA_ARRAY(arena, expected.len, const struct condition *);
     TRY(check_operator(arena, conditional_operator, expected.len, failure));
-    for (size_t i = 0; i < expected.len; i++) {
-        const struct condition *one = NULL;
-        TRY(expect(arena, &expected.items[i], &one, failure));
-        join(arena, &all, one, join_kind(conditional_operator));
-    }
-    *out = all;
+    for (size_t i = 0; i < expected.len; i++)
+        TRY(expect(arena, &expected.items[i], &all[i], failure));
+    *out = join(arena, all, expected.len, join_kind(conditional_operator));
     return RESULT_OK;
 }
 
-/* --- filters and key conditions
- * -------------------------------------------------------------------------------------- */
+/* --- filters and key conditions --------------------------------------------------------------- */
 
 RESULT legacy_filter(struct arena *arena, struct dynamodb_FilterConditionMap filter,
                      struct str conditional_operator, const struct condition **out,
                      struct value_failure *failure)
 {
-    const struct condition *all = NULL;
+    const struct condition **all = ARENA_ARRAY(arena, filter.len, const struct condition *);
     TRY(check_operator(arena, conditional_operator, filter.len, failure));
     for (size_t i = 0; i < filter.len; i++) {
         const struct dynamodb_FilterConditionMap_entry *entry = &filter.items[i];
-        const struct condition *one = NULL;
         TRY(compare(arena, entry->value.ComparisonOperator, entry->key,
                     entry->value.AttributeValueList.items, entry->value.AttributeValueList.len,
-                    &one, failure));
-        join(arena, &all, one, join_kind(conditional_operator));
+                    &all[i], failure));
     }
-    *out = all;
+    *out = join(arena, all, filter.len, join_kind(conditional_operator));
     return RESULT_OK;
 }
 
 RESULT legacy_key_conditions(struct arena *arena, struct dynamodb_KeyConditions conditions,
                              const struct condition **out, struct value_failure *failure)
 {
-    const struct condition *all = NULL;
+    const struct condition **all = ARENA_ARRAY(arena, conditions.len, const struct condition *);
     for (size_t i = 0; i < conditions.len; i++) {
         const struct dynamodb_KeyConditions_entry *entry = &conditions.items[i];
-        const struct condition *one = NULL;
         TRY(compare(arena, entry->value.ComparisonOperator, entry->key,
                     entry->value.AttributeValueList.items, entry->value.AttributeValueList.len,
-                    &one, failure));
-        join(arena, &all, one, CONDITION_AND);
+                    &all[i], failure));
     }
     if (conditions.items != NULL && (conditions.len == 0 || conditions.len > 2))
         return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
@@ -261,12 +249,11 @@ RESULT legacy_key_conditions(struct arena *arena, struct dynamodb_KeyConditions 
         if (!find_comparison(conditions.items[i].value.ComparisonOperator)->indexable)
             return value_fail(arena, failure,
                               "Attempted conditional constraint is not an indexable operation");
-    *out = all;
+    *out = join(arena, all, conditions.len, CONDITION_AND);
     return RESULT_OK;
 }
 
-/* --- updates and projections
- * ------------------------------------------------------------------------------------------ */
+/* --- updates and projections ------------------------------------------------------------------ */
 
 static RESULT make_clause(struct arena *arena, const struct dynamodb_AttributeUpdates_entry *entry,
                           struct update_clause *out, struct value_failure *failure)
