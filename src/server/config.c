@@ -106,6 +106,7 @@ static RESULT config_enum(struct loader *loader, const struct setting *setting)
 {
     static const char *const durabilities[] = {"process", "power", NULL};
     static const char *const auths[] = {"open", "strict", NULL};
+    static const char *const iams[] = {"enforce", "audit", "off", NULL};
     static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
     struct config *config = loader->config;
     int chosen;
@@ -115,6 +116,9 @@ static RESULT config_enum(struct loader *loader, const struct setting *setting)
     } else if (str_eq(setting->name, STR("auth"))) {
         TRY(config_choice(loader, setting, auths, &chosen, "open or strict"));
         config->strict_auth = chosen == 1;
+    } else if (str_eq(setting->name, STR("iam"))) {
+        TRY(config_choice(loader, setting, iams, &chosen, "enforce, audit or off"));
+        config->iam = (enum iam_mode)chosen;
     } else {
         TRY(config_choice(loader, setting, levels, &chosen, "error, warn, info or debug"));
         config->log_level = (enum log_level)chosen;
@@ -140,7 +144,7 @@ static RESULT config_set(struct loader *loader, const struct setting *setting)
         return config_bool(loader, setting, &config->quiet);
     if (str_eq(name, STR("threads")))
         return config_threads(loader, setting);
-    if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) ||
+    if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) || str_eq(name, STR("iam")) ||
         str_eq(name, STR("log-level")))
         return config_enum(loader, setting);
     if (str_eq(name, STR("region"))) {
@@ -227,7 +231,7 @@ static RESULT config_environment(struct loader *loader)
         {"AWS_DEFAULT_REGION", "region"},    {"KUMONIWA_AUTH", "auth"},
         {"KUMONIWA_THREADS", "threads"},     {"KUMONIWA_TLS", "tls"},
         {"KUMONIWA_ENDPOINT", "endpoint"},   {"KUMONIWA_LOG", "log-level"},
-        {"KUMONIWA_INIT", "init"},
+        {"KUMONIWA_INIT", "init"},           {"KUMONIWA_IAM", "iam"},
     };
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         const char *value = getenv(variables[i].variable);

@@ -97,6 +97,7 @@ static RESULT server_open_cloud(struct life *life, const struct config *config)
         .default_region = config->region,
         .endpoint = config->endpoint,
         .strict_auth = config->strict_auth,
+        .iam = config->iam,
         .hooks = server_services,
     };
     if (str_is_absent(config->endpoint))

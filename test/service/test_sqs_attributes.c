@@ -195,7 +195,13 @@ static void test_policy(void **state)
     loopback_ok(SQS_CALL(lo, SetQueueAttributes, .QueueUrl = url,
                          .Attributes = PAIRS(lo, "Policy", policy)));
     assert_str(sqs_attribute(lo, url, "Policy"), str_from_c(policy));
-    static const char *const wrong[] = {"nonsense", "[]", "{\"Version\":", "\"text\""};
+    static const char *const wrong[] = {"nonsense",
+                                        "[]",
+                                        "{\"Version\":",
+                                        "\"text\"",
+                                        "{}",
+                                        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":"
+                                        "\"Allow\",\"Action\":\"sqs:*\",\"Resource\":\"*\"}]}"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         SQS_FAILS(lo, "InvalidAttributeValue", "Invalid value for the parameter Policy.",
                   SetQueueAttributes, .QueueUrl = url, .Attributes = PAIRS(lo, "Policy", wrong[i]));

@@ -60,7 +60,7 @@ static void test_beside_a_policy(void **state)
     struct loopback *lo = *state;
     static const char policy[] =
         "{\"Version\":\"2012-10-17\",\"Statement\":{\"Sid\":\"mine\",\"Effect\":\"Deny\","
-        "\"Principal\":\"*\",\"Action\":\"sqs:*\",\"Resource\":\"*\"}}";
+        "\"Principal\":{\"AWS\":\"999999999999\"},\"Action\":\"sqs:*\",\"Resource\":\"*\"}}";
     struct str url = sqs_queue_with(lo, "shared", PAIRS(lo, "Policy", policy));
     loopback_ok(SQS_CALL(lo, AddPermission, .QueueUrl = url, .Label = STR("one"),
                          .AWSAccountIds = NAMES(lo, "111111111111"),
@@ -68,7 +68,8 @@ static void test_beside_a_policy(void **state)
     assert_str(sqs_attribute(lo, url, "Policy"),
                STR("{\"Version\":\"2012-10-17\",\"Id\":\"arn:aws:sqs:us-east-1:000000000000:shared/"
                    "SQSDefaultPolicy\","
-                   "\"Statement\":[{\"Sid\":\"mine\",\"Effect\":\"Deny\",\"Principal\":\"*\","
+                   "\"Statement\":[{\"Sid\":\"mine\",\"Effect\":\"Deny\","
+                   "\"Principal\":{\"AWS\":\"999999999999\"},"
                    "\"Action\":\"sqs:*\","
                    "\"Resource\":\"*\"}," STATEMENT("one", "111111111111", "SendMessage") "]}"));
     loopback_ok(SQS_CALL(lo, RemovePermission, .QueueUrl = url, .Label = STR("mine")));

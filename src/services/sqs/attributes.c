@@ -1,4 +1,5 @@
 /* Queue attributes: "SetQueueAttributes" and "GetQueueAttributes", Amazon SQS API Reference. */
+#include "auth/policy.h"
 #include "cloud/arn.h"
 #include "services/sqs/sqs_int.h"
 #include "wire/json_text.h"
@@ -178,8 +179,10 @@ static RESULT attribute_fifo_choice(struct call *call, struct sqs_queue *queue, 
 
 static RESULT attribute_policy(struct call *call, struct sqs_queue *queue, struct str value)
 {
+    const struct policy *policy;
+    struct str reason;
     if (!str_is_empty(value) &&
-        (!json_is_valid(value) || json_kind_of(str_trim(value)) != JSON_OBJECT))
+        policy_compile(call->arena, value, POLICY_FORM_RESOURCE, &policy, &reason) != RESULT_OK)
         return attribute_invalid(call, STR("Policy"));
     queue->policy = str_is_empty(value) ? (struct str){0} : str_trim(value);
     return RESULT_OK;

@@ -170,6 +170,7 @@ RESULT sweep_retention_now(struct box *box);
 
 RESULT sqs_resource_policy(struct call *call, const void *in, struct str *resource_arn,
                            struct str *owner_account, struct str *policy);
+RESULT sqs_condition_key(struct call *call, const void *in, struct str key, struct str *value);
 RESULT peek_answer(struct call *call, struct wire_response *response);
 /* Forgets that a queue of that name was deleted. */
 RESULT queue_deliver_deleted(struct call *call, const struct outbox_item *item);
