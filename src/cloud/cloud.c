@@ -182,12 +182,12 @@ RESULT cloud_reset(struct cloud *cloud)
         TRY(kv_begin(cloud->kv, true, &txn));
         struct arena *arena = arena_new(0);
         enum result result = cloud_forget(txn, arena, &deleted);
-        arena_free(arena);
-        if (result != RESULT_OK) {
+        if (result == RESULT_OK)
+            result = kv_commit(txn);
+        else
             kv_abort(txn);
-            return result;
-        }
-        TRY(kv_commit(txn));
+        arena_free(arena); /* the cursor is in it, which the transaction's end closes */
+        TRY(result);
     } while (deleted == RESET_BATCH);
     return RESULT_OK;
 }

@@ -48,6 +48,7 @@ struct http_config {
     struct str tls_certificate, tls_key; /* PEM texts; absent: no TLS */
     size_t header_limit;       /* bytes of request line and headers together; 0: 32 KiB -> 431 */
     unsigned header_count;     /* 0: 256 -> 431 */
+    size_t buffer_total;       /* bytes of buffered bodies of all connections; 0: 512 MiB */
     unsigned idle_seconds;     /* a connection without progress is closed; 0: 60. Suspended ones are
                                   exempt */
     unsigned connection_limit; /* 0: 65,000, or what RLIMIT_NOFILE allows */
@@ -69,6 +70,7 @@ struct http_exchange {
     uint64_t content_length;
     struct str body; /* when complete, without a sink */
     unsigned resumed;
+    bool overloaded;         /* buffer_total was passed: sink_result is RESULT_FULL */
     enum result sink_result; /* RESULT_FULL: body_limit was passed */
 
     /* The handler's. */

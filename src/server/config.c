@@ -273,8 +273,21 @@ static RESULT config_flag(struct loader *loader, int argc, char *const *argv, in
         return RESULT_ERROR;
     }
     if (str_eq(setting.name, STR("config")))
-        return config_file(loader, setting.value, true);
+        return RESULT_OK; /* has been read, before the environment */
     return config_set(loader, &setting);
+}
+
+/* The file that the flags name; absent when they name none. */
+static struct str config_file_flag(int argc, char *const *argv)
+{
+    struct str name, value;
+    for (int i = 0; i < argc; i++) {
+        if (str_eq(str_from_c(argv[i]), STR("--config")) && i + 1 < argc)
+            return str_from_c(argv[i + 1]);
+        if (str_cut(str_from_c(argv[i]), '=', &name, &value) && str_eq(name, STR("--config")))
+            return value;
+    }
+    return (struct str){0};
 }
 
 static struct str config_home(struct arena *arena, const char *variable, const char *fallback)
@@ -299,7 +312,10 @@ RESULT config_load(struct arena *arena, int argc, char *const *argv, struct conf
     };
     struct loader loader = {arena, &config, message};
     const char *file = getenv("KUMONIWA_CONFIG");
-    if (file != NULL && file[0] != '\0') {
+    struct str flag = config_file_flag(argc, argv);
+    if (!str_is_absent(flag)) {
+        TRY(config_file(&loader, flag, true));
+    } else if (file != NULL && file[0] != '\0') {
         TRY(config_file(&loader, str_from_c(file), true));
     } else {
         struct str home = config_home(arena, "XDG_CONFIG_HOME", ".config");

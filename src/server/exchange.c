@@ -471,7 +471,10 @@ void exchange_complete(void *context, struct http_exchange *exchange)
     log_set_request(request->call.request_id);
     if (exchange->resumed == 0) {
         enum result result = exchange->sink_result;
-        if (result == RESULT_FULL && !exchange->body_sink)
+        if (exchange->overloaded)
+            result = request_fail(request, WIRE_SERVICE_UNAVAILABLE,
+                                  STR("Too many large requests at once: please try again."));
+        else if (result == RESULT_FULL && !exchange->body_sink)
             result = request_refuse_size(request);
         else if (result == RESULT_OK)
             result = request_prepare(request);

@@ -51,12 +51,22 @@ void loopback_open(struct loopback *loopback)
     loopback_open_cloud(loopback, LOOPBACK_NOW);
 }
 
-void loopback_reopen(struct loopback *loopback)
+void loopback_stop(struct loopback *loopback)
 {
-    int64_t now_ms = loopback_now(loopback);
+    loopback->stopped_ms = loopback_now(loopback);
     cloud_close(loopback->cloud);
     arena_free(loopback->cloud_arena);
-    loopback_open_cloud(loopback, now_ms);
+}
+
+void loopback_start(struct loopback *loopback)
+{
+    loopback_open_cloud(loopback, loopback->stopped_ms);
+}
+
+void loopback_reopen(struct loopback *loopback)
+{
+    loopback_stop(loopback);
+    loopback_start(loopback);
 }
 
 void loopback_close(struct loopback *loopback)
@@ -141,7 +151,9 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
                                       .source_arn = loopback->source_arn,
                                       .principal = loopback_principal(loopback, arena),
                                   }};
+    struct wire_request request = {.method = STR("POST"), .path = STR("/")}; /* as a client's */
     struct call *call = &whole.call;
+    call->request = &request;
     struct wire_route route = {
         .model = model, .operation = (int)operation, .protocol = loopback->protocol};
     struct wire_failure failure = {0};

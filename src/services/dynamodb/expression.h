@@ -146,7 +146,12 @@ struct key_condition {
     const struct dynamodb_AttributeValue *sort;
     const struct dynamodb_AttributeValue *sort_high; /* of KEY_BETWEEN */
 };
+/* Before the table is looked up: syntax, names, values, and what no key condition may hold. */
 RESULT key_condition_parse(struct expression_scope *scope, struct str text,
-                           const struct key_schema *schema, struct key_condition *out);
+                           const struct condition **out);
+/* What it says of a table's or an index's key. Also takes what legacy_key_conditions() gives. */
+RESULT key_condition_resolve(struct arena *arena, const struct condition *condition,
+                             const struct key_schema *schema, struct key_condition *out,
+                             struct value_failure *failure);
 
 #endif

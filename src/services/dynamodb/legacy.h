@@ -19,8 +19,8 @@ RESULT legacy_updates(struct arena *arena, struct dynamodb_AttributeUpdates upda
                       const struct update **out, struct value_failure *failure);
 RESULT legacy_projection(struct arena *arena, struct str_list attributes_to_get,
                          const struct projection **out, struct value_failure *failure);
+/* For key_condition_resolve(). */
 RESULT legacy_key_conditions(struct arena *arena, struct dynamodb_KeyConditions conditions,
-                             const struct key_schema *schema, struct key_condition *out,
-                             struct value_failure *failure);
+                             const struct condition **out, struct value_failure *failure);
 
 #endif

@@ -433,17 +433,22 @@ static RESULT attribute_counts(struct call *call, const struct sqs_queue *queue,
     return RESULT_OK;
 }
 
+bool queue_attribute_is_known(struct str name)
+{
+    for (size_t n = 0; n < ATTRIBUTE_NAMES; n++)
+        if (str_eq(name, attribute_names[n]))
+            return true;
+    return str_eq(name, STR("All"));
+}
+
 static RESULT attribute_check_names(struct call *call, const struct str_list *names, bool *all)
 {
     *all = false;
     for (size_t i = 0; i < names->len; i++) {
-        bool known = str_eq(names->items[i], STR("All"));
-        *all = *all || known;
-        for (size_t n = 0; n < ATTRIBUTE_NAMES && !known; n++)
-            known = str_eq(names->items[i], attribute_names[n]);
-        if (!known)
+        if (!queue_attribute_is_known(names->items[i]))
             return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.",
                              PRSTR(names->items[i]));
+        *all = *all || str_eq(names->items[i], STR("All"));
     }
     return RESULT_OK;
 }

@@ -216,7 +216,7 @@ static RESULT permission_queue(struct call *call, const void *in, struct sqs_que
     *found = false;
     if (!str_is_absent(arn))
         return queue_find_arn(call, arn, queue, found);
-    return str_is_empty(url) ? RESULT_OK : queue_find_url(call, url, queue, found);
+    return str_is_empty(url) ? RESULT_OK : queue_look(call, url, queue, found);
 }
 
 /* What a queue's policy can give to other accounts; "Cross-account permissions don't apply to"

@@ -18,7 +18,8 @@ struct sent {
     struct str md5, attributes_md5, system_md5, id, sequence_number;
 };
 
-struct str sqs_sequence_number(struct arena *arena, uint64_t sequence)
+/* The number of a FIFO message as clients see it: 20 digits that grow. */
+static struct str sqs_sequence_number(struct arena *arena, uint64_t sequence)
 {
     return str_format(arena, "%llu",
                       (unsigned long long)(UINT64_C(18000000000000000000) + sequence));

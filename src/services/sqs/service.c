@@ -10,6 +10,7 @@ static const struct outbox_handler sqs_handlers[] = {
 
 static const struct service_page sqs_pages[] = {
     {STR_INIT("/_aws/sqs/messages"), peek_answer},
+    {STR_INIT("/_aws/sqs/messages/"), peek_answer},
 };
 
 /* "Perform a privileged task on an AWS Organizations member account": what SQSUnlockQueuePolicy
