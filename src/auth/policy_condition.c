@@ -325,8 +325,8 @@ static bool absent_holds(const struct policy_condition *condition)
     return condition->set == SET_NONE && condition->negated;
 }
 
-bool condition_holds(struct arena *scratch, const struct policy_context *context,
-                     const struct policy_condition *condition)
+bool policy_condition_holds(struct arena *scratch, const struct policy_context *context,
+                            const struct policy_condition *condition)
 {
     struct policy_values given = {0};
     bool absent = context->find == NULL || !context->find(context->self, condition->key, &given) ||

@@ -152,7 +152,7 @@ static enum named statement_applies(const struct evaluation *e,
         return NAMED_NOT;
     enum named named = statement_names(e, statement);
     for (size_t i = 0; i < statement->condition_count && named != NAMED_NOT; i++)
-        if (!condition_holds(e->scratch, &e->question->context, &statement->conditions[i]))
+        if (!policy_condition_holds(e->scratch, &e->question->context, &statement->conditions[i]))
             return NAMED_NOT;
     return named;
 }

@@ -395,6 +395,20 @@ static void test_move_refused(void **state)
               "Source queue arn and destination queue arn cannot be the same.",
               StartMessageMoveTask, .SourceArn = sqs_arn(lo, "dead"),
               .DestinationArn = sqs_arn(lo, "dead"));
+    lo->account = STR("111111111111");
+    sqs_queue(lo, "theirs");
+    struct str theirs = sqs_arn(lo, "theirs");
+    lo->account = STR("000000000000");
+    lo->region = STR("eu-west-1");
+    sqs_queue(lo, "far");
+    struct str far = sqs_arn(lo, "far");
+    lo->region = STR("us-east-1");
+    SQS_FAILS(lo, "ResourceNotFoundException", NULL, StartMessageMoveTask,
+              .SourceArn = sqs_arn(lo, "dead"), .DestinationArn = theirs);
+    SQS_FAILS(lo, "ResourceNotFoundException", NULL, StartMessageMoveTask,
+              .SourceArn = sqs_arn(lo, "dead"), .DestinationArn = far);
+    SQS_FAILS(lo, "ResourceNotFoundException", NULL, ListMessageMoveTasks, .SourceArn = far);
+    SQS_FAILS(lo, "AccessDeniedException", NULL, ListMessageMoveTasks, .SourceArn = theirs);
     static const int rates[] = {0, 501};
     for (size_t i = 0; i < 2; i++)
         SQS_FAILS(lo, "InvalidParameterValueException", NULL, StartMessageMoveTask,

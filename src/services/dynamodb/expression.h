@@ -31,6 +31,8 @@ struct expression_scope {
     struct value_failure *failure;
     bool *names_used;
     bool *values_used;
+    struct map *names_by_key; /* NULL: few, searched one by one */
+    struct map *values_by_key;
 };
 
 /* Checks the placeholders' syntax and the values, whose numbers become canonical in place. Absent
@@ -56,7 +58,7 @@ RESULT expression_check_parameters(struct arena *arena,
                                    struct dynamodb_ExpressionAttributeValueMap values,
                                    struct value_failure *failure);
 
-/* --- document paths --- */
+/* --- document paths --------------------------------------------------------------------------- */
 
 struct path_element {
     struct str name; /* absent: an index into a list */
@@ -70,7 +72,7 @@ struct path {
 const struct dynamodb_AttributeValue *path_find(const struct path *path,
                                                 const struct dynamodb_AttributeMap *item);
 
-/* --- conditions and filters --- */
+/* --- conditions and filters ------------------------------------------------------------------- */
 
 struct condition;
 /* kind: EXPRESSION_CONDITION or EXPRESSION_FILTER. */
@@ -85,9 +87,7 @@ struct str_list condition_attributes(struct arena *arena, const struct condition
 RESULT filter_check_keys(struct arena *arena, const struct condition *filter, struct str_list keys,
                          struct value_failure *failure);
 
-/* --- projections
- * -------------------------------------------------------------------------------------------------
- */
+/* --- projections ------------------------------------------------------------------------------ */
 
 struct projection;
 RESULT projection_parse(struct expression_scope *scope, struct str text,
@@ -98,9 +98,7 @@ struct dynamodb_AttributeMap projection_apply(struct arena *arena,
                                               const struct dynamodb_AttributeMap *item);
 struct str_list projection_attributes(struct arena *arena, const struct projection *projection);
 
-/* --- updates
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- updates ---------------------------------------------------------------------------------- */
 
 struct update;
 RESULT update_parse(struct expression_scope *scope, struct str text, const struct update **out);
@@ -121,7 +119,7 @@ struct dynamodb_AttributeMap update_returned(struct arena *arena, const struct u
 /* The top-level attributes it writes, and those it reads. */
 struct str_list update_attributes(struct arena *arena, const struct update *update);
 
-/* --- key conditions --- */
+/* --- key conditions --------------------------------------------------------------------------- */
 
 enum key_operator {
     KEY_ANY, /* no condition on the sort key */
@@ -142,7 +140,7 @@ struct key_schema {
 };
 struct key_condition {
     const struct dynamodb_AttributeValue *partition;
-    enum key_operator operator;
+    enum key_operator relation; /* of the sort key */
     const struct dynamodb_AttributeValue *sort;
     const struct dynamodb_AttributeValue *sort_high; /* of KEY_BETWEEN */
 };

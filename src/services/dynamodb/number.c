@@ -18,9 +18,7 @@ static bool is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
-/* --- text
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 /* The digits and the point, up to the exponent; *at moves behind them. False: no digit at all. */
 static bool parse_digits(struct str text, size_t *at, struct number *out, int *exponent,
@@ -191,9 +189,7 @@ struct number number_from_u64(uint64_t n)
     return number;
 }
 
-/* --- order
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static int compare_magnitude(const struct number *a, const struct number *b)
 {
@@ -228,9 +224,7 @@ int number_compare_text(struct str a, struct str b)
     return number_compare(&x, &y);
 }
 
-/* --- sums
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- sums ------------------------------------------------------------------------------------- */
 
 /* Adds sign * number into `places`, where places[0] stands for 10^(top-1), places[1] for
  * 10^(top-2), ... */
@@ -318,9 +312,7 @@ enum number_status number_add_text(struct arena *arena, struct str a, struct str
     return NUMBER_OK;
 }
 
-/* --- bytes
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 size_t number_size(struct str canonical)
 {

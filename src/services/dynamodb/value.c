@@ -74,9 +74,7 @@ static struct str_list set_members(const struct dynamodb_AttributeValue *value)
     return value->NS.items != NULL ? value->NS : value->BS;
 }
 
-/* --- validation
- * -------------------------------------------------------------------------------------------------
- */
+/* --- validation ------------------------------------------------------------------------------- */
 
 static bool has_duplicates(struct arena *arena, struct str_list set)
 {
@@ -248,8 +246,7 @@ RESULT value_check_key(struct arena *arena, struct str name,
     return RESULT_OK;
 }
 
-/* --- equality and order
- * ----------------------------------------------------------------------------------------- */
+/* --- equality and order ----------------------------------------------------------------------- */
 
 static bool set_equal(struct arena *arena, struct str_list a, struct str_list b)
 {
@@ -342,9 +339,7 @@ int value_compare(const struct dynamodb_AttributeValue *a, const struct dynamodb
     return a->S.ptr != NULL ? str_cmp(a->S, b->S) : str_cmp(a->B, b->B);
 }
 
-/* --- sizes
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 size_t value_size(const struct dynamodb_AttributeValue *value)
 {
@@ -401,9 +396,7 @@ struct dynamodb_AttributeValue *item_get(const struct dynamodb_AttributeMap *ite
     return NULL;
 }
 
-/* --- keys
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 void value_key_encode(struct buf *out, const struct dynamodb_AttributeValue *value)
 {
@@ -437,9 +430,7 @@ bool value_key_decode(struct arena *arena, enum value_type type, struct str byte
     return true;
 }
 
-/* --- copies
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- copies ----------------------------------------------------------------------------------- */
 
 static struct str_list copy_strings(struct arena *arena, struct str_list list)
 {

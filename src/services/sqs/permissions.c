@@ -189,7 +189,7 @@ static struct str permission_queue_url(struct call *call, const void *in)
     case SQS_OP_ListMessageMoveTasks:
         return (struct str){0};
     default:
-        return *(const struct str *)in;
+        return queue_request_url(call, *(const struct str *)in);
     }
 }
 

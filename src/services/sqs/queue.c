@@ -133,6 +133,13 @@ static bool url_read(struct call *call, struct str url, struct str *account, str
     return !str_is_empty(*name) && str_find_char(*name, '/') == SIZE_MAX;
 }
 
+struct str queue_request_url(struct call *call, struct str url)
+{
+    bool by_path = str_is_empty(url) && call->protocol == WIRE_PROTOCOL_QUERY &&
+                   call->request != NULL && call->request->path.len > 1;
+    return by_path ? call->request->path : url;
+}
+
 RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found)
 {
     struct str account, region, name;
@@ -153,10 +160,7 @@ RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue)
 {
     struct str account, region, name;
     bool found;
-    /* The query protocol's oldest clients send to the queue's own path and name it nowhere else. */
-    if (str_is_empty(url) && call->protocol == WIRE_PROTOCOL_QUERY && call->request != NULL &&
-        call->request->path.len > 1)
-        url = call->request->path;
+    url = queue_request_url(call, url);
     if (str_is_empty(url))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter QueueUrl.");

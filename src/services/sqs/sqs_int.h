@@ -26,6 +26,9 @@ enum {
 /* Finds the queue that an URL names, in any form that clients use; *queue's strings are in the
  * arena. RESULT_ERROR with QueueDoesNotExist, MissingParameter or InvalidAddress. */
 RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue);
+/* QueueUrl as given, or the path: the query protocol's oldest clients send to the queue's own and
+ * name it nowhere else. */
+struct str queue_request_url(struct call *call, struct str url);
 /* Without complaint; *queue's strings are borrowed from the store. */
 RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
 /* By ARN; *found tells. */

@@ -1,0 +1,261 @@
+/* Tables as clients see them. */
+#include "services/dynamodb/dynamodb_int.h"
+
+static struct dynamodb_KeySchema describe_key(struct arena *arena, struct str partition,
+                                              struct str sort)
+{
+    struct dynamodb_KeySchema schema = {
+        .items = ARENA_ARRAY(arena, 2, struct dynamodb_KeySchemaElement), .len = 1};
+    schema.items[0] = (struct dynamodb_KeySchemaElement){partition, DYNAMODB_KEY_TYPE_HASH};
+    if (!str_is_absent(sort))
+        schema.items[schema.len++] =
+            (struct dynamodb_KeySchemaElement){sort, DYNAMODB_KEY_TYPE_RANGE};
+    return schema;
+}
+
+static struct dynamodb_Projection *describe_projection(struct arena *arena,
+                                                       const struct dynamodb_index *index)
+{
+    struct dynamodb_Projection *projection = ARENA_NEW(arena, struct dynamodb_Projection);
+    projection->ProjectionType = index->projection;
+    if (index->included.len > 0)
+        projection->NonKeyAttributes = index->included;
+    return projection;
+}
+
+static struct dynamodb_OnDemandThroughput *describe_maximum(struct arena *arena, int64_t read,
+                                                            int64_t write)
+{
+    if (read == 0 && write == 0)
+        return NULL;
+    struct dynamodb_OnDemandThroughput *out = ARENA_NEW(arena, struct dynamodb_OnDemandThroughput);
+    out->MaxReadRequestUnits = opt_long(read == 0 ? -1 : read);
+    out->MaxWriteRequestUnits = opt_long(write == 0 ? -1 : write);
+    return out;
+}
+
+static struct str describe_index_arn(struct arena *arena, const struct dynamodb_table *table,
+                                     const struct dynamodb_index *index)
+{
+    return str_format(arena, "%.*s/index/%.*s", PRSTR(table_arn(arena, table)), PRSTR(index->name));
+}
+
+static RESULT describe_local(struct call *call, const struct dynamodb_table *table,
+                             const struct dynamodb_index *index,
+                             struct dynamodb_LocalSecondaryIndexDescription *out)
+{
+    struct counts counts;
+    TRY(store_counts(call, table, index, &counts));
+    out->IndexName = index->name;
+    out->KeySchema = describe_key(call->arena, index->partition, index->sort);
+    out->Projection = describe_projection(call->arena, index);
+    out->IndexSizeBytes = opt_long(counts.bytes);
+    out->ItemCount = opt_long(counts.items);
+    out->IndexArn = describe_index_arn(call->arena, table, index);
+    return RESULT_OK;
+}
+
+/* "Understanding DynamoDB warm throughput": what a new table in on-demand mode has. */
+enum { WARM_READ = 12000, WARM_WRITE = 4000 };
+
+static int64_t describe_warm(bool on_demand, int64_t given, int64_t units, int64_t least)
+{
+    int64_t has = on_demand ? least : units;
+    return given > has ? given : has;
+}
+
+static RESULT describe_global(struct call *call, const struct dynamodb_table *table,
+                              const struct dynamodb_index *index,
+                              struct dynamodb_GlobalSecondaryIndexDescription *out)
+{
+    struct counts counts;
+    TRY(store_counts(call, table, index, &counts));
+    out->IndexName = index->name;
+    out->KeySchema = describe_key(call->arena, index->partition, index->sort);
+    out->Projection = describe_projection(call->arena, index);
+    out->IndexStatus = index->status;
+    if (index->backfilling)
+        out->Backfilling = opt_bool(true);
+    out->ProvisionedThroughput =
+        ARENA_NEW(call->arena, struct dynamodb_ProvisionedThroughputDescription);
+    out->ProvisionedThroughput->NumberOfDecreasesToday = opt_long(0);
+    out->ProvisionedThroughput->ReadCapacityUnits = opt_long(index->read_units);
+    out->ProvisionedThroughput->WriteCapacityUnits = opt_long(index->write_units);
+    out->IndexSizeBytes = opt_long(counts.bytes);
+    out->ItemCount = opt_long(counts.items);
+    out->IndexArn = describe_index_arn(call->arena, table, index);
+    out->OnDemandThroughput =
+        describe_maximum(call->arena, index->read_maximum, index->write_maximum);
+    out->WarmThroughput =
+        ARENA_NEW(call->arena, struct dynamodb_GlobalSecondaryIndexWarmThroughputDescription);
+    out->WarmThroughput->ReadUnitsPerSecond =
+        opt_long(describe_warm(table->on_demand, index->warm_read, index->read_units, WARM_READ));
+    out->WarmThroughput->WriteUnitsPerSecond = opt_long(
+        describe_warm(table->on_demand, index->warm_write, index->write_units, WARM_WRITE));
+    out->WarmThroughput->Status = index->status;
+    return RESULT_OK;
+}
+
+static RESULT describe_indexes(struct call *call, const struct dynamodb_table *table,
+                               struct dynamodb_TableDescription *out)
+{
+    size_t count = table->indexes.len;
+    struct dynamodb_LocalSecondaryIndexDescription *local =
+        ARENA_ARRAY(call->arena, count + 1, struct dynamodb_LocalSecondaryIndexDescription);
+    struct dynamodb_GlobalSecondaryIndexDescription *global =
+        ARENA_ARRAY(call->arena, count + 1, struct dynamodb_GlobalSecondaryIndexDescription);
+    size_t locals = 0, globals = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct dynamodb_index *index = &table->indexes.items[i];
+        if (index->global)
+            TRY(describe_global(call, table, index, &global[globals++]));
+        else
+            TRY(describe_local(call, table, index, &local[locals++]));
+    }
+    if (locals > 0)
+        out->LocalSecondaryIndexes =
+            (struct dynamodb_LocalSecondaryIndexDescriptionList){local, locals};
+    if (globals > 0)
+        out->GlobalSecondaryIndexes =
+            (struct dynamodb_GlobalSecondaryIndexDescriptionList){global, globals};
+    return RESULT_OK;
+}
+
+static void describe_throughput(struct call *call, const struct dynamodb_table *table,
+                                struct dynamodb_TableDescription *out)
+{
+    struct dynamodb_ProvisionedThroughputDescription *units =
+        ARENA_NEW(call->arena, struct dynamodb_ProvisionedThroughputDescription);
+    if (table->increased_ms != 0)
+        units->LastIncreaseDateTime = opt_time(table->increased_ms);
+    if (table->decreased_ms != 0)
+        units->LastDecreaseDateTime = opt_time(table->decreased_ms);
+    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+    bool today = table->decreased_ms / day_ms == call->now_ms / day_ms;
+    units->NumberOfDecreasesToday = opt_long(today ? table->decreases : 0);
+    units->ReadCapacityUnits = opt_long(table->read_units);
+    units->WriteCapacityUnits = opt_long(table->write_units);
+    out->ProvisionedThroughput = units;
+    if (table->on_demand_ms != 0) {
+        out->BillingModeSummary = ARENA_NEW(call->arena, struct dynamodb_BillingModeSummary);
+        out->BillingModeSummary->BillingMode = table->on_demand
+                                                   ? DYNAMODB_BILLING_MODE_PAY_PER_REQUEST
+                                                   : DYNAMODB_BILLING_MODE_PROVISIONED;
+        out->BillingModeSummary->LastUpdateToPayPerRequestDateTime = opt_time(table->on_demand_ms);
+    }
+    out->OnDemandThroughput =
+        describe_maximum(call->arena, table->read_maximum, table->write_maximum);
+    out->WarmThroughput = ARENA_NEW(call->arena, struct dynamodb_TableWarmThroughputDescription);
+    out->WarmThroughput->ReadUnitsPerSecond =
+        opt_long(describe_warm(table->on_demand, table->warm_read, table->read_units, WARM_READ));
+    out->WarmThroughput->WriteUnitsPerSecond = opt_long(
+        describe_warm(table->on_demand, table->warm_write, table->write_units, WARM_WRITE));
+    out->WarmThroughput->Status = table->status;
+}
+
+static void describe_options(struct call *call, const struct dynamodb_table *table,
+                             struct dynamodb_TableDescription *out)
+{
+    out->DeletionProtectionEnabled = opt_bool(table->protected);
+    if (!str_is_absent(table->sse_key)) {
+        out->SSEDescription = ARENA_NEW(call->arena, struct dynamodb_SSEDescription);
+        out->SSEDescription->Status = DYNAMODB_SSE_STATUS_ENABLED;
+        out->SSEDescription->SSEType = DYNAMODB_SSE_TYPE_KMS;
+        out->SSEDescription->KMSMasterKeyArn = table->sse_key;
+    }
+    if (!str_is_absent(table->class)) {
+        out->TableClassSummary = ARENA_NEW(call->arena, struct dynamodb_TableClassSummary);
+        out->TableClassSummary->TableClass = table->class;
+        if (table->class_changed_ms != 0)
+            out->TableClassSummary->LastUpdateDateTime = opt_time(table->class_changed_ms);
+    }
+}
+
+RESULT describe_table(struct call *call, const struct dynamodb_table *table,
+                      struct dynamodb_TableDescription **description)
+{
+    struct counts counts;
+    struct dynamodb_TableDescription *out =
+        ARENA_NEW(call->arena, struct dynamodb_TableDescription);
+    size_t count = table->attributes.len;
+    TRY(store_counts(call, table, NULL, &counts));
+    out->AttributeDefinitions.items =
+        ARENA_ARRAY(call->arena, count, struct dynamodb_AttributeDefinition);
+    out->AttributeDefinitions.len = count;
+    for (size_t i = 0; i < count; i++)
+        out->AttributeDefinitions.items[i] = (struct dynamodb_AttributeDefinition){
+            table->attributes.items[i].name, table->attributes.items[i].type};
+    out->TableName = table->name;
+    out->KeySchema = describe_key(call->arena, table->partition, table->sort);
+    out->TableStatus = table->status;
+    out->CreationDateTime = opt_time(table->created_ms);
+    out->TableSizeBytes = opt_long(counts.bytes);
+    out->ItemCount = opt_long(counts.items);
+    out->TableArn = table_arn(call->arena, table);
+    out->TableId = table->uuid;
+    describe_throughput(call, table, out);
+    describe_options(call, table, out);
+    TRY(describe_indexes(call, table, out));
+    *description = out;
+    return RESULT_OK;
+}
+
+RESULT dynamodb_DescribeTable(struct call *call, const struct dynamodb_DescribeTableInput *in,
+                              struct dynamodb_DescribeTableOutput *out)
+{
+    struct dynamodb_table table;
+    TRY(table_get(call, in->TableName, &table));
+    return describe_table(call, &table, &out->Table);
+}
+
+/* Backups are kept continuously by AWS whether asked for or not; going back to a point in time is
+ * off until it is turned on, which is not implemented. */
+RESULT dynamodb_DescribeContinuousBackups(struct call *call,
+                                          const struct dynamodb_DescribeContinuousBackupsInput *in,
+                                          struct dynamodb_DescribeContinuousBackupsOutput *out)
+{
+    struct dynamodb_table table;
+    bool found;
+    TRY(table_find(call, in->TableName, &table, &found));
+    if (!found)
+        return call_fail(call, DYNAMODB_TABLE_NOT_FOUND, "Table not found: %.*s",
+                         PRSTR(in->TableName));
+    out->ContinuousBackupsDescription =
+        ARENA_NEW(call->arena, struct dynamodb_ContinuousBackupsDescription);
+    out->ContinuousBackupsDescription->ContinuousBackupsStatus =
+        DYNAMODB_CONTINUOUS_BACKUPS_STATUS_ENABLED;
+    out->ContinuousBackupsDescription->PointInTimeRecoveryDescription =
+        ARENA_NEW(call->arena, struct dynamodb_PointInTimeRecoveryDescription);
+    out->ContinuousBackupsDescription->PointInTimeRecoveryDescription->PointInTimeRecoveryStatus =
+        DYNAMODB_POINT_IN_TIME_RECOVERY_STATUS_DISABLED;
+    return RESULT_OK;
+}
+
+RESULT dynamodb_ListTables(struct call *call, const struct dynamodb_ListTablesInput *in,
+                           struct dynamodb_ListTablesOutput *out)
+{
+    struct key prefix = table_prefix(call);
+    struct kv_cursor *cursor;
+    struct str key, value;
+    size_t limit = in->Limit.set ? (size_t)in->Limit.value : 100;
+    size_t prefix_len = key_bytes(&prefix).len;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    if (!str_is_empty(in->ExclusiveStartTableName)) {
+        struct key from = prefix;
+        key_str(&from, in->ExclusiveStartTableName);
+        TRY(kv_cursor_seek(cursor, str_concat(call->arena, key_bytes(&from), str_make("", 1))));
+    }
+    out->TableNames.items = ARENA_ARRAY(call->arena, limit, struct str);
+    for (;;) {
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            return RESULT_OK;
+        if (out->TableNames.len == limit)
+            break;
+        struct key_reader reader = key_read(call->arena, str_slice(key, prefix_len, key.len));
+        if (!key_next_str(&reader, &out->TableNames.items[out->TableNames.len++]))
+            return FAULT("a table's key is broken");
+    }
+    out->LastEvaluatedTableName = out->TableNames.items[limit - 1];
+    return RESULT_OK;
+}

@@ -1,0 +1,242 @@
+/* Between the files of DynamoDB. */
+#ifndef KUMONIWA_SERVICES_DYNAMODB_DYNAMODB_INT_H
+#define KUMONIWA_SERVICES_DYNAMODB_DYNAMODB_INT_H
+
+#include "cloud/call.h"
+#include "cloud/outbox.h"
+#include "gen/dynamodb.h"
+#include "services/dynamodb/dynamodb.h"
+#include "services/dynamodb/expression.h"
+#include "services/dynamodb/legacy.h"
+#include "services/dynamodb/value.h"
+
+/* "Quotas in Amazon DynamoDB", Developer Guide. */
+enum {
+    DYNAMODB_PAGE_SIZE = 1024 * 1024,
+    DYNAMODB_BATCH_GET_SIZE = 16 * 1024 * 1024,
+    DYNAMODB_TRANSACTION_SIZE = 4 * 1024 * 1024,
+    DYNAMODB_GLOBAL_INDEXES_MAX = 20,
+    DYNAMODB_LOCAL_INDEXES_MAX = 5,
+    DYNAMODB_INCLUDED_MAX = 100, /* over all indexes of a table */
+    DYNAMODB_UNITS_MAX = 40000,
+    DYNAMODB_ACCOUNT_UNITS_MAX = 80000,
+    DYNAMODB_TABLES_MAX = 2500,
+    DYNAMODB_TOKEN_MS = 10 * 60 * 1000,
+};
+
+#define DYNAMODB_ERROR(call, ...) call_fail((call), DYNAMODB_VALIDATION, __VA_ARGS__)
+/* Turns what a pure function found wrong into the call's error. */
+#define CHECK(call, failure, expression)                                                           \
+    do {                                                                                           \
+        enum result check_result_ = (expression);                                                  \
+        if (check_result_ == RESULT_ERROR)                                                         \
+            return dynamodb_refuse((call), &(failure));                                            \
+        TRY(check_result_);                                                                        \
+    } while (0)
+RESULT dynamodb_refuse(struct call *call, const struct value_failure *failure);
+
+/* --- table.c: finding and keeping tables
+ * ------------------------------------------------------------------------ */
+
+/* By name or ARN; *table's strings are in the arena. */
+RESULT table_find(struct call *call, struct str name, struct dynamodb_table *table, bool *found);
+/* The same for operations on tables: "Requested resource not found: Table: x not found". */
+RESULT table_get(struct call *call, struct str name, struct dynamodb_table *table);
+/* The same for operations on items: a table that is being deleted is none. */
+RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table);
+RESULT table_put(struct call *call, const struct dynamodb_table *table);
+/* SSESpecification into table->sse_key. */
+RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification *in,
+                      struct dynamodb_table *table);
+RESULT table_forget(struct call *call, const struct dynamodb_table *table);
+struct key table_prefix(struct call *call);
+struct str table_arn(struct arena *arena, const struct dynamodb_table *table);
+struct str table_stream_arn(struct arena *arena, const struct dynamodb_table *table);
+struct str table_stream_label(struct arena *arena, const struct dynamodb_table *table);
+enum value_type table_type(const struct dynamodb_table *table, struct str attribute);
+struct dynamodb_index *table_index(const struct dynamodb_table *table, struct str name);
+bool table_name_allowed(struct str name);
+/* (prefix, table id): of what is kept under a table's id. */
+struct key table_key(struct call *call, const char *kind, const struct dynamodb_table *table);
+
+/* --- schema.c: what CreateTable and UpdateTable say of keys and indexes
+ * ----------------------------------------- */
+
+/* Into table->attributes, the keys and the indexes. */
+RESULT schema_read(struct call *call, const struct dynamodb_CreateTableInput *in,
+                   struct dynamodb_table *table);
+RESULT schema_read_attributes(struct call *call, struct dynamodb_AttributeDefinitions definitions,
+                              struct dynamodb_table *table);
+/* A global index to be added to the table's. */
+RESULT schema_add_global(struct call *call, const struct dynamodb_GlobalSecondaryIndex *in,
+                         struct dynamodb_table *table);
+/* The attribute definitions and the keys cover one another. */
+RESULT schema_check_cover(struct call *call, const struct dynamodb_table *table);
+/* Definitions that no key uses any more go. */
+void schema_drop_unused(struct dynamodb_table *table);
+RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedThroughput *units,
+                          const struct dynamodb_OnDemandThroughput *maximum, bool on_demand,
+                          struct str index);
+
+/* --- describe.c
+ * -------------------------------------------------------------------------------------------------
+ */
+
+RESULT describe_table(struct call *call, const struct dynamodb_table *table,
+                      struct dynamodb_TableDescription **out);
+
+/* --- codec.c: items as bytes
+ * ------------------------------------------------------------------------------------ */
+
+/* size: the item's, by AWS's arithmetic; kept with it. */
+RESULT codec_encode(struct arena *arena, const struct dynamodb_AttributeMap *item, size_t size,
+                    struct str *out);
+/* Strings are borrowed from bytes. RESULT_FAULT on broken bytes. */
+RESULT codec_decode(struct arena *arena, struct str bytes, struct dynamodb_AttributeMap *item,
+                    size_t *size);
+RESULT codec_size(struct str bytes, size_t *size);
+
+/* --- place.c: keys of items and of index entries
+ * ----------------------------------------------------------------- */
+
+/* What is read or written: the table itself (index NULL) or an index. */
+struct place {
+    struct call *call;
+    const struct dynamodb_table *table;
+    const struct dynamodb_index *index;
+};
+struct str place_partition_name(const struct place *place);
+struct str place_sort_name(const struct place *place); /* absent: none */
+/* ("ddb", table id, index id) */
+struct key place_prefix(const struct place *place);
+/* All of the partition that the value names. */
+struct key place_partition(const struct place *place,
+                           const struct dynamodb_AttributeValue *partition);
+/* From this part of the space of partitions on; part 2^32 is the end. */
+struct key place_part(const struct place *place, uint64_t part);
+void place_add_sort(struct key *key, const struct dynamodb_AttributeValue *sort);
+/* Of an item, which has the place's key attributes (of the right types: see place_has). */
+struct key place_item(const struct place *place, const struct dynamodb_AttributeMap *item);
+bool place_has(const struct place *place, const struct dynamodb_AttributeMap *item);
+/* ("ddb", table id, expiry index, second, item) */
+struct key place_expiry(const struct place *place, int64_t second,
+                        const struct dynamodb_AttributeMap *item);
+struct key place_expiry_prefix(const struct place *place);
+
+/* A request's Key against the table's keys. */
+RESULT place_check_key(struct call *call, const struct dynamodb_table *table,
+                       struct dynamodb_AttributeMap key);
+/* An item's key attributes, those of indexes too. `update`: as UpdateItem words it. */
+RESULT place_check_item(struct call *call, const struct dynamodb_table *table,
+                        const struct dynamodb_AttributeMap *item, bool update);
+/* The key attributes alone, of the table and of the place. */
+struct dynamodb_AttributeMap place_key_of(const struct place *place,
+                                          const struct dynamodb_AttributeMap *item);
+
+/* --- capacity.c
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+struct capacity {
+    const struct dynamodb_table *table;
+    bool reads;
+    double units;  /* of the table */
+    double *index; /* by position in table->indexes */
+};
+struct capacity capacity_new(struct arena *arena, const struct dynamodb_table *table, bool reads);
+double capacity_read(size_t size, bool consistent); /* 4 KiB a unit, half for eventual reads */
+double capacity_write(size_t size);                 /* 1 KiB a unit */
+void capacity_add_index(struct capacity *capacity, const struct dynamodb_index *index,
+                        double units);
+/* NULL for NONE. transactional: reads and writes are told apart. */
+struct dynamodb_ConsumedCapacity *capacity_shown(struct arena *arena,
+                                                 const struct capacity *capacity, struct str wanted,
+                                                 bool transactional);
+
+/* --- store.c: items and everything that follows from them
+ * ------------------------------------------------------ */
+
+struct stored {
+    bool found;
+    struct dynamodb_AttributeMap item;
+    size_t size;
+    struct str bytes;
+};
+/* keep: copied into the arena, so that writes may follow. */
+RESULT store_get(struct call *call, const struct dynamodb_table *table,
+                 const struct dynamodb_AttributeMap *key, bool keep, struct stored *out);
+/* One change of one item, its index entries, its expiry and its table's counts. */
+struct change {
+    const struct dynamodb_table *table;
+    const struct stored *old;                /* what store_get() kept */
+    const struct dynamodb_AttributeMap *new; /* NULL: it goes */
+    size_t new_size;
+    bool by_service; /* time to live */
+};
+RESULT store_write(struct call *call, const struct change *change, struct capacity *capacity);
+struct counts {
+    int64_t items, bytes;
+};
+/* index NULL: the table's. */
+RESULT store_counts(struct call *call, const struct dynamodb_table *table,
+                    const struct dynamodb_index *index, struct counts *out);
+RESULT store_drop(struct call *call, int64_t table, int64_t index); /* index -1: all */
+RESULT store_deliver_drop(struct call *call, const struct outbox_item *item);
+/* Entries of an index for an item that stands already; back-filling. */
+RESULT store_fill(struct call *call, const struct dynamodb_table *table,
+                  const struct dynamodb_index *index, const struct dynamodb_AttributeMap *item);
+
+/* --- jobs of tables: status changes, back-filling, time to live
+ * ------------------------------------------------- */
+
+RESULT table_deliver_step(struct call *call, const struct outbox_item *item);
+RESULT table_want_step(struct call *call, const struct dynamodb_table *table);
+RESULT fill_deliver(struct call *call, const struct outbox_item *item);
+/* Has the entries of an index (or of expiries) made for all items that stand. */
+RESULT fill_begin(struct call *call, const struct dynamodb_table *table, int64_t index);
+RESULT ttl_deliver(struct call *call, const struct outbox_item *item);
+/* An item's expiry has changed; absent maps: there is none. */
+RESULT ttl_write(struct call *call, const struct change *change);
+RESULT ttl_fill(struct call *call, const struct dynamodb_table *table,
+                const struct dynamodb_AttributeMap *item);
+
+/* --- item.c
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+/* One write of an item, however it was asked for. */
+struct item_write {
+    enum { ITEM_PUT, ITEM_DELETE, ITEM_UPDATE, ITEM_CHECK } kind;
+    struct dynamodb_table table;
+    struct dynamodb_AttributeMap key;          /* the item itself for ITEM_PUT */
+    const struct condition *condition;         /* NULL: none */
+    const struct update *update;               /* NULL: none */
+    struct stored old;                         /* after item_write_read() */
+    const struct dynamodb_AttributeMap *after; /* NULL: none */
+    struct dynamodb_AttributeMap after_room;
+    size_t after_size;
+    struct capacity capacity;
+};
+/* Old item read, condition judged (*holds), the new item made and checked. */
+RESULT item_write_read(struct call *call, struct item_write *write, bool *holds);
+RESULT item_write_do(struct call *call, struct item_write *write);
+/* Checks the table's demands on the key or item. */
+RESULT item_write_check(struct call *call, struct item_write *write);
+struct dynamodb_ItemCollectionMetrics *
+item_metrics(struct call *call, const struct item_write *write, struct str wanted);
+/* Adds up what several writes or reads of one table consumed. */
+void capacity_sum(struct capacity *sum, const struct capacity *one);
+RESULT token_deliver(struct call *call, const struct outbox_item *item);
+/* A transaction's or an operation's expressions. */
+struct item_expressions {
+    struct str condition, update;
+    struct str_map names;
+    struct dynamodb_ExpressionAttributeValueMap values;
+};
+RESULT item_parse(struct call *call, const struct item_expressions *in,
+                  const struct condition **condition, const struct update **update);
+/* ProjectionExpression, or else AttributesToGet; NULL: neither. */
+RESULT item_parse_projection(struct call *call, struct str expression, struct str_map names,
+                             struct str_list attributes_to_get, const struct projection **out);
+
+#endif

@@ -1,0 +1,313 @@
+/* GetItem, PutItem, DeleteItem, UpdateItem. */
+#include "services/dynamodb/dynamodb_int.h"
+
+/* --- one write, however it was asked for
+ * ----------------------------------------------------------------------------- */
+
+RESULT item_parse(struct call *call, const struct item_expressions *in,
+                  const struct condition **condition, const struct update **update)
+{
+    struct expression_scope scope;
+    struct value_failure failure;
+    CHECK(call, failure,
+          expression_scope_init(&scope, call->arena, in->names, in->values, &failure));
+    if (!str_is_absent(in->update))
+        CHECK(call, failure, update_parse(&scope, in->update, update));
+    if (!str_is_absent(in->condition))
+        CHECK(call, failure,
+              condition_parse(&scope, EXPRESSION_CONDITION, in->condition, condition));
+    CHECK(call, failure, expression_scope_finish(&scope));
+    return RESULT_OK;
+}
+
+RESULT item_write_check(struct call *call, struct item_write *write)
+{
+    const struct dynamodb_table *table = &write->table;
+    struct value_failure failure;
+    if (write->kind == ITEM_PUT) {
+        TRY(place_check_item(call, table, &write->key, false));
+        CHECK(call, failure,
+              item_check_size(call->arena, &write->key, false, &write->after_size, &failure));
+        return RESULT_OK;
+    }
+    TRY(place_check_key(call, table, write->key));
+    if (write->kind == ITEM_UPDATE && write->update != NULL) {
+        struct str names[2] = {table->partition, table->sort};
+        struct str_list keys = {names, str_is_absent(table->sort) ? 1 : 2};
+        CHECK(call, failure, update_check_keys(call->arena, write->update, keys, &failure));
+    }
+    return RESULT_OK;
+}
+
+static RESULT item_update(struct call *call, struct item_write *write)
+{
+    struct value_failure failure;
+    const struct dynamodb_AttributeMap *before = write->old.found ? &write->old.item : &write->key;
+    write->after_room = *before;
+    if (write->update != NULL)
+        CHECK(call, failure,
+              update_apply(call->arena, write->update, before, &write->after_room, &failure));
+    TRY(place_check_item(call, &write->table, &write->after_room, true));
+    CHECK(call, failure,
+          item_check_size(call->arena, &write->after_room, true, &write->after_size, &failure));
+    write->after = &write->after_room;
+    return RESULT_OK;
+}
+
+RESULT item_write_read(struct call *call, struct item_write *write, bool *holds)
+{
+    if (!kv_is_writing(call->txn))
+        return RESULT_RESTART;
+    write->capacity = capacity_new(call->arena, &write->table, false);
+    TRY(store_get(call, &write->table, &write->key, true, &write->old));
+    *holds =
+        write->condition == NULL ||
+        condition_holds(call->arena, write->condition, write->old.found ? &write->old.item : NULL);
+    if (!*holds)
+        return RESULT_OK;
+    if (write->kind == ITEM_UPDATE)
+        return item_update(call, write);
+    if (write->kind == ITEM_PUT)
+        write->after = &write->key;
+    return RESULT_OK;
+}
+
+RESULT item_write_do(struct call *call, struct item_write *write)
+{
+    const struct change change = {
+        .table = &write->table,
+        .old = &write->old,
+        .new = write->after,
+        .new_size = write->after_size,
+    };
+    return store_write(call, &change, &write->capacity);
+}
+
+static RESULT item_refused(struct call *call, const struct item_write *write, struct str wanted)
+{
+    struct dynamodb_ConditionalCheckFailedException *detail =
+        ARENA_NEW(call->arena, struct dynamodb_ConditionalCheckFailedException);
+    if (str_eq(wanted, DYNAMODB_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_ALL_OLD) &&
+        write->old.found)
+        detail->Item = write->old.item;
+    return call_fail_with(call, DYNAMODB_CONDITIONAL_CHECK_FAILED, detail,
+                          "The conditional request failed");
+}
+
+/* Checked, read, judged and done. */
+static RESULT item_write_whole(struct call *call, struct item_write *write,
+                               struct str on_check_failure)
+{
+    bool holds;
+    TRY(item_write_check(call, write));
+    TRY(item_write_read(call, write, &holds));
+    if (!holds)
+        return item_refused(call, write, on_check_failure);
+    return item_write_do(call, write);
+}
+
+struct dynamodb_ItemCollectionMetrics *
+item_metrics(struct call *call, const struct item_write *write, struct str wanted)
+{
+    const struct dynamodb_table *table = &write->table;
+    bool local = false;
+    for (size_t i = 0; i < table->indexes.len; i++)
+        local = local || !table->indexes.items[i].global;
+    if (!local || !str_eq(wanted, DYNAMODB_RETURN_ITEM_COLLECTION_METRICS_SIZE))
+        return NULL;
+    struct dynamodb_ItemCollectionMetrics *out =
+        ARENA_NEW(call->arena, struct dynamodb_ItemCollectionMetrics);
+    out->ItemCollectionKey.items =
+        ARENA_ARRAY(call->arena, 1, struct dynamodb_ItemCollectionKeyAttributeMap_entry);
+    out->ItemCollectionKey.items[0].key = table->partition;
+    out->ItemCollectionKey.items[0].value = *item_get(&write->key, table->partition);
+    out->ItemCollectionKey.len = 1;
+    /* The range that holds for every collection: its bounds are the limits of its size. */
+    out->SizeEstimateRangeGB.items = ARENA_ARRAY(call->arena, 2, struct opt_double);
+    out->SizeEstimateRangeGB.items[0] = opt_double(0);
+    out->SizeEstimateRangeGB.items[1] = opt_double(1);
+    out->SizeEstimateRangeGB.len = 2;
+    return out;
+}
+
+/* --- the operations
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static RESULT item_check_old_only(struct call *call, struct str wanted)
+{
+    if (str_is_absent(wanted) || str_eq(wanted, DYNAMODB_RETURN_VALUE_NONE) ||
+        str_eq(wanted, DYNAMODB_RETURN_VALUE_ALL_OLD))
+        return RESULT_OK;
+    return DYNAMODB_ERROR(call, "Return values set to invalid value");
+}
+
+#define PARAMETERS(call, failure, in, ...)                                                         \
+    do {                                                                                           \
+        const struct expression_parameter list_[] = {__VA_ARGS__};                                 \
+        CHECK(call, failure,                                                                       \
+              expression_check_parameters((call)->arena, list_, sizeof list_ / sizeof list_[0],    \
+                                          (in)->ExpressionAttributeNames,                          \
+                                          (in)->ExpressionAttributeValues, &(failure)));           \
+    } while (0)
+
+RESULT dynamodb_PutItem(struct call *call, const struct dynamodb_PutItemInput *in,
+                        struct dynamodb_PutItemOutput *out)
+{
+    struct item_write write = {.kind = ITEM_PUT, .key = ITEM_OF(in->Item)};
+    struct value_failure failure;
+    PARAMETERS(call, failure, in, {"Expected", in->Expected.items != NULL, false, false},
+               {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
+               {"ConditionExpression", !str_is_absent(in->ConditionExpression), true, true});
+    TRY(item_check_old_only(call, in->ReturnValues));
+    CHECK(call, failure, item_check(call->arena, write.key, &failure));
+    const struct item_expressions expressions = {.condition = in->ConditionExpression,
+                                                 .names = in->ExpressionAttributeNames,
+                                                 .values = in->ExpressionAttributeValues};
+    TRY(item_parse(call, &expressions, &write.condition, &write.update));
+    if (write.condition == NULL)
+        CHECK(call, failure,
+              legacy_expected(call->arena, in->Expected, in->ConditionalOperator, &write.condition,
+                              &failure));
+    TRY(table_open(call, in->TableName, &write.table));
+    TRY(item_write_whole(call, &write, in->ReturnValuesOnConditionCheckFailure));
+    if (str_eq(in->ReturnValues, DYNAMODB_RETURN_VALUE_ALL_OLD) && write.old.found)
+        out->Attributes = write.old.item;
+    out->ConsumedCapacity =
+        capacity_shown(call->arena, &write.capacity, in->ReturnConsumedCapacity, false);
+    out->ItemCollectionMetrics = item_metrics(call, &write, in->ReturnItemCollectionMetrics);
+    return RESULT_OK;
+}
+
+RESULT dynamodb_DeleteItem(struct call *call, const struct dynamodb_DeleteItemInput *in,
+                           struct dynamodb_DeleteItemOutput *out)
+{
+    struct item_write write = {.kind = ITEM_DELETE, .key = ITEM_OF(in->Key)};
+    struct value_failure failure;
+    PARAMETERS(call, failure, in, {"Expected", in->Expected.items != NULL, false, false},
+               {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
+               {"ConditionExpression", !str_is_absent(in->ConditionExpression), true, true});
+    TRY(item_check_old_only(call, in->ReturnValues));
+    CHECK(call, failure, item_check(call->arena, write.key, &failure));
+    const struct item_expressions expressions = {.condition = in->ConditionExpression,
+                                                 .names = in->ExpressionAttributeNames,
+                                                 .values = in->ExpressionAttributeValues};
+    TRY(item_parse(call, &expressions, &write.condition, &write.update));
+    if (write.condition == NULL)
+        CHECK(call, failure,
+              legacy_expected(call->arena, in->Expected, in->ConditionalOperator, &write.condition,
+                              &failure));
+    TRY(table_open(call, in->TableName, &write.table));
+    TRY(item_write_whole(call, &write, in->ReturnValuesOnConditionCheckFailure));
+    if (str_eq(in->ReturnValues, DYNAMODB_RETURN_VALUE_ALL_OLD) && write.old.found)
+        out->Attributes = write.old.item;
+    out->ConsumedCapacity =
+        capacity_shown(call->arena, &write.capacity, in->ReturnConsumedCapacity, false);
+    out->ItemCollectionMetrics = item_metrics(call, &write, in->ReturnItemCollectionMetrics);
+    return RESULT_OK;
+}
+
+/* What UpdateItem returns of the item. */
+static void update_return(struct call *call, const struct item_write *write, struct str wanted,
+                          struct dynamodb_AttributeMap *out)
+{
+    const struct dynamodb_AttributeMap *of = write->after;
+    bool old = str_eq(wanted, DYNAMODB_RETURN_VALUE_ALL_OLD) ||
+               str_eq(wanted, DYNAMODB_RETURN_VALUE_UPDATED_OLD);
+    if (str_is_absent(wanted) || str_eq(wanted, DYNAMODB_RETURN_VALUE_NONE) ||
+        (old && !write->old.found))
+        return;
+    if (old)
+        of = &write->old.item;
+    if (str_eq(wanted, DYNAMODB_RETURN_VALUE_ALL_OLD) ||
+        str_eq(wanted, DYNAMODB_RETURN_VALUE_ALL_NEW)) {
+        *out = *of;
+        return;
+    }
+    if (write->update == NULL)
+        return;
+    struct dynamodb_AttributeMap updated = update_returned(call->arena, write->update, of);
+    if (updated.len > 0)
+        *out = updated;
+}
+
+RESULT dynamodb_UpdateItem(struct call *call, const struct dynamodb_UpdateItemInput *in,
+                           struct dynamodb_UpdateItemOutput *out)
+{
+    struct item_write write = {.kind = ITEM_UPDATE, .key = ITEM_OF(in->Key)};
+    struct value_failure failure;
+    PARAMETERS(call, failure, in,
+               {"AttributeUpdates", in->AttributeUpdates.items != NULL, false, false},
+               {"Expected", in->Expected.items != NULL, false, false},
+               {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
+               {"UpdateExpression", !str_is_absent(in->UpdateExpression), true, true},
+               {"ConditionExpression", !str_is_absent(in->ConditionExpression), true, true});
+    CHECK(call, failure, item_check(call->arena, write.key, &failure));
+    const struct item_expressions expressions = {.update = in->UpdateExpression,
+                                                 .condition = in->ConditionExpression,
+                                                 .names = in->ExpressionAttributeNames,
+                                                 .values = in->ExpressionAttributeValues};
+    TRY(item_parse(call, &expressions, &write.condition, &write.update));
+    if (write.update == NULL)
+        CHECK(call, failure,
+              legacy_updates(call->arena, in->AttributeUpdates, &write.update, &failure));
+    if (write.condition == NULL)
+        CHECK(call, failure,
+              legacy_expected(call->arena, in->Expected, in->ConditionalOperator, &write.condition,
+                              &failure));
+    TRY(table_open(call, in->TableName, &write.table));
+    TRY(item_write_whole(call, &write, in->ReturnValuesOnConditionCheckFailure));
+    update_return(call, &write, in->ReturnValues, &out->Attributes);
+    out->ConsumedCapacity =
+        capacity_shown(call->arena, &write.capacity, in->ReturnConsumedCapacity, false);
+    out->ItemCollectionMetrics = item_metrics(call, &write, in->ReturnItemCollectionMetrics);
+    return RESULT_OK;
+}
+
+RESULT dynamodb_GetItem(struct call *call, const struct dynamodb_GetItemInput *in,
+                        struct dynamodb_GetItemOutput *out)
+{
+    struct dynamodb_table table;
+    struct value_failure failure;
+    struct stored stored;
+    const struct projection *projection = NULL;
+    struct dynamodb_AttributeMap key = ITEM_OF(in->Key);
+    const struct expression_parameter parameters[] = {
+        {"AttributesToGet", in->AttributesToGet.items != NULL, false, false},
+        {"ProjectionExpression", !str_is_absent(in->ProjectionExpression), true, false},
+    };
+    const struct dynamodb_ExpressionAttributeValueMap no_values = {0};
+    CHECK(call, failure,
+          expression_check_parameters(call->arena, parameters, 2, in->ExpressionAttributeNames,
+                                      no_values, &failure));
+    CHECK(call, failure, item_check(call->arena, key, &failure));
+    TRY(item_parse_projection(call, in->ProjectionExpression, in->ExpressionAttributeNames,
+                              in->AttributesToGet, &projection));
+    TRY(table_open(call, in->TableName, &table));
+    TRY(place_check_key(call, &table, key));
+    TRY(store_get(call, &table, &key, false, &stored));
+    struct capacity capacity = capacity_new(call->arena, &table, true);
+    capacity.units = capacity_read(stored.size, in->ConsistentRead.value);
+    if (stored.found)
+        out->Item = projection == NULL ? stored.item
+                                       : projection_apply(call->arena, projection, &stored.item);
+    out->ConsumedCapacity =
+        capacity_shown(call->arena, &capacity, in->ReturnConsumedCapacity, false);
+    return RESULT_OK;
+}
+
+RESULT item_parse_projection(struct call *call, struct str expression, struct str_map names,
+                             struct str_list attributes_to_get, const struct projection **out)
+{
+    struct expression_scope scope;
+    struct value_failure failure;
+    const struct dynamodb_ExpressionAttributeValueMap no_values = {0};
+    if (str_is_absent(expression)) {
+        CHECK(call, failure, legacy_projection(call->arena, attributes_to_get, out, &failure));
+        return RESULT_OK;
+    }
+    CHECK(call, failure, expression_scope_init(&scope, call->arena, names, no_values, &failure));
+    CHECK(call, failure, projection_parse(&scope, expression, out));
+    CHECK(call, failure, expression_scope_finish(&scope));
+    return RESULT_OK;
+}

@@ -1,0 +1,279 @@
+/* Keys of items and of index entries, and what requests' keys must be. README.md draws them.
+ *
+ * Partitions are ordered by a hash of their value, as AWS orders them: a segment of a parallel Scan
+ * is a range of hashes. What need not be kept in order is replaced by its digest where it is long,
+ * so that every key stays below the store's 4 KiB. */
+#include "base/digest.h"
+#include "services/dynamodb/dynamodb_int.h"
+
+enum { PLAIN_MAX = 256, ENCODED_MAX = 8 * 1024 };
+
+struct str place_partition_name(const struct place *place)
+{
+    return place->index == NULL ? place->table->partition : place->index->partition;
+}
+
+struct str place_sort_name(const struct place *place)
+{
+    return place->index == NULL ? place->table->sort : place->index->sort;
+}
+
+static struct key place_under(const struct place *place, int64_t index)
+{
+    struct key key = table_key(place->call, "ddb", place->table);
+    key_u64(&key, (uint64_t)index);
+    return key;
+}
+
+struct key place_prefix(const struct place *place)
+{
+    return place_under(place, place->index == NULL ? 0 : place->index->id);
+}
+
+static struct str encoded(struct arena *arena, const struct dynamodb_AttributeValue *value)
+{
+    if (value->S.ptr != NULL)
+        return value->S;
+    if (value->B.ptr != NULL)
+        return value->B;
+    struct buf buf;
+    buf_init(&buf, arena, ENCODED_MAX);
+    value_key_encode(&buf, value);
+    return buf_str(&buf);
+}
+
+/* Bytes whose order does not matter: the plain ones behind 'p', or their digest behind 'd'. */
+static void add_unordered(struct key *key, struct str bytes)
+{
+    char memory[1 + PLAIN_MAX];
+    if (bytes.len <= PLAIN_MAX) {
+        memory[0] = 'p';
+        if (bytes.len > 0)
+            memcpy(memory + 1, bytes.ptr, bytes.len);
+        key_str(key, str_make(memory, 1 + bytes.len));
+        return;
+    }
+    uint8_t digest[SHA256_SIZE];
+    digest_sha256(bytes, digest);
+    memory[0] = 'd';
+    memcpy(memory + 1, digest, SHA256_SIZE);
+    key_str(key, str_make(memory, 1 + SHA256_SIZE));
+}
+
+/* FNV-1a, its halves mixed (murmur3's finaliser): part of the format, so it stands here. */
+static uint32_t place_hash(struct str bytes)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < bytes.len; i++)
+        h = (h ^ (unsigned char)bytes.ptr[i]) * UINT64_C(1099511628211);
+    h ^= h >> 33;
+    h *= UINT64_C(0xff51afd7ed558ccd);
+    h ^= h >> 33;
+    return (uint32_t)(h >> 32);
+}
+
+struct key place_part(const struct place *place, uint64_t part)
+{
+    struct key key = place_prefix(place);
+    key_i64(&key, (int64_t)part);
+    return key;
+}
+
+struct key place_partition(const struct place *place,
+                           const struct dynamodb_AttributeValue *partition)
+{
+    struct str bytes = encoded(place->call->arena, partition);
+    struct key key = place_part(place, place_hash(bytes));
+    add_unordered(&key, bytes);
+    return key;
+}
+
+void place_add_sort(struct key *key, const struct dynamodb_AttributeValue *sort)
+{
+    key_str(key, encoded(key->arena, sort));
+}
+
+static const struct dynamodb_AttributeValue *must_get(const struct dynamodb_AttributeMap *item,
+                                                      struct str name)
+{
+    const struct dynamodb_AttributeValue *value = item_get(item, name);
+    ASSERT(value != NULL);
+    return value;
+}
+
+/* The table's own key, which tells entries with the same index key apart. */
+static void add_table_key(const struct place *place, struct key *key,
+                          const struct dynamodb_AttributeMap *item)
+{
+    struct arena *arena = place->call->arena;
+    struct str sort = {0};
+    struct str partition = encoded(arena, must_get(item, place->table->partition));
+    if (!str_is_absent(place->table->sort))
+        sort = encoded(arena, must_get(item, place->table->sort));
+    struct buf both;
+    buf_init(&both, arena, ENCODED_MAX);
+    buf_append_u64(&both, partition.len);
+    buf_append_char(&both, ':');
+    buf_append(&both, partition);
+    buf_append(&both, sort);
+    add_unordered(key, buf_str(&both));
+}
+
+struct key place_item(const struct place *place, const struct dynamodb_AttributeMap *item)
+{
+    struct key key = place_partition(place, must_get(item, place_partition_name(place)));
+    struct str sort = place_sort_name(place);
+    if (!str_is_absent(sort))
+        place_add_sort(&key, must_get(item, sort));
+    if (place->index != NULL)
+        add_table_key(place, &key, item);
+    return key;
+}
+
+static bool has_typed(const struct dynamodb_table *table, const struct dynamodb_AttributeMap *item,
+                      struct str name)
+{
+    const struct dynamodb_AttributeValue *value = item_get(item, name);
+    return value != NULL && value_type(value) == table_type(table, name);
+}
+
+bool place_has(const struct place *place, const struct dynamodb_AttributeMap *item)
+{
+    struct str sort = place_sort_name(place);
+    return has_typed(place->table, item, place_partition_name(place)) &&
+           (str_is_absent(sort) || has_typed(place->table, item, sort));
+}
+
+struct key place_expiry_prefix(const struct place *place)
+{
+    return place_under(place, place->table->ttl_index);
+}
+
+struct key place_expiry(const struct place *place, int64_t second,
+                        const struct dynamodb_AttributeMap *item)
+{
+    struct key key = place_expiry_prefix(place);
+    key_i64(&key, second);
+    add_table_key(place, &key, item);
+    return key;
+}
+
+struct dynamodb_AttributeMap place_key_of(const struct place *place,
+                                          const struct dynamodb_AttributeMap *item)
+{
+    const struct str names[] = {place_partition_name(place), place_sort_name(place),
+                                place->table->partition, place->table->sort};
+    struct dynamodb_AttributeMap key = {
+        .items = ARENA_ARRAY(place->call->arena, 4, struct dynamodb_AttributeMap_entry)};
+    for (size_t i = 0; i < 4; i++) {
+        if (str_is_absent(names[i]) || item_get(&key, names[i]) != NULL)
+            continue;
+        const struct dynamodb_AttributeValue *value = item_get(item, names[i]);
+        if (value != NULL)
+            key.items[key.len++] = (struct dynamodb_AttributeMap_entry){names[i], *value};
+    }
+    return key;
+}
+
+/* --- checks
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+RESULT place_check_key(struct call *call, const struct dynamodb_table *table,
+                       struct dynamodb_AttributeMap key)
+{
+    struct value_failure failure;
+    const struct place place = {call, table, NULL};
+    if (key.len != (str_is_absent(table->sort) ? 1 : 2) || !place_has(&place, &key))
+        return DYNAMODB_ERROR(call, "The provided key element does not match the schema");
+    for (size_t i = 0; i < key.len; i++)
+        CHECK(call, failure,
+              value_check_key(call->arena, key.items[i].key, &key.items[i].value,
+                              str_eq(key.items[i].key, table->sort), &failure));
+    return RESULT_OK;
+}
+
+static RESULT check_own(struct call *call, const struct dynamodb_table *table,
+                        const struct dynamodb_AttributeMap *item, struct str name, bool is_sort)
+{
+    struct value_failure failure;
+    if (str_is_absent(name))
+        return RESULT_OK;
+    const struct dynamodb_AttributeValue *value = item_get(item, name);
+    if (value == NULL)
+        return DYNAMODB_ERROR(
+            call, "One or more parameter values were invalid: Missing the key %.*s in the item",
+            PRSTR(name));
+    enum value_type expected = table_type(table, name), actual = value_type(value);
+    if (expected != actual)
+        return DYNAMODB_ERROR(call,
+                              "One or more parameter values were invalid: Type mismatch for key "
+                              "%.*s expected: %.*s actual: %.*s",
+                              PRSTR(name), PRSTR(value_type_name(expected)),
+                              PRSTR(value_type_name(actual)));
+    CHECK(call, failure, value_check_key(call->arena, name, value, is_sort, &failure));
+    return RESULT_OK;
+}
+
+static size_t key_length(const struct dynamodb_AttributeValue *value)
+{
+    return value->S.ptr != NULL ? value->S.len : value->B.ptr != NULL ? value->B.len : 1;
+}
+
+static RESULT check_indexed(struct call *call, const struct dynamodb_table *table,
+                            const struct dynamodb_index *index,
+                            const struct dynamodb_AttributeMap *item, struct str name, bool update)
+{
+    const struct dynamodb_AttributeValue *value = str_is_absent(name) ? NULL : item_get(item, name);
+    if (value == NULL)
+        return RESULT_OK;
+    enum value_type expected = table_type(table, name), actual = value_type(value);
+    if (expected != actual && update)
+        return DYNAMODB_ERROR(call, "The update expression attempted to update the secondary index "
+                                    "key to unsupported type");
+    if (expected != actual)
+        return DYNAMODB_ERROR(call,
+                              "One or more parameter values were invalid: Type mismatch for Index "
+                              "Key %.*s Expected: %.*s Actual: %.*s IndexName: %.*s",
+                              PRSTR(name), PRSTR(value_type_name(expected)),
+                              PRSTR(value_type_name(actual)), PRSTR(index->name));
+    const char *what = actual == VALUE_B ? "binary" : "string";
+    if (key_length(value) == 0 && update)
+        return DYNAMODB_ERROR(call,
+                              "The update expression attempted to update a secondary index key to "
+                              "a value that is not supported. The AttributeValue for a key "
+                              "attribute cannot contain an empty %s value.",
+                              what);
+    if (key_length(value) == 0)
+        return DYNAMODB_ERROR(
+            call,
+            "One or more parameter values are not valid. A value specified for a secondary index "
+            "key is not supported. The AttributeValue for a key attribute cannot contain an empty "
+            "%s value. IndexName: %.*s, IndexKey: %.*s",
+            what, PRSTR(index->name), PRSTR(name));
+    bool is_sort = str_eq(name, index->sort);
+    size_t limit = is_sort ? KEY_SORT_SIZE_MAX : KEY_PARTITION_SIZE_MAX;
+    if (key_length(value) > limit && is_sort)
+        return DYNAMODB_ERROR(call, "One or more parameter values were invalid: Aggregated size "
+                                    "of all range keys has exceeded the size limit of 1024 bytes");
+    if (key_length(value) > limit)
+        return DYNAMODB_ERROR(call, "One or more parameter values were invalid: Size of hashkey "
+                                    "has exceeded the maximum size limit of2048 bytes");
+    return RESULT_OK;
+}
+
+RESULT place_check_item(struct call *call, const struct dynamodb_table *table,
+                        const struct dynamodb_AttributeMap *item, bool update)
+{
+    if (!update) {
+        TRY(check_own(call, table, item, table->partition, false));
+        TRY(check_own(call, table, item, table->sort, true));
+    }
+    for (size_t i = 0; i < table->indexes.len; i++) {
+        const struct dynamodb_index *index = &table->indexes.items[i];
+        if (index->global)
+            TRY(check_indexed(call, table, index, item, index->partition, update));
+        TRY(check_indexed(call, table, index, item, index->sort, update));
+    }
+    return RESULT_OK;
+}

@@ -1,0 +1,532 @@
+/* Query and Scan: one walk over a range of keys, in pages. */
+#include "services/dynamodb/dynamodb_int.h"
+
+/* What Query and Scan have in common. */
+struct reading {
+    struct call *call;
+    struct dynamodb_table table;
+    struct place place;
+    bool query;
+    struct str select;
+    bool count_only;
+    bool fetch; /* a local index lacks attributes that are wanted: the item is read too */
+    bool consistent;
+    bool backward;
+    struct opt_int limit;
+    const struct condition *filter;
+    const struct projection *projection;
+    struct str capacity_wanted;
+    struct key prefix;
+    struct str from, to; /* keys: from <= key < to; absent: no bound */
+
+    struct capacity capacity;
+    size_t bytes;
+    struct dynamodb_ItemList items;
+    size_t cap;
+    int32_t count, scanned;
+    struct dynamodb_AttributeMap last;
+    bool more;
+};
+
+/* --- the walk
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static RESULT reading_seek(struct reading *r, struct kv_cursor **cursor)
+{
+    TRY(kv_cursor_open(r->call->txn, r->call->arena, key_bytes(&r->prefix), r->backward, cursor));
+    struct str from = r->backward ? r->to : r->from;
+    return str_is_absent(from) ? RESULT_OK : kv_cursor_seek(*cursor, from);
+}
+
+/* The next key within the bounds; absent at the end. */
+static RESULT reading_next(const struct reading *r, struct kv_cursor *cursor, struct str *key,
+                           struct str *value)
+{
+    do {
+        TRY(kv_next(cursor, key, value));
+        /* Walking back begins at the last key <= `to`, which does not belong. */
+    } while (r->backward && !str_is_absent(*key) && !str_is_absent(r->to) &&
+             str_cmp(*key, r->to) >= 0);
+    if (str_is_absent(*key))
+        return RESULT_OK;
+    bool beyond = r->backward ? !str_is_absent(r->from) && str_cmp(*key, r->from) < 0
+                              : !str_is_absent(r->to) && str_cmp(*key, r->to) >= 0;
+    if (beyond)
+        *key = (struct str){0};
+    return RESULT_OK;
+}
+
+/* The whole item behind a local index's entry. */
+static RESULT reading_fetch(struct reading *r, struct dynamodb_AttributeMap *item)
+{
+    const struct place own = {r->call, &r->table, NULL};
+    struct dynamodb_AttributeMap key = place_key_of(&own, item);
+    struct stored stored;
+    TRY(store_get(r->call, &r->table, &key, false, &stored));
+    if (!stored.found)
+        return FAULT("an index entry has no item");
+    r->capacity.units += capacity_read(stored.size, r->consistent);
+    *item = stored.item;
+    return RESULT_OK;
+}
+
+static RESULT reading_take(struct reading *r, struct str value)
+{
+    struct arena *arena = r->call->arena;
+    struct dynamodb_AttributeMap item;
+    size_t size;
+    TRY(codec_decode(arena, value, &item, &size));
+    r->bytes += size;
+    r->scanned++;
+    r->last = item;
+    if (r->fetch)
+        TRY(reading_fetch(r, &item));
+    if (r->filter != NULL && !condition_holds(arena, r->filter, &item))
+        return RESULT_OK;
+    r->count++;
+    if (r->count_only)
+        return RESULT_OK;
+    if (r->projection != NULL)
+        item = projection_apply(arena, r->projection, &item);
+    if (r->items.len == r->cap) {
+        size_t cap = r->cap == 0 ? 16 : 2 * r->cap;
+        r->items.items = arena_grow(arena, r->items.items, r->cap * sizeof item, cap * sizeof item);
+        r->cap = cap;
+    }
+    r->items.items[r->items.len++] = item;
+    return RESULT_OK;
+}
+
+static RESULT reading_run(struct reading *r)
+{
+    struct kv_cursor *cursor;
+    struct str key, value;
+    r->capacity = capacity_new(r->call->arena, &r->table, true);
+    r->items.items = arena_alloc_raw(r->call->arena, 16 * sizeof r->items.items[0]);
+    r->cap = 16;
+    TRY(reading_seek(r, &cursor));
+    for (;;) {
+        /* A page that is full says so without looking whether anything follows. */
+        r->more = r->scanned > 0 && ((r->limit.set && r->scanned >= r->limit.value) ||
+                                     r->bytes >= DYNAMODB_PAGE_SIZE);
+        if (r->more)
+            break;
+        TRY(reading_next(r, cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        TRY(reading_take(r, value));
+    }
+    double units = capacity_read(r->bytes, r->consistent);
+    if (r->place.index == NULL)
+        r->capacity.units += units;
+    else
+        capacity_add_index(&r->capacity, r->place.index, units);
+    return RESULT_OK;
+}
+
+/* --- bounds
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static struct str reading_after(struct arena *arena, struct str key, char c)
+{
+    return str_concat(arena, key, str_make(&c, 1));
+}
+
+static void reading_lower(struct reading *r, struct str bound)
+{
+    if (str_is_absent(r->from) || str_cmp(bound, r->from) > 0)
+        r->from = str_copy(r->call->arena, bound);
+}
+
+static void reading_upper(struct reading *r, struct str bound)
+{
+    if (str_is_absent(r->to) || str_cmp(bound, r->to) < 0)
+        r->to = str_copy(r->call->arena, bound);
+}
+
+/* ExclusiveStartKey: the key attributes of the place and of the table, no others. */
+static RESULT reading_start(struct reading *r, struct dynamodb_AttributeMap start)
+{
+    struct call *call = r->call;
+    const struct place own = {call, &r->table, NULL};
+    struct value_failure failure;
+    if (start.items == NULL)
+        return RESULT_OK;
+    CHECK(call, failure, item_check(call->arena, start, &failure));
+    if (!place_has(&r->place, &start) || !place_has(&own, &start) ||
+        place_key_of(&r->place, &start).len != start.len)
+        return DYNAMODB_ERROR(call, "The provided starting key is invalid%s",
+                              r->query || place_has(&own, &start)
+                                  ? ""
+                                  : ": The provided key element does not match the schema");
+    struct key key = place_item(&r->place, &start);
+    struct str bytes = key_bytes(&key), prefix = key_bytes(&r->prefix);
+    bool outside = !str_starts_with(bytes, prefix) ||
+                   (!str_is_absent(r->from) && !r->backward && str_cmp(bytes, r->from) < 0) ||
+                   (!str_is_absent(r->to) && r->backward && str_cmp(bytes, r->to) >= 0);
+    if (outside && r->query)
+        return DYNAMODB_ERROR(call, "The provided starting key is outside query boundaries based "
+                                    "on provided conditions");
+    if (outside)
+        return DYNAMODB_ERROR(call, "The provided starting key is invalid: Invalid "
+                                    "ExclusiveStartKey. Please use ExclusiveStartKey with correct "
+                                    "Segment. TotalSegments: and Segment: do not match");
+    if (r->backward)
+        reading_upper(r, bytes);
+    else
+        reading_lower(r, reading_after(call->arena, bytes, 0));
+    return RESULT_OK;
+}
+
+/* --- what may be selected
+ * --------------------------------------------------------------------------------------------- */
+
+static RESULT reading_find_place(struct reading *r, struct str index_name)
+{
+    struct call *call = r->call;
+    r->place = (struct place){call, &r->table, NULL};
+    if (str_is_absent(index_name))
+        return RESULT_OK;
+    const struct dynamodb_index *index = table_index(&r->table, index_name);
+    if (index == NULL)
+        return DYNAMODB_ERROR(call, "The table does not have the specified index: %.*s",
+                              PRSTR(index_name));
+    r->place.index = index;
+    if (index->global && r->consistent)
+        return DYNAMODB_ERROR(call,
+                              "Consistent reads are not supported on global secondary indexes");
+    if (index->backfilling)
+        return DYNAMODB_ERROR(call, "Cannot read from backfilling global secondary index: %.*s",
+                              PRSTR(index_name));
+    return RESULT_OK;
+}
+
+static bool reading_projects(const struct reading *r, struct str name)
+{
+    const struct dynamodb_index *index = r->place.index;
+    if (str_eq(index->projection, DYNAMODB_PROJECTION_TYPE_ALL) || str_eq(name, index->partition) ||
+        str_eq(name, index->sort) || str_eq(name, r->table.partition) ||
+        str_eq(name, r->table.sort))
+        return true;
+    for (size_t i = 0; i < index->included.len; i++)
+        if (str_eq(name, index->included.items[i]))
+            return true;
+    return false;
+}
+
+/* Attributes that an expression names but the index lacks: a local index reads the item, a global
+ * one refuses. */
+static RESULT reading_need(struct reading *r, struct str_list names)
+{
+    for (size_t i = 0; i < names.len; i++) {
+        if (reading_projects(r, names.items[i]))
+            continue;
+        if (r->place.index->global)
+            return DYNAMODB_ERROR(r->call,
+                                  "One or more parameter values were invalid: Global secondary "
+                                  "index %.*s does not project [%.*s]",
+                                  PRSTR(r->place.index->name), PRSTR(names.items[i]));
+        r->fetch = true;
+    }
+    return RESULT_OK;
+}
+
+static RESULT reading_select(struct reading *r, bool projects, const char *parameter)
+{
+    struct call *call = r->call;
+    const struct dynamodb_index *index = r->place.index;
+    bool all = str_eq(r->select, DYNAMODB_SELECT_ALL_ATTRIBUTES);
+    bool specific = str_eq(r->select, DYNAMODB_SELECT_SPECIFIC_ATTRIBUTES);
+    r->count_only = str_eq(r->select, DYNAMODB_SELECT_COUNT);
+    if (specific && !projects)
+        return DYNAMODB_ERROR(call, "Must specify the AttributesToGet or ProjectionExpression "
+                                    "when choosing to get SPECIFIC_ATTRIBUTES");
+    if (!str_is_absent(r->select) && !specific && projects)
+        return DYNAMODB_ERROR(call, "Cannot specify the %s when choosing to get %s", parameter,
+                              r->count_only ? "only the Count"
+                              : all         ? "ALL_ATTRIBUTES"
+                                            : "ALL_PROJECTED_ATTRIBUTES");
+    if (str_eq(r->select, DYNAMODB_SELECT_ALL_PROJECTED_ATTRIBUTES) && index == NULL)
+        return DYNAMODB_ERROR(call,
+                              "ALL_PROJECTED_ATTRIBUTES can be used only when %s using an "
+                              "IndexName",
+                              r->query ? "Querying" : "Scanning");
+    if (index == NULL || str_eq(index->projection, DYNAMODB_PROJECTION_TYPE_ALL))
+        return RESULT_OK;
+    if (all && index->global)
+        return DYNAMODB_ERROR(call,
+                              "One or more parameter values were invalid: Select type "
+                              "ALL_ATTRIBUTES is not supported for global secondary index %.*s "
+                              "because its projection type is not ALL",
+                              PRSTR(index->name));
+    r->fetch = all;
+    if (r->projection != NULL)
+        TRY(reading_need(r, projection_attributes(call->arena, r->projection)));
+    if (r->filter != NULL)
+        TRY(reading_need(r, condition_attributes(call->arena, r->filter)));
+    return RESULT_OK;
+}
+
+static struct dynamodb_AttributeMap reading_last(const struct reading *r)
+{
+    if (!r->more)
+        return (struct dynamodb_AttributeMap){0};
+    return place_key_of(&r->place, &r->last);
+}
+
+#define READING_ANSWER(r, out)                                                                     \
+    do {                                                                                           \
+        struct dynamodb_AttributeMap last_ = reading_last(r);                                      \
+        (out)->Count = opt_int((r)->count);                                                        \
+        (out)->ScannedCount = opt_int((r)->scanned);                                               \
+        if (!(r)->count_only)                                                                      \
+            (out)->Items = (r)->items;                                                             \
+        (out)->LastEvaluatedKey.items = (void *)last_.items;                                       \
+        (out)->LastEvaluatedKey.len = last_.len;                                                   \
+        (out)->ConsumedCapacity =                                                                  \
+            capacity_shown((r)->call->arena, &(r)->capacity, (r)->capacity_wanted, false);         \
+    } while (0)
+
+/* --- Query
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+/* The sort key's condition as bounds. Behind a sort key's element come elements that begin with a
+ * byte below 0xFF: appending 0xFF goes behind all keys with that very sort key. */
+static void query_bounds(struct reading *r, const struct key_condition *condition)
+{
+    struct arena *arena = r->call->arena;
+    r->prefix = place_partition(&r->place, condition->partition);
+    if (condition->relation == KEY_ANY)
+        return;
+    struct key low = place_partition(&r->place, condition->partition);
+    struct key high = place_partition(&r->place, condition->partition);
+    place_add_sort(&low, condition->sort);
+    place_add_sort(&high,
+                   condition->relation == KEY_BETWEEN ? condition->sort_high : condition->sort);
+    struct str at = key_bytes(&low);
+    switch (condition->relation) {
+    case KEY_ANY:
+        break;
+    case KEY_EQ:
+        reading_lower(r, at);
+        reading_upper(r, reading_after(arena, at, (char)0xff));
+        break;
+    case KEY_LT:
+        reading_upper(r, at);
+        break;
+    case KEY_LE:
+        reading_upper(r, reading_after(arena, at, (char)0xff));
+        break;
+    case KEY_GT:
+        reading_lower(r, reading_after(arena, at, (char)0xff));
+        break;
+    case KEY_GE:
+        reading_lower(r, at);
+        break;
+    case KEY_BETWEEN:
+        reading_lower(r, at);
+        reading_upper(r, reading_after(arena, key_bytes(&high), (char)0xff));
+        break;
+    case KEY_BEGINS_WITH: {
+        /* Without the end of the element; longer strings go on there. */
+        struct str beginning = str_slice(at, 0, at.len - 1);
+        reading_lower(r, beginning);
+        struct buf end;
+        buf_init(&end, arena, KV_KEY_MAX);
+        buf_append(&end, beginning);
+        /* The first string that does not begin so: the last byte that can grow, grown. */
+        size_t len = beginning.len;
+        while (len > 0 && (unsigned char)beginning.ptr[len - 1] == 0xff)
+            len--;
+        if (len == 0)
+            break;
+        end.len = len;
+        end.ptr[len - 1] = (char)(end.ptr[len - 1] + 1);
+        reading_upper(r, buf_str(&end));
+        break;
+    }
+    }
+}
+
+static struct key_schema query_schema(const struct reading *r)
+{
+    struct str partition = place_partition_name(&r->place), sort = place_sort_name(&r->place);
+    return (struct key_schema){
+        .partition = partition,
+        .partition_type = table_type(&r->table, partition),
+        .sort = sort,
+        .sort_type = str_is_absent(sort) ? VALUE_NONE : table_type(&r->table, sort),
+    };
+}
+
+/* What the request says in expressions or in the parameters before them. */
+static RESULT query_parse(struct call *call, const struct dynamodb_QueryInput *in,
+                          struct reading *r, const struct condition **keys)
+{
+    struct value_failure failure;
+    struct expression_scope scope;
+    struct arena *arena = call->arena;
+    const struct expression_parameter parameters[] = {
+        {"AttributesToGet", in->AttributesToGet.items != NULL, false, false},
+        {"QueryFilter", in->QueryFilter.items != NULL, false, false},
+        {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
+        {"KeyConditions", in->KeyConditions.items != NULL, false, false},
+        {"ProjectionExpression", !str_is_absent(in->ProjectionExpression), true, false},
+        {"FilterExpression", !str_is_absent(in->FilterExpression), true, true},
+        {"KeyConditionExpression", !str_is_absent(in->KeyConditionExpression), true, true},
+    };
+    CHECK(call, failure,
+          expression_check_parameters(arena, parameters, 7, in->ExpressionAttributeNames,
+                                      in->ExpressionAttributeValues, &failure));
+    CHECK(call, failure,
+          expression_scope_init(&scope, arena, in->ExpressionAttributeNames,
+                                in->ExpressionAttributeValues, &failure));
+    *keys = NULL;
+    if (!str_is_absent(in->FilterExpression))
+        CHECK(call, failure,
+              condition_parse(&scope, EXPRESSION_FILTER, in->FilterExpression, &r->filter));
+    else
+        CHECK(call, failure,
+              legacy_filter(arena, in->QueryFilter, in->ConditionalOperator, &r->filter, &failure));
+    if (!str_is_absent(in->ProjectionExpression))
+        CHECK(call, failure, projection_parse(&scope, in->ProjectionExpression, &r->projection));
+    else
+        CHECK(call, failure,
+              legacy_projection(arena, in->AttributesToGet, &r->projection, &failure));
+    if (!str_is_absent(in->KeyConditionExpression))
+        CHECK(call, failure, key_condition_parse(&scope, in->KeyConditionExpression, keys));
+    else
+        CHECK(call, failure, legacy_key_conditions(arena, in->KeyConditions, keys, &failure));
+    CHECK(call, failure, expression_scope_finish(&scope));
+    if (*keys == NULL)
+        return DYNAMODB_ERROR(call, "Either the KeyConditions or KeyConditionExpression parameter "
+                                    "must be specified in the request.");
+    return RESULT_OK;
+}
+
+RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
+                      struct dynamodb_QueryOutput *out)
+{
+    struct reading *r = ARENA_NEW(call->arena, struct reading);
+    struct value_failure failure;
+    const struct condition *keys;
+    struct key_condition condition;
+    r->call = call;
+    r->query = true;
+    r->select = in->Select;
+    r->consistent = in->ConsistentRead.value;
+    r->backward = in->ScanIndexForward.set && !in->ScanIndexForward.value;
+    r->limit = in->Limit;
+    r->capacity_wanted = in->ReturnConsumedCapacity;
+    TRY(query_parse(call, in, r, &keys));
+    TRY(table_open(call, in->TableName, &r->table));
+    TRY(reading_find_place(r, in->IndexName));
+    TRY(reading_select(r, r->projection != NULL,
+                       str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
+                                                               : "ProjectionExpression"));
+    struct key_schema schema = query_schema(r);
+    CHECK(call, failure, key_condition_resolve(call->arena, keys, &schema, &condition, &failure));
+    if (r->filter != NULL) {
+        struct str names[2] = {schema.partition, schema.sort};
+        struct str_list list = {names, str_is_absent(schema.sort) ? 1 : 2};
+        CHECK(call, failure, filter_check_keys(call->arena, r->filter, list, &failure));
+    }
+    query_bounds(r, &condition);
+    TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
+    TRY(reading_run(r));
+    READING_ANSWER(r, out);
+    return RESULT_OK;
+}
+
+/* --- Scan
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+static RESULT scan_parse(struct call *call, const struct dynamodb_ScanInput *in, struct reading *r)
+{
+    struct value_failure failure;
+    struct expression_scope scope;
+    struct arena *arena = call->arena;
+    const struct expression_parameter parameters[] = {
+        {"AttributesToGet", in->AttributesToGet.items != NULL, false, false},
+        {"ScanFilter", in->ScanFilter.items != NULL, false, false},
+        {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
+        {"ProjectionExpression", !str_is_absent(in->ProjectionExpression), true, false},
+        {"FilterExpression", !str_is_absent(in->FilterExpression), true, true},
+    };
+    CHECK(call, failure,
+          expression_check_parameters(arena, parameters, 5, in->ExpressionAttributeNames,
+                                      in->ExpressionAttributeValues, &failure));
+    CHECK(call, failure,
+          expression_scope_init(&scope, arena, in->ExpressionAttributeNames,
+                                in->ExpressionAttributeValues, &failure));
+    if (!str_is_absent(in->FilterExpression))
+        CHECK(call, failure,
+              condition_parse(&scope, EXPRESSION_FILTER, in->FilterExpression, &r->filter));
+    else
+        CHECK(call, failure,
+              legacy_filter(arena, in->ScanFilter, in->ConditionalOperator, &r->filter, &failure));
+    if (!str_is_absent(in->ProjectionExpression))
+        CHECK(call, failure, projection_parse(&scope, in->ProjectionExpression, &r->projection));
+    else
+        CHECK(call, failure,
+              legacy_projection(arena, in->AttributesToGet, &r->projection, &failure));
+    CHECK(call, failure, expression_scope_finish(&scope));
+    return RESULT_OK;
+}
+
+static RESULT scan_check_segment(struct call *call, struct opt_int segment, struct opt_int total)
+{
+    if (segment.set && !total.set)
+        return DYNAMODB_ERROR(call, "The TotalSegments parameter is required but was not present "
+                                    "in the request when Segment parameter is present");
+    if (total.set && !segment.set)
+        return DYNAMODB_ERROR(call, "The Segment parameter is required but was not present in the "
+                                    "request when parameter TotalSegments is present");
+    if (segment.set && segment.value >= total.value)
+        return DYNAMODB_ERROR(call,
+                              "The Segment parameter is zero-based and must be less than "
+                              "parameter TotalSegments: Segment: %d is not less than "
+                              "TotalSegments: %d",
+                              segment.value, total.value);
+    return RESULT_OK;
+}
+
+/* A segment is a range of the partitions' hashes. */
+static void scan_bounds(struct reading *r, struct opt_int segment, struct opt_int total)
+{
+    r->prefix = place_prefix(&r->place);
+    if (!total.set)
+        return;
+    uint64_t all = UINT64_C(1) << 32, n = (uint64_t)total.value, i = (uint64_t)segment.value;
+    struct key from = place_part(&r->place, (all * i + n - 1) / n);
+    struct key to = place_part(&r->place, (all * (i + 1) + n - 1) / n);
+    reading_lower(r, key_bytes(&from));
+    reading_upper(r, key_bytes(&to));
+}
+
+RESULT dynamodb_Scan(struct call *call, const struct dynamodb_ScanInput *in,
+                     struct dynamodb_ScanOutput *out)
+{
+    struct reading *r = ARENA_NEW(call->arena, struct reading);
+    r->call = call;
+    r->select = in->Select;
+    r->consistent = in->ConsistentRead.value;
+    r->limit = in->Limit;
+    r->capacity_wanted = in->ReturnConsumedCapacity;
+    TRY(scan_check_segment(call, in->Segment, in->TotalSegments));
+    TRY(scan_parse(call, in, r));
+    TRY(table_open(call, in->TableName, &r->table));
+    TRY(reading_find_place(r, in->IndexName));
+    TRY(reading_select(r, r->projection != NULL,
+                       str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
+                                                               : "ProjectionExpression"));
+    scan_bounds(r, in->Segment, in->TotalSegments);
+    TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
+    TRY(reading_run(r));
+    READING_ANSWER(r, out);
+    return RESULT_OK;
+}

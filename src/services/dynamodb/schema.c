@@ -1,0 +1,311 @@
+/* Keys, attribute definitions and indexes as CreateTable and UpdateTable take them ("CreateTable",
+ * API reference; "Naming rules and data types", "Quotas", Developer Guide). */
+#include "base/vec.h"
+#include "services/dynamodb/dynamodb_int.h"
+
+#define INVALID(call, ...)                                                                         \
+    DYNAMODB_ERROR(call, "One or more parameter values were invalid: " __VA_ARGS__)
+
+/* "[a, b]" */
+static struct str shown_names(struct arena *arena, const struct str *names, size_t count)
+{
+    struct buf buf;
+    buf_init(&buf, arena, 64 * 1024);
+    buf_append_char(&buf, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_append(&buf, STR(", "));
+        buf_append(&buf, names[i]);
+    }
+    buf_append_char(&buf, ']');
+    return buf_str(&buf);
+}
+
+static struct str shown_definitions(struct arena *arena, const struct dynamodb_table *table)
+{
+    struct str *names = ARENA_ARRAY(arena, table->attributes.len + 1, struct str);
+    for (size_t i = 0; i < table->attributes.len; i++)
+        names[i] = table->attributes.items[i].name;
+    return shown_names(arena, names, table->attributes.len);
+}
+
+RESULT schema_read_attributes(struct call *call, struct dynamodb_AttributeDefinitions definitions,
+                              struct dynamodb_table *table)
+{
+    struct dynamodb_list_attribute list = {
+        .items = ARENA_ARRAY(call->arena, table->attributes.len + definitions.len + 1,
+                             struct dynamodb_attribute)};
+    for (size_t i = 0; i < table->attributes.len; i++)
+        list.items[list.len++] = table->attributes.items[i];
+    for (size_t i = 0; i < definitions.len; i++) {
+        const struct dynamodb_AttributeDefinition *definition = &definitions.items[i];
+        for (size_t j = 0; j < i; j++)
+            if (str_eq(definitions.items[j].AttributeName, definition->AttributeName))
+                return DYNAMODB_ERROR(call, "Cannot have two attributes with the same name");
+        size_t at = 0;
+        while (at < list.len && !str_eq(list.items[at].name, definition->AttributeName))
+            at++;
+        if (at < list.len && !str_eq(list.items[at].type, definition->AttributeType))
+            return INVALID(call,
+                           "Table already has an attribute definition for %.*s of another "
+                           "type",
+                           PRSTR(definition->AttributeName));
+        list.items[at] = (struct dynamodb_attribute){.name = definition->AttributeName,
+                                                     .type = definition->AttributeType};
+        if (at == list.len)
+            list.len++;
+    }
+    table->attributes = list;
+    return RESULT_OK;
+}
+
+/* A key schema: a partition key, and perhaps a sort key. */
+static RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema,
+                              const struct dynamodb_table *table, struct str *partition,
+                              struct str *sort)
+{
+    if (schema.len == 0)
+        return DYNAMODB_ERROR(call,
+                              "Invalid KeySchema: Some index key attribute have no definition");
+    if (!str_eq(schema.items[0].KeyType, DYNAMODB_KEY_TYPE_HASH))
+        return DYNAMODB_ERROR(
+            call, "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+    if (schema.len > 2)
+        return call_fail(call, DYNAMODB_NOT_IMPLEMENTED,
+                         "Keys of several attributes are not implemented.");
+    *partition = schema.items[0].AttributeName;
+    *sort = (struct str){0};
+    if (schema.len == 2) {
+        if (!str_eq(schema.items[1].KeyType, DYNAMODB_KEY_TYPE_RANGE))
+            return DYNAMODB_ERROR(
+                call, "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
+        *sort = schema.items[1].AttributeName;
+        if (str_eq(*partition, *sort))
+            return DYNAMODB_ERROR(call, "Both the Hash Key and the Range Key element in the "
+                                        "KeySchema have the same name");
+    }
+    for (size_t i = 0; i < schema.len; i++) {
+        if (table_type(table, schema.items[i].AttributeName) != VALUE_NONE)
+            continue;
+        struct str names[2];
+        for (size_t j = 0; j < schema.len; j++)
+            names[j] = schema.items[j].AttributeName;
+        return INVALID(call,
+                       "Some index key attributes are not defined in AttributeDefinitions. Keys: "
+                       "%.*s, AttributeDefinitions: %.*s",
+                       PRSTR(shown_names(call->arena, names, schema.len)),
+                       PRSTR(shown_definitions(call->arena, table)));
+    }
+    return RESULT_OK;
+}
+
+static RESULT schema_read_projection(struct call *call, const struct dynamodb_Projection *in,
+                                     struct dynamodb_index *index)
+{
+    if (in == NULL || str_is_absent(in->ProjectionType))
+        return INVALID(call, "Unknown ProjectionType: null");
+    bool include = str_eq(in->ProjectionType, DYNAMODB_PROJECTION_TYPE_INCLUDE);
+    bool given = in->NonKeyAttributes.items != NULL;
+    if (!include && given)
+        return INVALID(call, "ProjectionType is %.*s, but NonKeyAttributes is specified",
+                       PRSTR(in->ProjectionType));
+    if (include && !given)
+        return INVALID(call, "ProjectionType is INCLUDE, but NonKeyAttributes is not specified");
+    index->projection = in->ProjectionType;
+    index->included = in->NonKeyAttributes;
+    return RESULT_OK;
+}
+
+/* --- throughput
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static RESULT check_provisioned(struct call *call, const struct dynamodb_ProvisionedThroughput *in)
+{
+    if (in->ReadCapacityUnits.value < 1 || in->WriteCapacityUnits.value < 1)
+        return DYNAMODB_ERROR(
+            call,
+            "1 validation error detected: Value '%lld' at 'provisionedThroughput.%s' failed to "
+            "satisfy constraint: Member must have value greater than or equal to 1",
+            (long long)(in->ReadCapacityUnits.value < 1 ? in->ReadCapacityUnits.value
+                                                        : in->WriteCapacityUnits.value),
+            in->ReadCapacityUnits.value < 1 ? "readCapacityUnits" : "writeCapacityUnits");
+    if (in->ReadCapacityUnits.value > INT64_C(1000000000000))
+        return INVALID(call, "Given value %lld for ReadCapacityUnits is out of bounds",
+                       (long long)in->ReadCapacityUnits.value);
+    if (in->WriteCapacityUnits.value > INT64_C(1000000000000))
+        return INVALID(call, "Given value %lld for WriteCapacityUnits is out of bounds",
+                       (long long)in->WriteCapacityUnits.value);
+    if (in->ReadCapacityUnits.value > DYNAMODB_UNITS_MAX ||
+        in->WriteCapacityUnits.value > DYNAMODB_UNITS_MAX)
+        return call_fail(call, DYNAMODB_LIMIT_EXCEEDED,
+                         "The requested throughput exceeds the per-table limit of %d read or "
+                         "write capacity units",
+                         DYNAMODB_UNITS_MAX);
+    return RESULT_OK;
+}
+
+RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedThroughput *units,
+                          const struct dynamodb_OnDemandThroughput *maximum, bool on_demand,
+                          struct str index)
+{
+    if (maximum != NULL && !on_demand)
+        return INVALID(call, "OnDemandThroughput can only be specified when BillingMode is "
+                             "PAY_PER_REQUEST");
+    if (str_is_absent(index)) {
+        if (on_demand && units != NULL)
+            return INVALID(call, "Neither ReadCapacityUnits nor WriteCapacityUnits can be "
+                                 "specified when BillingMode is PAY_PER_REQUEST");
+        if (!on_demand && units == NULL)
+            return INVALID(call, "ReadCapacityUnits and WriteCapacityUnits must both be specified "
+                                 "when BillingMode is PROVISIONED");
+    } else {
+        if (on_demand && units != NULL)
+            return INVALID(call,
+                           "ProvisionedThroughput should not be specified for index: %.*s when "
+                           "BillingMode is PAY_PER_REQUEST",
+                           PRSTR(index));
+        if (!on_demand && units == NULL)
+            return INVALID(call, "ProvisionedThroughput must be specified for index: %.*s",
+                           PRSTR(index));
+    }
+    return units == NULL ? RESULT_OK : check_provisioned(call, units);
+}
+
+/* --- indexes
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static RESULT schema_append(struct call *call, struct dynamodb_table *table,
+                            struct dynamodb_index *index)
+{
+    if (table_index(table, index->name) != NULL)
+        return INVALID(call, "Duplicate index name: %.*s", PRSTR(index->name));
+    index->id = ++table->next_index;
+    struct dynamodb_list_index list = {
+        .items = ARENA_ARRAY(call->arena, table->indexes.len + 1, struct dynamodb_index)};
+    for (size_t i = 0; i < table->indexes.len; i++)
+        list.items[list.len++] = table->indexes.items[i];
+    list.items[list.len++] = *index;
+    table->indexes = list;
+    size_t included = 0, global = 0;
+    for (size_t i = 0; i < list.len; i++) {
+        included += list.items[i].included.len;
+        global += list.items[i].global;
+    }
+    if (included > DYNAMODB_INCLUDED_MAX)
+        return INVALID(call,
+                       "Number of projected attributes, summed across all secondary indexes, "
+                       "exceeds the limit of %d",
+                       DYNAMODB_INCLUDED_MAX);
+    if (global > DYNAMODB_GLOBAL_INDEXES_MAX)
+        return INVALID(call, "GlobalSecondaryIndex count exceeds the per-table limit of %d",
+                       DYNAMODB_GLOBAL_INDEXES_MAX);
+    return RESULT_OK;
+}
+
+RESULT schema_add_global(struct call *call, const struct dynamodb_GlobalSecondaryIndex *in,
+                         struct dynamodb_table *table)
+{
+    struct dynamodb_index index = {
+        .name = in->IndexName, .global = true, .status = DYNAMODB_INDEX_STATUS_CREATING};
+    TRY(schema_read_key(call, in->KeySchema, table, &index.partition, &index.sort));
+    TRY(schema_read_projection(call, in->Projection, &index));
+    TRY(schema_check_units(call, in->ProvisionedThroughput, in->OnDemandThroughput,
+                           table->on_demand, in->IndexName));
+    if (in->ProvisionedThroughput != NULL) {
+        index.read_units = in->ProvisionedThroughput->ReadCapacityUnits.value;
+        index.write_units = in->ProvisionedThroughput->WriteCapacityUnits.value;
+    }
+    if (in->OnDemandThroughput != NULL) {
+        index.read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
+        index.write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
+    }
+    if (in->WarmThroughput != NULL) {
+        index.warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
+        index.warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
+    }
+    return schema_append(call, table, &index);
+}
+
+static RESULT schema_add_local(struct call *call, const struct dynamodb_LocalSecondaryIndex *in,
+                               struct dynamodb_table *table)
+{
+    struct dynamodb_index index = {.name = in->IndexName};
+    if (str_is_absent(table->sort))
+        return INVALID(call, "Table KeySchema does not have a range key, which is required when "
+                             "specifying a LocalSecondaryIndex");
+    TRY(schema_read_key(call, in->KeySchema, table, &index.partition, &index.sort));
+    if (str_is_absent(index.sort))
+        return INVALID(call, "Index KeySchema does not have a range key for index: %.*s",
+                       PRSTR(index.name));
+    if (!str_eq(index.partition, table->partition))
+        return INVALID(call,
+                       "Index KeySchema does not have the same leading hash key as table "
+                       "KeySchema for index: %.*s. index hash key: %.*s, table hash key: %.*s",
+                       PRSTR(index.name), PRSTR(index.partition), PRSTR(table->partition));
+    TRY(schema_read_projection(call, in->Projection, &index));
+    return schema_append(call, table, &index);
+}
+
+/* --- all of a table
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static bool schema_uses(const struct dynamodb_table *table, struct str name)
+{
+    if (str_eq(name, table->partition) || str_eq(name, table->sort))
+        return true;
+    for (size_t i = 0; i < table->indexes.len; i++)
+        if (str_eq(name, table->indexes.items[i].partition) ||
+            str_eq(name, table->indexes.items[i].sort))
+            return true;
+    return false;
+}
+
+RESULT schema_check_cover(struct call *call, const struct dynamodb_table *table)
+{
+    struct str *used = ARENA_ARRAY(call->arena, table->attributes.len + 1, struct str);
+    size_t count = 0;
+    for (size_t i = 0; i < table->attributes.len; i++)
+        if (schema_uses(table, table->attributes.items[i].name))
+            used[count++] = table->attributes.items[i].name;
+    if (count == table->attributes.len)
+        return RESULT_OK;
+    if (table->indexes.len == 0)
+        return INVALID(call, "Number of attributes in KeySchema does not exactly match number of "
+                             "attributes defined in AttributeDefinitions");
+    return INVALID(call,
+                   "Some AttributeDefinitions are not used. AttributeDefinitions: %.*s, keys "
+                   "used: %.*s",
+                   PRSTR(shown_definitions(call->arena, table)),
+                   PRSTR(shown_names(call->arena, used, count)));
+}
+
+void schema_drop_unused(struct dynamodb_table *table)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < table->attributes.len; i++)
+        if (schema_uses(table, table->attributes.items[i].name))
+            table->attributes.items[kept++] = table->attributes.items[i];
+    table->attributes.len = kept;
+}
+
+RESULT schema_read(struct call *call, const struct dynamodb_CreateTableInput *in,
+                   struct dynamodb_table *table)
+{
+    TRY(schema_read_attributes(call, in->AttributeDefinitions, table));
+    TRY(schema_read_key(call, in->KeySchema, table, &table->partition, &table->sort));
+    if (in->LocalSecondaryIndexes.items != NULL && in->LocalSecondaryIndexes.len == 0)
+        return INVALID(call, "List of LocalSecondaryIndexes is empty");
+    if (in->GlobalSecondaryIndexes.items != NULL && in->GlobalSecondaryIndexes.len == 0)
+        return INVALID(call, "List of GlobalSecondaryIndexes is empty");
+    if (in->LocalSecondaryIndexes.len > DYNAMODB_LOCAL_INDEXES_MAX)
+        return INVALID(call, "Number of LocalSecondaryIndexes exceeds per-table limit of %d",
+                       DYNAMODB_LOCAL_INDEXES_MAX);
+    for (size_t i = 0; i < in->LocalSecondaryIndexes.len; i++)
+        TRY(schema_add_local(call, &in->LocalSecondaryIndexes.items[i], table));
+    for (size_t i = 0; i < in->GlobalSecondaryIndexes.len; i++)
+        TRY(schema_add_global(call, &in->GlobalSecondaryIndexes.items[i], table));
+    return schema_check_cover(call, table);
+}

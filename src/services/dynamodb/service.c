@@ -1,0 +1,42 @@
+/* What DynamoDB gives the cloud besides its operations. */
+#include "services/dynamodb/dynamodb_int.h"
+
+static const struct outbox_handler dynamodb_handlers[] = {
+    {STR_INIT("dynamodb.step"), table_deliver_step}, {STR_INIT("dynamodb.fill"), fill_deliver},
+    {STR_INIT("dynamodb.drop"), store_deliver_drop}, {STR_INIT("dynamodb.ttl"), ttl_deliver},
+    {STR_INIT("dynamodb.token"), token_deliver},
+};
+
+const struct service_hooks dynamodb_hooks = {
+    .model = &dynamodb_model,
+    .handlers = dynamodb_handlers,
+    .handler_count = sizeof dynamodb_handlers / sizeof dynamodb_handlers[0],
+};
+
+/* "DynamoDB endpoints": clients that discover endpoints come back to where they are. */
+RESULT dynamodb_DescribeEndpoints(struct call *call,
+                                  const struct dynamodb_DescribeEndpointsRequest *in,
+                                  struct dynamodb_DescribeEndpointsResponse *out)
+{
+    (void)in;
+    struct str address = call->endpoint;
+    size_t scheme = str_find(address, STR("://"));
+    if (scheme != SIZE_MAX)
+        address = str_slice(address, scheme + 3, address.len);
+    out->Endpoints.items = ARENA_ARRAY(call->arena, 1, struct dynamodb_Endpoint);
+    out->Endpoints.len = 1;
+    out->Endpoints.items[0].Address = address;
+    out->Endpoints.items[0].CachePeriodInMinutes = opt_long(1440);
+    return RESULT_OK;
+}
+
+RESULT dynamodb_DescribeLimits(struct call *call, const struct dynamodb_DescribeLimitsInput *in,
+                               struct dynamodb_DescribeLimitsOutput *out)
+{
+    (void)call, (void)in;
+    out->AccountMaxReadCapacityUnits = opt_long(DYNAMODB_ACCOUNT_UNITS_MAX);
+    out->AccountMaxWriteCapacityUnits = opt_long(DYNAMODB_ACCOUNT_UNITS_MAX);
+    out->TableMaxReadCapacityUnits = opt_long(DYNAMODB_UNITS_MAX);
+    out->TableMaxWriteCapacityUnits = opt_long(DYNAMODB_UNITS_MAX);
+    return RESULT_OK;
+}

@@ -1,0 +1,163 @@
+/* Tables: their records, and finding them. */
+#include "cloud/arn.h"
+#include "services/dynamodb/dynamodb_int.h"
+#include "store/record.h"
+
+RESULT dynamodb_refuse(struct call *call, const struct value_failure *failure)
+{
+    call->message = failure->message;
+    call->error = DYNAMODB_VALIDATION;
+    call->detail = NULL;
+    return RESULT_ERROR;
+}
+
+static struct key table_prefix_of(struct call *call, struct str account, struct str region)
+{
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, STR("dynamodb"));
+    key_str(&key, account);
+    key_str(&key, region);
+    key_str(&key, STR("table"));
+    return key;
+}
+
+struct key table_prefix(struct call *call)
+{
+    return table_prefix_of(call, call->account, call->region);
+}
+
+static struct key table_name_key(struct call *call, struct str account, struct str region,
+                                 struct str name)
+{
+    struct key key = table_prefix_of(call, account, region);
+    key_str(&key, name);
+    return key;
+}
+
+struct key table_key(struct call *call, const char *kind, const struct dynamodb_table *table)
+{
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, str_from_c(kind));
+    key_u64(&key, (uint64_t)table->id);
+    return key;
+}
+
+/* "Naming rules", Developer Guide. */
+bool table_name_allowed(struct str name)
+{
+    if (name.len < 3 || name.len > 255)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-' || c == '.'))
+            return false;
+    }
+    return true;
+}
+
+/* TableName may be a name or an ARN. */
+static RESULT table_read_name(struct call *call, struct str text, struct arn *out)
+{
+    struct arn arn = {.account = call->account, .region = call->region, .resource = text};
+    if (str_starts_with(text, STR("arn:"))) {
+        if (!arn_parse(text, &arn) || !str_eq(arn.service, STR("dynamodb")) ||
+            !str_starts_with(arn.resource, STR("table/")))
+            return DYNAMODB_ERROR(call, "Invalid ARN: %.*s", PRSTR(text));
+        arn.resource = str_slice(arn.resource, 6, arn.resource.len);
+        if (!str_eq(arn.region, call->region))
+            return DYNAMODB_ERROR(call, "Invalid ARN: Region does not match the endpoint's: %.*s",
+                                  PRSTR(text));
+        if (!str_eq(arn.account, call->account))
+            return call_fail(
+                call, DYNAMODB_ACCESS_DENIED,
+                "User: %.*s is not authorized to perform: dynamodb:%.*s on resource: "
+                "%.*s because no resource-based policy allows the dynamodb:%.*s "
+                "action",
+                PRSTR(call->principal.arn),
+                PRSTR(wire_string(call->model, call->model->operations[call->operation].name)),
+                PRSTR(text),
+                PRSTR(wire_string(call->model, call->model->operations[call->operation].name)));
+    }
+    if (!table_name_allowed(arn.resource))
+        return DYNAMODB_ERROR(
+            call, "Invalid table/index name.  Table/index names must be between 3 and 255 "
+                  "characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', "
+                  "and '.'");
+    *out = arn;
+    return RESULT_OK;
+}
+
+RESULT table_find(struct call *call, struct str name, struct dynamodb_table *table, bool *found)
+{
+    struct arn arn;
+    struct str bytes;
+    TRY(table_read_name(call, name, &arn));
+    struct key key = table_name_key(call, arn.account, arn.region, arn.resource);
+    TRY(kv_get(call->txn, key_bytes(&key), &bytes));
+    *found = !str_is_absent(bytes);
+    if (!*found)
+        return RESULT_OK;
+    /* One copy, then strings borrowed from it: they outlive the writes to come. */
+    return record_decode(call->arena, &dynamodb_model, DYNAMODB_SHAPE_table,
+                         str_copy(call->arena, bytes), table);
+}
+
+RESULT table_get(struct call *call, struct str name, struct dynamodb_table *table)
+{
+    bool found;
+    TRY(table_find(call, name, table, &found));
+    if (!found)
+        return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND,
+                         "Requested resource not found: Table: %.*s not found", PRSTR(name));
+    return RESULT_OK;
+}
+
+RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table)
+{
+    bool found;
+    TRY(table_find(call, name, table, &found));
+    if (!found || str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING))
+        return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND, "Requested resource not found");
+    return RESULT_OK;
+}
+
+RESULT table_put(struct call *call, const struct dynamodb_table *table)
+{
+    struct key key = table_name_key(call, table->account, table->region, table->name);
+    return call_put_record(call, &key, &dynamodb_model, DYNAMODB_SHAPE_table, table);
+}
+
+RESULT table_forget(struct call *call, const struct dynamodb_table *table)
+{
+    struct key key = table_name_key(call, table->account, table->region, table->name);
+    return kv_delete(call->txn, key_bytes(&key), NULL);
+}
+
+struct str table_arn(struct arena *arena, const struct dynamodb_table *table)
+{
+    struct str resource = str_concat(arena, STR("table/"), table->name);
+    return arn_make(arena, STR("dynamodb"), table->region, table->account, resource);
+}
+
+enum value_type table_type(const struct dynamodb_table *table, struct str attribute)
+{
+    for (size_t i = 0; i < table->attributes.len; i++) {
+        const struct dynamodb_attribute *definition = &table->attributes.items[i];
+        if (str_eq(definition->name, attribute))
+            return definition->type.ptr[0] == 'S'   ? VALUE_S
+                   : definition->type.ptr[0] == 'N' ? VALUE_N
+                                                    : VALUE_B;
+    }
+    return VALUE_NONE;
+}
+
+struct dynamodb_index *table_index(const struct dynamodb_table *table, struct str name)
+{
+    for (size_t i = 0; i < table->indexes.len; i++)
+        if (str_eq(table->indexes.items[i].name, name))
+            return &table->indexes.items[i];
+    return NULL;
+}

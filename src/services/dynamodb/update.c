@@ -1,0 +1,234 @@
+/* UpdateTable. */
+#include "services/dynamodb/dynamodb_int.h"
+
+#define INVALID(call, ...)                                                                         \
+    DYNAMODB_ERROR(call, "One or more parameter values were invalid: " __VA_ARGS__)
+
+static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTableInput *in)
+{
+    const char *what = NULL;
+    if (in->StreamSpecification != NULL && in->StreamSpecification->StreamEnabled.value)
+        what = "StreamSpecification";
+    else if (in->ReplicaUpdates.len > 0)
+        what = "ReplicaUpdates";
+    else if (!str_is_absent(in->MultiRegionConsistency) || in->GlobalTableWitnessUpdates.len > 0 ||
+             !str_is_absent(in->GlobalTableSettingsReplicationMode) ||
+             in->DisassociationProtectionEnabled.set)
+        what = "settings of global tables";
+    else if (in->VectorIndexUpdates.len > 0)
+        what = "VectorIndexUpdates";
+    if (what != NULL)
+        return call_fail(call, DYNAMODB_NOT_IMPLEMENTED, "UpdateTable with %s is not implemented.",
+                         what);
+    if (str_is_absent(in->BillingMode) && in->ProvisionedThroughput == NULL &&
+        in->GlobalSecondaryIndexUpdates.len == 0 && in->StreamSpecification == NULL &&
+        in->SSESpecification == NULL && str_is_absent(in->TableClass) &&
+        !in->DeletionProtectionEnabled.set && in->OnDemandThroughput == NULL &&
+        in->WarmThroughput == NULL)
+        return DYNAMODB_ERROR(
+            call, "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
+                  "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required");
+    return RESULT_OK;
+}
+
+/* --- throughput
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static void update_note_units(struct call *call, struct dynamodb_table *table, int64_t read,
+                              int64_t write)
+{
+    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+    if (read > table->read_units || write > table->write_units)
+        table->increased_ms = call->now_ms;
+    if (read < table->read_units || write < table->write_units) {
+        bool today = table->decreased_ms / day_ms == call->now_ms / day_ms;
+        table->decreases = today ? table->decreases + 1 : 1;
+        table->decreased_ms = call->now_ms;
+    }
+    table->read_units = read;
+    table->write_units = write;
+}
+
+static RESULT update_throughput(struct call *call, const struct dynamodb_UpdateTableInput *in,
+                                struct dynamodb_table *table)
+{
+    const struct dynamodb_ProvisionedThroughput *units = in->ProvisionedThroughput;
+    bool on_demand = str_is_absent(in->BillingMode)
+                         ? table->on_demand
+                         : str_eq(in->BillingMode, DYNAMODB_BILLING_MODE_PAY_PER_REQUEST);
+    bool changes = on_demand != table->on_demand;
+    if (units != NULL || in->OnDemandThroughput != NULL || (changes && !on_demand))
+        TRY(schema_check_units(call, units, in->OnDemandThroughput, on_demand, (struct str){0}));
+    if (units != NULL && !changes && units->ReadCapacityUnits.value == table->read_units &&
+        units->WriteCapacityUnits.value == table->write_units)
+        return DYNAMODB_ERROR(
+            call,
+            "The provisioned throughput for the table will not change. The requested value equals "
+            "the current value. Current ReadCapacityUnits provisioned for the table: %lld. "
+            "Requested ReadCapacityUnits: %lld. Current WriteCapacityUnits provisioned for the "
+            "table: %lld. Requested WriteCapacityUnits: %lld. Refer to the Amazon DynamoDB "
+            "Developer Guide for current limits and how to request higher limits.",
+            (long long)table->read_units, (long long)units->ReadCapacityUnits.value,
+            (long long)table->write_units, (long long)units->WriteCapacityUnits.value);
+    if (changes && on_demand)
+        table->on_demand_ms = call->now_ms;
+    table->on_demand = on_demand;
+    if (units != NULL)
+        update_note_units(call, table, units->ReadCapacityUnits.value,
+                          units->WriteCapacityUnits.value);
+    else if (changes && on_demand)
+        table->read_units = table->write_units = 0;
+    for (size_t i = 0; changes && on_demand && i < table->indexes.len; i++)
+        table->indexes.items[i].read_units = table->indexes.items[i].write_units = 0;
+    if (in->OnDemandThroughput != NULL) {
+        table->read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
+        table->write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
+    }
+    if (in->WarmThroughput != NULL) {
+        table->warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
+        table->warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
+    }
+    return RESULT_OK;
+}
+
+/* --- indexes
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static RESULT update_find_global(struct call *call, struct dynamodb_table *table, struct str name,
+                                 struct dynamodb_index **out)
+{
+    struct dynamodb_index *index = table_index(table, name);
+    if (index == NULL || !index->global)
+        return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND, "Requested resource not found");
+    *out = index;
+    return RESULT_OK;
+}
+
+static RESULT update_create_index(struct call *call,
+                                  const struct dynamodb_CreateGlobalSecondaryIndexAction *in,
+                                  struct dynamodb_table *table)
+{
+    const struct dynamodb_GlobalSecondaryIndex index = {
+        .IndexName = in->IndexName,
+        .KeySchema = in->KeySchema,
+        .Projection = in->Projection,
+        .ProvisionedThroughput = in->ProvisionedThroughput,
+        .OnDemandThroughput = in->OnDemandThroughput,
+        .WarmThroughput = in->WarmThroughput,
+    };
+    if (table_index(table, in->IndexName) != NULL)
+        return DYNAMODB_ERROR(call, "Attempting to create an index which already exists: %.*s",
+                              PRSTR(in->IndexName));
+    TRY(schema_add_global(call, &index, table));
+    struct dynamodb_index *made = &table->indexes.items[table->indexes.len - 1];
+    made->backfilling = true;
+    return fill_begin(call, table, made->id);
+}
+
+static RESULT update_index(struct call *call,
+                           const struct dynamodb_UpdateGlobalSecondaryIndexAction *in,
+                           struct dynamodb_table *table)
+{
+    struct dynamodb_index *index = NULL;
+    TRY(update_find_global(call, table, in->IndexName, &index));
+    if (in->ProvisionedThroughput == NULL && in->OnDemandThroughput == NULL &&
+        in->WarmThroughput == NULL)
+        return INVALID(call, "ProvisionedThroughput must be specified for index: %.*s",
+                       PRSTR(in->IndexName));
+    if (in->ProvisionedThroughput != NULL || in->OnDemandThroughput != NULL)
+        TRY(schema_check_units(call, in->ProvisionedThroughput, in->OnDemandThroughput,
+                               table->on_demand, in->IndexName));
+    if (in->ProvisionedThroughput != NULL) {
+        index->read_units = in->ProvisionedThroughput->ReadCapacityUnits.value;
+        index->write_units = in->ProvisionedThroughput->WriteCapacityUnits.value;
+    }
+    if (in->OnDemandThroughput != NULL) {
+        index->read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
+        index->write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
+    }
+    if (in->WarmThroughput != NULL) {
+        index->warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
+        index->warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
+    }
+    return RESULT_OK;
+}
+
+static RESULT update_indexes(struct call *call, const struct dynamodb_UpdateTableInput *in,
+                             struct dynamodb_table *table)
+{
+    size_t made = 0;
+    for (size_t i = 0; i < in->GlobalSecondaryIndexUpdates.len; i++) {
+        const struct dynamodb_GlobalSecondaryIndexUpdate *one =
+            &in->GlobalSecondaryIndexUpdates.items[i];
+        if ((one->Create != NULL) + (one->Update != NULL) + (one->Delete != NULL) != 1)
+            return INVALID(call, "One of GlobalSecondaryIndexUpdate's Create, Update, Delete must "
+                                 "be specified");
+        /* "You can create or delete only one global secondary index per UpdateTable operation". */
+        if (one->Update == NULL && ++made > 1)
+            return call_fail(call, DYNAMODB_LIMIT_EXCEEDED,
+                             "Subscriber limit exceeded: Only 1 online index can be created or "
+                             "deleted simultaneously per table");
+        if (one->Create != NULL)
+            TRY(update_create_index(call, one->Create, table));
+        else if (one->Update != NULL)
+            TRY(update_index(call, one->Update, table));
+        else {
+            struct dynamodb_index *index = NULL;
+            TRY(update_find_global(call, table, one->Delete->IndexName, &index));
+            index->status = DYNAMODB_INDEX_STATUS_DELETING;
+            index->backfilling = false;
+        }
+    }
+    return RESULT_OK;
+}
+
+/* --- the operation
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static RESULT update_usable(struct call *call, const struct dynamodb_table *table)
+{
+    const char *doing = NULL;
+    if (str_eq(table->status, DYNAMODB_TABLE_STATUS_CREATING))
+        doing = "created";
+    else if (str_eq(table->status, DYNAMODB_TABLE_STATUS_UPDATING))
+        doing = "updated";
+    else if (str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING))
+        doing = "deleted";
+    if (doing == NULL)
+        return RESULT_OK;
+    return call_fail(call, DYNAMODB_RESOURCE_IN_USE,
+                     "Attempt to change a resource which is still in use: Table is being %s: %.*s",
+                     doing, PRSTR(table->name));
+}
+
+RESULT dynamodb_UpdateTable(struct call *call, const struct dynamodb_UpdateTableInput *in,
+                            struct dynamodb_UpdateTableOutput *out)
+{
+    struct dynamodb_table table;
+    TRY(update_refuse(call, in));
+    TRY(table_get(call, in->TableName, &table));
+    TRY(update_usable(call, &table));
+    if (in->StreamSpecification != NULL)
+        return DYNAMODB_ERROR(call, "Table already has stream disabled: TableName: %.*s",
+                              PRSTR(table.name));
+    if (in->AttributeDefinitions.len > 0)
+        TRY(schema_read_attributes(call, in->AttributeDefinitions, &table));
+    TRY(update_throughput(call, in, &table));
+    TRY(update_indexes(call, in, &table));
+    if (in->AttributeDefinitions.len > 0)
+        TRY(schema_check_cover(call, &table));
+    TRY(table_read_sse(call, in->SSESpecification, &table));
+    if (!str_is_absent(in->TableClass)) {
+        table.class = in->TableClass;
+        table.class_changed_ms = call->now_ms;
+    }
+    if (in->DeletionProtectionEnabled.set)
+        table.protected = in->DeletionProtectionEnabled.value;
+    table.status = DYNAMODB_TABLE_STATUS_UPDATING;
+    TRY(table_put(call, &table));
+    TRY(table_want_step(call, &table));
+    return describe_table(call, &table, &out->TableDescription);
+}
