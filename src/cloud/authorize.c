@@ -226,7 +226,8 @@ RESULT authorize_call(struct call *call, const void *in)
     struct authorize_guard guard = {0};
     if (hooks->resource_policy != NULL)
         TRY(hooks->resource_policy(call, in, &guard.arn, &guard.owner, &guard.policy));
-    bool own = str_is_absent(guard.owner) || str_eq(guard.owner, call->principal.account);
+    bool own = str_is_absent(guard.owner) || (call->principal.kind != PRINCIPAL_SERVICE &&
+                                              str_eq(guard.owner, call->principal.account));
     if (own && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
         return RESULT_OK; /* nobody keeps policies of principals: each may all in its account */
     struct authorize_request request = {call, in, hooks, guard.owner};
