@@ -104,7 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (run(&scope, data[0], str_make((const char *)data + 1, size - 1), &item) != RESULT_OK)
         ASSERT(failure.message.len > 0);
     ASSERT(str_eq(before, dynamodb_text(arena, &item)));
-    (void)expression_scope_finish(&scope);
+    if (expression_scope_finish(&scope) != RESULT_OK)
+        ASSERT(failure.message.len > 0);
     arena_free(arena);
     return 0;
 }

@@ -45,82 +45,83 @@ static void set_up(struct fixture *fixture, const char *names, const char *value
     fixture->item = dynamodb_item(fixture->arena, ITEM);
 }
 
+static const struct {
+    const char *text;
+    bool holds;
+} judged[] = {
+    {"attribute_not_exists(pk)", false},
+    {"attribute_not_exists(nope)", true},
+    {"attribute_exists(doc.a)", true},
+    {"attribute_exists(doc.nope)", false},
+    {"attribute_exists(l[2].deep)", true},
+    {"attribute_exists(l[3])", false},
+    {"attribute_exists(n.x)", false},
+    {"n = :5", true},
+    {"m = :7", true},
+    {"n = m", false},
+    {":5 = n", true},
+    {"n <> :5", false},
+    {"nope <> :5", true},
+    {"nope = :5", false},
+    {"nope < :5", false},
+    {"s <> :5", true},
+    {"n < m", true},
+    {"n <= :5", true},
+    {"n > :5", false},
+    {"n >= :5", true},
+    {"s < :5", false},
+    {"n BETWEEN :5 AND :7", true},
+    {"n between :0 and :1", false},
+    {"n IN (:0, :1, :5)", true},
+    {"n in (:0)", false},
+    {"NOT n = :5", false},
+    {"not nope = :5", true},
+    {"n = :0 OR n = :5 AND s = :hello", true},
+    {"(n = :0 OR n = :5) AND s = :h", false},
+    {"n = :5 OR n = :0 AND s = :h", true},
+    {"NOT n = :5 OR s = :hello", true},
+    {"NOT (n = :5 OR s = :hello)", false},
+    {"begins_with(s, :h)", true},
+    {"begins_with(b, :b)", true},
+    {"begins_with(n, :h)", false},
+    {"contains(s, :h)", true},
+    {"contains(ss, :x)", true},
+    {"contains(ns, :1)", true},
+    {"contains(ns, :5)", false},
+    {"contains(l, :two)", true},
+    {"contains(l, :5)", false},
+    {"attribute_type(n, :N)", true},
+    {"attribute_type(s, :N)", false},
+    {"attribute_type(nope, :N)", false},
+    {"size(s) = :5", true},
+    {"size(ss) < :3", true},
+    {"size(l) = size(b)", true},
+    {"size(doc) = :1", false},
+    {"size(n) = :1", false},
+    {"size(blank) = :0", true},
+    {"ss = :yx", true},
+    {"t = :t", true},
+    {"z = :z", true},
+    {"doc.#n = :q", true},
+    {"l[2].deep = :3", true},
+    {"l[0] = :1 AND l[1] = :two", true},
+    {"(n) = (:5)", true},
+    {"n IN (:0, m, size(s))", true},
+    {"attribute_exists(#s)", false},
+};
+
 static void test_holds(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        bool holds;
-    } cases[] = {
-        {"attribute_not_exists(pk)", false},
-        {"attribute_not_exists(nope)", true},
-        {"attribute_exists(doc.a)", true},
-        {"attribute_exists(doc.nope)", false},
-        {"attribute_exists(l[2].deep)", true},
-        {"attribute_exists(l[3])", false},
-        {"attribute_exists(n.x)", false},
-        {"n = :5", true},
-        {"m = :7", true},
-        {"n = m", false},
-        {":5 = n", true},
-        {"n <> :5", false},
-        {"nope <> :5", true},
-        {"nope = :5", false},
-        {"nope < :5", false},
-        {"s <> :5", true},
-        {"n < m", true},
-        {"n <= :5", true},
-        {"n > :5", false},
-        {"n >= :5", true},
-        {"s < :5", false},
-        {"n BETWEEN :5 AND :7", true},
-        {"n between :0 and :1", false},
-        {"n IN (:0, :1, :5)", true},
-        {"n in (:0)", false},
-        {"NOT n = :5", false},
-        {"not nope = :5", true},
-        {"n = :0 OR n = :5 AND s = :hello", true},
-        {"(n = :0 OR n = :5) AND s = :h", false},
-        {"n = :5 OR n = :0 AND s = :h", true},
-        {"NOT n = :5 OR s = :hello", true},
-        {"NOT (n = :5 OR s = :hello)", false},
-        {"begins_with(s, :h)", true},
-        {"begins_with(b, :b)", true},
-        {"begins_with(n, :h)", false},
-        {"contains(s, :h)", true},
-        {"contains(ss, :x)", true},
-        {"contains(ns, :1)", true},
-        {"contains(ns, :5)", false},
-        {"contains(l, :two)", true},
-        {"contains(l, :5)", false},
-        {"attribute_type(n, :N)", true},
-        {"attribute_type(s, :N)", false},
-        {"attribute_type(nope, :N)", false},
-        {"size(s) = :5", true},
-        {"size(ss) < :3", true},
-        {"size(l) = size(b)", true},
-        {"size(doc) = :1", false},
-        {"size(n) = :1", false},
-        {"size(blank) = :0", true},
-        {"ss = :yx", true},
-        {"t = :t", true},
-        {"z = :z", true},
-        {"doc.#n = :q", true},
-        {"l[2].deep = :3", true},
-        {"l[0] = :1 AND l[1] = :two", true},
-        {"(n) = (:5)", true},
-        {"n IN (:0, m, size(s))", true},
-        {"attribute_exists(#s)", false},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(judged) / sizeof(judged[0]); i++) {
         struct fixture f;
         set_up(&f, NAMES, VALUES);
         const struct condition *condition;
-        if (condition_parse(&f.scope, EXPRESSION_CONDITION, str_from_c(cases[i].text),
+        if (condition_parse(&f.scope, EXPRESSION_CONDITION, str_from_c(judged[i].text),
                             &condition) != RESULT_OK)
-            fail_msg("%s: %.*s", cases[i].text, PRSTR(f.failure.message));
-        if (condition_holds(f.arena, condition, &f.item) != cases[i].holds)
-            fail_msg("%s", cases[i].text);
+            fail_msg("%s: %.*s", judged[i].text, PRSTR(f.failure.message));
+        if (condition_holds(f.arena, condition, &f.item) != judged[i].holds)
+            fail_msg("%s", judged[i].text);
         (void)condition_holds(f.arena, condition, NULL);
         arena_free(f.arena);
     }
@@ -157,81 +158,82 @@ static void expect_refusals(enum expression_kind kind, const struct refusal *cas
 #define EXPECT_REFUSALS(kind, cases)                                                               \
     expect_refusals((kind), (cases), sizeof(cases) / sizeof((cases)[0]))
 
+#define C "Invalid ConditionExpression: "
+static const struct refusal condition_refusals[] = {
+    {"", C "The expression can not be empty;"},
+    {"a", C "Syntax error; token: \"<EOF>\", near: \"a\""},
+    {"a = ", C "Syntax error; token: \"<EOF>\", near: \"=\""},
+    {"_id = :5", C "Syntax error; token: \"_\", near: \"_id\""},
+    {"__typename <> :5", C "Syntax error; token: \"_\", near: \"__\""},
+    {"a-1 = :5", C "Syntax error; token: \"-\", near: \"a-1\""},
+    {"a = 2019", C "Syntax error; token: \"2019\", near: \"= 2019\""},
+    {"a = :5 :7", C "Syntax error; token: \":7\", near: \":5 :7\""},
+    {"a == :5", C "Syntax error; token: \"=\", near: \"== :5\""},
+    {"(a = :5", C "Syntax error; token: \"<EOF>\", near: \":5\""},
+    {"a = :5)", C "Syntax error; token: \")\", near: \":5)\""},
+    {"(a)", C "Syntax error; token: \"<EOF>\", near: \")\""},
+    {"AND a = :5", C "Syntax error; token: \"AND\", near: \"AND a\""},
+    {"a AND b = :5", C "Syntax error; token: \"AND\", near: \"a AND b\""},
+    {"a = : 5", C "Syntax error; token: \":\", near: \"= : 5\""},
+    {"a = \xE2\x82\xAC", C "Syntax error; token: \"\xE2\x82\xAC\", near: \"= \xE2\x82\xAC\""},
+    {"attribute_type()", C "Syntax error; token: \")\", near: \"()\""},
+    {"a BETWEEN :1", C "Syntax error; token: \"<EOF>\", near: \":1\""},
+    {"a[x] = :5", C "Syntax error; token: \"x\", near: \"[x]\""},
+    {"name = :5", C "Attribute name is a reserved keyword; reserved keyword: name"},
+    {"a.Status = :5", C "Attribute name is a reserved keyword; reserved keyword: Status"},
+    {"#x = :5",
+     C "An expression attribute name used in the document path is not defined; attribute name: "
+       "#x"},
+    {"a = :x9",
+     C "An expression attribute value used in expression is not defined; attribute value: :x9"},
+    {"((a = :5))", C "The expression has redundant parentheses;"},
+    {"foo(a)", C "Invalid function name; function: foo"},
+    {"Size(a) = :5", C "Invalid function name; function: Size"},
+    {"if_not_exists(a, :5) = :5",
+     C "The function is not allowed in a condition expression; function: if_not_exists"},
+    {"size(a)",
+     C "The function is not allowed to be used this way in an expression; function: size"},
+    {"attribute_exists(a) = :t",
+     C "The function is not allowed to be used this way in an expression; function: "
+       "attribute_exists"},
+    {"begins_with(a, :h, :x)",
+     C "Incorrect number of operands for operator or function; operator or function: "
+       "begins_with, number of operands: 3"},
+    {"attribute_exists(:5)",
+     C "Operator or function requires a document path; operator or function: attribute_exists"},
+    {"a = a",
+     C "The first operand must be distinct from the remaining operands for this operator or "
+       "function; operator: =, first operand: [a]"},
+    {"a.b[0] < a.b[0]",
+     C "The first operand must be distinct from the remaining operands for this operator or "
+       "function; operator: <, first operand: [a, b, [0]]"},
+    {"begins_with(a, :5)",
+     C "Incorrect operand type for operator or function; operator or function: begins_with, "
+       "operand type: N"},
+    {"a < :t",
+     C "Incorrect operand type for operator or function; operator: <, operand type: BOOL"},
+    {"size(:5) = :5",
+     C "Incorrect operand type for operator or function; operator or function: size, operand "
+       "type: N"},
+    {"attribute_type(a, :bad)", C "Invalid attribute type name found; type: Q, valid types: "
+                                  "{B,NULL,SS,BOOL,L,BS,N,NS,S,M}"},
+    {"a BETWEEN :5 AND :1",
+     C "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "
+       "lower bound operand: AttributeValue: {N:5}, upper bound operand: AttributeValue: "
+       "{N:1}"},
+    {"a BETWEEN :5 AND :h",
+     C "The BETWEEN operator requires same data type for lower and upper bounds; lower bound "
+       "operand: AttributeValue: {N:5}, upper bound operand: AttributeValue: {S:he}"},
+    /* Of several, the first in AWS's order. */
+    {"name = :x9 AND foo(a)", C "Invalid function name; function: foo"},
+    {"name = :x9 )", C "Syntax error; token: \")\", near: \":x9 )\""},
+};
+#undef C
+
 static void test_condition_refused(void **state)
 {
     (void)state;
-#define C "Invalid ConditionExpression: "
-    static const struct refusal cases[] = {
-        {"", C "The expression can not be empty;"},
-        {"a", C "Syntax error; token: \"<EOF>\", near: \"a\""},
-        {"a = ", C "Syntax error; token: \"<EOF>\", near: \"=\""},
-        {"_id = :5", C "Syntax error; token: \"_\", near: \"_id\""},
-        {"__typename <> :5", C "Syntax error; token: \"_\", near: \"__\""},
-        {"a-1 = :5", C "Syntax error; token: \"-\", near: \"a-1\""},
-        {"a = 2019", C "Syntax error; token: \"2019\", near: \"= 2019\""},
-        {"a = :5 :7", C "Syntax error; token: \":7\", near: \":5 :7\""},
-        {"a == :5", C "Syntax error; token: \"=\", near: \"== :5\""},
-        {"(a = :5", C "Syntax error; token: \"<EOF>\", near: \":5\""},
-        {"a = :5)", C "Syntax error; token: \")\", near: \":5)\""},
-        {"(a)", C "Syntax error; token: \"<EOF>\", near: \")\""},
-        {"AND a = :5", C "Syntax error; token: \"AND\", near: \"AND a\""},
-        {"a AND b = :5", C "Syntax error; token: \"AND\", near: \"a AND b\""},
-        {"a = : 5", C "Syntax error; token: \":\", near: \"= : 5\""},
-        {"a = \xE2\x82\xAC", C "Syntax error; token: \"\xE2\x82\xAC\", near: \"= \xE2\x82\xAC\""},
-        {"attribute_type()", C "Syntax error; token: \")\", near: \"()\""},
-        {"a BETWEEN :1", C "Syntax error; token: \"<EOF>\", near: \":1\""},
-        {"a[x] = :5", C "Syntax error; token: \"x\", near: \"[x]\""},
-        {"name = :5", C "Attribute name is a reserved keyword; reserved keyword: name"},
-        {"a.Status = :5", C "Attribute name is a reserved keyword; reserved keyword: Status"},
-        {"#x = :5",
-         C "An expression attribute name used in the document path is not defined; attribute name: "
-           "#x"},
-        {"a = :x9",
-         C "An expression attribute value used in expression is not defined; attribute value: :x9"},
-        {"((a = :5))", C "The expression has redundant parentheses;"},
-        {"foo(a)", C "Invalid function name; function: foo"},
-        {"Size(a) = :5", C "Invalid function name; function: Size"},
-        {"if_not_exists(a, :5) = :5",
-         C "The function is not allowed in a condition expression; function: if_not_exists"},
-        {"size(a)",
-         C "The function is not allowed to be used this way in an expression; function: size"},
-        {"attribute_exists(a) = :t",
-         C "The function is not allowed to be used this way in an expression; function: "
-           "attribute_exists"},
-        {"begins_with(a, :h, :x)",
-         C "Incorrect number of operands for operator or function; operator or function: "
-           "begins_with, number of operands: 3"},
-        {"attribute_exists(:5)",
-         C "Operator or function requires a document path; operator or function: attribute_exists"},
-        {"a = a",
-         C "The first operand must be distinct from the remaining operands for this operator or "
-           "function; operator: =, first operand: [a]"},
-        {"a.b[0] < a.b[0]",
-         C "The first operand must be distinct from the remaining operands for this operator or "
-           "function; operator: <, first operand: [a, b, [0]]"},
-        {"begins_with(a, :5)",
-         C "Incorrect operand type for operator or function; operator or function: begins_with, "
-           "operand type: N"},
-        {"a < :t",
-         C "Incorrect operand type for operator or function; operator: <, operand type: BOOL"},
-        {"size(:5) = :5",
-         C "Incorrect operand type for operator or function; operator or function: size, operand "
-           "type: N"},
-        {"attribute_type(a, :bad)", C "Invalid attribute type name found; type: Q, valid types: "
-                                      "{B,NULL,SS,BOOL,L,BS,N,NS,S,M}"},
-        {"a BETWEEN :5 AND :1",
-         C "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "
-           "lower bound operand: AttributeValue: {N:5}, upper bound operand: AttributeValue: "
-           "{N:1}"},
-        {"a BETWEEN :5 AND :h",
-         C "The BETWEEN operator requires same data type for lower and upper bounds; lower bound "
-           "operand: AttributeValue: {N:5}, upper bound operand: AttributeValue: {S:he}"},
-        /* Of several, the first in AWS's order. */
-        {"name = :x9 AND foo(a)", C "Invalid function name; function: foo"},
-        {"name = :x9 )", C "Syntax error; token: \")\", near: \":x9 )\""},
-    };
-    EXPECT_REFUSALS(EXPRESSION_CONDITION, cases);
-#undef C
+    EXPECT_REFUSALS(EXPRESSION_CONDITION, condition_refusals);
 }
 
 static void test_limits(void **state)
@@ -481,6 +483,11 @@ static void test_key_condition(void **state)
             fail_msg("%s: %.*s", unresolved[i].text, PRSTR(f.failure.message));
         arena_free(f.arena);
     }
+}
+
+static void test_key_condition_refused(void **state)
+{
+    (void)state;
 #define K "Invalid condition in KeyConditionExpression: "
     static const struct refusal refused[] = {
         {"pk = :x OR sk = :5", "Invalid operator used in KeyConditionExpression: OR"},
@@ -530,10 +537,15 @@ static void test_filter_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_holds),       cmocka_unit_test(test_condition_refused),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_scope),
-        cmocka_unit_test(test_unused),      cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_projection),  cmocka_unit_test(test_key_condition),
+        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_condition_refused),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_unused),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_projection),
+        cmocka_unit_test(test_key_condition),
+        cmocka_unit_test(test_key_condition_refused),
         cmocka_unit_test(test_filter_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,78 +13,80 @@ static const char ITEM[] = "{'pk': {'S': 'k'}, 'n': {'N': '5'}, 's': {'S': 'hell
 
 #define INVALID "One or more parameter values were invalid: "
 
+static const struct {
+    const char *expected, *operator, * message; /* "yes", "no", or what is wrong */
+} expectations[] = {
+    {"{'n': {'Value': {'N': '5.0'}}}", NULL, "yes"},
+    {"{'n': {'Value': {'N': '6'}}}", NULL, "no"},
+    {"{'n': {'Exists': false}}", NULL, "no"},
+    {"{'x': {'Exists': false}}", NULL, "yes"},
+    {"{'n': {'Exists': true, 'Value': {'N': '5'}}}", NULL, "yes"},
+    {"{'n': {'ComparisonOperator': 'GT', 'AttributeValueList': [{'N': '4'}]}}", NULL, "yes"},
+    {"{'n': {'ComparisonOperator': 'GT', 'Value': {'N': '5'}}}", NULL, "no"},
+    {"{'n': {'ComparisonOperator': 'NOT_NULL'}}", NULL, "yes"},
+    {"{'x': {'ComparisonOperator': 'NULL'}}", NULL, "yes"},
+    {"{'s': {'ComparisonOperator': 'BEGINS_WITH', 'Value': {'S': 'he'}}}", NULL, "yes"},
+    {"{'ss': {'ComparisonOperator': 'CONTAINS', 'Value': {'S': 'a'}}}", NULL, "yes"},
+    {"{'ss': {'ComparisonOperator': 'NOT_CONTAINS', 'Value': {'S': 'a'}}}", NULL, "no"},
+    {"{'s': {'ComparisonOperator': 'NOT_CONTAINS', 'Value': {'S': 'z'}}}", NULL, "yes"},
+    {"{'n': {'ComparisonOperator': 'IN', 'AttributeValueList': [{'N': '1'}, {'N': '5'}]}}", NULL,
+     "yes"},
+    {"{'n': {'ComparisonOperator': 'BETWEEN', 'AttributeValueList': [{'N': '1'}, {'N': "
+     "'5'}]}}",
+     NULL, "yes"},
+    {"{'n': {'Value': {'N': '6'}}, 's': {'Value': {'S': 'hello'}}}", NULL, "no"},
+    {"{'n': {'Value': {'N': '6'}}, 's': {'Value': {'S': 'hello'}}}", "OR", "yes"},
+    {"{'n': {'Value': {'N': '6'}}, 's': {'Value': {'S': 'hello'}}, 'x': {'Exists': false}}", "AND",
+     "no"},
+    {"{}", "AND", "ConditionalOperator cannot be used without Filter or Expected"},
+    {"{'n': {'Value': {'N': '6'}}}", "OR",
+     "ConditionalOperator can only be used when Filter or Expected has two or more elements"},
+    {"{'n': {}}", NULL, INVALID "Value must be provided when Exists is null for Attribute: n"},
+    {"{'n': {'Exists': true}}", NULL,
+     INVALID "Value must be provided when Exists is true for Attribute: n"},
+    {"{'n': {'Exists': false, 'Value': {'N': '1'}}}", NULL,
+     INVALID "Value cannot be used when Exists is set to false for Attribute: n"},
+    {"{'n': {'AttributeValueList': [{'N': '1'}]}}", NULL,
+     INVALID "AttributeValueList can only be used with a ComparisonOperator for Attribute: n"},
+    {"{'n': {'ComparisonOperator': 'EQ', 'Exists': true}}", NULL,
+     INVALID "Exists and ComparisonOperator cannot be used together for Attribute: n"},
+    {"{'n': {'ComparisonOperator': 'EQ', 'Value': {'N': '1'}, 'AttributeValueList': []}}", NULL,
+     INVALID "Value and AttributeValueList cannot be used together for Attribute: n"},
+    {"{'n': {'ComparisonOperator': 'EQ'}}", NULL,
+     INVALID "Value or AttributeValueList must be used with ComparisonOperator: EQ for "
+             "Attribute: n"},
+    {"{'n': {'ComparisonOperator': 'EQ', 'AttributeValueList': [{'N': '1'}, {'N': '2'}]}}", NULL,
+     INVALID "Invalid number of argument(s) for the EQ ComparisonOperator"},
+    {"{'n': {'ComparisonOperator': 'LT', 'AttributeValueList': [{'SS': ['a']}]}}", NULL,
+     INVALID "ComparisonOperator LT is not valid for SS AttributeValue type"},
+    {"{'n': {'ComparisonOperator': 'IN', 'AttributeValueList': [{'N': '1'}, {'S': '2'}]}}", NULL,
+     INVALID "AttributeValues inside AttributeValueList must be of same type"},
+    {"{'n': {'ComparisonOperator': 'BETWEEN', 'AttributeValueList': [{'N': '2'}, {'N': "
+     "'1'}]}}",
+     NULL,
+     "The BETWEEN condition was provided a range where the lower bound is bigger than the "
+     "upper bound"},
+};
+
 static void test_expected(void **state)
 {
     (void)state;
-    static const struct {
-        const char *expected, *operator, * message; /* "yes", "no", or what is wrong */
-    } cases[] = {
-        {"{'n': {'Value': {'N': '5.0'}}}", NULL, "yes"},
-        {"{'n': {'Value': {'N': '6'}}}", NULL, "no"},
-        {"{'n': {'Exists': false}}", NULL, "no"},
-        {"{'x': {'Exists': false}}", NULL, "yes"},
-        {"{'n': {'Exists': true, 'Value': {'N': '5'}}}", NULL, "yes"},
-        {"{'n': {'ComparisonOperator': 'GT', 'AttributeValueList': [{'N': '4'}]}}", NULL, "yes"},
-        {"{'n': {'ComparisonOperator': 'GT', 'Value': {'N': '5'}}}", NULL, "no"},
-        {"{'n': {'ComparisonOperator': 'NOT_NULL'}}", NULL, "yes"},
-        {"{'x': {'ComparisonOperator': 'NULL'}}", NULL, "yes"},
-        {"{'s': {'ComparisonOperator': 'BEGINS_WITH', 'Value': {'S': 'he'}}}", NULL, "yes"},
-        {"{'ss': {'ComparisonOperator': 'CONTAINS', 'Value': {'S': 'a'}}}", NULL, "yes"},
-        {"{'ss': {'ComparisonOperator': 'NOT_CONTAINS', 'Value': {'S': 'a'}}}", NULL, "no"},
-        {"{'s': {'ComparisonOperator': 'NOT_CONTAINS', 'Value': {'S': 'z'}}}", NULL, "yes"},
-        {"{'n': {'ComparisonOperator': 'IN', 'AttributeValueList': [{'N': '1'}, {'N': '5'}]}}",
-         NULL, "yes"},
-        {"{'n': {'ComparisonOperator': 'BETWEEN', 'AttributeValueList': [{'N': '1'}, {'N': "
-         "'5'}]}}",
-         NULL, "yes"},
-        {"{'n': {'Value': {'N': '6'}}, 's': {'Value': {'S': 'hello'}}}", NULL, "no"},
-        {"{'n': {'Value': {'N': '6'}}, 's': {'Value': {'S': 'hello'}}}", "OR", "yes"},
-        {"{'n': {'Value': {'N': '6'}}, 's': {'Value': {'S': 'hello'}}, 'x': {'Exists': false}}",
-         "AND", "no"},
-        {"{}", "AND", "ConditionalOperator cannot be used without Filter or Expected"},
-        {"{'n': {'Value': {'N': '6'}}}", "OR",
-         "ConditionalOperator can only be used when Filter or Expected has two or more elements"},
-        {"{'n': {}}", NULL, INVALID "Value must be provided when Exists is null for Attribute: n"},
-        {"{'n': {'Exists': true}}", NULL,
-         INVALID "Value must be provided when Exists is true for Attribute: n"},
-        {"{'n': {'Exists': false, 'Value': {'N': '1'}}}", NULL,
-         INVALID "Value cannot be used when Exists is set to false for Attribute: n"},
-        {"{'n': {'AttributeValueList': [{'N': '1'}]}}", NULL,
-         INVALID "AttributeValueList can only be used with a ComparisonOperator for Attribute: n"},
-        {"{'n': {'ComparisonOperator': 'EQ', 'Exists': true}}", NULL,
-         INVALID "Exists and ComparisonOperator cannot be used together for Attribute: n"},
-        {"{'n': {'ComparisonOperator': 'EQ', 'Value': {'N': '1'}, 'AttributeValueList': []}}", NULL,
-         INVALID "Value and AttributeValueList cannot be used together for Attribute: n"},
-        {"{'n': {'ComparisonOperator': 'EQ'}}", NULL,
-         INVALID "Value or AttributeValueList must be used with ComparisonOperator: EQ for "
-                 "Attribute: n"},
-        {"{'n': {'ComparisonOperator': 'EQ', 'AttributeValueList': [{'N': '1'}, {'N': '2'}]}}",
-         NULL, INVALID "Invalid number of argument(s) for the EQ ComparisonOperator"},
-        {"{'n': {'ComparisonOperator': 'LT', 'AttributeValueList': [{'SS': ['a']}]}}", NULL,
-         INVALID "ComparisonOperator LT is not valid for SS AttributeValue type"},
-        {"{'n': {'ComparisonOperator': 'IN', 'AttributeValueList': [{'N': '1'}, {'S': '2'}]}}",
-         NULL, INVALID "AttributeValues inside AttributeValueList must be of same type"},
-        {"{'n': {'ComparisonOperator': 'BETWEEN', 'AttributeValueList': [{'N': '2'}, {'N': "
-         "'1'}]}}",
-         NULL,
-         "The BETWEEN condition was provided a range where the lower bound is bigger than the "
-         "upper bound"},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++) {
         struct arena *arena = arena_new(0);
         struct dynamodb_ExpectedAttributeMap expected = {0};
-        dynamodb_read(arena, DYNAMODB_SHAPE_ExpectedAttributeMap, cases[i].expected, &expected);
+        dynamodb_read(arena, DYNAMODB_SHAPE_ExpectedAttributeMap, expectations[i].expected,
+                      &expected);
         struct dynamodb_AttributeMap item = dynamodb_item(arena, ITEM);
         struct value_failure failure = {0};
         const struct condition *condition = NULL;
         const char *answer;
-        if (legacy_expected(arena, expected, str_from_c(cases[i].operator), &condition, &failure) ==
-            RESULT_OK)
+        if (legacy_expected(arena, expected, str_from_c(expectations[i].operator), &condition,
+                            &failure) == RESULT_OK)
             answer = condition_holds(arena, condition, &item) ? "yes" : "no";
         else
             answer = str_to_c(arena, failure.message);
-        if (strcmp(answer, cases[i].message) != 0)
-            fail_msg("%s: %s", cases[i].expected, answer);
+        if (strcmp(answer, expectations[i].message) != 0)
+            fail_msg("%s: %s", expectations[i].expected, answer);
         arena_free(arena);
     }
 }
