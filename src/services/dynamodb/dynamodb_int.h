@@ -51,11 +51,8 @@ RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification 
 RESULT table_forget(struct call *call, const struct dynamodb_table *table);
 struct key table_prefix(struct call *call);
 struct str table_arn(struct arena *arena, const struct dynamodb_table *table);
-struct str table_stream_arn(struct arena *arena, const struct dynamodb_table *table);
-struct str table_stream_label(struct arena *arena, const struct dynamodb_table *table);
 enum value_type table_type(const struct dynamodb_table *table, struct str attribute);
 struct dynamodb_index *table_index(const struct dynamodb_table *table, struct str name);
-bool table_name_allowed(struct str name);
 /* (prefix, table id): of what is kept under a table's id. */
 struct key table_key(struct call *call, const char *kind, const struct dynamodb_table *table);
 
@@ -94,7 +91,6 @@ RESULT codec_encode(struct arena *arena, const struct dynamodb_AttributeMap *ite
 /* Strings are borrowed from bytes. RESULT_FAULT on broken bytes. */
 RESULT codec_decode(struct arena *arena, struct str bytes, struct dynamodb_AttributeMap *item,
                     size_t *size);
-RESULT codec_size(struct str bytes, size_t *size);
 
 /* --- place.c: keys of items and of index entries
  * ----------------------------------------------------------------- */
