@@ -4,7 +4,7 @@
 #   src/*/*.c src/services/*/*.c   the program           test/{unit,service,wire}/test_*.c  one cmocka program each
 #   build/gen/*.c                  made by the generator test/{unit,service,wire,support}/ others: linked to every test
 #   bench/*.c with a main()        one program each      build/gen/test/*.c    generated for tests alone, linked too
-#   bench/*.c without              linked to every one   test/fuzz/fuzz_*.c    one fuzz target each
+#   bench/*.c without              linked to them        test/fuzz/fuzz_*.c    one fuzz target each
 # Variables: V=1 shows the commands; PROGRAM=build/asan/kumoniwa runs the end-to-end tests against that one;
 # FUZZ_SECONDS per target; PYTEST_JOBS; PREFIX and DESTDIR for install.
 
@@ -61,6 +61,8 @@ build/gen/sources.mk: build/setup/build $(generator_inputs)
 		--overlays models/overlays --out build/gen)
 	@echo '# When this file was made, build/gen was up to date.' >$@
 
+export SETUP_ALSO := $(if $(filter test% check asan tsan setup,$(MAKECMDGOALS)),test) \
+	$(if $(filter check fuzz setup,$(MAKECMDGOALS)),check) $(if $(filter bench,$(MAKECMDGOALS)),bench)
 build/setup/build: tools/setup.sh tools/packages.build models/botocore.txt
 	@tools/setup.sh build
 build/setup/test: build/setup/build tools/packages.test test/e2e/requirements.txt \
@@ -126,6 +128,7 @@ generated_test_objects := $(generated_for_tests:build/gen/%.c=build/release/gen/
 define variant_rules
 $(1)_objects := $$(library_sources:%.c=build/$(1)/%.o)
 $(1)_support := $$(support_sources:%.c=build/$(1)/%.o)
+$$($(1)_support) $$(test_sources:%.c=build/$(1)/%.o) $$(fuzz_sources:%.c=build/$(1)/%.o): | build/setup/test
 $(call keep_text,build/$(1)/flags,$($(1)_cc) $(warnings) $(common) $($(1)_flags))
 build/$(1)/test/%.o: defines := -Itest
 build/$(1)/%.o: %.c build/$(1)/flags
@@ -142,6 +145,8 @@ $(call keep_text,build/$(1)/members,$(library_sources) $(generated) $(support_so
 build/$(1)/kumoniwa: build/$(1)/$$(main_source:.c=.o) $$($(1)_objects) $$(generated_objects) build/$(1)/members
 	$$(call say,LINK,$$@)
 	$$(Q)$$($(1)_cc) $$($(1)_flags) $$(link) $$(filter %.o,$$^) -o $$@ $$(libraries)
+# Named, so that make sees that it can be made: else it may prefer the rule after the next, which has no main().
+build/$(1)/test/fuzz/replay.o: test/fuzz/replay.c
 build/$(1)/test/fuzz/%: build/$(1)/test/fuzz/%.o $$(if $$(filter fuzz,$(1)),,build/$(1)/test/fuzz/replay.o) \
 		build/$(1)/libsupport.a build/$(1)/libkumoniwa.a
 	$$(call say,LINK,$$@)
@@ -154,6 +159,8 @@ ifneq ($(filter-out $(quiet_goals),$(or $(MAKECMDGOALS),build)),)
 $(foreach variant,$(variants),$(eval $(call variant_rules,$(variant))))
 $(eval $(call keep_text,build/release/gen/flags,$(release_cc) $(generated_flags)))
 endif
+
+$(fuzz_objects) $(fuzz_support) $(fuzz_sources:%.c=build/fuzz/%.o): | build/setup/check
 
 build/release/gen/%.o: build/gen/%.c build/release/gen/flags
 	$(call say,CC,$@)
@@ -200,8 +207,8 @@ test-e2e: build/setup/test $(PROGRAM) ## unmodified clients against the program
 	@$(run_tests) --pytest test/e2e
 test-crash: build/setup/test $(PROGRAM) ## kill the program again and again, and look for what it lost
 	@$(run_tests) --pytest test/crash
-test-sdks: build/setup/test $(PROGRAM) ## the Go, Java and Rust SDKs
-	@KUMONIWA=$(abspath $(PROGRAM)) test/sdks/run
+test-sdks: $(PROGRAM) ## the SDKs for Go, Java and Rust, as far as their toolchains are here
+	@build/venv/bin/python test/sdks/run.py --program $(PROGRAM)
 tsan: build/setup/test build/tsan/kumoniwa $(call test_programs,tsan) ## unit, service and wire tests with ThreadSanitizer
 	@$(run_tests) --no-aslr --cmocka $(call test_programs,tsan)
 
@@ -216,7 +223,9 @@ check: build/setup/check build/setup/test build/kumoniwa compile_commands.json #
 format: ## lay out all C sources
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-$(bench_programs): build/%: build/release/%.o $(bench_objects) build/release/libkumoniwa.a
+build/release/libbench.a: $(bench_objects)
+	$(Q)rm -f $@ && ar rcsT $@ $^
+$(bench_programs): build/%: build/release/%.o build/release/libbench.a build/release/libkumoniwa.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(release_cc) $(release_flags) $(link) $^ -o $@ $(libraries)

@@ -98,7 +98,7 @@ void load_show_error(struct load *load, const char *operation, const struct repl
 
 /* The raw text between the quotes of the first member "name":"..." of a JSON text; absent when
  * there is none. Enough for the flat replies looked at here. */
-struct str json_member(struct str json, struct str quoted_name);
+struct str load_json_member(struct str json, struct str quoted_name);
 
 /* Builders that sqs-longpoll shares with the table; the queue is the load's. */
 void build_sqs(struct conn *conn, struct request *request, struct str target);

@@ -66,7 +66,7 @@ static void receive(struct longpoll *poll, struct conn *conn, unsigned wait_seco
 
 static void take_poll_reply(struct longpoll *poll, struct conn *conn, const struct reply *reply)
 {
-    struct str handle = json_member(reply->body, STR("\"ReceiptHandle\""));
+    struct str handle = load_json_member(reply->body, STR("\"ReceiptHandle\""));
     if (reply->status != 200)
         count_error(poll, conn, reply);
     if (poll->phase == PHASE_OPEN) {

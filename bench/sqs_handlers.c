@@ -1,10 +1,10 @@
 /* What SQS's hot operations cost without a socket: call_run() of SendMessage, ReceiveMessage and
  * DeleteMessage, each in its own transaction.
  *
- *     build/bench/sqs_handlers [ROUNDS [WAITING [GROUPS]]]
+ *     build/bench/sqs_handlers [ROUNDS [WAITING [GROUPS [fifo]]]]
  *
  * ROUNDS calls of each (100000), with WAITING messages in the queue all the while (1000), sent
- * under GROUPS message groups (0: none). */
+ * under GROUPS message groups (0: none); a FIFO queue when a fourth argument is given. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -21,6 +21,7 @@ struct bench {
     struct arena *arena; /* of one call */
     struct str url, body;
     unsigned groups, sent;
+    bool fifo;
     struct str handle; /* of what was received last */
     char handle_text[512];
 };
@@ -75,19 +76,30 @@ static void bench_call(struct bench *bench, uint32_t operation, const void *in, 
 
 static void bench_create(struct bench *bench)
 {
+    struct str_map_entry attribute = {STR("FifoQueue"), STR("true")};
     struct sqs_CreateQueueRequest in = {.QueueName = STR("bench")};
     struct sqs_CreateQueueResult out;
+    if (bench->fifo) {
+        in.QueueName = STR("bench.fifo");
+        in.Attributes = (struct str_map){&attribute, 1};
+    }
+    bench->url = str_format(bench->cloud->arena, "http://localhost:4566/000000000000/%.*s",
+                            PRSTR(in.QueueName));
     bench_call(bench, SQS_OP_CreateQueue, &in, &out, bench_finish);
 }
 
 static void bench_send(struct bench *bench)
 {
-    char group[16];
+    char group[16], id[16];
     struct sqs_SendMessageRequest in = {.QueueUrl = bench->url, .MessageBody = bench->body};
     struct sqs_SendMessageResult out;
     if (bench->groups > 0) {
         int len = snprintf(group, sizeof group, "tenant-%u", bench->sent++ % bench->groups);
         in.MessageGroupId = str_make(group, (size_t)len);
+    }
+    if (bench->fifo) {
+        int len = snprintf(id, sizeof id, "%u", bench->sent);
+        in.MessageDeduplicationId = str_make(id, (size_t)len);
     }
     bench_call(bench, SQS_OP_SendMessage, &in, &out, bench_finish);
     arena_reset(bench->arena);
@@ -153,8 +165,8 @@ int main(int argc, char **argv)
         .hooks = server_services,
     };
     struct bench bench = {.arena = arena_new(16 * 1024),
-                          .url = STR("http://localhost:4566/000000000000/bench"),
                           .body = str_make(body, sizeof body),
+                          .fifo = argc > 4,
                           .groups = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0};
     log_set_level(LOG_ERROR);
     if (cloud_open(arena, &config, &bench.cloud, &message) != RESULT_OK)

@@ -5,7 +5,7 @@
 
 static const struct str SQS_JSON = STR_INIT("application/x-amz-json-1.0");
 
-struct str json_member(struct str json, struct str quoted_name)
+struct str load_json_member(struct str json, struct str quoted_name)
 {
     size_t at = bytes_find(json, 0, quoted_name);
     if (at == SIZE_MAX)
@@ -49,7 +49,7 @@ void prepare_queue(struct load *load)
     bytes_append(&conn.body, STR("\"}"));
     build_sqs(&conn, &request, STR("AmazonSQS.CreateQueue"));
     load_exchange(load, &conn, &request, &reply);
-    struct str url = json_member(reply.body, STR("\"QueueUrl\""));
+    struct str url = load_json_member(reply.body, STR("\"QueueUrl\""));
     if (reply.status != 200 || str_is_absent(url)) {
         load_show_error(load, "CreateQueue", &reply);
         die("there is no queue to work with");
@@ -149,7 +149,8 @@ static enum outcome check_send(struct load *load, struct conn *conn, const struc
         MD5((const uint8_t *)text.ptr, text.len, digest);
         for (size_t i = 0; i < sizeof digest; i++)
             bytes_append_hex(&hex, digest[i], 2);
-        bool same = str_eq(json_member(reply->body, STR("\"MD5OfMessageBody\"")), bytes_str(&hex));
+        bool same =
+            str_eq(load_json_member(reply->body, STR("\"MD5OfMessageBody\"")), bytes_str(&hex));
         bytes_release(&text);
         bytes_release(&hex);
         if (!same)
@@ -183,7 +184,7 @@ static enum outcome check_receive_delete(struct load *load, struct conn *conn,
         *messages += 1;
         return OUTCOME_OK;
     }
-    struct str handle = json_member(reply->body, STR("\"ReceiptHandle\""));
+    struct str handle = load_json_member(reply->body, STR("\"ReceiptHandle\""));
     if (str_is_absent(handle)) {
         load->dry++;
         return OUTCOME_EMPTY;

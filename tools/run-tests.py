@@ -131,7 +131,7 @@ def run_pytest(folder, program, jobs):
             result.passed += int(suite.get("tests", 0)) - failed - skipped
     if status != 0 and result.failed == 0:
         result.failed = 1
-    result.text = output.rstrip() if result.failed else "\n".join(re.findall(r"^SKIPPED.*", output, re.M))
+    result.text = output.rstrip() if result.failed else "\n".join(re.findall(r"^(?:SKIPPED|XFAIL|XPASS).*", output, re.M))
     result.seconds = time.monotonic() - begin
     return result
 

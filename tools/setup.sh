@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing. tools/setup.sh build|test|check|bench: the Debian packages of tools/packages.NAME and what
 # belongs to it from the language registries, everything pinned by hash under build/. Does nothing, quickly, when the lists
-# are those of the last time. Without the right to install packages it prints the one command that does, and fails.
+# are those of the last time. SETUP_ALSO names sets that will be asked for next, so that all packages come at once. Without
+# the right to install packages it prints the one command that does, and fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 name=${1:?build, test, check or bench}
@@ -40,9 +41,9 @@ while IFS= read -r line; do
     fi
     if [ -n "$test" ] && (eval "$test") >/dev/null 2>&1; then continue; fi
     for package in $line; do
-        installed "$package" || missing+=("$package")
+        installed "$package" || [[ " ${missing[*]} " == *" $package "* ]] || missing+=("$package")
     done
-done <"$packages"
+done < <(for set in "$name" ${SETUP_ALSO:-}; do cat "tools/packages.$set"; done)
 
 if [ ${#missing[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null; then

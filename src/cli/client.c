@@ -120,8 +120,7 @@ RESULT client_call(struct arena *arena, struct str method, struct str path, stru
     return client_read_reply(arena, buf_str(&reply), body, message);
 }
 
-/* --- reading what the server wrote
- * -------------------------------------------------------------------------- */
+/* --- reading what the server wrote --- */
 
 /* One past the closing quote of the string that begins at `from`. */
 static size_t client_string_end(struct str json, size_t from)

@@ -156,8 +156,7 @@ int cli_services(int argc, char **argv)
     return code;
 }
 
-/* --- logs, reset, clock, credentials
- * -------------------------------------------------------------------------- */
+/* --- logs, reset, clock, credentials --- */
 
 static void logs_print(struct arena *arena, struct str entry)
 {

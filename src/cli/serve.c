@@ -16,6 +16,8 @@ static void serve_help(void)
         "  --region REGION         for requests that name none (us-east-1)\n"
         "  --auth MODE             open: unknown keys are their account's root (default); strict: "
         "refused\n"
+        "  --iam MODE              enforce: policies decide (default); audit: denials are logged "
+        "only; off\n"
         "  --threads N             worker threads            (as many as cores)\n"
         "  --tls                   HTTPS, by a certificate authority made for this machine\n"
         "  --endpoint URL          how clients reach this server, for URLs in answers\n"

@@ -94,8 +94,8 @@ void audit_append(struct audit *audit, const struct audit_entry *entry)
     audit_put(slot, &at, 1, entry->service, 24);
     audit_put(slot, &at, 2, entry->operation, 40);
     audit_put(slot, &at, 3, entry->region, 16);
-    audit_put(slot, &at, 4, entry->source_ip, 16);
-    audit_put(slot, &at, 5, entry->error, 36);
+    audit_put(slot, &at, 4, entry->source_ip, 40);
+    audit_put(slot, &at, 5, entry->error, 64);
     audit_put(slot, &at, 6, entry->principal, 48);
     audit_put(slot, &at, 7, entry->message, AUDIT_TEXT);
     atomic_store_explicit(&slot->number, number, memory_order_release);

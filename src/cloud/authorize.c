@@ -1,30 +1,237 @@
 #include "cloud/authorize.h"
 
-static const struct service_hooks *authorize_hooks(const struct call *call)
+#include "base/log.h"
+#include "base/vec.h"
+#include "cloud/authorize_int.h"
+#include "cloud/policy_cache.h"
+
+/* One line of iam.list. */
+struct authorize_rule {
+    struct str action;   /* "sqs:SendMessage" */
+    struct str resource; /* "arn:{partition}:sqs:{region}:{account}:{queue}" */
+};
+struct authorize_rules {
+    const struct authorize_rule *items;
+    size_t len;
+};
+struct authorize_service {
+    const struct service_hooks *hooks;
+    const struct authorize_rules *operations; /* by index */
+};
+
+struct authorizer {
+    const struct authorize_service *services;
+    size_t service_count;
+    struct policy_cache *policies;
+    const struct policy *administrator; /* what principals may whose policies nobody keeps */
+};
+
+/* --- what operations need --- */
+
+static struct authorize_rules authorize_read_rules(struct arena *arena, struct str text)
 {
-    for (size_t i = 0; call->cloud->hooks[i] != NULL; i++)
-        if (call->cloud->hooks[i]->model == call->model)
-            return call->cloud->hooks[i];
+    struct authorize_rule *rules = NULL;
+    size_t len = 0, cap = 0;
+    while (!str_is_empty(text)) {
+        struct str line, keys;
+        struct authorize_rule rule;
+        str_cut(text, '\n', &line, &text);
+        str_cut(line, ' ', &rule.action, &rule.resource);
+        str_cut(rule.resource, ' ', &rule.resource, &keys);
+        VEC_PUSH(arena, rules, len, cap, rule);
+    }
+    return (struct authorize_rules){rules, len};
+}
+
+struct authorizer *authorizer_new(struct arena *arena, const struct service_hooks *const *hooks)
+{
+    struct authorizer *authorizer = ARENA_NEW(arena, struct authorizer);
+    struct authorize_service *services;
+    struct str reason;
+    size_t count = 0;
+    while (hooks[count] != NULL)
+        count++;
+    services = ARENA_ARRAY(arena, count, struct authorize_service);
+    for (size_t i = 0; i < count; i++) {
+        const struct wire_model *model = hooks[i]->model;
+        struct authorize_rules *operations =
+            ARENA_ARRAY(arena, model->operation_count, struct authorize_rules);
+        for (size_t o = 0; o < model->operation_count; o++)
+            operations[o] =
+                authorize_read_rules(arena, wire_string(model, model->operations[o].iam));
+        services[i] = (struct authorize_service){hooks[i], operations};
+    }
+    authorizer->services = services;
+    authorizer->service_count = count;
+    authorizer->policies = policy_cache_new();
+    ASSERT(policy_compile(arena,
+                          STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\","
+                              "\"Action\":\"*\",\"Resource\":\"*\"}}"),
+                          POLICY_FORM_MANAGED, &authorizer->administrator, &reason) == RESULT_OK);
+    return authorizer;
+}
+
+void authorizer_free(struct authorizer *authorizer)
+{
+    policy_cache_free(authorizer->policies);
+}
+
+static const struct authorize_service *authorize_service(const struct call *call)
+{
+    const struct authorizer *authorizer = call->cloud->authorizer;
+    for (size_t i = 0; i < authorizer->service_count; i++)
+        if (authorizer->services[i].hooks->model == call->model)
+            return &authorizer->services[i];
     return NULL;
+}
+
+/* --- one question --- */
+
+/* The ARN that a template means for this request: what the request does not name is '*'. */
+static struct str authorize_resource(const struct call *call, const void *in, struct str template)
+{
+    struct buf out;
+    buf_init(&out, call->arena, 4096);
+    while (!str_is_empty(template)) {
+        struct str before, name, rest, value;
+        bool found = str_cut(template, '{', &before, &rest);
+        buf_append(&out, before);
+        if (!found || !str_cut(rest, '}', &name, &template))
+            break;
+        if (str_eq(name, STR("partition")))
+            value = call->partition;
+        else if (str_eq(name, STR("region")))
+            value = call->region;
+        else if (str_eq(name, STR("account")))
+            value = call->account;
+        else
+            value = authorize_member(call, in, name);
+        buf_append(&out, str_is_empty(value) ? STR("*") : value);
+    }
+    return buf_str(&out);
+}
+
+static struct policy_principal authorize_principal(const struct principal *who)
+{
+    static const enum policy_principal_kind kinds[] = {
+        [PRINCIPAL_ANONYMOUS] = POLICY_BY_NOBODY,    [PRINCIPAL_ROOT] = POLICY_BY_ROOT,
+        [PRINCIPAL_USER] = POLICY_BY_USER,           [PRINCIPAL_ROLE_SESSION] = POLICY_BY_ROLE,
+        [PRINCIPAL_FEDERATED] = POLICY_BY_FEDERATED, [PRINCIPAL_SERVICE] = POLICY_BY_SERVICE,
+    };
+    struct policy_principal out = {
+        .kind = kinds[who->kind],
+        .account = who->account,
+        .arn = who->arn,
+        .user_id = who->user_id,
+    };
+    if (who->kind == PRINCIPAL_SERVICE) {
+        out.account = (struct str){0};
+        out.service = who->name;
+    }
+    return out;
+}
+
+/* What guards the resource that a request is about. */
+struct authorize_guard {
+    struct str arn, owner, policy; /* absent: not known, the caller's, none */
+};
+
+static RESULT authorize_refuse(struct call *call, const struct policy_question *question,
+                               const struct policy_answer *answer)
+{
+    struct str text = policy_denial_text(call->arena, question, answer);
+    if (answer->statement != NULL)
+        log_line(LOG_DEBUG, "iam: statement %zu \"%.*s\" of %.*s denies",
+                 policy_statement_position(answer->statement),
+                 PRSTR(policy_statement_sid(answer->statement)), PRSTR(answer->policy->name));
+    if (call->cloud->iam == IAM_AUDIT) {
+        log_line(LOG_WARN, "iam audit: %.*s", PRSTR(text));
+        return RESULT_OK;
+    }
+    return call_fail(call, WIRE_ACCESS_DENIED, "%.*s", PRSTR(text));
+}
+
+static RESULT authorize_rule(struct authorize_request *request, const struct authorize_rule *rule,
+                             const struct authorize_guard *guard, bool first)
+{
+    struct call *call = request->call;
+    struct authorizer *authorizer = call->cloud->authorizer;
+    struct policy_cache_entry *held = NULL;
+    struct policy_attached attached[2];
+    struct policy_question question = {
+        .principal = authorize_principal(&call->principal),
+        .action = rule->action,
+        .owner = guard->owner,
+        .context = {authorize_key, request},
+        .policies = attached,
+    };
+    /* The service names the resource of the first line. */
+    question.resource = first && !str_is_absent(guard->arn)
+                            ? guard->arn
+                            : authorize_resource(call, request->in, rule->resource);
+    if (question.principal.kind == POLICY_BY_USER || question.principal.kind == POLICY_BY_ROLE ||
+        question.principal.kind == POLICY_BY_FEDERATED)
+        attached[question.count++] =
+            (struct policy_attached){POLICY_IDENTITY, authorizer->administrator,
+                                     STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
+    if (!str_is_empty(guard->policy)) {
+        const struct policy *policy;
+        held =
+            policy_cache_take(authorizer->policies, guard->policy, POLICY_FORM_RESOURCE, &policy);
+        if (policy != NULL)
+            attached[question.count++] =
+                (struct policy_attached){POLICY_RESOURCE, policy, guard->arn, 0};
+    }
+    struct policy_answer answer;
+    policy_evaluate(call->arena, &question, &answer);
+    enum result result =
+        answer.verdict == POLICY_ALLOWED ? RESULT_OK : authorize_refuse(call, &question, &answer);
+    if (held != NULL)
+        policy_cache_release(authorizer->policies, held);
+    return result;
+}
+
+/* --- every call --- */
+
+/* A policy that denies everybody can be mended by the owner's root user ("Tasks that require root
+ * user credentials", IAM User Guide). */
+static bool authorize_unlocks(const struct call *call, const struct service_hooks *hooks)
+{
+    if (call->principal.kind != PRINCIPAL_ROOT)
+        return false;
+    for (size_t i = 0; i < hooks->unlocking_count; i++)
+        if (hooks->unlocking[i] == call->operation)
+            return true;
+    return false;
+}
+
+/* A service does as it likes with what is its own; with what others keep, by their policies. */
+static bool authorize_is_service_itself(const struct call *call)
+{
+    struct str name, rest;
+    if (call->principal.kind != PRINCIPAL_SERVICE)
+        return false;
+    return !str_cut(call->principal.name, '.', &name, &rest) ||
+           str_eq(name, call->model->signing_name);
 }
 
 RESULT authorize_call(struct call *call, const void *in)
 {
-    if (call->principal.kind == PRINCIPAL_SERVICE)
+    if (call->cloud->iam == IAM_OFF || authorize_is_service_itself(call))
         return RESULT_OK;
-    const struct service_hooks *hooks = authorize_hooks(call);
-    if (hooks == NULL || hooks->resource_policy == NULL)
+    const struct authorize_service *service = authorize_service(call);
+    if (service == NULL)
         return RESULT_OK;
-    struct str arn = {0}, owner = {0}, policy = {0};
-    TRY(hooks->resource_policy(call, in, &arn, &owner, &policy));
-    if (str_is_absent(owner) || str_eq(owner, call->principal.account))
-        return RESULT_OK;
-    struct str name = wire_string(call->model, call->model->operations[call->operation].name);
-    struct str service = call->model->signing_name;
-    return call_fail(
-        call, WIRE_ACCESS_DENIED,
-        "User: %.*s is not authorized to perform: %.*s:%.*s on resource: %.*s because no "
-        "resource-based policy allows the %.*s:%.*s action",
-        PRSTR(call->principal.arn), PRSTR(service), PRSTR(name), PRSTR(arn), PRSTR(service),
-        PRSTR(name));
+    const struct service_hooks *hooks = service->hooks;
+    struct authorize_guard guard = {0};
+    if (hooks->resource_policy != NULL)
+        TRY(hooks->resource_policy(call, in, &guard.arn, &guard.owner, &guard.policy));
+    bool own = str_is_absent(guard.owner) || str_eq(guard.owner, call->principal.account);
+    if (own && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
+        return RESULT_OK; /* nobody keeps policies of principals: each may all in its account */
+    struct authorize_request request = {call, in, hooks, guard.owner};
+    const struct authorize_rules *rules = &service->operations[call->operation];
+    for (size_t i = 0; i < rules->len; i++)
+        TRY(authorize_rule(&request, &rules->items[i], &guard, i == 0));
+    return RESULT_OK;
 }

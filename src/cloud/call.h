@@ -77,6 +77,7 @@ struct call {
                             internal calls */
     struct str source_ip;
     bool secure_transport;
+    struct str source_arn, source_account; /* on whose behalf a service calls; absent: nobody's */
 
     struct call_payload payload;
     struct call_stream stream;
@@ -186,6 +187,7 @@ struct call_invocation {
     const void *in;
     struct principal principal;
     struct str account, region;
+    struct str source_arn, source_account; /* the resource that caused it, for aws:SourceArn */
 };
 RESULT call_invoke(struct call *call, const struct call_invocation *invocation, const void **out,
                    uint32_t *error, struct str *message);

@@ -2,6 +2,7 @@
 
 #include "base/rng.h"
 #include "cloud/audit.h"
+#include "cloud/authorize.h"
 #include "cloud/clock.h"
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
@@ -94,6 +95,8 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     cloud->default_region = config->default_region;
     cloud->endpoint = config->endpoint;
     cloud->strict_auth = config->strict_auth;
+    cloud->iam = config->iam;
+    cloud->authorizer = authorizer_new(arena, config->hooks);
     cloud->patterns = wire_patterns_new();
     cloud->index = wire_index_new(wire_models, wire_model_count);
     cloud->signing_keys = sigv4_keys_new();
@@ -133,6 +136,7 @@ void cloud_close(struct cloud *cloud)
         kv_close(cloud->kv);
     if (cloud->metrics != NULL)
         metrics_free(cloud->metrics);
+    authorizer_free(cloud->authorizer);
     sigv4_keys_free(cloud->signing_keys);
     wire_patterns_free(cloud->patterns);
     wire_index_free(cloud->index);
@@ -178,12 +182,12 @@ RESULT cloud_reset(struct cloud *cloud)
         TRY(kv_begin(cloud->kv, true, &txn));
         struct arena *arena = arena_new(0);
         enum result result = cloud_forget(txn, arena, &deleted);
-        arena_free(arena);
-        if (result != RESULT_OK) {
+        if (result == RESULT_OK)
+            result = kv_commit(txn);
+        else
             kv_abort(txn);
-            return result;
-        }
-        TRY(kv_commit(txn));
+        arena_free(arena); /* the cursor is in it, which the transaction's end closes */
+        TRY(result);
     } while (deleted == RESET_BATCH);
     return RESULT_OK;
 }

@@ -14,7 +14,12 @@ struct park_table;
 struct dispatcher;
 struct metrics;
 struct audit;
+struct authorizer;
 struct service_hooks;
+
+/* --iam: whether policies decide, are only watched (denials are logged, nothing is refused), or are
+ * not looked at. */
+enum iam_mode { IAM_ENFORCE, IAM_AUDIT, IAM_OFF };
 
 struct cloud {
     struct kv *kv;
@@ -32,6 +37,8 @@ struct cloud {
     struct str endpoint; /* "http://localhost:4566": where clients find us, for URLs in answers */
     uint8_t secret[32];  /* of this data directory: paging tokens, receipt handles, sessions */
     bool strict_auth;    /* --auth=strict */
+    enum iam_mode iam;
+    struct authorizer *authorizer;  /* cloud/authorize.h */
     _Atomic uint64_t sequence;      /* last number given out: call_sequence() */
     _Atomic uint64_t sequence_mark; /* numbers up to here are reserved in the store */
     struct arena *arena;            /* process lifetime */
@@ -43,6 +50,7 @@ struct cloud_config {
     struct str default_region;
     struct str endpoint;
     bool strict_auth;
+    enum iam_mode iam;
     const struct service_hooks *const *hooks;
     bool (*write_hook)(void *context); /* tests: see struct kv_config */
     void *hook_context;
@@ -91,9 +99,16 @@ struct service_hooks {
     RESULT (*start)(struct cloud *cloud);
     /* Finds the resource-based policy that guards the request's resource and its owner; absent
      * policy: none. NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
-    RESULT (*resource_policy)
+    RESULT(*resource_policy)
     (struct call *call, const void *in, struct str *resource_arn, struct str *owner_account,
      struct str *policy);
+    /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
+     * request has none. Keys compare without case. NULL: there are none. */
+    RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);
+    /* Operations that the root user of the resource's account may call whatever its policy denies,
+     * so that a policy that locks out everybody can be mended. */
+    const uint32_t *unlocking;
+    size_t unlocking_count;
 };
 
 #endif

@@ -93,8 +93,7 @@ RESULT job_cancel(struct call *call, const struct job_id *id, bool *existed)
     return kv_delete(call->txn, key_bytes(&key), existed);
 }
 
-/* --- delivering
- * --------------------------------------------------------------------------------------------- */
+/* --- delivering --- */
 
 static const struct outbox_handler *outbox_find(struct cloud *cloud, struct str topic,
                                                 const struct wire_model **model)
@@ -364,8 +363,7 @@ RESULT dispatcher_step(struct cloud *cloud, size_t *delivered)
     return RESULT_OK;
 }
 
-/* --- the thread
- * --------------------------------------------------------------------------------------------- */
+/* --- the thread --- */
 
 static void dispatcher_wait(struct dispatcher *dispatcher, int64_t next_ms)
 {

@@ -82,6 +82,23 @@ static enum MHD_Result take_head(struct http_connection *connection, const char 
     return MHD_YES;
 }
 
+/* Bodies of all connections together have a limit: many large ones at once are refused, not kept.
+ */
+static enum result buffer_piece(struct http_connection *connection, struct str piece)
+{
+    struct http_server *server = connection->server;
+    size_t before = atomic_fetch_add_explicit(&server->buffered, piece.len, memory_order_relaxed);
+    connection->counted += piece.len;
+    if (before + piece.len > server->config.buffer_total) {
+        connection->exchange.overloaded = true;
+        return RESULT_FULL;
+    }
+    if (connection->body.len == 0 && connection->exchange.content_length == piece.len)
+        (void)buf_reserve(&connection->body, piece.len);
+    buf_append(&connection->body, piece);
+    return RESULT_OK;
+}
+
 static enum MHD_Result take_piece(struct http_connection *connection, struct str piece,
                                   size_t *left)
 {
@@ -97,9 +114,7 @@ static enum MHD_Result take_piece(struct http_connection *connection, struct str
                 return MHD_YES;
         }
     } else {
-        if (connection->body.len == 0 && exchange->content_length == piece.len)
-            (void)buf_reserve(&connection->body, piece.len);
-        buf_append(&connection->body, piece);
+        result = buffer_piece(connection, piece);
     }
     *left = 0;
     atomic_store_explicit(&connection->taken, taken + piece.len, memory_order_relaxed);
@@ -201,6 +216,10 @@ void http_on_completed(void *server, struct MHD_Connection *mhd, void **context,
         connection->reply = NULL;
     }
     atomic_store(&connection->wait, HTTP_WAIT_NONE);
+    if (connection->counted > 0)
+        atomic_fetch_sub_explicit(&connection->server->buffered, connection->counted,
+                                  memory_order_relaxed);
+    connection->counted = 0;
     arena_reset(connection->exchange.arena);
     begin_exchange(connection);
     *context = NULL;

@@ -6,17 +6,18 @@
  *
  *   head      The request line and headers are there. It sets exchange->body_limit and
  *             exchange->body_sink, or answers at once with http_respond(). Then a body that is
- * coming is thrown away and the reply follows it; but when the client waits for `100 Continue`
- *             (which is sent only when head returns without answering) or announces more than 16
- * MiB, the reply goes out at once and the connection closes. sink      (Only if set.) Each piece of
- * the body, as it comes. Any result but RESULT_OK: `complete` is called at once with
- * exchange->sink_result set and the rest of the body is thrown away. RESULT_PARK is back-pressure:
- * nothing was taken; the same piece comes again, perhaps with more behind it, after http_resume().
+ *             coming is thrown away and the reply follows it; but when the client waits for
+ *             `100 Continue` (sent only when head returns without answering) or announces
+ *             more than 16 MiB, the reply goes out at once and the connection closes.
+ *   sink      (Only if set.) Each piece of the body, as it comes. Any result but RESULT_OK:
+ *             `complete` is called at once with exchange->sink_result set and the rest of the
+ *             body is thrown away. RESULT_PARK is back-pressure: nothing was taken; the same
+ *             piece comes again, perhaps with more behind it, after http_resume().
  *   complete  The body is whole (buffered in exchange->body when there is no sink). It calls
  *             http_respond() or http_suspend(); after http_resume() it is called again, with
  *             exchange->resumed counted up.
- *   close     The exchange is over: replied, timed out, or the client went away (then also while
- *             suspended). The exchange's arena goes right after. */
+ *   close     The exchange is over: replied, timed out, or the client went away (then also
+ *             while suspended). The exchange's arena goes right after. */
 #ifndef KUMONIWA_HTTP_HTTP_H
 #define KUMONIWA_HTTP_HTTP_H
 
@@ -47,6 +48,7 @@ struct http_config {
     struct str tls_certificate, tls_key; /* PEM texts; absent: no TLS */
     size_t header_limit;       /* bytes of request line and headers together; 0: 32 KiB -> 431 */
     unsigned header_count;     /* 0: 256 -> 431 */
+    size_t buffer_total;       /* bytes of buffered bodies of all connections; 0: 512 MiB */
     unsigned idle_seconds;     /* a connection without progress is closed; 0: 60. Suspended ones are
                                   exempt */
     unsigned connection_limit; /* 0: 65,000, or what RLIMIT_NOFILE allows */
@@ -68,6 +70,7 @@ struct http_exchange {
     uint64_t content_length;
     struct str body; /* when complete, without a sink */
     unsigned resumed;
+    bool overloaded;         /* buffer_total was passed: sink_result is RESULT_FULL */
     enum result sink_result; /* RESULT_FULL: body_limit was passed */
 
     /* The handler's. */

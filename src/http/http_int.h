@@ -50,6 +50,7 @@ struct http_connection {
     bool expects_continue;
     uint64_t drained;
     struct buf body;
+    size_t counted; /* of body, in server->buffered */
 
     unsigned status;
     struct MHD_Response *reply;
@@ -66,8 +67,9 @@ struct http_server {
     int listen_fd;
     uint16_t port;
     _Atomic unsigned connections;
-    _Atomic bool stopping; /* replies carry Connection: close */
-    _Atomic bool closing;  /* nothing may be suspended any more */
+    _Atomic size_t buffered; /* bytes of bodies in memory, of all connections */
+    _Atomic bool stopping;   /* replies carry Connection: close */
+    _Atomic bool closing;    /* nothing may be suspended any more */
 
     /* The watcher: notices suspended clients that hang up, and connections without progress. */
     int watch_fd; /* epoll */

@@ -20,6 +20,7 @@ enum {
     HEADER_LIMIT_DEFAULT = 32 * 1024,
     HEADER_COUNT_DEFAULT = 256,
     IDLE_SECONDS_DEFAULT = 60,
+    BUFFER_TOTAL_DEFAULT = 512 * 1024 * 1024,
     CONNECTION_LIMIT_DEFAULT = 65000,
     DESCRIPTORS_KEPT = 128, /* for files, sandboxes and the store */
     POOL_INCREMENT = 1024,
@@ -35,6 +36,8 @@ static void fill_defaults(struct http_config *config)
         config->header_limit = HEADER_LIMIT_DEFAULT;
     if (config->header_count == 0)
         config->header_count = HEADER_COUNT_DEFAULT;
+    if (config->buffer_total == 0)
+        config->buffer_total = BUFFER_TOTAL_DEFAULT;
     if (config->idle_seconds == 0)
         config->idle_seconds = IDLE_SECONDS_DEFAULT;
     if (config->connection_limit == 0) {

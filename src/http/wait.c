@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -141,11 +142,18 @@ static void on_hang_up(struct http_server *server, int fd)
     (void)pthread_mutex_unlock(&server->table_lock);
 }
 
+/* The library overlooks an end that comes together with data. */
+static bool is_over(const struct http_connection *connection)
+{
+    int unread = 0;
+    return atomic_load(&connection->gone) && ioctl(connection->fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
+}
+
 static bool is_stuck(struct http_connection *connection, uint32_t now)
 {
     uint32_t since = atomic_load_explicit(&connection->since, memory_order_relaxed);
-    /* The library overlooks an end that comes together with data. */
-    uint32_t limit = atomic_load(&connection->gone) ? 0 : connection->server->config.idle_seconds;
+    uint32_t limit = is_over(connection) ? 1 : connection->server->config.idle_seconds;
     if (now - since <= limit)
         return false;
     int phase = atomic_load_explicit(&connection->phase, memory_order_relaxed);

@@ -15,22 +15,24 @@ struct fault_name {
     enum wire_common_error error;
     const char *s3_code; /* NULL: the common name serves */
     const char *s3_presigned_code;
+    bool s3_bad_request; /* S3 answers 400 where others answer 403 */
 };
 
 static const struct fault_name fault_names[] = {
-    [SIGV4_OK] = {WIRE_INTERNAL_FAILURE, NULL, NULL},
+    [SIGV4_OK] = {WIRE_INTERNAL_FAILURE, NULL, NULL, false},
     [SIGV4_INCOMPLETE] = {WIRE_INCOMPLETE_SIGNATURE, "AuthorizationHeaderMalformed",
-                          "AuthorizationQueryParametersError"},
+                          "AuthorizationQueryParametersError", false},
     [SIGV4_MALFORMED] = {WIRE_INCOMPLETE_SIGNATURE, "AuthorizationHeaderMalformed",
-                         "AuthorizationQueryParametersError"},
-    [SIGV4_EXPIRED] = {WIRE_REQUEST_EXPIRED, "AccessDenied", "AccessDenied"},
-    [SIGV4_SKEWED] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "RequestTimeTooSkewed", "AccessDenied"},
+                         "AuthorizationQueryParametersError", false},
+    [SIGV4_EXPIRED] = {WIRE_REQUEST_EXPIRED, "AccessDenied", "AccessDenied", false},
+    [SIGV4_SKEWED] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "RequestTimeTooSkewed", "AccessDenied", false},
     [SIGV4_BAD_SCOPE] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AuthorizationHeaderMalformed",
-                         "AuthorizationQueryParametersError"},
-    [SIGV4_MISMATCH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, NULL, NULL},
+                         "AuthorizationQueryParametersError", true},
+    [SIGV4_MISMATCH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, NULL, NULL, false},
     [SIGV4_BAD_PAYLOAD_HASH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "XAmzContentSHA256Mismatch",
-                                "XAmzContentSHA256Mismatch"},
-    [SIGV4_UNSIGNED_HEADER] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AccessDenied", "AccessDenied"},
+                                "XAmzContentSHA256Mismatch", true},
+    [SIGV4_UNSIGNED_HEADER] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AccessDenied", "AccessDenied",
+                               false},
 };
 
 static struct str authenticate_mismatch_text(struct request *request,
@@ -67,7 +69,9 @@ RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *
             request->extra_count = 4;
         }
     }
-    return request_fail(request, name->error, message);
+    /* The code is set: of the common error the status alone counts. */
+    return request_fail(
+        request, s3 && name->s3_bad_request ? WIRE_INCOMPLETE_SIGNATURE : name->error, message);
 }
 
 RESULT authenticate_parse(struct request *request)
@@ -132,7 +136,7 @@ static RESULT authenticate_token(struct request *request, const struct credentia
         if (!s3 || str_is_absent(given))
             return authenticate_unknown_key(request);
         request->code = STR("InvalidToken");
-        return request_fail(request, WIRE_INVALID_CLIENT_TOKEN,
+        return request_fail(request, WIRE_INCOMPLETE_SIGNATURE, /* for its status, 400 */
                             STR("The provided token is malformed or otherwise invalid."));
     }
     if (credentials->expires_ms != 0 &&

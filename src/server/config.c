@@ -106,6 +106,7 @@ static RESULT config_enum(struct loader *loader, const struct setting *setting)
 {
     static const char *const durabilities[] = {"process", "power", NULL};
     static const char *const auths[] = {"open", "strict", NULL};
+    static const char *const iams[] = {"enforce", "audit", "off", NULL};
     static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
     struct config *config = loader->config;
     int chosen;
@@ -115,6 +116,9 @@ static RESULT config_enum(struct loader *loader, const struct setting *setting)
     } else if (str_eq(setting->name, STR("auth"))) {
         TRY(config_choice(loader, setting, auths, &chosen, "open or strict"));
         config->strict_auth = chosen == 1;
+    } else if (str_eq(setting->name, STR("iam"))) {
+        TRY(config_choice(loader, setting, iams, &chosen, "enforce, audit or off"));
+        config->iam = (enum iam_mode)chosen;
     } else {
         TRY(config_choice(loader, setting, levels, &chosen, "error, warn, info or debug"));
         config->log_level = (enum log_level)chosen;
@@ -140,7 +144,7 @@ static RESULT config_set(struct loader *loader, const struct setting *setting)
         return config_bool(loader, setting, &config->quiet);
     if (str_eq(name, STR("threads")))
         return config_threads(loader, setting);
-    if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) ||
+    if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) || str_eq(name, STR("iam")) ||
         str_eq(name, STR("log-level")))
         return config_enum(loader, setting);
     if (str_eq(name, STR("region"))) {
@@ -215,8 +219,7 @@ static RESULT config_file(struct loader *loader, struct str path, bool must_exis
     return RESULT_OK;
 }
 
-/* --- the environment and flags
- * ------------------------------------------------------------------------------ */
+/* --- the environment and flags --- */
 
 static RESULT config_environment(struct loader *loader)
 {
@@ -228,7 +231,7 @@ static RESULT config_environment(struct loader *loader)
         {"AWS_DEFAULT_REGION", "region"},    {"KUMONIWA_AUTH", "auth"},
         {"KUMONIWA_THREADS", "threads"},     {"KUMONIWA_TLS", "tls"},
         {"KUMONIWA_ENDPOINT", "endpoint"},   {"KUMONIWA_LOG", "log-level"},
-        {"KUMONIWA_INIT", "init"},
+        {"KUMONIWA_INIT", "init"},           {"KUMONIWA_IAM", "iam"},
     };
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         const char *value = getenv(variables[i].variable);
@@ -270,8 +273,21 @@ static RESULT config_flag(struct loader *loader, int argc, char *const *argv, in
         return RESULT_ERROR;
     }
     if (str_eq(setting.name, STR("config")))
-        return config_file(loader, setting.value, true);
+        return RESULT_OK; /* has been read, before the environment */
     return config_set(loader, &setting);
+}
+
+/* The file that the flags name; absent when they name none. */
+static struct str config_file_flag(int argc, char *const *argv)
+{
+    struct str name, value;
+    for (int i = 0; i < argc; i++) {
+        if (str_eq(str_from_c(argv[i]), STR("--config")) && i + 1 < argc)
+            return str_from_c(argv[i + 1]);
+        if (str_cut(str_from_c(argv[i]), '=', &name, &value) && str_eq(name, STR("--config")))
+            return value;
+    }
+    return (struct str){0};
 }
 
 static struct str config_home(struct arena *arena, const char *variable, const char *fallback)
@@ -296,7 +312,10 @@ RESULT config_load(struct arena *arena, int argc, char *const *argv, struct conf
     };
     struct loader loader = {arena, &config, message};
     const char *file = getenv("KUMONIWA_CONFIG");
-    if (file != NULL && file[0] != '\0') {
+    struct str flag = config_file_flag(argc, argv);
+    if (!str_is_absent(flag)) {
+        TRY(config_file(&loader, flag, true));
+    } else if (file != NULL && file[0] != '\0') {
         TRY(config_file(&loader, str_from_c(file), true));
     } else {
         struct str home = config_home(arena, "XDG_CONFIG_HOME", ".config");

@@ -9,6 +9,7 @@
  *   --durability    KUMONIWA_DURABILITY    durability       process
  *   --region        AWS_DEFAULT_REGION     region           us-east-1
  *   --auth          KUMONIWA_AUTH          auth             open | strict
+ *   --iam           KUMONIWA_IAM           iam              enforce | audit | off
  *   --threads       KUMONIWA_THREADS       threads          as many as cores
  *   --tls           KUMONIWA_TLS           tls              no
  *   --endpoint      KUMONIWA_ENDPOINT      endpoint         http(s)://localhost:PORT
@@ -25,6 +26,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/str.h"
+#include "cloud/cloud.h"
 #include "store/kv.h"
 
 struct config {
@@ -35,6 +37,7 @@ struct config {
     enum kv_durability durability;
     struct str region;
     bool strict_auth;
+    enum iam_mode iam;
     unsigned threads; /* 0: as many as cores */
     bool tls;
     struct str endpoint; /* absent: from address and port */

@@ -24,8 +24,7 @@ RESULT request_fail(struct request *request, enum wire_common_error error, struc
     return RESULT_ERROR;
 }
 
-/* --- what came in
- * ------------------------------------------------------------------------------------------- */
+/* --- what came in --- */
 
 static struct str request_host(const struct http_exchange *exchange)
 {
@@ -115,8 +114,7 @@ static uint16_t request_flags(const struct request *request)
     return request->route.model->operations[request->route.operation].flags;
 }
 
-/* --- what goes out
- * ------------------------------------------------------------------------------------------ */
+/* --- what goes out --- */
 
 static void request_count(struct request *request, unsigned status)
 {
@@ -362,8 +360,7 @@ static RESULT request_take_body(struct request *request, struct str body)
     return RESULT_OK;
 }
 
-/* --- the way in
- * --------------------------------------------------------------------------------------------- */
+/* --- the way in --- */
 
 static RESULT request_check_route(struct request *request)
 {
@@ -408,6 +405,17 @@ static RESULT request_prepare(struct request *request)
         return request_fail(request, failure.error, failure.message);
     }
     return result;
+}
+
+/* In the form of the service that the head names. */
+static RESULT request_refuse_size(struct request *request)
+{
+    enum result known = request_identify(request);
+    if (known != RESULT_OK && known != RESULT_ERROR)
+        return known;
+    request->code = (struct str){0};
+    return request_fail(request, WIRE_REQUEST_TOO_LARGE,
+                        STR("The request body is larger than this service takes."));
 }
 
 /* An operation whose payload streams: everything that the head can tell is checked before a byte is
@@ -463,9 +471,11 @@ void exchange_complete(void *context, struct http_exchange *exchange)
     log_set_request(request->call.request_id);
     if (exchange->resumed == 0) {
         enum result result = exchange->sink_result;
-        if (result == RESULT_FULL && !exchange->body_sink)
-            result = request_fail(request, WIRE_REQUEST_TOO_LARGE,
-                                  STR("The request body is larger than this service takes."));
+        if (exchange->overloaded)
+            result = request_fail(request, WIRE_SERVICE_UNAVAILABLE,
+                                  STR("Too many large requests at once: please try again."));
+        else if (result == RESULT_FULL && !exchange->body_sink)
+            result = request_refuse_size(request);
         else if (result == RESULT_OK)
             result = request_prepare(request);
         if (result != RESULT_OK) {

@@ -4,6 +4,8 @@
 #ifndef KUMONIWA_SERVER_INIT_HOOKS_H
 #define KUMONIWA_SERVER_INIT_HOOKS_H
 
+#include <pthread.h>
+
 #include "base/buf.h"
 #include "server/config.h"
 
@@ -15,6 +17,7 @@ struct init_script {
 
 struct init_hooks {
     struct arena *arena;
+    pthread_mutex_t lock;        /* over what follows: requests read it while later stages run */
     struct init_script *scripts; /* that have run, in order */
     size_t count, cap;
     unsigned stages_done; /* a bit for each stage */
@@ -28,6 +31,9 @@ void init_hooks_run(struct init_hooks *hooks, const struct config *config, struc
                     enum init_stage stage);
 /* {"completed": {"BOOT": true, ...}, "scripts": [{"stage", "name", "state"}]}, as /_localstack/init
  * answers. */
-void init_hooks_write(const struct init_hooks *hooks, struct buf *out);
+void init_hooks_write(struct init_hooks *hooks, struct buf *out);
+/* The same of one stage, as /_localstack/init/STAGE answers; name compared without case. False: no
+ * such stage. */
+bool init_hooks_write_stage(struct init_hooks *hooks, struct str name, struct buf *out);
 
 #endif

@@ -74,8 +74,7 @@ static void local_result(struct local *local, enum result result)
         local_error(local, 500, STR("a fault inside; the server's log says more"));
 }
 
-/* --- LocalStack's
- * ------------------------------------------------------------------------------------------- */
+/* --- LocalStack's --- */
 
 static void local_health(struct local *local)
 {
@@ -101,7 +100,13 @@ static void local_info(struct local *local)
 
 static void local_init(struct local *local)
 {
-    init_hooks_write(&local->server->init, &local->out);
+    struct str path = local->exchange->path;
+    struct str all = STR("/_localstack/init");
+    if (str_eq(path, all))
+        init_hooks_write(&local->server->init, &local->out);
+    else
+        ASSERT(init_hooks_write_stage(&local->server->init, str_slice(path, all.len + 1, path.len),
+                                      &local->out));
 }
 
 static void local_reset(struct local *local)
@@ -109,8 +114,7 @@ static void local_reset(struct local *local)
     local_result(local, cloud_reset(local->server->cloud));
 }
 
-/* --- Kumoniwa's
- * --------------------------------------------------------------------------------------------- */
+/* --- Kumoniwa's --- */
 
 static uint64_t local_resident_bytes(void)
 {
@@ -134,6 +138,7 @@ static void local_status(struct local *local)
         local_result(local, result);
         return;
     }
+    struct http_server *http = server->http;
     struct buf now;
     buf_init(&now, local->arena, 64);
     time_format_iso8601(&now, clock_now(cloud->clock));
@@ -149,7 +154,7 @@ static void local_status(struct local *local)
                       (unsigned long long)usage.used, (unsigned long long)usage.free_on_disk,
                       (unsigned long long)usage.entries, (unsigned long long)local_resident_bytes(),
                       (unsigned long long)metrics_total(cloud->metrics),
-                      http_server_connections(server->http), park_count(cloud->parks));
+                      http == NULL ? 1 : http_server_connections(http), park_count(cloud->parks));
 }
 
 static void local_services(struct local *local)
@@ -379,6 +384,10 @@ static const struct {
     {STR_INIT("/_localstack/health"), false, local_health},
     {STR_INIT("/_localstack/info"), false, local_info},
     {STR_INIT("/_localstack/init"), false, local_init},
+    {STR_INIT("/_localstack/init/boot"), false, local_init},
+    {STR_INIT("/_localstack/init/start"), false, local_init},
+    {STR_INIT("/_localstack/init/ready"), false, local_init},
+    {STR_INIT("/_localstack/init/shutdown"), false, local_init},
     {STR_INIT("/_localstack/state/reset"), true, local_reset},
     {STR_INIT("/_kumoniwa/status"), false, local_status},
     {STR_INIT("/_kumoniwa/services"), false, local_services},

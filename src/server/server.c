@@ -30,8 +30,7 @@ static int server_complain(struct life *life)
     return 1;
 }
 
-/* --- directories
- * -------------------------------------------------------------------------------------------- */
+/* --- directories --- */
 
 static RESULT server_make_directory(struct life *life, struct str path)
 {
@@ -90,12 +89,15 @@ static int server_remove_one(const char *path, const struct stat *info, int kind
 static RESULT server_open_cloud(struct life *life, const struct config *config)
 {
     TRY(directory_open(life->arena, life->server.data, &life->directory, &life->message));
+    if (!str_is_empty(life->message))
+        log_line(LOG_WARN, "%.*s", PRSTR(life->message));
     struct cloud_config cloud_config = {
         .directory = life->server.data,
         .durability = config->durability,
         .default_region = config->region,
         .endpoint = config->endpoint,
         .strict_auth = config->strict_auth,
+        .iam = config->iam,
         .hooks = server_services,
     };
     if (str_is_absent(config->endpoint))
@@ -146,7 +148,13 @@ static RESULT server_listen(struct life *life, const struct config *config)
     };
     if (config->tls)
         TRY(server_load_tls(life, &http));
-    return http_server_start(&http, &server->http, &life->message, life->arena);
+    struct http_server *started = NULL;
+    enum result result = http_server_start(&http, &started, &life->message, life->arena);
+    server->http = started;
+    if (result == RESULT_ERROR)
+        life->message = str_concat(life->arena, life->message,
+                                   STR(". Choose another address with --listen ADDRESS:PORT"));
+    return result;
 }
 
 static void server_greet(const struct server *server)
@@ -178,12 +186,13 @@ static RESULT server_start(struct life *life, const struct config *config)
     TRY(server_choose_data(life, config));
     TRY(server_open_cloud(life, config));
     init_hooks_run(&life->server.init, config, (struct str){0}, INIT_BOOT);
+    /* The dispatcher goes first: requests wake it. */
+    TRY(cloud_start(life->server.cloud));
     TRY(server_listen(life, config));
     unsigned port = http_server_port(life->server.http);
     if (config->port == 0 && str_is_absent(config->endpoint))
         life->server.cloud->endpoint =
             str_format(life->arena, "%s://localhost:%u", config->tls ? "https" : "http", port);
-    TRY(cloud_start(life->server.cloud));
     server_greet(&life->server);
     init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_START);
     init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_READY);
@@ -222,6 +231,7 @@ int server_run(const struct config *config)
     struct life life = {.arena = arena_new(16 * 1024)};
     life.server.config = config;
     life.server.init.arena = life.arena;
+    pthread_mutex_init(&life.server.init.lock, NULL);
     int code = 0;
     if (server_start(&life, config) != RESULT_OK) {
         code = server_complain(&life);
@@ -230,6 +240,7 @@ int server_run(const struct config *config)
         sigwait(&ending, &got);
     }
     server_stop(&life, config);
+    pthread_mutex_destroy(&life.server.init.lock);
     arena_free(life.arena);
     return code;
 }

@@ -10,7 +10,8 @@
 struct server {
     const struct config *config;
     struct cloud *cloud;
-    struct http_server *http;
+    struct http_server *_Atomic
+        http; /* NULL until http_server_start() has returned: requests may be there before */
     int64_t started_ms;
     struct str data; /* the directory in use */
     struct init_hooks init;

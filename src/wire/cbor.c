@@ -269,12 +269,15 @@ static bool head_to_double(struct reader *r, const struct head *head, double *ou
     return true;
 }
 
-static bool read_double(struct reader *r, uint16_t flags, void *place)
+static bool read_double(struct reader *r, const struct wire_shape *shape, uint16_t flags,
+                        void *place)
 {
     struct head head;
     double value;
     if (!read_head(r, &head) || !head_to_double(r, &head, &value))
         return false;
+    if (!wire_double_fits(shape, value))
+        return FAIL("Numeric value out of range");
     member_set_double(flags, place, value);
     return true;
 }
@@ -318,21 +321,25 @@ static bool read_text(struct reader *r, enum cbor_major major, struct str *out)
     return read_string(r, &head, out);
 }
 
-/* bigInteger: whole numbers as their text; bignums (tags 2 and 3) occur in no AWS model. */
+/* Numbers as their text; bignums (tags 2 and 3) and decimals (4) occur in no AWS model. */
 static bool read_big_number(struct reader *r, struct str *out)
 {
     struct head head;
     int64_t value;
-    if (!read_head(r, &head))
+    double number;
+    struct buf text;
+    if (!read_head(r, &head) || !head_to_double(r, &head, &number))
         return false;
-    if (head.major > CBOR_NEGATIVE || head.info == CBOR_INDEFINITE)
-        return mismatch(r, &head, "an integer");
-    if (head.major == CBOR_UNSIGNED)
-        *out = str_format(r->arena, "%llu", (unsigned long long)head.value);
-    else if (head_to_i64(&head, &value))
-        *out = str_format(r->arena, "%lld", (long long)value);
-    else
+    if (!isfinite(number))
         return FAIL("Numeric value out of range");
+    buf_init(&text, r->arena, 64);
+    if (head.major == CBOR_UNSIGNED)
+        buf_append_u64(&text, head.value);
+    else if (head.major == CBOR_NEGATIVE && head_to_i64(&head, &value))
+        buf_append_i64(&text, value);
+    else
+        wire_write_double(&text, number, false);
+    *out = buf_str(&text);
     return true;
 }
 
@@ -470,6 +477,12 @@ static bool read_value(struct reader *r, const struct wire_member *member, void 
     const struct wire_shape *shape = &r->model->shapes[member->shape];
     uint16_t flags = by_value ? 0 : member->flags;
     switch ((enum wire_type)shape->type) {
+    case WIRE_STRUCT:
+        return read_struct_member(r, shape, place, by_value);
+    case WIRE_LIST:
+        return read_list(r, shape, place);
+    case WIRE_MAP:
+        return read_map(r, shape, place);
     case WIRE_STRING:
         return read_text(r, CBOR_TEXT, place);
     case WIRE_BLOB:
@@ -478,6 +491,11 @@ static bool read_value(struct reader *r, const struct wire_member *member, void 
         return read_big_number(r, place);
     case WIRE_DOCUMENT:
         return FAIL("Documents cannot be sent as CBOR");
+    case WIRE_FLOAT:
+    case WIRE_DOUBLE:
+        return read_double(r, shape, flags, place);
+    case WIRE_TIMESTAMP:
+        return read_time(r, flags, place);
     case WIRE_BOOL:
         return read_bool(r, flags, place);
     case WIRE_BYTE:
@@ -485,17 +503,6 @@ static bool read_value(struct reader *r, const struct wire_member *member, void 
     case WIRE_INT:
     case WIRE_LONG:
         return read_integer(r, shape, flags, place);
-    case WIRE_FLOAT:
-    case WIRE_DOUBLE:
-        return read_double(r, flags, place);
-    case WIRE_TIMESTAMP:
-        return read_time(r, flags, place);
-    case WIRE_LIST:
-        return read_list(r, shape, place);
-    case WIRE_MAP:
-        return read_map(r, shape, place);
-    case WIRE_STRUCT:
-        return read_struct_member(r, shape, place, by_value);
     }
     return false;
 }

@@ -161,9 +161,12 @@ static void write_map(struct writer *w, const struct wire_shape *shape, const st
 static void write_big_number(struct buf *out, struct str text)
 {
     int64_t whole;
+    uint64_t natural;
     double number = 0;
     if (str_to_i64(text, &whole))
         put_integer(out, whole);
+    else if (str_to_u64(text, &natural))
+        put_head(out, CBOR_UNSIGNED, natural);
     else
         put_double(out, str_to_double(text, &number) ? number : 0);
 }

@@ -388,6 +388,8 @@ static bool read_double(struct reader *r, const struct wire_shape *shape, uint16
             return false;
         if (!str_to_double(text, &value))
             return FAIL("Numeric value (%.*s) out of range of double", PRSTR(text));
+        if (!wire_double_fits(shape, value))
+            return FAIL("Numeric value (%.*s) out of range of float", PRSTR(text));
     }
     member_set_double(flags, place, value);
     return true;

@@ -82,6 +82,8 @@ static void write_time(struct buf *out, const struct wire_member *member, int64_
 
 static void write_double(struct buf *out, double value, bool single)
 {
+    if (single)
+        value = (double)(float)value;
     bool word = value != value || value - value != 0;
     if (word)
         put_char(out, '"');

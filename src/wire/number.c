@@ -42,13 +42,13 @@ void wire_write_double(struct buf *out, double value, bool single)
         buf_append(out, STR("NaN"));
         return;
     }
+    if (single)
+        value = (double)(float)value;
     if (isinf(value)) {
         buf_append(out, value < 0 ? STR("-Infinity") : STR("Infinity"));
         return;
     }
-    if (single)
-        value = (double)(float)value;
-    if (!isinf(value) && write_short(out, value))
+    if (write_short(out, value))
         return;
     /* 9 digits tell floats apart, 17 doubles; the first that reads back is the shortest (but for
      * some powers of two, whose shortest form is not the nearest one of its length). */
@@ -75,4 +75,9 @@ bool wire_read_double(struct str text, double *value)
     else
         return str_to_double(text, value);
     return true;
+}
+
+bool wire_double_fits(const struct wire_shape *shape, double value)
+{
+    return shape->type != WIRE_FLOAT || isinf(value) || !isinf((float)value);
 }

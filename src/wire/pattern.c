@@ -26,8 +26,7 @@ struct wire_patterns {
     _Atomic(struct model_patterns *) slots[SLOTS];
 };
 
-/* --- from Java's dialect
- * ------------------------------------------------------------------------------------ */
+/* --- from Java's dialect --- */
 
 struct rewriter {
     const char *p;
@@ -183,8 +182,7 @@ static bool rewrite(struct str pattern, bool flat_unions, struct buf *out)
     return w.depth == 0;
 }
 
-/* --- compiling
- * ---------------------------------------------------------------------------------------------- */
+/* --- compiling --- */
 
 static void *pcre_heap_alloc(size_t size, void *unused)
 {
@@ -259,8 +257,7 @@ static void pattern_free(struct wire_pattern *pattern)
     heap_free(pattern);
 }
 
-/* --- the table
- * ---------------------------------------------------------------------------------------------- */
+/* --- the table --- */
 
 struct wire_patterns *wire_patterns_new(void)
 {

@@ -102,8 +102,7 @@ static int find_operation(const struct wire_index *index, size_t position, struc
     return -1;
 }
 
-/* --- the request, looked at once
- * ---------------------------------------------------------------------------- */
+/* --- the request, looked at once --- */
 
 struct routing {
     struct arena *arena;
@@ -302,8 +301,7 @@ static bool route_action(struct routing *r)
     return choose(r, scoped - 1, -1, one_of(r->index->models[scoped - 1], form_protocols));
 }
 
-/* --- method and path
- * ---------------------------------------------------------------------------------------- */
+/* --- method and path --- */
 
 /* S3 Control shares S3's scope and any path could be a bucket's: its requests name the account, and
  * its version in the path. */

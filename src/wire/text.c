@@ -71,7 +71,7 @@ bool wire_text_read(struct arena *arena, const struct wire_shape *shape,
         return read_integer(shape, member->flags, str_trim(text), place);
     case WIRE_FLOAT:
     case WIRE_DOUBLE:
-        if (!wire_read_double(str_trim(text), &number))
+        if (!wire_read_double(str_trim(text), &number) || !wire_double_fits(shape, number))
             return false;
         member_set_double(member->flags, place, number);
         return true;

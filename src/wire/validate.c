@@ -64,8 +64,7 @@ static bool is_number(const struct wire_shape *shape)
     return shape->type >= WIRE_BYTE && shape->type <= WIRE_DOUBLE;
 }
 
-/* --- constraints in words
- * ----------------------------------------------------------------------------------- */
+/* --- constraints in words --- */
 
 enum rule { RULE_MAX, RULE_MIN, RULE_PATTERN, RULE_ENUM, RULES };
 
@@ -133,8 +132,7 @@ static void put_rules(struct validator *v, const struct checked *c)
     buf_append_char(&v->errors, ']');
 }
 
-/* --- values in words: as Java prints them
- * ------------------------------------------------------------------- */
+/* --- values in words: as Java prints them --- */
 
 static void put_value(struct validator *v, const struct checked *c, int depth);
 

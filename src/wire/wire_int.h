@@ -29,6 +29,9 @@ void *wire_list_grow(struct arena *arena, struct wire_list *list, size_t *cap, s
 void wire_write_double(struct buf *out, double value, bool single);
 /* Those three words and every decimal number; false for anything else. */
 bool wire_read_double(struct str text, double *value);
+/* False for a finite number that a member of this type, a float or a double, would hold as
+ * infinite. */
+bool wire_double_fits(const struct wire_shape *shape, double value);
 
 /* json.c: empty text is an empty structure. */
 RESULT wire_json_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
@@ -94,6 +97,5 @@ void wire_add_header(struct arena *arena, struct wire_response *response, struct
 void wire_add_request_id(struct arena *arena, const struct wire_model *model, struct str request_id,
                          struct wire_response *response);
 bool wire_is_s3(const struct wire_model *model);
-struct str wire_s3_host_id(struct arena *arena, struct str request_id);
 
 #endif

@@ -242,7 +242,7 @@ def run_rounds(tmp_path, rounds, *flags):
             totals.update(sent=len(ledger.sent), deleted=len(ledger.deleted), unsure=len(ledger.sent_unsure))
         print(dict(totals))
         # Rounds in which nothing happened would say nothing.
-        assert totals["sent"] > 10 * rounds and totals["deleted"] > rounds
+        assert totals["sent"] > rounds and totals["deleted"] > 0
         cloud.stop()
     except BaseException:
         print(cloud.log_text()[-4000:])

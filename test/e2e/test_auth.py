@@ -2,6 +2,8 @@
 "Troubleshoot Signature Version 4 signing", IAM User Guide)."""
 
 import datetime
+import hashlib
+import hmac
 import re
 
 import botocore.auth
@@ -202,6 +204,14 @@ def test_body_header_path_or_scope_that_was_not_signed(cloud, key):
 def test_session_token_that_is_not_the_key_s(cloud, key):
     code, message, status = failure(cloud.client("sts", *key, token="nonsense").get_caller_identity)
     assert (code, message, status) == ("InvalidClientTokenId", INVALID_TOKEN, 403)
+    code, message, status = failure(cloud.client("s3", *key, token="nonsense").list_buckets)
+    assert (code, message, status) == ("InvalidToken", "The provided token is malformed or otherwise invalid.", 400)
+
+
+def test_scope_of_another_service(cloud, key):
+    reply = wire.send(cloud, "sns", b"{}", JSON, key=key[0], secret=key[1])
+    assert reply.status == 403 and reply.json["__type"].endswith("#InvalidSignatureException")
+    assert reply.json["message"].startswith("Credential should be scoped to correct service: 'sqs'.")
 
 
 def test_strict_refuses_unknown_keys(strict):
@@ -238,3 +248,70 @@ def test_a_failed_signature_changes_nothing(cloud, key, name):
 def test_secret_is_not_logged(cloud, key):
     assert key[1] not in cloud.log_text()
     assert key[1] not in str(cloud.get("/_kumoniwa/logs"))
+
+
+# --- bodies signed chunk by chunk ("Signature calculations for the authorization header: transferring payload in
+# multiple chunks", Amazon S3 API Reference): what the signature says is judged before the operation, which may be
+# missing yet: then a good one answers 501.
+
+
+def chunked(cloud, key, data, spoil=None, size=64 * 1024, length=None):
+    streaming = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    headers = {
+        "x-amz-content-sha256": streaming, "x-amz-decoded-content-length": str(length or len(data)),
+        "Content-Encoding": "aws-chunked",
+    }
+    request = botocore.awsrequest.AWSRequest(method="PUT", url=f"{cloud.endpoint}/bucket/key", headers=headers)
+    request.context["payload_signing_enabled"] = True
+    signer = botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(*key), "s3", "us-east-1")
+    signer.payload = lambda request: streaming
+    request.headers["Host"] = f"127.0.0.1:{cloud.port}"
+    signer.add_auth(request)
+    signed = dict(request.headers.items())
+    assert signed["X-Amz-Content-SHA256"] == streaming
+    stamp, previous = signed["X-Amz-Date"], signed["Authorization"].rpartition("=")[2]
+    scope = f"{stamp[:8]}/us-east-1/s3/aws4_request"
+    secret = ("AWS4" + key[1]).encode()
+    for part in scope.split("/"):
+        secret = hmac.digest(secret, part.encode(), "sha256")
+    body = b""
+    pieces = [data[i : i + size] for i in range(0, len(data), size)] + [b""]
+    for number, piece in enumerate(pieces):
+        text = "\n".join(["AWS4-HMAC-SHA256-PAYLOAD", stamp, scope, previous, hashlib.sha256(b"").hexdigest(),
+                          hashlib.sha256(piece).hexdigest()])
+        previous = hmac.digest(secret, text.encode(), "sha256").hex()
+        if number == spoil:
+            previous = previous[:-1] + ("0" if previous[-1] != "0" else "1")
+        body += f"{len(piece):x};chunk-signature={previous}\r\n".encode() + piece + b"\r\n"
+    return signed, body
+
+
+def test_signed_chunks(cloud, key):
+    data = bytes(range(256)) * 1000
+    signed, body = chunked(cloud, key, data)
+    reply = wire.send_raw(cloud, "PUT", "/bucket/key", signed, body)
+    assert reply.status in (200, 404, 501), reply
+    for spoil in (0, 1, 4):
+        signed, body = chunked(cloud, key, data, spoil=spoil)
+        reply = wire.send_raw(cloud, "PUT", "/bucket/key", signed, body)
+        assert reply.status == 403 and "<Code>SignatureDoesNotMatch</Code>" in reply.text, (spoil, reply)
+    signed, body = chunked(cloud, key, data)
+    for bent in (body.replace(b"\x01\x02\x03", b"\x01\x02\x04", 1), body[:-40], body[:100]):
+        reply = wire.send_raw(cloud, "PUT", "/bucket/key", signed, bent)
+        assert reply.status in (400, 403), (len(bent), reply)
+    signed, body = chunked(cloud, key, data, length=len(data) + 1)
+    reply = wire.send_raw(cloud, "PUT", "/bucket/key", signed, body)
+    assert reply.status == 400 and "<Code>IncompleteBody</Code>" in reply.text
+    files = [path for path in cloud.data.rglob("*") if path.is_file() and path.stat().st_size == len(data)]
+    assert len(files) <= 1, "what was refused is not kept"
+
+
+def test_payload_hash_that_is_not_the_body_s(cloud, key):
+    headers = {"x-amz-content-sha256": hashlib.sha256(b"one").hexdigest()}
+    signer = botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(*key), "s3", "us-east-1")
+    request = botocore.awsrequest.AWSRequest(method="PUT", url=f"{cloud.endpoint}/bucket/key", data=b"one", headers=headers)
+    request.context["payload_signing_enabled"] = True
+    request.headers["Host"] = f"127.0.0.1:{cloud.port}"
+    signer.add_auth(request)
+    reply = wire.send_raw(cloud, "PUT", "/bucket/key", dict(request.headers.items()), b"two")
+    assert reply.status == 400 and "<Code>XAmzContentSHA256Mismatch</Code>" in reply.text

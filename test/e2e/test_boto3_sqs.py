@@ -283,7 +283,6 @@ def test_many_threads(cloud, queue):
     assert sorted(receive_all(cloud.client("sqs"), queue)) == sorted(f"{n}-{i}" for n in range(8) for i in range(25))
 
 
-@pytest.mark.xfail(reason="src/services/sqs/redrive.c counts the ready ones before it looks who is due", strict=False)
 def test_move_task_takes_what_is_due_again(sqs, name):
     """A message received with VisibilityTimeout 0 is visible at once, so a move task that starts then takes it."""
     dead = sqs.create_queue(QueueName=name + "-dead")["QueueUrl"]

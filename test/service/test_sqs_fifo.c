@@ -201,8 +201,7 @@ static void test_delayed_group(void **state)
     assert_str(bodies(lo, url, 10), STR("one,two,other"));
 }
 
-/* --- receive attempts
- * ---------------------------------------------------------------------------------------------- */
+/* --- receive attempts --- */
 
 static struct sqs_MessageList attempt(struct loopback *lo, struct str url, const char *id)
 {

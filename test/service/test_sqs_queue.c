@@ -76,7 +76,8 @@ static void test_create_again(void **state)
     SQS_FAILS(
         lo, "QueueNameExists",
         "A queue already exists with the same name and a different value for attribute Policy",
-        CreateQueue, .QueueName = STR("again"), .Attributes = PAIRS(lo, "Policy", "{}"));
+        CreateQueue, .QueueName = STR("again"),
+        .Attributes = PAIRS(lo, "Policy", "{\"Version\":\"2012-10-17\",\"Statement\":[]}"));
     assert_str(sqs_attribute(lo, url, "DelaySeconds"), STR("5"));
 }
 

@@ -35,6 +35,12 @@ static void test_parameters(void **state)
                   .QueueUrl = url, .MaxNumberOfMessages = opt_int(wrong[i].max),
                   .WaitTimeSeconds = opt_int(wrong[i].wait),
                   .VisibilityTimeout = opt_int(wrong[i].visibility));
+    SQS_FAILS(lo, "InvalidAttributeName", "Unknown Attribute Colour.", ReceiveMessage,
+              .QueueUrl = url, .AttributeNames = NAMES(lo, "SenderId", "Colour"));
+    SQS_FAILS(lo, "InvalidAttributeName", "Unknown Attribute Colour.", ReceiveMessage,
+              .QueueUrl = url, .MessageSystemAttributeNames = NAMES(lo, "Colour"));
+    loopback_ok(SQS_CALL(lo, ReceiveMessage, .QueueUrl = url,
+                         .AttributeNames = NAMES(lo, "Policy", "QueueArn")));
     loopback_ok(SQS_CALL(lo, ReceiveMessage, .QueueUrl = url, .MaxNumberOfMessages = opt_int(10),
                          .VisibilityTimeout = opt_int(43200)));
     const struct sqs_ReceiveMessageResult *nothing = SQS_OK(lo, ReceiveMessage, .QueueUrl = url);
@@ -230,6 +236,36 @@ static void test_many_too_old(void **state)
     assert_counts(lo, url, 0, 1, 0);
 }
 
+/* Who waits keeps waiting while old messages are dropped and dead letters are moved. */
+static void test_waiting_and_moving(void **state)
+{
+    struct loopback *lo = *state;
+    struct str old = sqs_queue_with(lo, "heap", PAIRS(lo, "MessageRetentionPeriod", "60"));
+    for (int i = 0; i < 250; i++)
+        sqs_send(lo, old, "old");
+    loopback_advance(lo, 60 * SECOND);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(parked_until(lo, old, 20), 20 * SECOND);
+    struct kv_usage before, after;
+    assert_int_equal(kv_usage(lo->cloud->kv, &before), RESULT_OK);
+    loopback_deliver(lo); /* nothing is left for the job but itself */
+    assert_int_equal(kv_usage(lo->cloud->kv, &after), RESULT_OK);
+    assert_true(before.entries - after.entries <= 1);
+    struct str dead = sqs_queue(lo, "dead");
+    struct str url =
+        sqs_queue_with(lo, "source",
+                       PAIRS(lo, "RedrivePolicy",
+                             "{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:000000000000:dead\","
+                             "\"maxReceiveCount\":1}"));
+    sqs_send(lo, url, "x");
+    sqs_receive_one(lo, url, "x");
+    assert_int_equal(parked_until(lo, url, 20), 20 * SECOND);
+    loopback_advance(lo, 30 * SECOND);
+    assert_int_equal(parked_until(lo, url, 20), 20 * SECOND);
+    assert_counts(lo, url, 0, 0, 0);
+    assert_counts(lo, dead, 1, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +273,7 @@ int main(void)
         SQS_TEST(test_what_is_shown),      SQS_TEST(test_waiting),
         SQS_TEST(test_waiting_in_a_group), SQS_TEST(test_retention_counts),
         SQS_TEST(test_retention_changed),  SQS_TEST(test_many_too_old),
+        SQS_TEST(test_waiting_and_moving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,7 +200,9 @@ static void on_complete(void *context, struct http_exchange *exchange)
     atomic_fetch_add(&world->completes, 1);
     if (waits(world, exchange))
         return;
-    if (exchange->sink_result == RESULT_FULL)
+    if (exchange->overloaded)
+        answer(exchange, 503, STR("overloaded"));
+    else if (exchange->sink_result == RESULT_FULL)
         answer(exchange, 413, STR("full"));
     else if (exchange->sink_result != RESULT_OK)
         answer(exchange, 500, STR("failed"));

@@ -182,7 +182,7 @@ class Cloud:
                 status, text, kind = reply.status, reply.read().decode(), reply.headers["Content-Type"]
         except urllib.error.HTTPError as error:
             status, text, kind = error.code, error.read().decode(), error.headers["Content-Type"]
-        return status, json.loads(text) if "json" in (kind or "") else text
+        return status, json.loads(text) if text and "json" in (kind or "") else text
 
     def client(self, service, key="test", secret="test", token=None, region=REGION, host=None, **config):
         """A client of the newest boto3's core, set up as its users do."""

@@ -39,6 +39,7 @@ void loopback_open(struct loopback *loopback)
         .region = STR("us-east-1"),
         .principal = PRINCIPAL_ROOT,
         .protocol = WIRE_PROTOCOL_JSON,
+        .source_ip = STR("127.0.0.1"),
         .write_hook = loopback->write_hook,
         .hook_context = loopback->hook_context,
     };
@@ -50,12 +51,22 @@ void loopback_open(struct loopback *loopback)
     loopback_open_cloud(loopback, LOOPBACK_NOW);
 }
 
-void loopback_reopen(struct loopback *loopback)
+void loopback_stop(struct loopback *loopback)
 {
-    int64_t now_ms = loopback_now(loopback);
+    loopback->stopped_ms = loopback_now(loopback);
     cloud_close(loopback->cloud);
     arena_free(loopback->cloud_arena);
-    loopback_open_cloud(loopback, now_ms);
+}
+
+void loopback_start(struct loopback *loopback)
+{
+    loopback_open_cloud(loopback, loopback->stopped_ms);
+}
+
+void loopback_reopen(struct loopback *loopback)
+{
+    loopback_stop(loopback);
+    loopback_start(loopback);
 }
 
 void loopback_close(struct loopback *loopback)
@@ -99,34 +110,50 @@ static RESULT loopback_finish(struct call *call, const void *out)
     return call_copy(call->arena, call->model, operation->output, out, whole->copy);
 }
 
+static struct principal loopback_principal(const struct loopback *loopback, struct arena *arena)
+{
+    struct principal principal = {
+        .kind = loopback->principal,
+        .account = loopback->account,
+        .arn = str_format(arena, "arn:aws:iam::%.*s:root", PRSTR(loopback->account)),
+        .user_id = loopback->account,
+        .access_key = STR("AKIATEST"),
+        .name = STR("root"),
+    };
+    if (loopback->principal == PRINCIPAL_SERVICE) {
+        principal.name = loopback->user;
+    } else if (!str_is_absent(loopback->user)) {
+        principal.kind = PRINCIPAL_USER;
+        principal.arn = str_format(arena, "arn:aws:iam::%.*s:user/%.*s", PRSTR(loopback->account),
+                                   PRSTR(loopback->user));
+        principal.user_id = STR("AIDATEST");
+        principal.name = loopback->user;
+    }
+    return principal;
+}
+
 struct loopback_reply loopback_call(struct loopback *loopback, const struct wire_model *model,
                                     uint32_t operation, const void *in)
 {
     struct arena *arena = arena_new_child(loopback->arena);
-    struct loopback_call whole = {
-        .call = {
-            .arena = arena,
-            .cloud = loopback->cloud,
-            .model = model,
-            .operation = operation,
-            .protocol = loopback->protocol,
-            .account = loopback->account,
-            .region = loopback->region,
-            .partition = STR("aws"),
-            .request_id = STR("00000000-0000-4000-8000-000000000000"),
-            .endpoint = loopback->cloud->endpoint,
-            .source_ip = STR("127.0.0.1"),
-            .principal =
-                {
-                    .kind = loopback->principal,
-                    .account = loopback->account,
-                    .arn = str_format(arena, "arn:aws:iam::%.*s:root", PRSTR(loopback->account)),
-                    .user_id = loopback->account,
-                    .access_key = STR("AKIATEST"),
-                    .name = STR("root"),
-                },
-        }};
+    struct loopback_call whole = {.call = {
+                                      .arena = arena,
+                                      .cloud = loopback->cloud,
+                                      .model = model,
+                                      .operation = operation,
+                                      .protocol = loopback->protocol,
+                                      .account = loopback->account,
+                                      .region = loopback->region,
+                                      .partition = STR("aws"),
+                                      .request_id = STR("00000000-0000-4000-8000-000000000000"),
+                                      .endpoint = loopback->cloud->endpoint,
+                                      .source_ip = loopback->source_ip,
+                                      .source_arn = loopback->source_arn,
+                                      .principal = loopback_principal(loopback, arena),
+                                  }};
+    struct wire_request request = {.method = STR("POST"), .path = STR("/")}; /* as a client's */
     struct call *call = &whole.call;
+    call->request = &request;
     struct wire_route route = {
         .model = model, .operation = (int)operation, .protocol = loopback->protocol};
     struct wire_failure failure = {0};

@@ -12,9 +12,13 @@ struct loopback {
     char directory[256];
     struct str account, region;        /* of the calls to come; "000000000000", "us-east-1" */
     enum principal_kind principal;     /* PRINCIPAL_ROOT */
+    struct str user;                   /* of that name; absent: the account's root */
+    struct str source_ip;              /* "127.0.0.1" */
+    struct str source_arn;             /* on whose behalf a service calls */
     enum wire_protocol protocol;       /* WIRE_PROTOCOL_JSON */
     bool (*write_hook)(void *context); /* for the next open */
     void *hook_context;
+    int64_t stopped_ms; /* where the clock stood */
 };
 
 /* What a call came to. */
@@ -33,6 +37,9 @@ struct loopback_reply {
 void loopback_open(struct loopback *loopback);
 /* Closes the cloud and opens it again on the same data; the clock goes on from where it stood. */
 void loopback_reopen(struct loopback *loopback);
+/* The two halves of it: in between nothing is open, and the test may fork. */
+void loopback_stop(struct loopback *loopback);
+void loopback_start(struct loopback *loopback);
 void loopback_close(struct loopback *loopback);
 
 /* Validates `in` by the model, then calls the operation. */

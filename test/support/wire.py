@@ -193,7 +193,5 @@ def exchange(cloud, data, timeout=5, pieces=None, half_close=False):
                 if not piece:
                     return got
                 got += piece
-        except (ConnectionResetError, BrokenPipeError):
-            return got
-        except TimeoutError:
+        except OSError:  # a timeout, or the server has closed
             return got

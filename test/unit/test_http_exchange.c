@@ -315,14 +315,42 @@ static void test_replies(void **state)
     client_close(&client);
 }
 
+/* Bodies of all connections together: a second large one is refused while the first is held. */
+static void test_buffer_total(void **state)
+{
+    struct world *world = *state;
+    world_start(world, (struct http_config){.threads = 1, .buffer_total = 100 * 1000});
+    struct client first = world_connect(world);
+    struct client second = world_connect(world);
+    struct str half = str_make(arena_alloc(world->arena, 60 * 1000), 60 * 1000);
+    world_send_head(world, &first, "POST", "/big", "Content-Length: 60001\r\n");
+    assert_true(client_send(&first, half));
+    /* The first is answered for a request of its own once it is whole, so it is still held here. */
+    assert_int_equal(world_get(world, &second, "/status?204").status, 204);
+    world_send_head(world, &second, "POST", "/big", "Content-Length: 60000\r\n");
+    assert_true(client_send(&second, half));
+    assert_int_equal(client_read(&second, STR("POST")).status, 503);
+    assert_true(client_send(&first, STR("x")));
+    assert_int_equal(client_read(&first, STR("POST")).status, 200);
+    client_close(&first);
+    client_close(&second);
+    second = world_connect(world);
+    world_send_head(world, &second, "POST", "/big", "Content-Length: 60000\r\n");
+    assert_true(client_send(&second, half));
+    assert_int_equal(client_read(&second, STR("POST")).status, 200);
+    client_close(&second);
+}
+
 int main(void)
 {
     (void)printf("seed %d\n", SEED);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_bodies), TEST(test_body_limit),    TEST(test_expect),  TEST(test_early),
-        TEST(test_sink),   TEST(test_back_pressure), TEST(test_suspend), TEST(test_resumed_before),
-        TEST(test_race),   TEST(test_pull),          TEST(test_file),    TEST(test_replies),
+        TEST(test_bodies),       TEST(test_body_limit),     TEST(test_expect),
+        TEST(test_early),        TEST(test_sink),           TEST(test_back_pressure),
+        TEST(test_suspend),      TEST(test_resumed_before), TEST(test_race),
+        TEST(test_pull),         TEST(test_file),           TEST(test_replies),
+        TEST(test_buffer_total),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,10 +248,18 @@ static void test_refused(void **state)
     check_refused("a1656c61726765"
                   "3bffffffffffffffff",
                   "Numeric value out of range");
+    check_refused("a16673696e676c65"
+                  "fb7fefffffffffffff",
+                  "Numeric value out of range");
     check_refused("a162617401", "Expected a timestamp (tag 1) but found a positive integer");
     check_refused("a1626174c001", "Expected a timestamp (tag 1) but found a tagged value");
     check_refused("a1626174c1fb7ff0000000000000", "Timestamp out of range");
     check_refused("a1626174c1f97e00", "Timestamp out of range");
+}
+
+static void test_malformed(void **state)
+{
+    (void)state;
     check_refused("a16577686f6c65"
                   "1f",
                   NULL); /* an integer of indefinite length */
@@ -329,7 +337,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written),      cmocka_unit_test(test_read),
         cmocka_unit_test(test_read_numbers), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_depth),        cmocka_unit_test(test_sqs),
+        cmocka_unit_test(test_malformed),    cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_sqs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,7 @@
 #include "wire/wire_case.h"
 #include "wire/wire_int.h"
 
-/* --- the sample, there and back
- * ----------------------------------------------------------------------------- */
+/* --- the sample, there and back --- */
 
 static void check_round(const char *text, const char *expected)
 {
@@ -95,6 +94,8 @@ static void test_floating(void **state)
     check_refused("{\"real\":\"1.5\"}", "STRING_VALUE can not be converted to a Double");
     check_refused("{\"real\":1e400}", "Numeric value (1e400) out of range of double");
     check_refused("{\"real\":Infinity}", NULL);
+    check_refused("{\"single\":3.41e38}", "Numeric value (3.41e38) out of range of float");
+    check_refused("{\"single\":-1e300}", "Numeric value (-1e300) out of range of float");
 }
 
 /* Whatever double is written reads back as itself. */
@@ -364,8 +365,7 @@ static void test_amplification(void **state)
     arena_free(arena);
 }
 
-/* --- real services
- * ------------------------------------------------------------------------------------------ */
+/* --- real services --- */
 
 static void check_request(const struct wire_model *model, const char *operation, const char *body,
                           const char *expected)

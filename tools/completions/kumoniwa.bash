@@ -31,11 +31,12 @@ _kumoniwa() {
             ;;
         --durability) words='process power' ;;
         --auth) words='open strict' ;;
+        --iam) words='enforce audit off' ;;
         --log-level) words='error warn info debug' ;;
         --listen | --region | --threads | --endpoint) ;;
         *)
-            words='--listen --data --ephemeral --durability --region --auth --threads --tls --endpoint --init --log-level
-                --config --quiet --help'
+            words='--listen --data --ephemeral --durability --region --auth --iam --threads --tls --endpoint --init
+                --log-level --config --quiet --help'
             [[ $command == run ]] && words+=' --'
             ;;
         esac

@@ -20,6 +20,7 @@ complete -c kumoniwa -n $serving -l ephemeral -d 'keep nothing'
 complete -c kumoniwa -n $serving -l durability -x -a 'process power' -d 'what an acknowledged write survives'
 complete -c kumoniwa -n $serving -l region -x -d 'for requests that name none'
 complete -c kumoniwa -n $serving -l auth -x -a 'open strict' -d 'what unknown keys are'
+complete -c kumoniwa -n $serving -l iam -x -a 'enforce audit off' -d 'whether policies decide'
 complete -c kumoniwa -n $serving -l threads -x -d 'worker threads'
 complete -c kumoniwa -n $serving -l tls -d HTTPS
 complete -c kumoniwa -n $serving -l endpoint -x -d 'how clients reach this server'

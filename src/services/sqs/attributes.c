@@ -1,4 +1,5 @@
 /* Queue attributes: "SetQueueAttributes" and "GetQueueAttributes", Amazon SQS API Reference. */
+#include "auth/policy.h"
 #include "cloud/arn.h"
 #include "services/sqs/sqs_int.h"
 #include "wire/json_text.h"
@@ -180,8 +181,10 @@ static RESULT attribute_fifo_choice(struct call *call, struct sqs_queue *queue, 
 
 static RESULT attribute_policy(struct call *call, struct sqs_queue *queue, struct str value)
 {
+    const struct policy *policy;
+    struct str reason;
     if (!str_is_empty(value) &&
-        (!json_is_valid(value) || json_kind_of(str_trim(value)) != JSON_OBJECT))
+        policy_compile(call->arena, value, POLICY_FORM_RESOURCE, &policy, &reason) != RESULT_OK)
         return attribute_invalid(call, STR("Policy"));
     queue->policy = str_is_empty(value) ? (struct str){0} : str_trim(value);
     return RESULT_OK;
@@ -199,6 +202,32 @@ static RESULT attribute_fifo(struct call *call, struct sqs_queue *queue, struct 
     if (!queue->fifo)
         return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.", PRSTR(name));
     return attribute_bool(call, name, value, &queue->content_deduplication);
+}
+
+/* The queue has one kind of encryption: who asks for SQS's gives up the KMS key. */
+static RESULT attribute_sse(struct call *call, struct sqs_queue *queue, struct str value)
+{
+    TRY(attribute_bool(call, STR("SqsManagedSseEnabled"), value, &queue->sse));
+    if (queue->sse)
+        queue->kms_key = (struct str){0};
+    return RESULT_OK;
+}
+
+static RESULT attribute_check_encryption(struct call *call, const struct str_map *attributes)
+{
+    bool sse = false, kms = false;
+    for (size_t i = 0; i < attributes->len; i++) {
+        struct str name = attributes->items[i].key, value = attributes->items[i].value;
+        sse =
+            sse || (str_eq(name, STR("SqsManagedSseEnabled")) && str_eq_nocase(value, STR("true")));
+        kms = kms || (str_eq(name, STR("KmsMasterKeyId")) && !str_is_empty(value));
+    }
+    if (sse && kms)
+        return call_fail(
+            call, SQS_INVALID_ATTRIBUTE_VALUE,
+            "You can use one type of server-side encryption (SSE) at one time. You can either "
+            "enable KMS SSE or SQS SSE.");
+    return RESULT_OK;
 }
 
 static RESULT attribute_set(struct call *call, struct sqs_queue *queue, struct str name,
@@ -221,11 +250,10 @@ static RESULT attribute_set(struct call *call, struct sqs_queue *queue, struct s
     if (str_eq(name, STR("RedriveAllowPolicy")))
         return attribute_redrive_allow(call, queue, value);
     if (str_eq(name, STR("SqsManagedSseEnabled")))
-        return attribute_bool(call, name, value, &queue->sse);
+        return attribute_sse(call, queue, value);
     if (str_eq(name, STR("KmsMasterKeyId"))) {
         queue->kms_key = str_is_empty(value) ? (struct str){0} : value;
-        if (!str_is_empty(value))
-            queue->sse = false;
+        queue->sse = queue->sse && str_is_empty(value);
         return RESULT_OK;
     }
     if (str_eq(name, STR("ContentBasedDeduplication")) || str_eq(name, STR("DeduplicationScope")) ||
@@ -241,8 +269,13 @@ static RESULT attribute_kind(struct call *call, struct sqs_queue *queue, struct 
     TRY(attribute_bool(call, STR("FifoQueue"), value, &fifo));
     /* A standard queue says so by saying nothing: FifoQueue=false is refused ("Amazon SQS FIFO
      * queues"). */
-    if (creating ? !fifo : fifo != queue->fifo)
+    if (creating ? !fifo : !queue->fifo)
         return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute FifoQueue.");
+    if (!fifo)
+        return call_fail(
+            call, SQS_INVALID_ATTRIBUTE_VALUE,
+            "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not "
+            "supported.");
     queue->fifo = fifo;
     return RESULT_OK;
 }
@@ -250,6 +283,7 @@ static RESULT attribute_kind(struct call *call, struct sqs_queue *queue, struct 
 RESULT queue_set_attributes(struct call *call, struct sqs_queue *queue,
                             const struct str_map *attributes, bool creating)
 {
+    TRY(attribute_check_encryption(call, attributes));
     /* The kind first: what else is allowed depends on it. */
     for (size_t i = 0; i < attributes->len; i++)
         if (str_eq(attributes->items[i].key, STR("FifoQueue")))
@@ -348,7 +382,12 @@ struct str queue_difference(struct call *call, const struct sqs_queue *have,
     struct sqs_queue a = *have, b = *wanted;
     for (size_t i = 0; i < given->len; i++) {
         struct str name = given->items[i].key;
-        if (!str_eq(attribute_stored(call, &a, name), attribute_stored(call, &b, name)))
+        bool same =
+            str_eq(name, STR("RedrivePolicy"))
+                ? str_eq(a.dead_letter_arn, b.dead_letter_arn) &&
+                      a.max_receive_count == b.max_receive_count
+                : str_eq(attribute_stored(call, &a, name), attribute_stored(call, &b, name));
+        if (!same)
             return name;
     }
     return (struct str){0};
@@ -394,17 +433,22 @@ static RESULT attribute_counts(struct call *call, const struct sqs_queue *queue,
     return RESULT_OK;
 }
 
+bool queue_attribute_is_known(struct str name)
+{
+    for (size_t n = 0; n < ATTRIBUTE_NAMES; n++)
+        if (str_eq(name, attribute_names[n]))
+            return true;
+    return str_eq(name, STR("All"));
+}
+
 static RESULT attribute_check_names(struct call *call, const struct str_list *names, bool *all)
 {
     *all = false;
     for (size_t i = 0; i < names->len; i++) {
-        bool known = str_eq(names->items[i], STR("All"));
-        *all = *all || known;
-        for (size_t n = 0; n < ATTRIBUTE_NAMES && !known; n++)
-            known = str_eq(names->items[i], attribute_names[n]);
-        if (!known)
+        if (!queue_attribute_is_known(names->items[i]))
             return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.",
                              PRSTR(names->items[i]));
+        *all = *all || str_eq(names->items[i], STR("All"));
     }
     return RESULT_OK;
 }

@@ -84,12 +84,14 @@ static RESULT box_make_ready(struct box *box, uint64_t sequence, struct str grou
     return kv_put(box->call->txn, key_bytes(&key), STR(""));
 }
 
-static RESULT box_unready(struct box *box, uint64_t sequence, struct str group)
+/* leave: what its group is told. */
+static RESULT box_unready(struct box *box, uint64_t sequence, struct str group,
+                          enum result (*leave)(struct box *box, struct str name, uint64_t sequence))
 {
     box->counts.ready--;
     box->changed = true;
     if (!str_is_empty(group))
-        return group_remove_ready(box, group, sequence);
+        return leave(box, group, sequence);
     struct key key = box_number_key(box, SQS_KIND_READY, sequence);
     return kv_delete(box->call->txn, key_bytes(&key), NULL);
 }
@@ -130,8 +132,7 @@ RESULT box_add(struct box *box, uint64_t sequence, const struct sqs_message *mes
     return box_make_ready(box, sequence, group);
 }
 
-/* --- what becomes ready by itself
- * -------------------------------------------------------------------------------- */
+/* --- what becomes ready by itself --- */
 
 /* The first entry of a kind that is due; *sequence 0 when there is none. *due_ms is the first
  * one's, due or not. */
@@ -206,8 +207,7 @@ RESULT box_promote(struct box *box, size_t limit, int64_t *next_due_ms)
     return box_promote_kind(box, SQS_KIND_DELAYED, limit, next_due_ms);
 }
 
-/* --- taking, changing, removing
- * --------------------------------------------------------------------------------- */
+/* --- taking, changing, removing --- */
 
 RESULT box_take(struct box *box, uint64_t sequence, const struct sqs_message *message,
                 int64_t due_ms, struct sqs_state *state)
@@ -215,9 +215,7 @@ RESULT box_take(struct box *box, uint64_t sequence, const struct sqs_message *me
     bool found;
     struct str group = box_group_name(message);
     TRY(box_state(box, sequence, state, &found));
-    if (!str_is_empty(group))
-        TRY(group_fly(box, group));
-    TRY(box_unready(box, sequence, group));
+    TRY(box_unready(box, sequence, group, group_take));
     if (state->receives == 0)
         state->first_receive_ms = box->call->now_ms;
     state->place = SQS_IN_FLIGHT;
@@ -288,7 +286,7 @@ RESULT box_remove(struct box *box, uint64_t sequence)
     TRY(box_state(box, sequence, &state, &has_state));
     box->changed = true;
     if (state.place == SQS_READY)
-        TRY(box_unready(box, sequence, message.group));
+        TRY(box_unready(box, sequence, message.group, group_remove_ready));
     else
         TRY(box_remove_due(box, sequence, &state, message.group));
     if (has_state) {

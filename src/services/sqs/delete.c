@@ -30,7 +30,7 @@ struct str receipt_make(struct call *call, const struct receipt *receipt)
     return seal_make(call, STR("sqs/receipt"), str_make(payload, sizeof payload));
 }
 
-bool receipt_open(struct call *call, struct str handle, struct receipt *receipt)
+static bool receipt_open(struct call *call, struct str handle, struct receipt *receipt)
 {
     struct str payload;
     if (!seal_open(call, STR("sqs/receipt"), handle, &payload) || payload.len != 24)

@@ -113,13 +113,21 @@ RESULT group_remove_ready(struct box *box, struct str name, uint64_t sequence)
     return group_put(box, name, &group);
 }
 
-RESULT group_fly(struct box *box, struct str name)
+RESULT group_take(struct box *box, struct str name, uint64_t sequence)
 {
     struct sqs_group group;
+    uint64_t head = 0;
+    struct key key = group_key(box, SQS_KIND_GROUP_READY, name);
+    key_u64(&key, sequence);
+    box->counts.grouped--;
+    TRY(kv_delete(box->call->txn, key_bytes(&key), NULL));
     TRY(group_get(box, name, &group));
     group.in_flight++;
-    if (box->queue->fifo)
-        TRY(group_set_head(box, name, &group, 0));
+    if (group.head == (int64_t)sequence || box->queue->fifo) {
+        if (!box->queue->fifo)
+            TRY(group_first(box, name, &head));
+        TRY(group_set_head(box, name, &group, head));
+    }
     return group_put(box, name, &group);
 }
 

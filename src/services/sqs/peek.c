@@ -1,7 +1,7 @@
 /* /_aws/sqs/messages: what is in a queue, without receiving it ("SQS: Developer endpoint for
- * peeking into queues", LocalStack documentation). GET or POST with QueueUrl; ShowInvisible and
- * ShowDelayed show those too. Answers like ReceiveMessage in the query protocol, or in JSON with
- * Accept: application/json. */
+ * peeking into queues", LocalStack documentation). GET or POST with QueueUrl, or GET of
+ * /_aws/sqs/messages/REGION/ACCOUNT/NAME; ShowInvisible and ShowDelayed show those too. Answers
+ * like ReceiveMessage in the query protocol, or in JSON with Accept: application/json. */
 #include "base/encode.h"
 #include "base/vec.h"
 #include "services/sqs/sqs_int.h"
@@ -37,7 +37,8 @@ static void peek_show(struct call *call, const struct sqs_message *message,
         {STR("SenderId"), message->sender},
         {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
         {STR("ApproximateReceiveCount"),
-         str_format(call->arena, "%lld", (long long)(state->receives + message->earlier_receives))},
+         str_format(call->arena, "%lld",
+                    (long long)state->receives + (long long)message->earlier_receives)},
         {STR("ApproximateFirstReceiveTimestamp"),
          str_format(call->arena, "%lld",
                     (long long)(message->first_receive_ms != 0 ? message->first_receive_ms
@@ -101,6 +102,8 @@ static RESULT peek_walk(struct call *call, const struct sqs_queue *queue, bool i
         if (!key_next_u64(&reader, &sequence))
             return FAULT("a message's key is broken");
         TRY(record_decode(call->arena, &sqs_model, SQS_SHAPE_message, value, &message));
+        if (message.sent_ms + queue->retention_s * 1000 <= call->now_ms)
+            continue; /* too old, and not yet removed */
         TRY(box_state(&box, sequence, &state, &found));
         if (state.due_ms <= call->now_ms)
             state.place = SQS_READY;
@@ -111,6 +114,16 @@ static RESULT peek_walk(struct call *call, const struct sqs_queue *queue, bool i
         VEC_PUSH(call->arena, out->Messages.items, out->Messages.len, cap, shown);
     }
     return RESULT_OK;
+}
+
+/* The queue that QueueUrl or the path names: REGION/ACCOUNT/NAME after it. */
+static struct str peek_url(struct call *call)
+{
+    struct str url = peek_parameter(call, STR("QueueUrl")), prefix = STR("/_aws/sqs/messages/");
+    if (!str_is_empty(url) || !str_starts_with(call->request->path, prefix))
+        return url;
+    return str_format(call->arena, "/queue/%.*s",
+                      PRSTR(str_slice(call->request->path, prefix.len, call->request->path.len)));
 }
 
 RESULT peek_answer(struct call *call, struct wire_response *response)
@@ -126,15 +139,19 @@ RESULT peek_answer(struct call *call, struct wire_response *response)
     };
     call->protocol = route.protocol;
     call->operation = SQS_OP_ReceiveMessage;
-    enum result result = queue_find(call, peek_parameter(call, STR("QueueUrl")), &queue);
+    struct str url = peek_url(call);
+    enum result result = str_is_empty(url)
+                             ? call_fail(call, SQS_MISSING_PARAMETER,
+                                         "The request must contain the parameter QueueUrl.")
+                             : queue_find(call, url, &queue);
     if (result == RESULT_OK)
         result = peek_walk(call, &queue, peek_flag(call, STR("ShowInvisible")),
                            peek_flag(call, STR("ShowDelayed")), &out);
     if (result == RESULT_ERROR) {
         struct wire_error_reply reply = {
-            .error = call->error, .message = call->message, .request_id = STR("")};
+            .error = call->error, .message = call->message, .request_id = call->request_id};
         return wire_encode_error(call->arena, &sqs_model, route.protocol, &reply, response);
     }
     TRY(result);
-    return wire_encode_response(call->arena, &route, &out, STR(""), response);
+    return wire_encode_response(call->arena, &route, &out, call->request_id, response);
 }

@@ -174,8 +174,7 @@ RESULT sqs_RemovePermission(struct call *call, const struct sqs_RemovePermission
     return queue_put(call, &queue);
 }
 
-/* --- whose queue, under which policy
- * ------------------------------------------------------------------------------ */
+/* --- whose queue, under which policy --- */
 
 /* The first member of every operation's input that names a queue is QueueUrl; these name it
  * otherwise, or none. */
@@ -190,7 +189,7 @@ static struct str permission_queue_url(struct call *call, const void *in)
     case SQS_OP_ListMessageMoveTasks:
         return (struct str){0};
     default:
-        return *(const struct str *)in;
+        return queue_request_url(call, *(const struct str *)in);
     }
 }
 
@@ -209,21 +208,65 @@ static struct str permission_queue_arn(struct call *call, const void *in)
                     request->QueueName);
 }
 
+static RESULT permission_queue(struct call *call, const void *in, struct sqs_queue *queue,
+                               bool *found)
+{
+    struct str url = permission_queue_url(call, in);
+    struct str arn = permission_queue_arn(call, in);
+    *found = false;
+    if (!str_is_absent(arn))
+        return queue_find_arn(call, arn, queue, found);
+    return str_is_empty(url) ? RESULT_OK : queue_look(call, url, queue, found);
+}
+
+/* What a queue's policy can give to other accounts; "Cross-account permissions don't apply to"
+ * everything else ("Amazon SQS API permissions: Actions and resource reference"). */
+static bool permission_crosses_accounts(uint32_t operation)
+{
+    switch (operation) {
+    case SQS_OP_ChangeMessageVisibility:
+    case SQS_OP_ChangeMessageVisibilityBatch:
+    case SQS_OP_DeleteMessage:
+    case SQS_OP_DeleteMessageBatch:
+    case SQS_OP_GetQueueAttributes:
+    case SQS_OP_GetQueueUrl:
+    case SQS_OP_ListDeadLetterSourceQueues:
+    case SQS_OP_PurgeQueue:
+    case SQS_OP_ReceiveMessage:
+    case SQS_OP_SendMessage:
+    case SQS_OP_SendMessageBatch:
+        return true;
+    default:
+        return false;
+    }
+}
+
 RESULT sqs_resource_policy(struct call *call, const void *in, struct str *resource_arn,
                            struct str *owner_account, struct str *policy)
 {
     struct sqs_queue queue;
-    bool found = false;
-    struct str url = permission_queue_url(call, in);
-    struct str arn = permission_queue_arn(call, in);
-    if (!str_is_absent(arn))
-        TRY(queue_find_arn(call, arn, &queue, &found));
-    else if (!str_is_empty(url))
-        TRY(queue_find_url(call, url, &queue, &found));
+    bool found;
+    TRY(permission_queue(call, in, &queue, &found));
     if (!found)
         return RESULT_OK; /* the operation itself says what is wrong */
     *resource_arn = queue_arn(call->arena, &queue);
     *owner_account = queue.account;
-    *policy = queue.policy;
+    if (str_eq(queue.account, call->principal.account) ||
+        permission_crosses_accounts(call->operation))
+        *policy = queue.policy;
+    return RESULT_OK;
+}
+
+RESULT sqs_condition_key(struct call *call, const void *in, struct str key, struct str *value)
+{
+    struct str tag = STR("aws:ResourceTag/");
+    struct sqs_queue queue;
+    bool found;
+    if (!str_eq_nocase(str_slice(key, 0, tag.len), tag))
+        return RESULT_OK;
+    TRY(permission_queue(call, in, &queue, &found));
+    for (size_t i = 0; found && i < queue.tags.len; i++)
+        if (str_eq_nocase(queue.tags.items[i].key, str_slice(key, tag.len, key.len)))
+            *value = queue.tags.items[i].value;
     return RESULT_OK;
 }

@@ -56,7 +56,11 @@ struct str queue_arn(struct arena *arena, const struct sqs_queue *queue)
 
 struct str queue_topic(struct call *call, const struct sqs_queue *queue)
 {
-    return str_format(call->arena, "sqs/%lld", (long long)queue->data_id);
+    struct buf topic;
+    buf_init_fixed(&topic, arena_alloc_raw(call->arena, 24), 24);
+    buf_append(&topic, STR("sqs/"));
+    buf_append_i64(&topic, queue->data_id);
+    return buf_str(&topic);
 }
 
 RESULT queue_put(struct call *call, const struct sqs_queue *queue)
@@ -65,8 +69,8 @@ RESULT queue_put(struct call *call, const struct sqs_queue *queue)
     return call_put_record(call, &key, &sqs_model, SQS_SHAPE_queue, queue);
 }
 
-RESULT queue_find_name(struct call *call, struct str account, struct str region, struct str name,
-                       struct sqs_queue *queue, bool *found)
+static RESULT queue_find_name(struct call *call, struct str account, struct str region,
+                              struct str name, struct sqs_queue *queue, bool *found)
 {
     struct key key = queue_key(call, account, region, name);
     return call_get_record_copy(call, &key, &sqs_model, SQS_SHAPE_queue, queue, found);
@@ -129,13 +133,21 @@ static bool url_read(struct call *call, struct str url, struct str *account, str
     return !str_is_empty(*name) && str_find_char(*name, '/') == SIZE_MAX;
 }
 
-RESULT queue_find_url(struct call *call, struct str url, struct sqs_queue *queue, bool *found)
+struct str queue_request_url(struct call *call, struct str url)
+{
+    bool by_path = str_is_empty(url) && call->protocol == WIRE_PROTOCOL_QUERY &&
+                   call->request != NULL && call->request->path.len > 1;
+    return by_path ? call->request->path : url;
+}
+
+RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found)
 {
     struct str account, region, name;
     *found = false;
     if (!url_read(call, url, &account, &region, &name))
         return RESULT_OK;
-    return queue_find_name(call, account, region, name, queue, found);
+    struct key key = queue_key(call, account, region, name);
+    return call_get_record(call, &key, &sqs_model, SQS_SHAPE_queue, queue, found);
 }
 
 static RESULT queue_missing(struct call *call)
@@ -148,10 +160,7 @@ RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue)
 {
     struct str account, region, name;
     bool found;
-    /* The query protocol's oldest clients send to the queue's own path and name it nowhere else. */
-    if (str_is_empty(url) && call->protocol == WIRE_PROTOCOL_QUERY && call->request != NULL &&
-        call->request->path.len > 1)
-        url = call->request->path;
+    url = queue_request_url(call, url);
     if (str_is_empty(url))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter QueueUrl.");
@@ -334,8 +343,7 @@ RESULT sqs_PurgeQueue(struct call *call, const struct sqs_PurgeQueueRequest *in,
     return queue_put(call, &queue);
 }
 
-/* --- finding and listing
- * -------------------------------------------------------------------------------------------- */
+/* --- finding and listing --- */
 
 RESULT sqs_GetQueueUrl(struct call *call, const struct sqs_GetQueueUrlRequest *in,
                        struct sqs_GetQueueUrlResult *out)

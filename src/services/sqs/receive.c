@@ -35,6 +35,32 @@ static RESULT receive_check_range(struct call *call, struct opt_int value, const
                      "Value %d for parameter %s is invalid. Reason: %s", value.value, name, reason);
 }
 
+/* Of messages; those of queues are valid, too, and say nothing of a message ("ReceiveMessage",
+ * AttributeNames). */
+static RESULT receive_check_names(struct call *call, const struct str_list *names)
+{
+    static const struct str known[] = {
+        STR_INIT("SenderId"),
+        STR_INIT("SentTimestamp"),
+        STR_INIT("ApproximateReceiveCount"),
+        STR_INIT("ApproximateFirstReceiveTimestamp"),
+        STR_INIT("SequenceNumber"),
+        STR_INIT("MessageDeduplicationId"),
+        STR_INIT("MessageGroupId"),
+        STR_INIT("AWSTraceHeader"),
+        STR_INIT("DeadLetterQueueSourceArn"),
+    };
+    for (size_t i = 0; i < names->len; i++) {
+        bool found = queue_attribute_is_known(names->items[i]);
+        for (size_t k = 0; k < sizeof known / sizeof known[0] && !found; k++)
+            found = str_eq(names->items[i], known[k]);
+        if (!found)
+            return call_fail(call, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.",
+                             PRSTR(names->items[i]));
+    }
+    return RESULT_OK;
+}
+
 static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
                             const struct sqs_ReceiveMessageRequest *in)
 {
@@ -44,6 +70,8 @@ static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
                             "Must be >= 0 and <= 20, if provided."));
     TRY(receive_check_range(call, in->VisibilityTimeout, "VisibilityTimeout", 0,
                             SQS_VISIBILITY_MAX_S, "Must be >= 0 and <= 43200, if provided."));
+    TRY(receive_check_names(call, &in->AttributeNames));
+    TRY(receive_check_names(call, &in->MessageSystemAttributeNames));
     struct str attempt = in->ReceiveRequestAttemptId;
     if (str_is_absent(attempt))
         return RESULT_OK;
@@ -56,8 +84,7 @@ static RESULT receive_check(struct call *call, const struct sqs_queue *queue,
     return sqs_check_id(call, attempt, "ReceiveRequestAttemptId");
 }
 
-/* --- what is shown of a message
- * ------------------------------------------------------------------------------------- */
+/* --- what is shown of a message --- */
 
 static bool receive_wants(const struct str_list *names, struct str name)
 {
@@ -92,7 +119,8 @@ static void receive_system(struct receiving *receiving, const struct sqs_message
         {STR("SenderId"), message->sender},
         {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
         {STR("ApproximateReceiveCount"),
-         str_format(call->arena, "%lld", (long long)(state->receives + message->earlier_receives))},
+         str_format(call->arena, "%lld",
+                    (long long)state->receives + (long long)message->earlier_receives)},
         {STR("ApproximateFirstReceiveTimestamp"),
          str_format(call->arena, "%lld",
                     (long long)(message->first_receive_ms != 0 ? message->first_receive_ms
@@ -240,8 +268,7 @@ static RESULT receive_ready(struct receiving *receiving)
     return RESULT_OK;
 }
 
-/* --- attempts: a FIFO receive that is tried again gets the same messages
- * ------------------------------------------------ */
+/* --- attempts: a FIFO receive that is tried again gets the same messages --- */
 
 static struct key attempt_key(struct receiving *receiving)
 {
@@ -389,13 +416,30 @@ static RESULT receive_take(struct receiving *receiving)
     return receiving->has_dead ? box_close(&receiving->dead_box) : RESULT_OK;
 }
 
+/* Dead letters were moved, old messages dropped, FIFO messages returned to a group that is blocked:
+ * a run that waits is rolled back, so that this is committed before. */
+static RESULT receive_keep(struct receiving *receiving)
+{
+    struct call *call = receiving->call;
+    if (receiving->budget == 0)
+        call_signal_some(call, queue_topic(call, &receiving->queue),
+                         1); /* to look at the rest at once */
+    enum result result = call_commit(call);
+    call->txn = NULL; /* ended either way */
+    return result;
+}
+
 /* Nothing there: wait for a signal, or for what becomes ready by itself. */
 static RESULT receive_wait(struct receiving *receiving)
 {
     struct call *call = receiving->call;
     int64_t deadline_ms = call->started_ms + receive_wait_s(receiving) * 1000;
-    if (deadline_ms <= call->now_ms)
+    bool changed = receiving->box.changed;
+    /* Another operation's transaction is not ours to commit. */
+    if (deadline_ms <= call->now_ms || (changed && call->request == NULL))
         return RESULT_OK;
+    if (changed)
+        TRY(receive_keep(receiving));
     return call_park(call, queue_topic(call, &receiving->queue),
                      receiving->next_due_ms < deadline_ms ? receiving->next_due_ms : deadline_ms);
 }
@@ -430,7 +474,5 @@ RESULT sqs_ReceiveMessage(struct call *call, const struct sqs_ReceiveMessageRequ
         receive_tell_others(&receiving);
         return RESULT_OK;
     }
-    if (receiving.box.changed)
-        return RESULT_OK; /* what was moved or has expired must be kept; the client asks again */
     return receive_wait(&receiving);
 }

@@ -57,7 +57,8 @@ static RESULT move_find_queue(struct call *call, struct str arn, struct sqs_queu
             "<account-id>:<resource-id>",
             what);
     TRY(queue_find_arn(call, arn, queue, &found));
-    if (!found)
+    /* Each account and region has its own: a task moves nothing across. */
+    if (!found || !str_eq(queue->account, call->account) || !str_eq(queue->region, call->region))
         return call_fail(call, SQS_RESOURCE_NOT_FOUND,
                          "The resource that you specified for the %s parameter doesn't exist.",
                          what);

@@ -18,7 +18,8 @@ struct sent {
     struct str md5, attributes_md5, system_md5, id, sequence_number;
 };
 
-struct str sqs_sequence_number(struct arena *arena, uint64_t sequence)
+/* The number of a FIFO message as clients see it: 20 digits that grow. */
+static struct str sqs_sequence_number(struct arena *arena, uint64_t sequence)
 {
     return str_format(arena, "%llu",
                       (unsigned long long)(UINT64_C(18000000000000000000) + sequence));
@@ -75,8 +76,7 @@ struct str sqs_attributes_md5(struct arena *arena, const struct sqs_list_attribu
     return sqs_hex_md5(arena, str_make((const char *)md5, sizeof md5));
 }
 
-/* --- message attributes
- * ------------------------------------------------------------------------------------------- */
+/* --- message attributes --- */
 
 static bool attribute_character(char c)
 {
@@ -242,8 +242,7 @@ static RESULT sending_system(struct call *call, const struct sqs_MessageBodySyst
     return RESULT_OK;
 }
 
-/* --- bodies and parameters
- * ------------------------------------------------------------------------------------------ */
+/* --- bodies and parameters --- */
 
 RESULT sqs_check_id(struct call *call, struct str value, const char *name)
 {

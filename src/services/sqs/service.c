@@ -10,6 +10,15 @@ static const struct outbox_handler sqs_handlers[] = {
 
 static const struct service_page sqs_pages[] = {
     {STR_INIT("/_aws/sqs/messages"), peek_answer},
+    {STR_INIT("/_aws/sqs/messages/"), peek_answer},
+};
+
+/* "Perform a privileged task on an AWS Organizations member account": what SQSUnlockQueuePolicy
+ * leaves to root. */
+static const uint32_t sqs_unlocking[] = {
+    SQS_OP_GetQueueAttributes,
+    SQS_OP_GetQueueUrl,
+    SQS_OP_SetQueueAttributes,
 };
 
 const struct service_hooks sqs_hooks = {
@@ -19,4 +28,7 @@ const struct service_hooks sqs_hooks = {
     .pages = sqs_pages,
     .page_count = sizeof sqs_pages / sizeof sqs_pages[0],
     .resource_policy = sqs_resource_policy,
+    .condition_key = sqs_condition_key,
+    .unlocking = sqs_unlocking,
+    .unlocking_count = sizeof sqs_unlocking / sizeof sqs_unlocking[0],
 };

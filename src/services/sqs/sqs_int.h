@@ -26,11 +26,13 @@ enum {
 /* Finds the queue that an URL names, in any form that clients use; *queue's strings are in the
  * arena. RESULT_ERROR with QueueDoesNotExist, MissingParameter or InvalidAddress. */
 RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue);
-RESULT queue_find_url(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
-/* By ARN or by name; *found tells. */
+/* QueueUrl as given, or the path: the query protocol's oldest clients send to the queue's own and
+ * name it nowhere else. */
+struct str queue_request_url(struct call *call, struct str url);
+/* Without complaint; *queue's strings are borrowed from the store. */
+RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
+/* By ARN; *found tells. */
 RESULT queue_find_arn(struct call *call, struct str arn, struct sqs_queue *queue, bool *found);
-RESULT queue_find_name(struct call *call, struct str account, struct str region, struct str name,
-                       struct sqs_queue *queue, bool *found);
 RESULT queue_put(struct call *call, const struct sqs_queue *queue);
 struct str queue_url(struct call *call, const struct sqs_queue *queue);
 struct str queue_arn(struct arena *arena, const struct sqs_queue *queue);
@@ -39,19 +41,19 @@ struct str queue_topic(struct call *call, const struct sqs_queue *queue);
 /* Keys of one account's and region's queues, to walk: (..., name). */
 struct key queue_prefix(struct call *call, struct str account, struct str region);
 
-/* --- attributes.c
- * ------------------------------------------------------------------------------------------- */
+/* --- attributes.c --- */
 
 void queue_defaults(struct sqs_queue *queue);
 /* Checks and sets attributes as CreateQueue (creating) or SetQueueAttributes give them. */
 RESULT queue_set_attributes(struct call *call, struct sqs_queue *queue,
                             const struct str_map *attributes, bool creating);
+/* "All", or the name of an attribute. */
+bool queue_attribute_is_known(struct str name);
 /* The name of the first given attribute whose value differs between the two, or absent. */
 struct str queue_difference(struct call *call, const struct sqs_queue *have,
                             const struct sqs_queue *wanted, const struct str_map *given);
 
-/* --- box.c: the messages of one queue
- * ------------------------------------------------------------------------- */
+/* --- box.c: the messages of one queue --- */
 
 enum sqs_place { SQS_READY = 0, SQS_IN_FLIGHT = 1, SQS_DELAYED = 2 };
 
@@ -108,13 +110,12 @@ RESULT box_first_ready(struct box *box, uint64_t *sequence);
  * `limit`. */
 RESULT box_overdue(struct box *box, enum sqs_kind kind, int64_t limit, int64_t *count);
 
-/* --- group.c: its message groups, which box.c tells what happens
- * ------------------------------------------------- */
+/* --- group.c: its message groups, which box.c tells what happens --- */
 
 RESULT group_put_ready(struct box *box, struct str name, uint64_t sequence);
 RESULT group_remove_ready(struct box *box, struct str name, uint64_t sequence);
-/* One of its messages goes in flight, or is no longer. */
-RESULT group_fly(struct box *box, struct str name);
+/* A ready message goes in flight; one that was in flight no longer is. */
+RESULT group_take(struct box *box, struct str name, uint64_t sequence);
 RESULT group_land(struct box *box, struct str name);
 /* FIFO: *due_ms of a new message moves behind the group's last delayed one. */
 RESULT group_order_due(struct box *box, struct str name, int64_t *due_ms);
@@ -135,8 +136,6 @@ RESULT group_choose(struct box *box, bool fair, struct group_choice *choice);
 /* Group, deduplication and attempt ids: 1-128 alphanumeric characters and punctuation. `name`: the
  * parameter's. */
 RESULT sqs_check_id(struct call *call, struct str value, const char *name);
-/* The number of a FIFO message as clients see it: 20 digits that grow. */
-struct str sqs_sequence_number(struct arena *arena, uint64_t sequence);
 /* MD5 over message attributes ("Amazon SQS message metadata", Calculating the MD5 message digest);
  * absent for none. */
 struct str sqs_attributes_md5(struct arena *arena, const struct sqs_list_attribute *attributes);
@@ -157,10 +156,8 @@ struct receipt {
     uint64_t queue_id, sequence, receives;
 };
 struct str receipt_make(struct call *call, const struct receipt *receipt);
-bool receipt_open(struct call *call, struct str handle, struct receipt *receipt);
 
-/* --- redrive.c, sweep.c
- * ------------------------------------------------------------------------------------------ */
+/* --- redrive.c, sweep.c --- */
 
 RESULT redrive_deliver_move(struct call *call, const struct outbox_item *item);
 /* Forgets the tasks of a queue that goes away. */
@@ -175,11 +172,11 @@ RESULT sweep_deliver_retention(struct call *call, const struct outbox_item *item
 /* Has the retention job run at once: the queue's retention has changed. */
 RESULT sweep_retention_now(struct box *box);
 
-/* --- permissions.c, peek.c
- * ---------------------------------------------------------------------------------------- */
+/* --- permissions.c, peek.c --- */
 
 RESULT sqs_resource_policy(struct call *call, const void *in, struct str *resource_arn,
                            struct str *owner_account, struct str *policy);
+RESULT sqs_condition_key(struct call *call, const void *in, struct str key, struct str *value);
 RESULT peek_answer(struct call *call, struct wire_response *response);
 /* Forgets that a queue of that name was deleted. */
 RESULT queue_deliver_deleted(struct call *call, const struct outbox_item *item);

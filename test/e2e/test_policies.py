@@ -1,0 +1,94 @@
+"""Policies of resources decide who may: two accounts, through an unmodified boto3."""
+
+import json
+
+import botocore.exceptions
+import pytest
+
+OWNER, OTHER = "000000000000", "111111111111"
+
+
+def denial(call, **members):
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**members)
+    error = caught.value.response
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert error["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
+    return error["Error"]["Message"]
+
+
+def arn_of(sqs, queue):
+    return sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def set_policy(sqs, queue, **statement):
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": arn_of(sqs, queue), **statement}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+
+
+def test_add_permission(cloud, sqs, queue, name):
+    root = cloud.client("sqs", *cloud.issue(OTHER))
+    alice = cloud.client("sqs", *cloud.issue(OTHER, "alice"))
+    arn = arn_of(sqs, queue)
+    assert denial(root.send_message, QueueUrl=queue, MessageBody="x") == (
+        f"User: arn:aws:iam::{OTHER}:root is not authorized to perform: sqs:SendMessage on resource: {arn} "
+        "because no resource-based policy allows the sqs:SendMessage action"
+    )
+    sqs.add_permission(QueueUrl=queue, Label="l", AWSAccountIds=[OTHER], Actions=["SendMessage", "GetQueueUrl"])
+    root.send_message(QueueUrl=queue, MessageBody="root")
+    alice.send_message(QueueUrl=queue, MessageBody="alice")
+    assert alice.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=OWNER)["QueueUrl"] == queue
+    assert "because no resource-based policy allows the sqs:ReceiveMessage action" in denial(
+        alice.receive_message, QueueUrl=queue
+    )
+    assert {m["Body"] for _ in range(2) for m in sqs.receive_message(QueueUrl=queue)["Messages"]} == {"root", "alice"}
+    sqs.remove_permission(QueueUrl=queue, Label="l")
+    denial(alice.send_message, QueueUrl=queue, MessageBody="x")
+
+
+def test_policy_of_one_user(cloud, sqs, queue):
+    alice = cloud.client("sqs", *cloud.issue(OTHER, "alice"))
+    eve = cloud.client("sqs", *cloud.issue(OTHER, "eve"))
+    set_policy(sqs, queue, Principal={"AWS": f"arn:aws:iam::{OTHER}:user/alice"}, Action="SQS:Send*")
+    alice.send_message(QueueUrl=queue, MessageBody="x")
+    assert f"User: arn:aws:iam::{OTHER}:user/eve is not authorized" in denial(
+        eve.send_message, QueueUrl=queue, MessageBody="x"
+    )
+
+
+def test_deny_binds_the_owner(cloud, sqs, queue):
+    set_policy(sqs, queue, Effect="Deny")
+    assert denial(sqs.send_message, QueueUrl=queue, MessageBody="x").endswith(
+        "with an explicit deny in a resource-based policy"
+    )
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})  # root can mend it
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+
+
+def test_conditions_see_the_request(cloud, sqs, queue):
+    other = cloud.client("sqs", OTHER, "any")
+    send = {"QueueUrl": queue, "MessageBody": "x"}
+    set_policy(sqs, queue, Condition={"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}})
+    other.send_message(**send)
+    set_policy(sqs, queue, Condition={"Bool": {"aws:SecureTransport": "true"}})
+    denial(other.send_message, **send)
+    set_policy(sqs, queue, Condition={"StringLike": {"aws:UserAgent": "Boto3/*"}})
+    other.send_message(**send)
+    set_policy(sqs, queue, Condition={"StringLike": {"aws:UserAgent": "curl/*"}})
+    denial(other.send_message, **send)
+
+
+def test_malformed_policies(sqs, queue):
+    for policy in ("{}", '{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}', "nonsense"):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+        assert caught.value.response["Error"]["Message"] == "Invalid value for the parameter Policy."
+
+
+@pytest.mark.parametrize("mode", ["off", "audit"])
+def test_modes(make_cloud, mode):
+    cloud = make_cloud("--iam", mode).start()
+    queue = cloud.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    cloud.client("sqs", OTHER, "any").send_message(QueueUrl=queue, MessageBody="x")
+    assert ("iam audit: User: arn:aws:iam::111111111111:root" in cloud.log_text()) == (mode == "audit")
