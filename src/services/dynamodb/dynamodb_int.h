@@ -48,6 +48,9 @@ RESULT table_put(struct call *call, const struct dynamodb_table *table);
 /* SSESpecification into table->sse_key. */
 RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification *in,
                       struct dynamodb_table *table);
+/* StreamSpecification, checked. */
+RESULT table_read_stream(struct call *call, const struct dynamodb_StreamSpecification *in,
+                         bool *enabled);
 RESULT table_forget(struct call *call, const struct dynamodb_table *table);
 struct key table_prefix(struct call *call);
 struct str table_arn(struct arena *arena, const struct dynamodb_table *table);
@@ -195,6 +198,18 @@ RESULT ttl_deliver(struct call *call, const struct outbox_item *item);
 RESULT ttl_write(struct call *call, const struct change *change);
 RESULT ttl_fill(struct call *call, const struct dynamodb_table *table,
                 const struct dynamodb_AttributeMap *item);
+
+/* --- stream.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct str stream_label(struct arena *arena, const struct dynamodb_table *table);
+struct str stream_arn(struct arena *arena, const struct dynamodb_table *table);
+/* The caller puts the table. */
+RESULT stream_begin(struct call *call, struct dynamodb_table *table, struct str view);
+RESULT stream_end(struct call *call, struct dynamodb_table *table);
+RESULT stream_write(struct call *call, const struct change *change);
+RESULT stream_deliver_trim(struct call *call, const struct outbox_item *item);
 
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------
