@@ -2,6 +2,8 @@
 #include "server/server.h"
 #include "services/dynamodb/dynamodb.h"
 #include "services/iam/iam.h"
+#include "services/dynamodbstreams/dynamodbstreams.h"
+#include "services/s3/s3.h"
 #include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 
@@ -11,4 +13,5 @@ const struct service_hooks *const server_services[] = {
     &sqs_hooks,
     &sts_hooks,
     NULL,
+    &dynamodb_hooks, &dynamodbstreams_hooks, &s3_hooks, &sqs_hooks, &sts_hooks, NULL,
 };

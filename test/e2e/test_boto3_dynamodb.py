@@ -439,3 +439,50 @@ def test_what_is_kept_outlives_a_kill(own):
     assert ddb.scan(TableName="kept", Select="COUNT")["Count"] == 20
     assert ddb.scan(TableName="kept", IndexName="by-owner", Select="COUNT")["Count"] == 20
     assert ddb.describe_table(TableName="kept")["Table"]["ItemCount"] == 20
+
+
+# --- streams
+
+
+def test_stream_of_changes(cloud, ddb, name):
+    streams = cloud.client("dynamodbstreams")
+    make(ddb, name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+    seen = ddb.describe_table(TableName=name)["Table"]
+    arn = seen["LatestStreamArn"]
+    assert arn == f"{seen['TableArn']}/stream/{seen['LatestStreamLabel']}"
+    assert streams.list_streams(TableName=name)["Streams"] == [
+        {"StreamArn": arn, "TableName": name, "StreamLabel": seen["LatestStreamLabel"]}]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+
+    def iterator(kind, **more):
+        return streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType=kind, **more)["ShardIterator"]
+
+    latest = iterator("LATEST")
+    key = {"pk": {"S": "p"}, "sk": {"N": "1"}}
+    put(ddb, name, "p", 1, v={"N": "1"})
+    put(ddb, name, "p", 1, v={"N": "1"})  # changes nothing: no record
+    ddb.update_item(TableName=name, Key=key, UpdateExpression="SET v = :v", ExpressionAttributeValues={":v": {"N": "2"}})
+    ddb.transact_write_items(TransactItems=[{"Delete": {"TableName": name, "Key": key}}])
+    records = streams.get_records(ShardIterator=iterator("TRIM_HORIZON"))["Records"]
+    assert [r["eventName"] for r in records] == ["INSERT", "MODIFY", "REMOVE"]
+    assert all(r["dynamodb"]["Keys"] == key and r["eventSource"] == "aws:dynamodb" for r in records)
+    assert records[1]["dynamodb"]["OldImage"] == {**key, "v": {"N": "1"}}
+    assert records[1]["dynamodb"]["NewImage"] == {**key, "v": {"N": "2"}}
+    assert "NewImage" not in records[2]["dynamodb"] and "userIdentity" not in records[2]
+    assert [r["eventID"] for r in streams.get_records(ShardIterator=latest)["Records"]] == [
+        r["eventID"] for r in records]
+    middle = records[1]["dynamodb"]["SequenceNumber"]
+    page = streams.get_records(ShardIterator=iterator("AT_SEQUENCE_NUMBER", SequenceNumber=middle), Limit=1)
+    assert page["Records"] == records[1:2]
+    assert streams.get_records(ShardIterator=page["NextShardIterator"])["Records"] == records[2:]
+    page = streams.get_records(ShardIterator=iterator("AFTER_SEQUENCE_NUMBER", SequenceNumber=middle))
+    assert page["Records"] == records[2:]
+    ddb.update_table(TableName=name, StreamSpecification={"StreamEnabled": False})
+    ddb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    put(ddb, name, "p", 2)
+    description = streams.describe_stream(StreamArn=arn)["StreamDescription"]
+    assert description["StreamStatus"] == "DISABLED"
+    assert "EndingSequenceNumber" in description["Shards"][0]["SequenceNumberRange"]
+    page = streams.get_records(ShardIterator=iterator("TRIM_HORIZON"))
+    assert len(page["Records"]) == 3 and "NextShardIterator" not in page
+    assert words_of(streams.describe_stream, StreamArn=arn + "9")[0] == "ResourceNotFoundException"

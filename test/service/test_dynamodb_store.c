@@ -2,6 +2,7 @@
 #include "service/dynamodb_support.h"
 
 #include "base/rng.h"
+#include "gen/dynamodbstreams.h"
 
 enum { SEED = 20120810 };
 
@@ -308,6 +309,62 @@ static void test_tokens_are_forgotten(void **state)
     assert_holds(DDB(lo, GetItem, "%s", get), "'n':{'N':'2'}");
 }
 
+/* --- streams */
+
+/* What an expiry writes says so; records and ended streams go after a day. */
+static void test_streams_by_the_clock(void **state)
+{
+    struct loopback *lo = *state;
+    ddb_table(lo);
+    DDB(lo, UpdateTable,
+        "{'TableName':'tab','StreamSpecification':{'StreamEnabled':true,'StreamViewType':'KEYS_"
+        "ONLY'}}");
+    loopback_deliver(lo);
+    DDB(lo, UpdateTimeToLive,
+        "{'TableName':'tab','TimeToLiveSpecification':{'AttributeName':'ttl','Enabled':true}}");
+    DDB(lo, PutItem,
+        "{'TableName':'tab','Item':{'pk':{'S':'p'},'sk':{'N':'1'},'ttl':{'N':'%lld'}}}",
+        (long long)loopback_now(lo) / 1000 + 60);
+    loopback_advance(lo, 61000);
+    loopback_deliver(lo);
+    assert_int_equal(ddb_stored(lo, "ddb-s"), 2);
+    struct dynamodbstreams_ListStreamsInput list = {.TableName = STR("tab")};
+    struct loopback_reply reply =
+        loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_ListStreams, &list);
+    const struct dynamodbstreams_ListStreamsOutput *streams = loopback_ok(reply);
+    assert_int_equal(streams->Streams.len, 1);
+    struct str arn = streams->Streams.items[0].StreamArn;
+    struct dynamodbstreams_DescribeStreamInput describe = {.StreamArn = arn};
+    reply = loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_DescribeStream, &describe);
+    const struct dynamodbstreams_DescribeStreamOutput *described = loopback_ok(reply);
+    struct dynamodbstreams_GetShardIteratorInput ask = {
+        .StreamArn = arn,
+        .ShardId = described->StreamDescription->Shards.items[0].ShardId,
+        .ShardIteratorType = STR("TRIM_HORIZON"),
+    };
+    reply = loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_GetShardIterator, &ask);
+    const struct dynamodbstreams_GetShardIteratorOutput *iterator = loopback_ok(reply);
+    struct dynamodbstreams_GetRecordsInput get = {.ShardIterator = iterator->ShardIterator};
+    reply = loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_GetRecords, &get);
+    const struct dynamodbstreams_GetRecordsOutput *got = loopback_ok(reply);
+    assert_int_equal(got->Records.len, 2);
+    assert_null(got->Records.items[0].userIdentity);
+    assert_answer(got->Records.items[1].userIdentity->PrincipalId, "dynamodb.amazonaws.com");
+    assert_null(got->Records.items[1].dynamodb->OldImage.items);
+    loopback_advance(lo, 16 * 60 * 1000);
+    loopback_error(loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_GetRecords, &get),
+                   "ExpiredIteratorException", NULL);
+    DDB(lo, DeleteTable, "{'TableName':'tab'}");
+    loopback_deliver(lo);
+    assert_int_equal(ddb_stored(lo, "ddb-s"), 2);
+    for (int hour = 0; hour < 26; hour++) {
+        loopback_advance(lo, 3600 * 1000);
+        loopback_deliver(lo);
+    }
+    assert_int_equal(ddb_stored(lo, "ddb-s"), 0);
+    assert_int_equal(ddb_stored(lo, "dynamodbstreams"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +374,7 @@ int main(void)
         DDB_TEST(test_filling_meets_writes),
         DDB_TEST(test_items_expire),
         DDB_TEST(test_tokens_are_forgotten),
+        DDB_TEST(test_streams_by_the_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,7 +224,7 @@ static struct dynamodb_AttributeMap get_map(struct reader *in)
     return map;
 }
 
-RESULT codec_size(struct str bytes, size_t *size)
+static RESULT codec_size(struct str bytes, size_t *size)
 {
     if (bytes.len < CODEC_HEAD)
         return FAULT("an item of %zu bytes", bytes.len);

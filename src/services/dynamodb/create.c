@@ -133,6 +133,17 @@ RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification 
     return RESULT_OK;
 }
 
+RESULT table_read_stream(struct call *call, const struct dynamodb_StreamSpecification *in,
+                         bool *enabled)
+{
+    *enabled = in != NULL && in->StreamEnabled.value;
+    if (*enabled && str_is_absent(in->StreamViewType))
+        return INVALID(call, "StreamViewType must be specified when StreamEnabled is true");
+    if (in != NULL && !*enabled && !str_is_absent(in->StreamViewType))
+        return INVALID(call, "StreamViewType cannot be specified when StreamEnabled is false");
+    return RESULT_OK;
+}
+
 /* What is not implemented is refused, not ignored. */
 static RESULT create_refuse(struct call *call, const struct dynamodb_CreateTableInput *in)
 {
@@ -144,8 +155,6 @@ static RESULT create_refuse(struct call *call, const struct dynamodb_CreateTable
     else if (!str_is_absent(in->GlobalTableSourceArn) ||
              !str_is_absent(in->GlobalTableSettingsReplicationMode))
         what = "GlobalTableSourceArn";
-    else if (in->StreamSpecification != NULL && in->StreamSpecification->StreamEnabled.value)
-        what = "StreamSpecification";
     if (what == NULL)
         return RESULT_OK;
     return call_fail(call, DYNAMODB_NOT_IMPLEMENTED, "CreateTable with %s is not implemented.",
@@ -189,7 +198,9 @@ RESULT dynamodb_CreateTable(struct call *call, const struct dynamodb_CreateTable
                                    .tags = tags_map(call->arena, in->Tags),
                                };
     bool found;
+    bool streams;
     TRY(create_refuse(call, in));
+    TRY(table_read_stream(call, in->StreamSpecification, &streams));
     TRY(create_read_throughput(call, in, &table));
     TRY(schema_read(call, in, &table));
     TRY(table_read_sse(call, in->SSESpecification, &table));
@@ -213,6 +224,8 @@ RESULT dynamodb_CreateTable(struct call *call, const struct dynamodb_CreateTable
     char *uuid = arena_alloc(call->arena, 36);
     rng_uuid(uuid);
     table.uuid = str_make(uuid, 36);
+    if (streams)
+        TRY(stream_begin(call, &table, in->StreamSpecification->StreamViewType));
     TRY(table_put(call, &table));
     TRY(table_want_step(call, &table));
     return describe_table(call, &table, &out->TableDescription);

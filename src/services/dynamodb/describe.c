@@ -153,6 +153,20 @@ static void describe_throughput(struct call *call, const struct dynamodb_table *
     out->WarmThroughput->Status = table->status;
 }
 
+static void describe_stream(struct call *call, const struct dynamodb_table *table,
+                            struct dynamodb_TableDescription *out)
+{
+    if (table->stream_created_ms == 0)
+        return;
+    out->LatestStreamLabel = stream_label(call->arena, table);
+    out->LatestStreamArn = stream_arn(call->arena, table);
+    if (str_is_absent(table->stream_view))
+        return;
+    out->StreamSpecification = ARENA_NEW(call->arena, struct dynamodb_StreamSpecification);
+    out->StreamSpecification->StreamEnabled = opt_bool(true);
+    out->StreamSpecification->StreamViewType = table->stream_view;
+}
+
 static void describe_options(struct call *call, const struct dynamodb_table *table,
                              struct dynamodb_TableDescription *out)
 {
@@ -195,6 +209,7 @@ RESULT describe_table(struct call *call, const struct dynamodb_table *table,
     out->TableId = table->uuid;
     describe_throughput(call, table, out);
     describe_options(call, table, out);
+    describe_stream(call, table, out);
     TRY(describe_indexes(call, table, out));
     *description = out;
     return RESULT_OK;

@@ -48,14 +48,14 @@ RESULT table_put(struct call *call, const struct dynamodb_table *table);
 /* SSESpecification into table->sse_key. */
 RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification *in,
                       struct dynamodb_table *table);
+/* StreamSpecification, checked. */
+RESULT table_read_stream(struct call *call, const struct dynamodb_StreamSpecification *in,
+                         bool *enabled);
 RESULT table_forget(struct call *call, const struct dynamodb_table *table);
 struct key table_prefix(struct call *call);
 struct str table_arn(struct arena *arena, const struct dynamodb_table *table);
-struct str table_stream_arn(struct arena *arena, const struct dynamodb_table *table);
-struct str table_stream_label(struct arena *arena, const struct dynamodb_table *table);
 enum value_type table_type(const struct dynamodb_table *table, struct str attribute);
 struct dynamodb_index *table_index(const struct dynamodb_table *table, struct str name);
-bool table_name_allowed(struct str name);
 /* (prefix, table id): of what is kept under a table's id. */
 struct key table_key(struct call *call, const char *kind, const struct dynamodb_table *table);
 
@@ -94,7 +94,6 @@ RESULT codec_encode(struct arena *arena, const struct dynamodb_AttributeMap *ite
 /* Strings are borrowed from bytes. RESULT_FAULT on broken bytes. */
 RESULT codec_decode(struct arena *arena, struct str bytes, struct dynamodb_AttributeMap *item,
                     size_t *size);
-RESULT codec_size(struct str bytes, size_t *size);
 
 /* --- place.c: keys of items and of index entries
  * ----------------------------------------------------------------- */
@@ -199,6 +198,18 @@ RESULT ttl_deliver(struct call *call, const struct outbox_item *item);
 RESULT ttl_write(struct call *call, const struct change *change);
 RESULT ttl_fill(struct call *call, const struct dynamodb_table *table,
                 const struct dynamodb_AttributeMap *item);
+
+/* --- stream.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct str stream_label(struct arena *arena, const struct dynamodb_table *table);
+struct str stream_arn(struct arena *arena, const struct dynamodb_table *table);
+/* The caller puts the table. */
+RESULT stream_begin(struct call *call, struct dynamodb_table *table, struct str view);
+RESULT stream_end(struct call *call, struct dynamodb_table *table);
+RESULT stream_write(struct call *call, const struct change *change);
+RESULT stream_deliver_trim(struct call *call, const struct outbox_item *item);
 
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------

@@ -142,40 +142,60 @@ static RESULT item_check_old_only(struct call *call, struct str wanted)
     return DYNAMODB_ERROR(call, "Return values set to invalid value");
 }
 
-#define PARAMETERS(call, failure, in, ...)                                                         \
-    do {                                                                                           \
-        const struct expression_parameter list_[] = {__VA_ARGS__};                                 \
-        CHECK(call, failure,                                                                       \
-              expression_check_parameters((call)->arena, list_, sizeof list_ / sizeof list_[0],    \
-                                          (in)->ExpressionAttributeNames,                          \
-                                          (in)->ExpressionAttributeValues, &(failure)));           \
-    } while (0)
+/* What PutItem and DeleteItem have in common. */
+struct simple_write {
+    struct str table, operator, condition, values, capacity, metrics, on_check_failure;
+    struct dynamodb_ExpectedAttributeMap expected;
+    struct str_map names;
+    struct dynamodb_ExpressionAttributeValueMap expression_values;
+    struct dynamodb_PutItemOutput out;
+};
+#define SIMPLE_WRITE(in)                                                                           \
+    {                                                                                              \
+        .table = (in)->TableName, .operator=(in)->ConditionalOperator,                             \
+        .condition = (in)->ConditionExpression, .values = (in)->ReturnValues,                      \
+        .capacity = (in)->ReturnConsumedCapacity, .metrics = (in)->ReturnItemCollectionMetrics,    \
+        .on_check_failure = (in)->ReturnValuesOnConditionCheckFailure, .expected = (in)->Expected, \
+        .names = (in)->ExpressionAttributeNames,                                                   \
+        .expression_values = (in)->ExpressionAttributeValues,                                      \
+    }
+
+static RESULT simple_write(struct call *call, struct item_write *write, struct simple_write *in)
+{
+    struct value_failure failure;
+    const struct expression_parameter parameters[] = {
+        {"Expected", in->expected.items != NULL, false, false},
+        {"ConditionalOperator", !str_is_absent(in->operator), false, false},
+        {"ConditionExpression", !str_is_absent(in->condition), true, true},
+    };
+    CHECK(call, failure,
+          expression_check_parameters(call->arena, parameters, 3, in->names, in->expression_values,
+                                      &failure));
+    TRY(item_check_old_only(call, in->values));
+    CHECK(call, failure, item_check(call->arena, write->key, &failure));
+    const struct item_expressions expressions = {
+        .condition = in->condition, .names = in->names, .values = in->expression_values};
+    TRY(item_parse(call, &expressions, &write->condition, &write->update));
+    if (write->condition == NULL)
+        CHECK(
+            call, failure,
+            legacy_expected(call->arena, in->expected, in->operator, & write->condition, &failure));
+    TRY(table_open(call, in->table, &write->table));
+    TRY(item_write_whole(call, write, in->on_check_failure));
+    if (str_eq(in->values, DYNAMODB_RETURN_VALUE_ALL_OLD) && write->old.found)
+        in->out.Attributes = write->old.item;
+    in->out.ConsumedCapacity = capacity_shown(call->arena, &write->capacity, in->capacity, false);
+    in->out.ItemCollectionMetrics = item_metrics(call, write, in->metrics);
+    return RESULT_OK;
+}
 
 RESULT dynamodb_PutItem(struct call *call, const struct dynamodb_PutItemInput *in,
                         struct dynamodb_PutItemOutput *out)
 {
     struct item_write write = {.kind = ITEM_PUT, .key = ITEM_OF(in->Item)};
-    struct value_failure failure;
-    PARAMETERS(call, failure, in, {"Expected", in->Expected.items != NULL, false, false},
-               {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
-               {"ConditionExpression", !str_is_absent(in->ConditionExpression), true, true});
-    TRY(item_check_old_only(call, in->ReturnValues));
-    CHECK(call, failure, item_check(call->arena, write.key, &failure));
-    const struct item_expressions expressions = {.condition = in->ConditionExpression,
-                                                 .names = in->ExpressionAttributeNames,
-                                                 .values = in->ExpressionAttributeValues};
-    TRY(item_parse(call, &expressions, &write.condition, &write.update));
-    if (write.condition == NULL)
-        CHECK(call, failure,
-              legacy_expected(call->arena, in->Expected, in->ConditionalOperator, &write.condition,
-                              &failure));
-    TRY(table_open(call, in->TableName, &write.table));
-    TRY(item_write_whole(call, &write, in->ReturnValuesOnConditionCheckFailure));
-    if (str_eq(in->ReturnValues, DYNAMODB_RETURN_VALUE_ALL_OLD) && write.old.found)
-        out->Attributes = write.old.item;
-    out->ConsumedCapacity =
-        capacity_shown(call->arena, &write.capacity, in->ReturnConsumedCapacity, false);
-    out->ItemCollectionMetrics = item_metrics(call, &write, in->ReturnItemCollectionMetrics);
+    struct simple_write simple = SIMPLE_WRITE(in);
+    TRY(simple_write(call, &write, &simple));
+    *out = simple.out;
     return RESULT_OK;
 }
 
@@ -183,27 +203,11 @@ RESULT dynamodb_DeleteItem(struct call *call, const struct dynamodb_DeleteItemIn
                            struct dynamodb_DeleteItemOutput *out)
 {
     struct item_write write = {.kind = ITEM_DELETE, .key = ITEM_OF(in->Key)};
-    struct value_failure failure;
-    PARAMETERS(call, failure, in, {"Expected", in->Expected.items != NULL, false, false},
-               {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
-               {"ConditionExpression", !str_is_absent(in->ConditionExpression), true, true});
-    TRY(item_check_old_only(call, in->ReturnValues));
-    CHECK(call, failure, item_check(call->arena, write.key, &failure));
-    const struct item_expressions expressions = {.condition = in->ConditionExpression,
-                                                 .names = in->ExpressionAttributeNames,
-                                                 .values = in->ExpressionAttributeValues};
-    TRY(item_parse(call, &expressions, &write.condition, &write.update));
-    if (write.condition == NULL)
-        CHECK(call, failure,
-              legacy_expected(call->arena, in->Expected, in->ConditionalOperator, &write.condition,
-                              &failure));
-    TRY(table_open(call, in->TableName, &write.table));
-    TRY(item_write_whole(call, &write, in->ReturnValuesOnConditionCheckFailure));
-    if (str_eq(in->ReturnValues, DYNAMODB_RETURN_VALUE_ALL_OLD) && write.old.found)
-        out->Attributes = write.old.item;
-    out->ConsumedCapacity =
-        capacity_shown(call->arena, &write.capacity, in->ReturnConsumedCapacity, false);
-    out->ItemCollectionMetrics = item_metrics(call, &write, in->ReturnItemCollectionMetrics);
+    struct simple_write simple = SIMPLE_WRITE(in);
+    TRY(simple_write(call, &write, &simple));
+    out->Attributes = simple.out.Attributes;
+    out->ConsumedCapacity = simple.out.ConsumedCapacity;
+    out->ItemCollectionMetrics = simple.out.ItemCollectionMetrics;
     return RESULT_OK;
 }
 
@@ -236,12 +240,15 @@ RESULT dynamodb_UpdateItem(struct call *call, const struct dynamodb_UpdateItemIn
 {
     struct item_write write = {.kind = ITEM_UPDATE, .key = ITEM_OF(in->Key)};
     struct value_failure failure;
-    PARAMETERS(call, failure, in,
-               {"AttributeUpdates", in->AttributeUpdates.items != NULL, false, false},
-               {"Expected", in->Expected.items != NULL, false, false},
-               {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
-               {"UpdateExpression", !str_is_absent(in->UpdateExpression), true, true},
-               {"ConditionExpression", !str_is_absent(in->ConditionExpression), true, true});
+    const struct expression_parameter parameters[] = {
+        {"AttributeUpdates", in->AttributeUpdates.items != NULL, false, false},
+        {"Expected", in->Expected.items != NULL, false, false},
+        {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
+        {"UpdateExpression", !str_is_absent(in->UpdateExpression), true, true},
+        {"ConditionExpression", !str_is_absent(in->ConditionExpression), true, true}};
+    CHECK(call, failure,
+          expression_check_parameters(call->arena, parameters, 5, in->ExpressionAttributeNames,
+                                      in->ExpressionAttributeValues, &failure));
     CHECK(call, failure, item_check(call->arena, write.key, &failure));
     const struct item_expressions expressions = {.update = in->UpdateExpression,
                                                  .condition = in->ConditionExpression,

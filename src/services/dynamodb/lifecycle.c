@@ -36,6 +36,7 @@ RESULT table_deliver_step(struct call *call, const struct outbox_item *item)
     if (!found)
         return RESULT_OK;
     if (str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING)) {
+        TRY(stream_end(call, &table));
         TRY(store_drop(call, table.id, -1));
         return table_forget(call, &table);
     }

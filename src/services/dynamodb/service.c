@@ -2,9 +2,12 @@
 #include "services/dynamodb/dynamodb_int.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
-    {STR_INIT("dynamodb.step"), table_deliver_step}, {STR_INIT("dynamodb.fill"), fill_deliver},
-    {STR_INIT("dynamodb.drop"), store_deliver_drop}, {STR_INIT("dynamodb.ttl"), ttl_deliver},
+    {STR_INIT("dynamodb.step"), table_deliver_step},
+    {STR_INIT("dynamodb.fill"), fill_deliver},
+    {STR_INIT("dynamodb.drop"), store_deliver_drop},
+    {STR_INIT("dynamodb.ttl"), ttl_deliver},
     {STR_INIT("dynamodb.token"), token_deliver},
+    {STR_INIT("dynamodb.trim"), stream_deliver_trim},
 };
 
 const struct service_hooks dynamodb_hooks = {

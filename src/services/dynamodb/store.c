@@ -228,6 +228,8 @@ RESULT store_write(struct call *call, const struct change *change, struct capaci
     }
     if (!str_is_absent(table->ttl_attribute))
         TRY(ttl_write(call, change));
+    if (!str_is_absent(table->stream_view))
+        TRY(stream_write(call, change));
     return counts_write(call, table, &counts);
 }
 

@@ -45,7 +45,7 @@ struct key table_key(struct call *call, const char *kind, const struct dynamodb_
 }
 
 /* "Naming rules", Developer Guide. */
-bool table_name_allowed(struct str name)
+static bool table_name_allowed(struct str name)
 {
     if (name.len < 3 || name.len > 255)
         return false;

@@ -7,9 +7,7 @@
 static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTableInput *in)
 {
     const char *what = NULL;
-    if (in->StreamSpecification != NULL && in->StreamSpecification->StreamEnabled.value)
-        what = "StreamSpecification";
-    else if (in->ReplicaUpdates.len > 0)
+    if (in->ReplicaUpdates.len > 0)
         what = "ReplicaUpdates";
     else if (!str_is_absent(in->MultiRegionConsistency) || in->GlobalTableWitnessUpdates.len > 0 ||
              !str_is_absent(in->GlobalTableSettingsReplicationMode) ||
@@ -184,6 +182,22 @@ static RESULT update_indexes(struct call *call, const struct dynamodb_UpdateTabl
     return RESULT_OK;
 }
 
+static RESULT update_stream(struct call *call, const struct dynamodb_StreamSpecification *in,
+                            struct dynamodb_table *table)
+{
+    bool wanted, has = !str_is_absent(table->stream_view);
+    TRY(table_read_stream(call, in, &wanted));
+    if (in == NULL)
+        return RESULT_OK;
+    if (wanted && has)
+        return DYNAMODB_ERROR(call, "Table already has an enabled stream: TableName: %.*s",
+                              PRSTR(table->name));
+    if (!wanted && !has)
+        return DYNAMODB_ERROR(call, "Table already has stream disabled: TableName: %.*s",
+                              PRSTR(table->name));
+    return wanted ? stream_begin(call, table, in->StreamViewType) : stream_end(call, table);
+}
+
 /* --- the operation
  * --------------------------------------------------------------------------------------------------
  */
@@ -211,9 +225,7 @@ RESULT dynamodb_UpdateTable(struct call *call, const struct dynamodb_UpdateTable
     TRY(update_refuse(call, in));
     TRY(table_get(call, in->TableName, &table));
     TRY(update_usable(call, &table));
-    if (in->StreamSpecification != NULL)
-        return DYNAMODB_ERROR(call, "Table already has stream disabled: TableName: %.*s",
-                              PRSTR(table.name));
+    TRY(update_stream(call, in->StreamSpecification, &table));
     if (in->AttributeDefinitions.len > 0)
         TRY(schema_read_attributes(call, in->AttributeDefinitions, &table));
     TRY(update_throughput(call, in, &table));
