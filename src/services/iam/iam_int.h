@@ -27,10 +27,4 @@ struct iam_pages {
 RESULT iam_pages_open(struct call *call, const struct key *prefix, struct str marker,
                       struct opt_int max_items, struct iam_pages *pages);
 
-/* --- policies.c --- */
-
-RESULT iam_principal_policies(struct call *call, struct principal_policies *out);
-RESULT iam_resource(struct call *call, const void *in, struct str *resource_arn,
-                    struct str *owner_account, struct str *policy);
-
 #endif

@@ -136,7 +136,7 @@ RESULT iam_ListUserPolicies(struct call *call, const struct iam_ListUserPolicies
 
 /* --- to the rest of the cloud --- */
 
-RESULT iam_principal_policies(struct call *call, struct principal_policies *out)
+static RESULT iam_principal_policies(struct call *call, struct principal_policies *out)
 {
     struct iam_user user;
     struct kv_cursor *cursor;
@@ -162,8 +162,8 @@ RESULT iam_principal_policies(struct call *call, struct principal_policies *out)
 
 /* The ARN of the user that an operation is about: its path is not in the request. Every input but
  * those of CreateUser and ListUsers begins with the user's name. */
-RESULT iam_resource(struct call *call, const void *in, struct str *resource_arn,
-                    struct str *owner_account, struct str *policy)
+static RESULT iam_resource(struct call *call, const void *in, struct str *resource_arn,
+                           struct str *owner_account, struct str *policy)
 {
     (void)owner_account; /* always the caller's */
     (void)policy;
