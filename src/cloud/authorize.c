@@ -23,6 +23,7 @@ struct authorizer {
     const struct authorize_service *services;
     size_t service_count;
     struct policy_cache *policies;
+    const struct service_hooks *users;  /* who keeps them; NULL: nobody */
     const struct policy *administrator; /* what principals may whose policies nobody keeps */
 };
 
@@ -59,6 +60,8 @@ struct authorizer *authorizer_new(struct arena *arena, const struct service_hook
         for (size_t o = 0; o < model->operation_count; o++)
             operations[o] =
                 authorize_read_rules(arena, wire_string(model, model->operations[o].iam));
+        if (hooks[i]->principal_policies != NULL)
+            authorizer->users = hooks[i];
         services[i] = (struct authorize_service){hooks[i], operations};
     }
     authorizer->services = services;
@@ -151,44 +154,73 @@ static RESULT authorize_refuse(struct call *call, const struct policy_question *
     return call_fail(call, WIRE_ACCESS_DENIED, "%.*s", PRSTR(text));
 }
 
+/* Everything that one rule's decision needs of a request. */
+struct authorize_policies {
+    struct policy_attached *attached;
+    struct policy_cache_entry **held;
+    size_t count, held_count;
+};
+
+static void authorize_attach(struct call *call, struct authorize_policies *policies,
+                             enum policy_kind kind, struct str name, struct str document)
+{
+    struct policy_cache *cache = call->cloud->authorizer->policies;
+    const struct policy *policy;
+    policies->held[policies->held_count++] = policy_cache_take(
+        cache, document, kind == POLICY_RESOURCE ? POLICY_FORM_RESOURCE : POLICY_FORM_INLINE,
+        &policy);
+    if (policy != NULL)
+        policies->attached[policies->count++] = (struct policy_attached){kind, policy, name, 0};
+}
+
+static void authorize_gather(struct call *call, const struct authorize_guard *guard,
+                             const struct principal_policies *own,
+                             struct authorize_policies *policies)
+{
+    policies->attached = ARENA_ARRAY(call->arena, own->len + 2, struct policy_attached);
+    policies->held = ARENA_ARRAY(call->arena, own->len + 2, struct policy_cache_entry *);
+    enum principal_kind kind = call->principal.kind;
+    if (!own->known &&
+        (kind == PRINCIPAL_USER || kind == PRINCIPAL_ROLE_SESSION || kind == PRINCIPAL_FEDERATED))
+        policies->attached[policies->count++] =
+            (struct policy_attached){POLICY_IDENTITY, call->cloud->authorizer->administrator,
+                                     STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
+    for (size_t i = 0; i < own->len; i++)
+        authorize_attach(call, policies, POLICY_IDENTITY, own->items[i].name,
+                         own->items[i].document);
+    if (!str_is_empty(guard->policy))
+        authorize_attach(call, policies, POLICY_RESOURCE, guard->arn, guard->policy);
+}
+
 static RESULT authorize_rule(struct authorize_request *request, const struct authorize_rule *rule,
-                             const struct authorize_guard *guard, bool first)
+                             const struct authorize_guard *guard,
+                             const struct authorize_policies *policies, bool first)
 {
     struct call *call = request->call;
-    struct authorizer *authorizer = call->cloud->authorizer;
-    struct policy_cache_entry *held = NULL;
-    struct policy_attached attached[2];
     struct policy_question question = {
         .principal = authorize_principal(&call->principal),
         .action = rule->action,
         .owner = guard->owner,
         .context = {authorize_key, request},
-        .policies = attached,
+        .policies = policies->attached,
+        .count = policies->count,
     };
+    struct policy_answer answer;
     /* The service names the resource of the first line. */
     question.resource = first && !str_is_absent(guard->arn)
                             ? guard->arn
                             : authorize_resource(call, request->in, rule->resource);
-    if (question.principal.kind == POLICY_BY_USER || question.principal.kind == POLICY_BY_ROLE ||
-        question.principal.kind == POLICY_BY_FEDERATED)
-        attached[question.count++] =
-            (struct policy_attached){POLICY_IDENTITY, authorizer->administrator,
-                                     STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
-    if (!str_is_empty(guard->policy)) {
-        const struct policy *policy;
-        held =
-            policy_cache_take(authorizer->policies, guard->policy, POLICY_FORM_RESOURCE, &policy);
-        if (policy != NULL)
-            attached[question.count++] =
-                (struct policy_attached){POLICY_RESOURCE, policy, guard->arn, 0};
-    }
-    struct policy_answer answer;
     policy_evaluate(call->arena, &question, &answer);
-    enum result result =
-        answer.verdict == POLICY_ALLOWED ? RESULT_OK : authorize_refuse(call, &question, &answer);
-    if (held != NULL)
-        policy_cache_release(authorizer->policies, held);
-    return result;
+    if (answer.verdict == POLICY_ALLOWED)
+        return RESULT_OK;
+    return authorize_refuse(call, &question, &answer);
+}
+
+/* "No permissions are required to perform this operation": GetCallerIdentity, AWS Security Token
+ * Service API Reference. */
+static bool authorize_is_free(const struct authorize_rules *rules)
+{
+    return rules->len == 1 && str_eq(rules->items[0].action, STR("sts:GetCallerIdentity"));
 }
 
 /* --- every call --- */
@@ -228,11 +260,22 @@ RESULT authorize_call(struct call *call, const void *in)
         TRY(hooks->resource_policy(call, in, &guard.arn, &guard.owner, &guard.policy));
     bool own = str_is_absent(guard.owner) || (call->principal.kind != PRINCIPAL_SERVICE &&
                                               str_eq(guard.owner, call->principal.account));
-    if (own && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
-        return RESULT_OK; /* nobody keeps policies of principals: each may all in its account */
-    struct authorize_request request = {call, in, hooks, guard.owner};
+    struct principal_policies policies = {0};
+    const struct service_hooks *users = call->cloud->authorizer->users;
+    if (users != NULL && call->principal.kind == PRINCIPAL_USER)
+        TRY(users->principal_policies(call, &policies));
+    if (own && !policies.known && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
+        return RESULT_OK; /* who has no policies that anybody keeps may all in its account */
     const struct authorize_rules *rules = &service->operations[call->operation];
-    for (size_t i = 0; i < rules->len; i++)
-        TRY(authorize_rule(&request, &rules->items[i], &guard, i == 0));
-    return RESULT_OK;
+    if (authorize_is_free(rules))
+        return RESULT_OK;
+    struct authorize_request request = {call, in, hooks, guard.owner};
+    struct authorize_policies gathered = {0};
+    enum result result = RESULT_OK;
+    authorize_gather(call, &guard, &policies, &gathered);
+    for (size_t i = 0; i < rules->len && result == RESULT_OK; i++)
+        result = authorize_rule(&request, &rules->items[i], &guard, &gathered, i == 0);
+    for (size_t i = 0; i < gathered.held_count; i++)
+        policy_cache_release(call->cloud->authorizer->policies, gathered.held[i]);
+    return result;
 }
