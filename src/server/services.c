@@ -1,11 +1,13 @@
 /* The services that are built in. */
 #include "server/server.h"
 #include "services/dynamodb/dynamodb.h"
+#include "services/s3/s3.h"
 #include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 
 const struct service_hooks *const server_services[] = {
     &dynamodb_hooks,
+    &s3_hooks,
     &sqs_hooks,
     &sts_hooks,
     NULL,
