@@ -1,5 +1,7 @@
 #include "cloud/authorize.h"
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "base/vec.h"
 #include "cloud/authorize_int.h"
@@ -14,13 +16,19 @@ struct authorize_rules {
     const struct authorize_rule *items;
     size_t len;
 };
+/* The rules of one service, read when its first request comes: a service that is never called costs no
+ * memory. */
+struct authorize_table {
+    struct arena *arena;
+    const struct authorize_rules *operations; /* by index */
+};
 struct authorize_service {
     const struct service_hooks *hooks;
-    const struct authorize_rules *operations; /* by index */
+    _Atomic(struct authorize_table *) table;
 };
 
 struct authorizer {
-    const struct authorize_service *services;
+    struct authorize_service *services;
     size_t service_count;
     struct policy_cache *policies;
     const struct service_hooks *users;  /* who keeps them; NULL: nobody */
@@ -44,27 +52,42 @@ static struct authorize_rules authorize_read_rules(struct arena *arena, struct s
     return (struct authorize_rules){rules, len};
 }
 
+static struct authorize_table *authorize_table_new(const struct wire_model *model)
+{
+    struct arena *arena = arena_new(0);
+    struct authorize_table *table = ARENA_NEW(arena, struct authorize_table);
+    struct authorize_rules *operations =
+        ARENA_ARRAY(arena, model->operation_count, struct authorize_rules);
+    for (size_t o = 0; o < model->operation_count; o++)
+        operations[o] = authorize_read_rules(arena, wire_string(model, model->operations[o].iam));
+    *table = (struct authorize_table){arena, operations};
+    return table;
+}
+
+static const struct authorize_rules *authorize_rules_of(struct authorize_service *service,
+                                                        uint32_t operation)
+{
+    struct authorize_table *table = atomic_load_explicit(&service->table, memory_order_acquire);
+    if (table == NULL) {
+        struct authorize_table *made = authorize_table_new(service->hooks->model);
+        if (atomic_compare_exchange_strong(&service->table, &table, made))
+            table = made;
+        else
+            arena_free(made->arena);
+    }
+    return &table->operations[operation];
+}
+
 struct authorizer *authorizer_new(struct arena *arena, const struct service_hooks *const *hooks)
 {
     struct authorizer *authorizer = ARENA_NEW(arena, struct authorizer);
-    struct authorize_service *services;
     struct str reason;
     size_t count = 0;
     while (hooks[count] != NULL)
         count++;
-    services = ARENA_ARRAY(arena, count, struct authorize_service);
-    for (size_t i = 0; i < count; i++) {
-        const struct wire_model *model = hooks[i]->model;
-        struct authorize_rules *operations =
-            ARENA_ARRAY(arena, model->operation_count, struct authorize_rules);
-        for (size_t o = 0; o < model->operation_count; o++)
-            operations[o] =
-                authorize_read_rules(arena, wire_string(model, model->operations[o].iam));
-        if (hooks[i]->principal_policies != NULL)
-            authorizer->users = hooks[i];
-        services[i] = (struct authorize_service){hooks[i], operations};
-    }
-    authorizer->services = services;
+    authorizer->services = ARENA_ARRAY(arena, count, struct authorize_service);
+    for (size_t i = 0; i < count; i++)
+        authorizer->services[i].hooks = hooks[i];
     authorizer->service_count = count;
     authorizer->policies = policy_cache_new();
     ASSERT(policy_compile(arena,
@@ -76,10 +99,13 @@ struct authorizer *authorizer_new(struct arena *arena, const struct service_hook
 
 void authorizer_free(struct authorizer *authorizer)
 {
+    for (size_t i = 0; i < authorizer->service_count; i++)
+        if (authorizer->services[i].table != NULL)
+            arena_free(authorizer->services[i].table->arena);
     policy_cache_free(authorizer->policies);
 }
 
-static const struct authorize_service *authorize_service(const struct call *call)
+static struct authorize_service *authorize_service(const struct call *call)
 {
     const struct authorizer *authorizer = call->cloud->authorizer;
     for (size_t i = 0; i < authorizer->service_count; i++)
@@ -251,7 +277,7 @@ RESULT authorize_call(struct call *call, const void *in)
 {
     if (call->cloud->iam == IAM_OFF || authorize_is_service_itself(call))
         return RESULT_OK;
-    const struct authorize_service *service = authorize_service(call);
+    struct authorize_service *service = authorize_service(call);
     if (service == NULL)
         return RESULT_OK;
     const struct service_hooks *hooks = service->hooks;
@@ -266,7 +292,7 @@ RESULT authorize_call(struct call *call, const void *in)
         TRY(users->principal_policies(call, &policies));
     if (own && !policies.known && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
         return RESULT_OK; /* who has no policies that anybody keeps may all in its account */
-    const struct authorize_rules *rules = &service->operations[call->operation];
+    const struct authorize_rules *rules = authorize_rules_of(service, call->operation);
     if (authorize_is_free(rules))
         return RESULT_OK;
     struct authorize_request request = {call, in, hooks, guard.owner};

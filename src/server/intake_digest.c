@@ -83,6 +83,7 @@ RESULT intake_digest_begin(struct request *request, struct intake *intake)
                                  : STR("Value for x-amz-sdk-checksum-algorithm header is "
                                        "invalid."));
     digest_begin(&intake->md5, DIGEST_MD5);
+    digest_begin(&intake->crc64nvme, DIGEST_CRC64NVME);
     digest_begin(&intake->checksum, chosen == NULL ? DIGEST_CRC64NVME : chosen->kind);
     return RESULT_OK;
 }
@@ -91,6 +92,8 @@ void intake_digest_update(struct intake *intake, struct str payload)
 {
     digest_update(&intake->md5, payload);
     digest_update(&intake->checksum, payload);
+    if (intake->checksum.kind != DIGEST_CRC64NVME)
+        digest_update(&intake->crc64nvme, payload);
 }
 
 static RESULT check_md5(struct request *request, const uint8_t *md5)
@@ -139,6 +142,10 @@ RESULT intake_digest_end(struct request *request, struct intake *intake,
 {
     digest_end(&intake->md5, payload->md5);
     digest_end(&intake->checksum, payload->checksum_value);
+    if (intake->checksum.kind == DIGEST_CRC64NVME)
+        memcpy(payload->crc64nvme, payload->checksum_value, sizeof payload->crc64nvme);
+    else
+        digest_end(&intake->crc64nvme, payload->crc64nvme);
     TRY(check_md5(request, payload->md5));
     TRY(check_checksum(request, intake, payload->checksum_value));
     payload->digested = true;

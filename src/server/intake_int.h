@@ -13,7 +13,7 @@ struct intake {
     struct digest sha256;
     bool check_sha256;
     bool s3;
-    struct digest md5, checksum; /* S3 */
+    struct digest md5, checksum, crc64nvme; /* S3; the last when `checksum` is another */
     bool checksum_chosen;
     bool checksum_in_trailer;
     uint64_t size;

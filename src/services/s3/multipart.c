@@ -149,22 +149,22 @@ RESULT part_check_number(struct call *call, int64_t number)
                      "Part number must be an integer between 1 and 10000, inclusive");
 }
 
-/* Parts have the algorithm of their upload. */
+/* Parts have the algorithm that their upload was made with, if it names one. */
 static RESULT part_check_checksum(struct call *call, const struct s3_upload *upload)
 {
     const struct call_payload *payload = &call->payload;
-    bool same = payload->checksum_chosen
-                    ? str_eq(s3_checksum_name(payload->checksum), upload->checksum_algorithm)
-                    : !upload->checksum_chosen;
-    if (same)
+    struct str actual = STR("null");
+    if (!upload->checksum_chosen)
         return RESULT_OK;
-    struct str actual =
-        payload->checksum_chosen ? s3_checksum_name(payload->checksum) : STR("null");
-    struct str wanted = upload->checksum_chosen ? upload->checksum_algorithm : STR("null");
+    if (payload->checksum_chosen)
+        actual = s3_checksum_name(payload->checksum);
+    if (str_eq(actual, upload->checksum_algorithm))
+        return RESULT_OK;
     return call_fail(call, WIRE_VALIDATION,
                      "Checksum Type mismatch occurred, expected checksum Type: %.*s, actual "
                      "checksum Type: %.*s",
-                     PRSTR(str_lower(call->arena, wanted)), PRSTR(str_lower(call->arena, actual)));
+                     PRSTR(str_lower(call->arena, upload->checksum_algorithm)),
+                     PRSTR(str_lower(call->arena, actual)));
 }
 
 RESULT s3_UploadPart(struct call *call, const struct s3_UploadPartRequest *in,
@@ -186,15 +186,19 @@ RESULT s3_UploadPart(struct call *call, const struct s3_UploadPartRequest *in,
         .number = in->PartNumber.value,
         .size = (int64_t)payload->size,
         .etag = s3_hex(call->arena, payload->md5, MD5_SIZE),
-        .checksum = s3_base64(call->arena, payload->checksum_value, digest_size(payload->checksum)),
+        .checksum = s3_base64(call->arena, payload->crc64nvme, sizeof payload->crc64nvme),
         .modified_ms = call->now_ms / 1000 * 1000,
         .pieces = {.items = &piece, .len = 1},
     };
+    struct str sent =
+        s3_base64(call->arena, payload->checksum_value, digest_size(payload->checksum));
+    if (upload.checksum_chosen)
+        part.checksum = sent;
     TRY(content_of_payload(call, &piece));
     TRY(part_put(call, &upload, &part));
     out->ETag = s3_quote(call->arena, part.etag);
-    if (upload.checksum_chosen)
-        S3_SET_CHECKSUM(out, upload.checksum_algorithm, part.checksum);
+    if (payload->checksum_chosen)
+        S3_SET_CHECKSUM(out, s3_checksum_name(payload->checksum), sent);
     return RESULT_OK;
 }
 
