@@ -6,9 +6,5 @@
 #include "services/sts/sts.h"
 
 const struct service_hooks *const server_services[] = {
-    &dynamodb_hooks,
-    &dynamodbstreams_hooks,
-    &sqs_hooks,
-    &sts_hooks,
-    NULL,
+    &dynamodb_hooks, &dynamodbstreams_hooks, &sqs_hooks, &sts_hooks, NULL,
 };
