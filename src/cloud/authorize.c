@@ -16,8 +16,8 @@ struct authorize_rules {
     const struct authorize_rule *items;
     size_t len;
 };
-/* The rules of one service, read when its first request comes: a service that is never called costs no
- * memory. */
+/* The rules of one service, read when its first request comes: a service that is never called costs
+ * no memory. */
 struct authorize_table {
     struct arena *arena;
     const struct authorize_rules *operations; /* by index */

@@ -12,13 +12,15 @@ struct capacity capacity_new(struct arena *arena, const struct dynamodb_table *t
 
 double capacity_read(size_t size, bool consistent)
 {
-    double units = size == 0 ? 1 : (double)((size + 4095) / 4096);
+    size_t blocks = (size + 4095) / 4096;
+    double units = size == 0 ? 1 : (double)blocks;
     return consistent ? units : units / 2;
 }
 
 double capacity_write(size_t size)
 {
-    return size == 0 ? 1 : (double)((size + 1023) / 1024);
+    size_t blocks = (size + 1023) / 1024;
+    return size == 0 ? 1 : (double)blocks;
 }
 
 void capacity_add_index(struct capacity *capacity, const struct dynamodb_index *index, double units)
