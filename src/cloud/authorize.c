@@ -86,8 +86,11 @@ struct authorizer *authorizer_new(struct arena *arena, const struct service_hook
     while (hooks[count] != NULL)
         count++;
     authorizer->services = ARENA_ARRAY(arena, count, struct authorize_service);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         authorizer->services[i].hooks = hooks[i];
+        if (hooks[i]->principal_policies != NULL)
+            authorizer->users = hooks[i];
+    }
     authorizer->service_count = count;
     authorizer->policies = policy_cache_new();
     ASSERT(policy_compile(arena,
