@@ -1,5 +1,7 @@
 #include "cloud/authorize.h"
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "base/vec.h"
 #include "cloud/authorize_int.h"
@@ -14,15 +16,22 @@ struct authorize_rules {
     const struct authorize_rule *items;
     size_t len;
 };
+/* The rules of one service, read when its first request comes: a service that is never called costs
+ * no memory. */
+struct authorize_table {
+    struct arena *arena;
+    const struct authorize_rules *operations; /* by index */
+};
 struct authorize_service {
     const struct service_hooks *hooks;
-    const struct authorize_rules *operations; /* by index */
+    _Atomic(struct authorize_table *) table;
 };
 
 struct authorizer {
-    const struct authorize_service *services;
+    struct authorize_service *services;
     size_t service_count;
     struct policy_cache *policies;
+    const struct service_hooks *users;  /* who keeps them; NULL: nobody */
     const struct policy *administrator; /* what principals may whose policies nobody keeps */
 };
 
@@ -43,25 +52,42 @@ static struct authorize_rules authorize_read_rules(struct arena *arena, struct s
     return (struct authorize_rules){rules, len};
 }
 
+static struct authorize_table *authorize_table_new(const struct wire_model *model)
+{
+    struct arena *arena = arena_new(0);
+    struct authorize_table *table = ARENA_NEW(arena, struct authorize_table);
+    struct authorize_rules *operations =
+        ARENA_ARRAY(arena, model->operation_count, struct authorize_rules);
+    for (size_t o = 0; o < model->operation_count; o++)
+        operations[o] = authorize_read_rules(arena, wire_string(model, model->operations[o].iam));
+    *table = (struct authorize_table){arena, operations};
+    return table;
+}
+
+static const struct authorize_rules *authorize_rules_of(struct authorize_service *service,
+                                                        uint32_t operation)
+{
+    struct authorize_table *table = atomic_load_explicit(&service->table, memory_order_acquire);
+    if (table == NULL) {
+        struct authorize_table *made = authorize_table_new(service->hooks->model);
+        if (atomic_compare_exchange_strong(&service->table, &table, made))
+            table = made;
+        else
+            arena_free(made->arena);
+    }
+    return &table->operations[operation];
+}
+
 struct authorizer *authorizer_new(struct arena *arena, const struct service_hooks *const *hooks)
 {
     struct authorizer *authorizer = ARENA_NEW(arena, struct authorizer);
-    struct authorize_service *services;
     struct str reason;
     size_t count = 0;
     while (hooks[count] != NULL)
         count++;
-    services = ARENA_ARRAY(arena, count, struct authorize_service);
-    for (size_t i = 0; i < count; i++) {
-        const struct wire_model *model = hooks[i]->model;
-        struct authorize_rules *operations =
-            ARENA_ARRAY(arena, model->operation_count, struct authorize_rules);
-        for (size_t o = 0; o < model->operation_count; o++)
-            operations[o] =
-                authorize_read_rules(arena, wire_string(model, model->operations[o].iam));
-        services[i] = (struct authorize_service){hooks[i], operations};
-    }
-    authorizer->services = services;
+    authorizer->services = ARENA_ARRAY(arena, count, struct authorize_service);
+    for (size_t i = 0; i < count; i++)
+        authorizer->services[i].hooks = hooks[i];
     authorizer->service_count = count;
     authorizer->policies = policy_cache_new();
     ASSERT(policy_compile(arena,
@@ -73,10 +99,13 @@ struct authorizer *authorizer_new(struct arena *arena, const struct service_hook
 
 void authorizer_free(struct authorizer *authorizer)
 {
+    for (size_t i = 0; i < authorizer->service_count; i++)
+        if (authorizer->services[i].table != NULL)
+            arena_free(authorizer->services[i].table->arena);
     policy_cache_free(authorizer->policies);
 }
 
-static const struct authorize_service *authorize_service(const struct call *call)
+static struct authorize_service *authorize_service(const struct call *call)
 {
     const struct authorizer *authorizer = call->cloud->authorizer;
     for (size_t i = 0; i < authorizer->service_count; i++)
@@ -151,44 +180,73 @@ static RESULT authorize_refuse(struct call *call, const struct policy_question *
     return call_fail(call, WIRE_ACCESS_DENIED, "%.*s", PRSTR(text));
 }
 
+/* Everything that one rule's decision needs of a request. */
+struct authorize_policies {
+    struct policy_attached *attached;
+    struct policy_cache_entry **held;
+    size_t count, held_count;
+};
+
+static void authorize_attach(struct call *call, struct authorize_policies *policies,
+                             enum policy_kind kind, struct str name, struct str document)
+{
+    struct policy_cache *cache = call->cloud->authorizer->policies;
+    const struct policy *policy;
+    policies->held[policies->held_count++] = policy_cache_take(
+        cache, document, kind == POLICY_RESOURCE ? POLICY_FORM_RESOURCE : POLICY_FORM_INLINE,
+        &policy);
+    if (policy != NULL)
+        policies->attached[policies->count++] = (struct policy_attached){kind, policy, name, 0};
+}
+
+static void authorize_gather(struct call *call, const struct authorize_guard *guard,
+                             const struct principal_policies *own,
+                             struct authorize_policies *policies)
+{
+    policies->attached = ARENA_ARRAY(call->arena, own->len + 2, struct policy_attached);
+    policies->held = ARENA_ARRAY(call->arena, own->len + 2, struct policy_cache_entry *);
+    enum principal_kind kind = call->principal.kind;
+    if (!own->known &&
+        (kind == PRINCIPAL_USER || kind == PRINCIPAL_ROLE_SESSION || kind == PRINCIPAL_FEDERATED))
+        policies->attached[policies->count++] =
+            (struct policy_attached){POLICY_IDENTITY, call->cloud->authorizer->administrator,
+                                     STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
+    for (size_t i = 0; i < own->len; i++)
+        authorize_attach(call, policies, POLICY_IDENTITY, own->items[i].name,
+                         own->items[i].document);
+    if (!str_is_empty(guard->policy))
+        authorize_attach(call, policies, POLICY_RESOURCE, guard->arn, guard->policy);
+}
+
 static RESULT authorize_rule(struct authorize_request *request, const struct authorize_rule *rule,
-                             const struct authorize_guard *guard, bool first)
+                             const struct authorize_guard *guard,
+                             const struct authorize_policies *policies, bool first)
 {
     struct call *call = request->call;
-    struct authorizer *authorizer = call->cloud->authorizer;
-    struct policy_cache_entry *held = NULL;
-    struct policy_attached attached[2];
     struct policy_question question = {
         .principal = authorize_principal(&call->principal),
         .action = rule->action,
         .owner = guard->owner,
         .context = {authorize_key, request},
-        .policies = attached,
+        .policies = policies->attached,
+        .count = policies->count,
     };
+    struct policy_answer answer;
     /* The service names the resource of the first line. */
     question.resource = first && !str_is_absent(guard->arn)
                             ? guard->arn
                             : authorize_resource(call, request->in, rule->resource);
-    if (question.principal.kind == POLICY_BY_USER || question.principal.kind == POLICY_BY_ROLE ||
-        question.principal.kind == POLICY_BY_FEDERATED)
-        attached[question.count++] =
-            (struct policy_attached){POLICY_IDENTITY, authorizer->administrator,
-                                     STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
-    if (!str_is_empty(guard->policy)) {
-        const struct policy *policy;
-        held =
-            policy_cache_take(authorizer->policies, guard->policy, POLICY_FORM_RESOURCE, &policy);
-        if (policy != NULL)
-            attached[question.count++] =
-                (struct policy_attached){POLICY_RESOURCE, policy, guard->arn, 0};
-    }
-    struct policy_answer answer;
     policy_evaluate(call->arena, &question, &answer);
-    enum result result =
-        answer.verdict == POLICY_ALLOWED ? RESULT_OK : authorize_refuse(call, &question, &answer);
-    if (held != NULL)
-        policy_cache_release(authorizer->policies, held);
-    return result;
+    if (answer.verdict == POLICY_ALLOWED)
+        return RESULT_OK;
+    return authorize_refuse(call, &question, &answer);
+}
+
+/* "No permissions are required to perform this operation": GetCallerIdentity, AWS Security Token
+ * Service API Reference. */
+static bool authorize_is_free(const struct authorize_rules *rules)
+{
+    return rules->len == 1 && str_eq(rules->items[0].action, STR("sts:GetCallerIdentity"));
 }
 
 /* --- every call --- */
@@ -219,19 +277,31 @@ RESULT authorize_call(struct call *call, const void *in)
 {
     if (call->cloud->iam == IAM_OFF || authorize_is_service_itself(call))
         return RESULT_OK;
-    const struct authorize_service *service = authorize_service(call);
+    struct authorize_service *service = authorize_service(call);
     if (service == NULL)
         return RESULT_OK;
     const struct service_hooks *hooks = service->hooks;
     struct authorize_guard guard = {0};
     if (hooks->resource_policy != NULL)
         TRY(hooks->resource_policy(call, in, &guard.arn, &guard.owner, &guard.policy));
-    bool own = str_is_absent(guard.owner) || str_eq(guard.owner, call->principal.account);
-    if (own && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
-        return RESULT_OK; /* nobody keeps policies of principals: each may all in its account */
+    bool own = str_is_absent(guard.owner) || (call->principal.kind != PRINCIPAL_SERVICE &&
+                                              str_eq(guard.owner, call->principal.account));
+    struct principal_policies policies = {0};
+    const struct service_hooks *users = call->cloud->authorizer->users;
+    if (users != NULL && call->principal.kind == PRINCIPAL_USER)
+        TRY(users->principal_policies(call, &policies));
+    if (own && !policies.known && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
+        return RESULT_OK; /* who has no policies that anybody keeps may all in its account */
+    const struct authorize_rules *rules = authorize_rules_of(service, call->operation);
+    if (authorize_is_free(rules))
+        return RESULT_OK;
     struct authorize_request request = {call, in, hooks, guard.owner};
-    const struct authorize_rules *rules = &service->operations[call->operation];
-    for (size_t i = 0; i < rules->len; i++)
-        TRY(authorize_rule(&request, &rules->items[i], &guard, i == 0));
-    return RESULT_OK;
+    struct authorize_policies gathered = {0};
+    enum result result = RESULT_OK;
+    authorize_gather(call, &guard, &policies, &gathered);
+    for (size_t i = 0; i < rules->len && result == RESULT_OK; i++)
+        result = authorize_rule(&request, &rules->items[i], &guard, &gathered, i == 0);
+    for (size_t i = 0; i < gathered.held_count; i++)
+        policy_cache_release(call->cloud->authorizer->policies, gathered.held[i]);
+    return result;
 }

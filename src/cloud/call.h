@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/digest.h"
 #include "cloud/cloud.h"
 #include "store/key.h"
 
@@ -34,12 +35,28 @@ struct principal {
     struct str name;       /* service: "sqs.amazonaws.com"; user: its name */
 };
 
-/* A payload that streams in (WIRE_OP_STREAM_IN): on disk, verified, not yet alive; see
- * store/blob.h. */
+/* A payload that streams in (WIRE_OP_STREAM_IN), verified: on disk and not yet alive (see
+ * store/blob.h), or in memory when it is small and the service keeps small ones in its records. */
 struct call_payload {
     bool present;
-    struct blob_id blob;
+    bool in_memory;
+    struct blob_id blob; /* unless in_memory */
+    struct str bytes;    /* when in_memory */
     uint64_t size;
+    /* S3: digests of the payload, compared with what the client sent. */
+    bool digested;
+    uint8_t md5[MD5_SIZE];
+    enum digest_kind checksum; /* the client's choice, or CRC64NVME */
+    bool checksum_chosen;      /* the client did choose */
+    uint8_t checksum_value[SHA256_SIZE];
+    uint8_t crc64nvme[8]; /* whatever the client chose */
+};
+
+/* A piece of a payload that streams out. */
+struct call_piece {
+    struct str bytes;    /* either these */
+    struct blob_id blob; /* or, when they are absent, this range of a blob */
+    uint64_t offset, length;
 };
 
 /* A payload that streams out (WIRE_OP_STREAM_OUT). */
@@ -49,6 +66,9 @@ struct call_stream {
     bool is_file;     /* or this range; the descriptor is taken over */
     int fd;
     uint64_t offset, length;
+    const struct call_piece *pieces; /* or all of these, `length` bytes together */
+    size_t piece_count;
+    bool length_only; /* or nothing but the length, in the answer to HEAD */
 };
 
 struct call_topic {
@@ -95,6 +115,7 @@ struct call {
     int64_t park_deadline_ms; /* cloud time */
     unsigned runs;            /* how often the handler has run before: 0 in the first */
     int64_t started_ms;       /* cloud time of the first run */
+    void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct call_topic *signals; /* to wake after commit */
     size_t signal_count, signal_cap;

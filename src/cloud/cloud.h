@@ -89,6 +89,14 @@ struct service_page {
     struct str path; /* all of it, or its beginning when it ends with '/' */
     RESULT (*answer)(struct call *call, struct wire_response *response);
 };
+/* Policies of a user: whoever keeps users (IAM) tells. */
+struct principal_policies {
+    bool known; /* false: nobody keeps any of this principal, who may all in its account */
+    struct principal_policy {
+        struct str name, document;
+    } * items;
+    size_t len;
+};
 struct service_hooks {
     const struct wire_model *model;
     const struct service_page *pages;
@@ -105,6 +113,9 @@ struct service_hooks {
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
     RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);
+    /* The policies of call->principal, a user; strings may be borrowed. NULL: the service keeps no
+     * users. */
+    RESULT (*principal_policies)(struct call *call, struct principal_policies *out);
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;

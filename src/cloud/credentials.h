@@ -22,6 +22,15 @@ RESULT credentials_find(struct cloud *cloud, struct kv_txn *txn, struct arena *a
 /* Issues a long-term key for a principal (user name absent: the account's root). */
 RESULT credentials_issue(struct cloud *cloud, struct kv_txn *txn, struct arena *arena,
                          struct str account, struct str user_name, struct credentials *out);
+/* The same for a user that IAM keeps: its path and id come along. */
+struct credentials_owner {
+    struct str account, name, path, id;
+};
+RESULT credentials_issue_for(struct cloud *cloud, struct kv_txn *txn, struct arena *arena,
+                             const struct credentials_owner *owner, struct credentials *out);
+/* *found false: never issued. */
+RESULT credentials_set_active(struct kv_txn *txn, struct arena *arena, struct str access_key,
+                              bool active, bool *found);
 RESULT credentials_revoke(struct cloud *cloud, struct kv_txn *txn, struct str access_key,
                           bool *existed);
 

@@ -11,7 +11,7 @@
 #include "store/record.h"
 
 /* A lane gives way after this many deliveries, so that a busy one does not starve the rest. */
-enum { LANE_TURN = 32, RETRY_FIRST_MS = 50, RETRY_MAX_MS = 60000 };
+enum { LANE_TURN = 32, RETRY_FIRST_MS = 50, RETRY_MAX_MS = 60000, COLLECT_EVERY_MS = 10000 };
 
 struct dispatcher {
     struct cloud *cloud;
@@ -19,7 +19,8 @@ struct dispatcher {
     pthread_mutex_t lock;
     pthread_cond_t wanted;
     bool stopping;
-    bool awake; /* something was posted since the thread last looked */
+    bool awake;            /* something was posted since the thread last looked */
+    uint64_t collected_ns; /* when released blobs were last looked for */
 };
 
 /* --- writing
@@ -370,9 +371,9 @@ static void dispatcher_wait(struct dispatcher *dispatcher, int64_t next_ms)
     pthread_mutex_lock(&dispatcher->lock);
     if (!dispatcher->awake && !dispatcher->stopping) {
         int64_t wait_ms =
-            next_ms == INT64_MAX ? RETRY_MAX_MS : next_ms - clock_now(dispatcher->cloud->clock);
-        if (wait_ms > RETRY_MAX_MS)
-            wait_ms = RETRY_MAX_MS;
+            next_ms == INT64_MAX ? COLLECT_EVERY_MS : next_ms - clock_now(dispatcher->cloud->clock);
+        if (wait_ms > COLLECT_EVERY_MS)
+            wait_ms = COLLECT_EVERY_MS;
         if (wait_ms > 0) {
             uint64_t until = time_monotonic_ns() + (uint64_t)wait_ms * 1000000;
             struct timespec at = {.tv_sec = (time_t)(until / 1000000000),
@@ -392,10 +393,26 @@ static bool dispatcher_goes_on(struct dispatcher *dispatcher)
     return goes_on;
 }
 
+/* Files of blobs that records have released go; a fault is logged, and the next time comes. */
+static void dispatcher_collect(struct dispatcher *dispatcher)
+{
+    enum { COLLECT_LIMIT = 1000 };
+    uint64_t now_ns = time_monotonic_ns();
+    size_t removed;
+    if (now_ns - dispatcher->collected_ns < COLLECT_EVERY_MS * UINT64_C(1000000))
+        return;
+    dispatcher->collected_ns = now_ns;
+    while (blob_collect(dispatcher->cloud->blobs, dispatcher->cloud->kv, COLLECT_LIMIT, &removed) ==
+               RESULT_OK &&
+           removed == COLLECT_LIMIT)
+        continue;
+}
+
 static void *dispatcher_main(void *context)
 {
     struct dispatcher *dispatcher = context;
     while (dispatcher_goes_on(dispatcher)) {
+        dispatcher_collect(dispatcher);
         size_t delivered = 0;
         int64_t next_ms = INT64_MAX;
         if (dispatcher_pass(dispatcher->cloud, &delivered, &next_ms) != RESULT_OK)

@@ -69,6 +69,7 @@ RESULT call_run(struct call *call, const void *in, void *out,
                          PRSTR(service));
     }
     bool writing = (operation->flags & WIRE_OP_READ_ONLY) == 0;
+    call->memo = NULL;
     enum result result = call_run_once(call, in, out, finish, writing);
     if (result == RESULT_RESTART && !writing)
         result = call_run_once(call, in, out, finish, true);

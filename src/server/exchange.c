@@ -11,6 +11,7 @@
 #include "cloud/metrics.h"
 #include "server/authenticate.h"
 #include "server/intake.h"
+#include "server/outflow.h"
 #include "server/server.h"
 
 /* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are
@@ -250,6 +251,8 @@ static void request_answer(struct request *request)
             .offset = stream->offset,
             .length = stream->length,
         };
+        if (stream->piece_count > 0 || stream->length_only)
+            outflow_begin(request, &body);
     }
     request_send(request, &body);
 }

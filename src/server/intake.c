@@ -3,17 +3,10 @@
 #include "auth/chunked.h"
 #include "base/encode.h"
 #include "server/authenticate.h"
+#include "server/intake_int.h"
 
-struct intake {
-    struct blob_writer *writer; /* NULL once published or discarded */
-    struct blob_store *blobs;
-    struct chunked *chunked; /* NULL: plain bytes */
-    struct digest sha256;
-    bool check_sha256;
-    uint64_t size;
-    bool published;
-    struct blob_id id;
-};
+/* Bodies up to here are kept in memory, for services that put them into their records. */
+enum { INTAKE_MEMORY = 8 * 1024 };
 
 static bool intake_hash_is_hex(struct str hash)
 {
@@ -25,6 +18,7 @@ RESULT intake_begin(struct request *request)
     struct call *call = &request->call;
     struct intake *intake = ARENA_NEW(call->arena, struct intake);
     intake->blobs = call->cloud->blobs;
+    intake->s3 = str_eq(call->model->name, STR("s3"));
     struct str hash = request->signature.payload_hash;
     if (chunked_is(hash)) {
         intake->chunked =
@@ -33,7 +27,11 @@ RESULT intake_begin(struct request *request)
         intake->check_sha256 = true;
         digest_begin(&intake->sha256, DIGEST_SHA256);
     }
-    TRY(blob_create(intake->blobs, &intake->writer));
+    buf_init(&intake->memory, call->arena, INTAKE_MEMORY);
+    if (intake->s3)
+        TRY(intake_digest_begin(request, intake));
+    else
+        TRY(blob_create(intake->blobs, &intake->writer));
     request->intake = intake;
     return RESULT_OK;
 }
@@ -43,7 +41,17 @@ static RESULT intake_store(void *context, struct str payload)
     struct intake *intake = context;
     if (intake->check_sha256)
         digest_update(&intake->sha256, payload);
+    if (intake->s3)
+        intake_digest_update(intake, payload);
     intake->size += payload.len;
+    if (intake->writer == NULL) {
+        if (intake->size <= INTAKE_MEMORY) {
+            buf_append(&intake->memory, payload);
+            return RESULT_OK;
+        }
+        TRY(blob_create(intake->blobs, &intake->writer));
+        TRY(blob_append(intake->writer, buf_str(&intake->memory)));
+    }
     return blob_append(intake->writer, payload);
 }
 
@@ -57,25 +65,30 @@ RESULT intake_take(struct request *request, struct str piece)
     return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
 }
 
+static RESULT intake_check_sha256(struct request *request)
+{
+    struct intake *intake = request->intake;
+    uint8_t sum[SHA256_SIZE];
+    char text[2 * SHA256_SIZE];
+    struct buf hex;
+    digest_end(&intake->sha256, sum);
+    buf_init_fixed(&hex, text, sizeof text);
+    hex_encode(&hex, str_make((const char *)sum, sizeof sum));
+    if (str_eq(buf_str(&hex), request->signature.payload_hash))
+        return RESULT_OK;
+    struct sigv4_problem problem = {
+        .fault = SIGV4_BAD_PAYLOAD_HASH,
+        .message = STR("The provided 'x-amz-content-sha256' header does not match what was "
+                       "computed."),
+    };
+    return authenticate_refuse(request, &problem);
+}
+
 static RESULT intake_check(struct request *request)
 {
     struct intake *intake = request->intake;
-    if (intake->check_sha256) {
-        uint8_t sum[SHA256_SIZE];
-        char text[2 * SHA256_SIZE];
-        struct buf hex;
-        digest_end(&intake->sha256, sum);
-        buf_init_fixed(&hex, text, sizeof text);
-        hex_encode(&hex, str_make((const char *)sum, sizeof sum));
-        if (!str_eq(buf_str(&hex), request->signature.payload_hash)) {
-            struct sigv4_problem problem = {
-                .fault = SIGV4_BAD_PAYLOAD_HASH,
-                .message = STR("The provided 'x-amz-content-sha256' header does not match what was "
-                               "computed."),
-            };
-            return authenticate_refuse(request, &problem);
-        }
-    }
+    if (intake->check_sha256)
+        TRY(intake_check_sha256(request));
     if (intake->chunked == NULL)
         return RESULT_OK;
     const struct wire_header *trailers;
@@ -110,12 +123,21 @@ RESULT intake_end(struct request *request)
                             STR("You did not provide the number of bytes specified by the "
                                 "Content-Length HTTP header"));
     }
+    struct call_payload *payload = &request->call.payload;
+    if (intake->s3)
+        TRY(intake_digest_end(request, intake, payload));
+    payload->present = true;
+    payload->size = intake->size;
+    if (intake->writer == NULL) {
+        payload->in_memory = true;
+        payload->bytes = buf_str(&intake->memory);
+        return RESULT_OK;
+    }
     struct blob_writer *writer = intake->writer;
     intake->writer = NULL;
     TRY(blob_publish(writer, &intake->id, &intake->size));
     intake->published = true;
-    request->call.payload =
-        (struct call_payload){.present = true, .blob = intake->id, .size = intake->size};
+    payload->blob = intake->id;
     return RESULT_OK;
 }
 

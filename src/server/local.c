@@ -324,13 +324,21 @@ static bool local_is_foreign_page(const struct http_exchange *exchange)
            !str_eq(str_slice(origin, host + 2, origin.len), http_field_get(exchange, STR("host")));
 }
 
+/* A path that ends with '/' stands for all that begin with it. */
+static bool local_page_is(const struct service_page *page, struct str path)
+{
+    if (str_ends_with(page->path, STR("/")))
+        return str_starts_with(path, page->path);
+    return str_eq(page->path, path);
+}
+
 static bool local_service_page(struct local *local)
 {
     struct cloud *cloud = local->server->cloud;
     for (size_t i = 0; server_services[i] != NULL; i++) {
         const struct service_hooks *hooks = server_services[i];
         for (size_t p = 0; p < hooks->page_count; p++) {
-            if (!str_eq(hooks->pages[p].path, local->exchange->path))
+            if (!local_page_is(&hooks->pages[p], local->exchange->path))
                 continue;
             struct wire_header *headers =
                 ARENA_ARRAY(local->arena, local->exchange->field_count + 1, struct wire_header);

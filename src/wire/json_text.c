@@ -138,8 +138,10 @@ static bool scan_value(struct scan *scan, int depth)
 
 bool json_is_valid(struct str text)
 {
+    if (str_is_empty(text))
+        return false;
     struct scan scan = {text.ptr, text.ptr + text.len};
-    if (str_is_absent(text) || !str_is_utf8(text) || !scan_value(&scan, 0))
+    if (!str_is_utf8(text) || !scan_value(&scan, 0))
         return false;
     scan_space(&scan);
     return scan.at == scan.end;

@@ -89,9 +89,12 @@ def test_refused(server, what):
 
 
 def test_sizes_have_their_own_statuses(server):
-    assert status_of(wire.exchange(server, REFUSED["header of 100 KiB"], half_close=True)) == 431
+    # Refused before all of it is read: the connection's reset may overtake the reply.
+    for name, statuses in (("header of 100 KiB", (431,)), ("target of 100 KiB", (414, 431))):
+        replies = [wire.exchange(server, REFUSED[name], half_close=True) for _ in range(5)]
+        assert any(replies)
+        assert all(status_of(reply) in statuses for reply in replies if reply)
     assert status_of(wire.exchange(server, REFUSED["1000 headers"], half_close=True)) == 431
-    assert status_of(wire.exchange(server, REFUSED["target of 100 KiB"], half_close=True)) in (414, 431)
     assert status_of(wire.exchange(server, REFUSED["two lengths"], half_close=True)) == 400
 
 

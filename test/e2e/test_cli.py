@@ -77,8 +77,8 @@ def test_caller_identity(aws):
 
 
 def test_not_implemented_is_said(aws):
-    said = aws("s3api", "list-buckets", fails=True)
-    assert "An error occurred (NotImplemented) when calling the ListBuckets operation" in said
+    said = aws("route53", "list-hosted-zones", fails=True)
+    assert "An error occurred (NotImplemented) when calling the ListHostedZones operation" in said
 
 
 def test_wrong_secret(aws, cloud):

@@ -152,7 +152,6 @@ def test_peek_in_xml_and_by_post(cloud, filled):
     assert status == 200 and {message["Body"] for message in page["Messages"]} == ready
 
 
-@pytest.mark.xfail(reason="src/services/sqs/peek.c knows the parameter alone", strict=False)
 def test_peek_by_path(cloud, filled):
     url, ready, _ = filled
     name = url.rpartition("/")[2]

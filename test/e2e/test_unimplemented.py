@@ -89,7 +89,7 @@ def test_boto3_s_operations_are_all_known(cloud, models, loader):
 def test_the_message_names_service_and_operation(cloud):
     for service, method, operation, title in (
         ("kms", "list_keys", "ListKeys", "KMS"),
-        ("s3", "list_buckets", "ListBuckets", "S3"),
+        ("route53", "list_hosted_zones", "ListHostedZones", "Route 53"),
         ("ec2", "describe_vpcs", "DescribeVpcs", "EC2"),
         ("lambda", "list_functions", "ListFunctions", "Lambda"),
         ("cloudwatch", "list_metrics", "ListMetrics", "CloudWatch"),

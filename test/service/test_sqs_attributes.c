@@ -200,8 +200,8 @@ static void test_policy(void **state)
                                         "{\"Version\":",
                                         "\"text\"",
                                         "{}",
-                                        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":"
-                                        "\"Allow\",\"Action\":\"sqs:*\",\"Resource\":\"*\"}]}"};
+                                        ("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":"
+                                         "\"Allow\",\"Action\":\"sqs:*\",\"Resource\":\"*\"}]}")};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         SQS_FAILS(lo, "InvalidAttributeValue", "Invalid value for the parameter Policy.",
                   SetQueueAttributes, .QueueUrl = url, .Attributes = PAIRS(lo, "Policy", wrong[i]));

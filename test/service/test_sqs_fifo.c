@@ -210,6 +210,40 @@ static struct sqs_MessageList attempt(struct loopback *lo, struct str url, const
         ->Messages;
 }
 
+static void not_retryable(struct loopback *lo, struct str url)
+{
+    SQS_FAILS(lo, "InvalidParameterValueException",
+              "Value try for parameter ReceiveRequestAttemptId is invalid. Reason: The "
+              "receiveRequestAttemptId is "
+              "not valid anymore since the receive call is not retryable.",
+              ReceiveMessage, .QueueUrl = url, .ReceiveRequestAttemptId = STR("try"));
+}
+
+/* Once the timeout is over without anybody having changed anything, the id stands for a receive
+ * like any other. */
+static void test_attempt_after_timeout(void **state)
+{
+    struct loopback *lo = *state;
+    struct str url = sqs_fifo(lo, "timeout.fifo");
+    sqs_send_group(lo, url, "g", "1");
+    struct sqs_MessageList first = attempt(lo, url, "try");
+    loopback_advance(lo, 30 * SECOND);
+    struct sqs_MessageList second = attempt(lo, url, "try");
+    assert_int_equal(second.len, 1);
+    assert_false(str_eq(second.items[0].ReceiptHandle, first.items[0].ReceiptHandle));
+    loopback_ok(SQS_CALL(lo, ChangeMessageVisibility, .QueueUrl = url,
+                         .ReceiptHandle = second.items[0].ReceiptHandle,
+                         .VisibilityTimeout = opt_int(60)));
+    not_retryable(lo, url);
+    loopback_ok(SQS_CALL(lo, ChangeMessageVisibility, .QueueUrl = url,
+                         .ReceiptHandle = second.items[0].ReceiptHandle,
+                         .VisibilityTimeout = opt_int(0)));
+    not_retryable(lo, url);
+    assert_int_equal(attempt(lo, url, "another").len, 1);
+    loopback_advance(lo, 31 * SECOND);
+    not_retryable(lo, url); /* received by somebody else */
+}
+
 static void test_attempt(void **state)
 {
     struct loopback *lo = *state;
@@ -229,11 +263,11 @@ static void test_attempt(void **state)
     /* The visibility timeout began anew. */
     loopback_advance(lo, 29 * SECOND);
     sqs_receive_none(lo, url);
-    /* Something was deleted: this is not the same attempt any more. */
+    /* Something was deleted: the call cannot be repeated any more. */
     sqs_delete(lo, url, first.items[0].ReceiptHandle);
-    assert_int_equal(attempt(lo, url, "try").len, 0);
-    loopback_advance(lo, SECOND);
-    again = attempt(lo, url, "try");
+    not_retryable(lo, url);
+    loopback_advance(lo, SECOND); /* 2 and 3 are visible again */
+    again = attempt(lo, url, "new");
     assert_int_equal(again.len, 2);
     assert_str(again.items[0].Body, STR("2"));
     assert_str(again.items[1].Body, STR("3"));
@@ -283,6 +317,7 @@ int main(void)
         SQS_TEST(test_deduplication_by_group),
         SQS_TEST(test_delayed_group),
         SQS_TEST(test_attempt),
+        SQS_TEST(test_attempt_after_timeout),
         SQS_TEST(test_attempt_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,7 +211,7 @@ static void test_services(void **state)
     SQS_FAILS(lo, "AccessDeniedException", NULL, SendMessage, .QueueUrl = url,
               .MessageBody = STR("x"));
     lo->source_arn = STR("arn:aws:sns:us-east-1:000000000000:topic");
-    lo->user = STR("events.amazonaws.com");
+    lo->user = STR("events.amazonaws.com"); /* in the owner's account, too */
     SQS_FAILS(lo, "AccessDeniedException",
               "User: events.amazonaws.com is not authorized to perform: sqs:SendMessage on "
               "resource: " ARN

@@ -368,6 +368,27 @@ static void test_move_fifo(void **state)
               .DestinationArn = (sqs_queue(lo, "plain"), sqs_arn(lo, "plain")));
 }
 
+static void test_move_stays_at_home(void **state)
+{
+    struct loopback *lo = *state;
+    sqs_queue(lo, "dead");
+    source_of(lo, "source", "dead", "1");
+    lo->account = STR("111111111111");
+    sqs_queue(lo, "theirs");
+    struct str theirs = sqs_arn(lo, "theirs");
+    lo->account = STR("000000000000");
+    lo->region = STR("eu-west-1");
+    sqs_queue(lo, "far");
+    struct str far = sqs_arn(lo, "far");
+    lo->region = STR("us-east-1");
+    SQS_FAILS(lo, "ResourceNotFoundException", NULL, StartMessageMoveTask,
+              .SourceArn = sqs_arn(lo, "dead"), .DestinationArn = theirs);
+    SQS_FAILS(lo, "ResourceNotFoundException", NULL, StartMessageMoveTask,
+              .SourceArn = sqs_arn(lo, "dead"), .DestinationArn = far);
+    SQS_FAILS(lo, "ResourceNotFoundException", NULL, ListMessageMoveTasks, .SourceArn = far);
+    SQS_FAILS(lo, "AccessDeniedException", NULL, ListMessageMoveTasks, .SourceArn = theirs);
+}
+
 static void test_move_refused(void **state)
 {
     struct loopback *lo = *state;
@@ -395,20 +416,6 @@ static void test_move_refused(void **state)
               "Source queue arn and destination queue arn cannot be the same.",
               StartMessageMoveTask, .SourceArn = sqs_arn(lo, "dead"),
               .DestinationArn = sqs_arn(lo, "dead"));
-    lo->account = STR("111111111111");
-    sqs_queue(lo, "theirs");
-    struct str theirs = sqs_arn(lo, "theirs");
-    lo->account = STR("000000000000");
-    lo->region = STR("eu-west-1");
-    sqs_queue(lo, "far");
-    struct str far = sqs_arn(lo, "far");
-    lo->region = STR("us-east-1");
-    SQS_FAILS(lo, "ResourceNotFoundException", NULL, StartMessageMoveTask,
-              .SourceArn = sqs_arn(lo, "dead"), .DestinationArn = theirs);
-    SQS_FAILS(lo, "ResourceNotFoundException", NULL, StartMessageMoveTask,
-              .SourceArn = sqs_arn(lo, "dead"), .DestinationArn = far);
-    SQS_FAILS(lo, "ResourceNotFoundException", NULL, ListMessageMoveTasks, .SourceArn = far);
-    SQS_FAILS(lo, "AccessDeniedException", NULL, ListMessageMoveTasks, .SourceArn = theirs);
     static const int rates[] = {0, 501};
     for (size_t i = 0; i < 2; i++)
         SQS_FAILS(lo, "InvalidParameterValueException", NULL, StartMessageMoveTask,
@@ -465,6 +472,7 @@ int main(void)
         SQS_TEST(test_move_elsewhere),
         SQS_TEST(test_move_rate_and_cancel),
         SQS_TEST(test_move_fifo),
+        SQS_TEST(test_move_stays_at_home),
         SQS_TEST(test_move_refused),
         SQS_TEST(test_move_history),
     };

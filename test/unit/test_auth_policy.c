@@ -54,6 +54,12 @@ static void test_refused(void **state)
             "The policy must contain a valid version string");
     refused(managed, "{\"Version\":2012,\"Statement\":[{" BODY "}]}",
             "The policy must contain a valid version string");
+}
+
+static void test_refused_elements(void **state)
+{
+    (void)state;
+    enum policy_form managed = POLICY_FORM_MANAGED, trust = POLICY_FORM_TRUST;
     refused(managed, STATEMENT("Allow", "\"Action\":\"GetObject\",\"Resource\":\"*\""),
             "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
     refused(managed, STATEMENT("Allow", "\"Action\":\"s3:Get:Object\",\"Resource\":\"*\""),
@@ -569,13 +575,21 @@ static void test_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_resources),      cmocka_unit_test(test_variables),
-        cmocka_unit_test(test_strings),        cmocka_unit_test(test_numbers_and_dates),
-        cmocka_unit_test(test_other_types),    cmocka_unit_test(test_absence_and_sets),
-        cmocka_unit_test(test_own_account),    cmocka_unit_test(test_boundaries),
-        cmocka_unit_test(test_other_accounts), cmocka_unit_test(test_not_principal),
-        cmocka_unit_test(test_words),          cmocka_unit_test(test_speed),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused_elements),
+        cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_numbers_and_dates),
+        cmocka_unit_test(test_other_types),
+        cmocka_unit_test(test_absence_and_sets),
+        cmocka_unit_test(test_own_account),
+        cmocka_unit_test(test_boundaries),
+        cmocka_unit_test(test_other_accounts),
+        cmocka_unit_test(test_not_principal),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

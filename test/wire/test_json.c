@@ -9,6 +9,7 @@
 #include "gen/dynamodb.h"
 #include "gen/lambda.h"
 #include "gen/sqs.h"
+#include "wire/json_text.h"
 #include "wire/sample_model.h"
 #include "wire/wire_case.h"
 #include "wire/wire_int.h"
@@ -96,6 +97,15 @@ static void test_floating(void **state)
     check_refused("{\"real\":Infinity}", NULL);
     check_refused("{\"single\":3.41e38}", "Numeric value (3.41e38) out of range of float");
     check_refused("{\"single\":-1e300}", "Numeric value (-1e300) out of range of float");
+}
+
+static void test_text_is_json(void **state)
+{
+    (void)state;
+    assert_true(json_is_valid(STR(" [1, {}] ")));
+    assert_false(json_is_valid((struct str){0}));
+    assert_false(json_is_valid(STR("")));
+    assert_false(json_is_valid(STR("[1] 2")));
 }
 
 /* Whatever double is written reads back as itself. */
@@ -446,6 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scalars),
         cmocka_unit_test(test_floating),
+        cmocka_unit_test(test_text_is_json),
         cmocka_unit_test(test_doubles_at_random),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_strings),

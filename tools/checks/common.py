@@ -62,14 +62,33 @@ def dependencies(source):
     return sorted({source, *(w.rstrip(":") for w in words)})
 
 
+@functools.cache
+def cache_folder():
+    """Shared by all work trees of this user, as what is kept there depends on content alone; else under build/."""
+    shared = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "kumoniwa-checks")
+    try:
+        shared.mkdir(parents=True, exist_ok=True)
+        if os.access(shared, os.W_OK):
+            return shared
+    except OSError:
+        pass
+    return pathlib.Path("build/check")
+
+
+@functools.cache
+def version(tool):
+    return run([tool, "--version"])[1]
+
+
 def cached(name, items, command, sources, configuration="", failed=lambda status, output: status != 0):
     """Runs command(item) for every item, in parallel, unless the files sources(item) and the configuration are those of a
     run that found nothing. Returns what the others printed."""
-    folder = pathlib.Path("build/check", name)
+    folder = cache_folder() / name
     folder.mkdir(parents=True, exist_ok=True)
 
     def one(item):
-        key = hashlib.sha256(repr((command(item), configuration)).encode())
+        words = [word.replace(str(ROOT), "") for word in command(item)]
+        key = hashlib.sha256(repr((words, version(words[0]), configuration)).encode())
         for path in sources(item):
             key.update(path.encode() + content(path))
         marker = folder / key.hexdigest()

@@ -300,8 +300,9 @@ static RESULT parse_index(struct parser *parser, struct path_element *out)
 
 RESULT parser_path(struct parser *parser, struct path *out)
 {
-    struct path_element elements[PATH_ELEMENTS_MAX] = {0};
+    struct path_element elements[PATH_ELEMENTS_MAX]; /* its first `len` are set */
     size_t len = 1;
+    elements[0] = (struct path_element){0};
     TRY(parse_path_name(parser, &elements[0]));
     for (;;) {
         struct path_element element = {0};

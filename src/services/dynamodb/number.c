@@ -248,7 +248,7 @@ static void carry(int8_t *places)
     }
 }
 
-enum number_status number_add(const struct number *a, const struct number *b, struct number *out)
+static enum number_status add(const struct number *a, const struct number *b, struct number *out)
 {
     if (a->count == 0 || b->count == 0) {
         *out = a->count == 0 ? *b : *a;
@@ -286,12 +286,12 @@ enum number_status number_add(const struct number *a, const struct number *b, st
     return status;
 }
 
-enum number_status number_subtract(const struct number *a, const struct number *b,
-                                   struct number *out)
+static enum number_status subtract_from(const struct number *a, const struct number *b,
+                                        struct number *out)
 {
     struct number negated = *b;
     negated.negative = b->count > 0 && !b->negative;
-    return number_add(a, &negated, out);
+    return add(a, &negated, out);
 }
 
 enum number_status number_add_text(struct arena *arena, struct str a, struct str b, bool subtract,
@@ -304,7 +304,7 @@ enum number_status number_add_text(struct arena *arena, struct str a, struct str
     if (status == NUMBER_OK)
         status = number_parse(b, &y);
     if (status == NUMBER_OK)
-        status = subtract ? number_subtract(&x, &y, &sum) : number_add(&x, &y, &sum);
+        status = subtract ? subtract_from(&x, &y, &sum) : add(&x, &y, &sum);
     if (status != NUMBER_OK)
         return status;
     char buffer[NUMBER_TEXT_MAX];

@@ -40,11 +40,7 @@ struct number number_from_u64(uint64_t n);
 int number_compare(const struct number *a, const struct number *b);
 /* The same of two canonical texts. */
 int number_compare_text(struct str a, struct str b);
-/* The exact sum, or why it cannot be stored. */
-enum number_status number_add(const struct number *a, const struct number *b, struct number *out);
-enum number_status number_subtract(const struct number *a, const struct number *b,
-                                   struct number *out);
-/* Of two canonical texts. */
+/* The exact sum or difference of two canonical texts, or why it cannot be stored. */
 enum number_status number_add_text(struct arena *arena, struct str a, struct str b, bool subtract,
                                    struct str *out);
 

@@ -447,6 +447,9 @@ static struct str copy_string(struct arena *arena, struct str s)
     return s.ptr == NULL ? s : str_copy(arena, s);
 }
 
+static void copy_value(struct arena *arena, const struct dynamodb_AttributeValue *value,
+                       struct dynamodb_AttributeValue *out);
+
 void item_copy(struct arena *arena, const struct dynamodb_AttributeMap *item,
                struct dynamodb_AttributeMap *out)
 {
@@ -455,13 +458,13 @@ void item_copy(struct arena *arena, const struct dynamodb_AttributeMap *item,
         copy.items = ARENA_ARRAY(arena, item->len, struct dynamodb_AttributeMap_entry);
     for (size_t i = 0; i < item->len; i++) {
         copy.items[i].key = str_copy(arena, item->items[i].key);
-        value_copy(arena, &item->items[i].value, &copy.items[i].value);
+        copy_value(arena, &item->items[i].value, &copy.items[i].value);
     }
     *out = copy;
 }
 
-void value_copy(struct arena *arena, const struct dynamodb_AttributeValue *value,
-                struct dynamodb_AttributeValue *out)
+static void copy_value(struct arena *arena, const struct dynamodb_AttributeValue *value,
+                       struct dynamodb_AttributeValue *out)
 {
     struct dynamodb_AttributeValue copy = {
         .S = copy_string(arena, value->S),
@@ -483,7 +486,7 @@ void value_copy(struct arena *arena, const struct dynamodb_AttributeValue *value
         copy.L.items = ARENA_ARRAY(arena, value->L.len, struct dynamodb_AttributeValue);
         copy.L.len = value->L.len;
         for (size_t i = 0; i < value->L.len; i++)
-            value_copy(arena, &value->L.items[i], &copy.L.items[i]);
+            copy_value(arena, &value->L.items[i], &copy.L.items[i]);
     }
     *out = copy;
 }

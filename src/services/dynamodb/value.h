@@ -86,9 +86,7 @@ void value_key_encode(struct buf *out, const struct dynamodb_AttributeValue *val
 bool value_key_decode(struct arena *arena, enum value_type type, struct str bytes,
                       struct dynamodb_AttributeValue *out);
 
-/* Deep copies, strings included, into the arena. */
-void value_copy(struct arena *arena, const struct dynamodb_AttributeValue *value,
-                struct dynamodb_AttributeValue *out);
+/* A deep copy, strings included, in the arena. */
 void item_copy(struct arena *arena, const struct dynamodb_AttributeMap *item,
                struct dynamodb_AttributeMap *out);
 

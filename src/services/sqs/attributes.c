@@ -15,9 +15,7 @@ void queue_defaults(struct sqs_queue *queue)
     queue->throughput_limit = STR("perQueue");
 }
 
-/* --- setting
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- setting ---------------------------------------------------------------------------------- */
 
 static RESULT attribute_invalid(struct call *call, struct str name)
 {
@@ -322,9 +320,7 @@ RESULT sqs_SetQueueAttributes(struct call *call, const struct sqs_SetQueueAttrib
     return queue_put(call, &queue);
 }
 
-/* --- getting
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- getting ---------------------------------------------------------------------------------- */
 
 static struct str attribute_integer(struct call *call, int64_t n)
 {

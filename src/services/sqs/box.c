@@ -70,9 +70,7 @@ static RESULT box_put_state(struct box *box, uint64_t sequence, const struct sqs
     return call_put_record(box->call, &key, &sqs_model, SQS_SHAPE_state, state);
 }
 
-/* --- adding
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 static RESULT box_make_ready(struct box *box, uint64_t sequence, struct str group)
 {
@@ -301,9 +299,7 @@ RESULT box_remove(struct box *box, uint64_t sequence)
     return kv_delete(call->txn, key_bytes(&message_key), NULL);
 }
 
-/* --- looking
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 RESULT box_first_ready(struct box *box, uint64_t *sequence)
 {

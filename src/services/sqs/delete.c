@@ -3,9 +3,7 @@
 #include "cloud/paging.h"
 #include "services/sqs/sqs_int.h"
 
-/* --- receipt handles
- * ------------------------------------------------------------------------------------------------
- */
+/* --- receipt handles -------------------------------------------------------------------------- */
 
 static void receipt_write(char *at, uint64_t n)
 {
@@ -41,9 +39,7 @@ static bool receipt_open(struct call *call, struct str handle, struct receipt *r
     return true;
 }
 
-/* --- one message
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- one message ------------------------------------------------------------------------------ */
 
 /* What a handle still says of its message. */
 struct held {
@@ -128,9 +124,7 @@ static RESULT visibility_one(struct box *box, struct str handle, struct opt_int 
                                   : RESULT_OK;
 }
 
-/* --- the operations
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the operations --------------------------------------------------------------------------- */
 
 RESULT sqs_DeleteMessage(struct call *call, const struct sqs_DeleteMessageRequest *in,
                          struct sqs_DeleteMessageResult *out)

@@ -157,9 +157,7 @@ RESULT group_order_due(struct box *box, struct str name, int64_t *due_ms)
     return group_put(box, name, &group);
 }
 
-/* --- choosing
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 static RESULT group_is_noisy(struct box *box, struct str name, bool *noisy)
 {

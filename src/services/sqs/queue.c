@@ -85,9 +85,7 @@ RESULT queue_find_arn(struct call *call, struct str text, struct sqs_queue *queu
     return queue_find_name(call, arn.account, arn.region, arn.resource, queue, found);
 }
 
-/* --- URLs
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- URLs ------------------------------------------------------------------------------------- */
 
 /* The region that a host names: sqs.REGION.anything, REGION.queue.anything; else absent. */
 static struct str url_host_region(struct str host)
@@ -171,9 +169,7 @@ RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue)
     return found ? RESULT_OK : queue_missing(call);
 }
 
-/* --- making
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static bool queue_name_allowed(struct str name, bool fifo)
 {
@@ -455,9 +451,7 @@ RESULT sqs_ListDeadLetterSourceQueues(struct call *call,
     return list_queues(call, &listing, &out->queueUrls, &out->NextToken);
 }
 
-/* --- tags
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- tags ------------------------------------------------------------------------------------- */
 
 RESULT sqs_TagQueue(struct call *call, const struct sqs_TagQueueRequest *in,
                     struct sqs_TagQueueResult *out)

@@ -22,9 +22,7 @@ struct receiving {
     struct sqs_attempt attempt;
 };
 
-/* --- parameters
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 static RESULT receive_check_range(struct call *call, struct opt_int value, const char *name,
                                   int32_t min, int32_t max, const char *reason)
@@ -191,9 +189,7 @@ static void receive_show(struct receiving *receiving, uint64_t sequence,
     receive_attributes(receiving, message, shown);
 }
 
-/* --- taking
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static RESULT receive_open_dead(struct receiving *receiving)
 {
@@ -277,24 +273,42 @@ static struct key attempt_key(struct receiving *receiving)
     return key;
 }
 
-/* Whether everything that the attempt received is as it left it ("ReceiveMessage",
- * ReceiveRequestAttemptId). */
-static RESULT attempt_is_whole(struct receiving *receiving, const struct sqs_attempt *attempt,
-                               bool *whole)
+enum attempt_is {
+    ATTEMPT_WHOLE,   /* everything is as it left it */
+    ATTEMPT_OVER,    /* its visibility timeout is */
+    ATTEMPT_CHANGED, /* something was deleted, had its visibility changed or was received again */
+};
+
+static enum attempt_is attempt_compare(const struct receiving *receiving,
+                                       const struct sqs_attempt *attempt,
+                                       const struct sqs_state *state, int64_t receives)
 {
-    *whole = attempt->messages.len > 0;
-    for (size_t i = 0; i < attempt->messages.len && *whole; i++) {
+    bool over = attempt->due_ms <= receiving->call->now_ms;
+    if (state->receives != receives)
+        return ATTEMPT_CHANGED;
+    if (state->place == SQS_IN_FLIGHT && state->due_ms == attempt->due_ms)
+        return over ? ATTEMPT_OVER : ATTEMPT_WHOLE;
+    return state->place == SQS_READY && over ? ATTEMPT_OVER : ATTEMPT_CHANGED;
+}
+
+static RESULT attempt_look(struct receiving *receiving, const struct sqs_attempt *attempt,
+                           enum attempt_is *is)
+{
+    *is = ATTEMPT_WHOLE;
+    for (size_t i = 0; i < attempt->messages.len && *is != ATTEMPT_CHANGED; i++) {
         struct sqs_state state;
         bool found;
         uint64_t sequence = (uint64_t)attempt->messages.items[i].value;
         TRY(box_state(&receiving->box, sequence, &state, &found));
-        *whole = found && state.place == SQS_IN_FLIGHT && state.due_ms > receiving->call->now_ms &&
-                 state.receives == attempt->receives.items[i].value;
+        *is = found ? attempt_compare(receiving, attempt, &state, attempt->receives.items[i].value)
+                    : ATTEMPT_CHANGED;
     }
     return RESULT_OK;
 }
 
-static RESULT attempt_repeat(struct receiving *receiving, const struct sqs_attempt *attempt)
+/* "If a retry occurs within the deduplication interval, it resets the visibility timeout" (the
+ * same). */
+static RESULT attempt_repeat(struct receiving *receiving, struct sqs_attempt *attempt)
 {
     for (size_t i = 0; i < attempt->messages.len; i++) {
         uint64_t sequence = (uint64_t)attempt->messages.items[i].value;
@@ -307,7 +321,9 @@ static RESULT attempt_repeat(struct receiving *receiving, const struct sqs_attem
         TRY(box_retime(&receiving->box, sequence, &state, receiving->due_ms));
         receive_show(receiving, sequence, &message, &state);
     }
-    return RESULT_OK;
+    attempt->due_ms = receiving->due_ms;
+    struct key key = attempt_key(receiving);
+    return call_put_record(receiving->call, &key, &sqs_model, SQS_SHAPE_attempt, attempt);
 }
 
 /* The id may have been used again since. */
@@ -351,20 +367,29 @@ static RESULT attempt_find(struct receiving *receiving, bool *done)
 {
     struct sqs_attempt attempt;
     struct key key = attempt_key(receiving);
-    bool found, whole = false;
+    enum attempt_is is = ATTEMPT_OVER;
+    bool found;
     TRY(attempt_expire(receiving));
     TRY(call_get_record_copy(receiving->call, &key, &sqs_model, SQS_SHAPE_attempt, &attempt,
                              &found));
     if (found && attempt.expires_ms > receiving->call->now_ms)
-        TRY(attempt_is_whole(receiving, &attempt, &whole));
-    *done = whole;
-    return whole ? attempt_repeat(receiving, &attempt) : RESULT_OK;
+        TRY(attempt_look(receiving, &attempt, &is));
+    if (is == ATTEMPT_CHANGED)
+        return call_fail(
+            receiving->call, SQS_INVALID_PARAMETER_VALUE,
+            "Value %.*s for parameter ReceiveRequestAttemptId is invalid. Reason: The "
+            "receiveRequestAttemptId is not valid anymore since the receive call is not "
+            "retryable.",
+            PRSTR(receiving->in->ReceiveRequestAttemptId));
+    *done = is == ATTEMPT_WHOLE;
+    return *done ? attempt_repeat(receiving, &attempt) : RESULT_OK;
 }
 
 static RESULT attempt_remember(struct receiving *receiving)
 {
     struct call *call = receiving->call;
     receiving->attempt.expires_ms = call->now_ms + SQS_ATTEMPT_MS;
+    receiving->attempt.due_ms = receiving->due_ms;
     struct key key = attempt_key(receiving);
     TRY(call_put_record(call, &key, &sqs_model, SQS_SHAPE_attempt, &receiving->attempt));
     struct key expiry = box_key(&receiving->box, SQS_KIND_ATTEMPT_EXPIRY);
@@ -373,9 +398,7 @@ static RESULT attempt_remember(struct receiving *receiving)
     return kv_put(call->txn, key_bytes(&expiry), key_bytes(&key));
 }
 
-/* --- the operation
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- the operation ---------------------------------------------------------------------------- */
 
 static int64_t receive_wait_s(const struct receiving *receiving)
 {

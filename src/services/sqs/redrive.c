@@ -297,9 +297,7 @@ RESULT sqs_ListMessageMoveTasks(struct call *call, const struct sqs_ListMessageM
     return RESULT_OK;
 }
 
-/* --- the job
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 /* One message to the task's destination, or to the queue that it came from. *gone: nobody takes it.
  */

@@ -25,9 +25,7 @@ static struct str sqs_sequence_number(struct arena *arena, uint64_t sequence)
                       (unsigned long long)(UINT64_C(18000000000000000000) + sequence));
 }
 
-/* --- digests
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- digests ---------------------------------------------------------------------------------- */
 
 struct str sqs_hex_md5(struct arena *arena, struct str bytes)
 {
@@ -312,9 +310,7 @@ static RESULT sending_check(struct call *call, const struct sqs_queue *queue,
                                          : sqs_check_id(call, sending->group, "MessageGroupId");
 }
 
-/* --- deduplication
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- deduplication ---------------------------------------------------------------------------- */
 
 /* Beyond a purge: "Amazon SQS continues to keep track of the message deduplication ID even after
  * the message is received and deleted" (SendMessage). */
@@ -403,9 +399,7 @@ static RESULT deduplication_remember(struct box *box, const struct sending *send
     return kv_put(call->txn, key_bytes(&expiry), key_bytes(&key));
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static struct str sending_id(struct call *call)
 {
@@ -497,9 +491,7 @@ RESULT sqs_SendMessage(struct call *call, const struct sqs_SendMessageRequest *i
     return RESULT_OK;
 }
 
-/* --- batches
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- batches ---------------------------------------------------------------------------------- */
 
 static bool batch_id_allowed(struct str id)
 {
@@ -627,9 +619,7 @@ RESULT sqs_SendMessageBatch(struct call *call, const struct sqs_SendMessageBatch
     return RESULT_OK;
 }
 
-/* --- moving
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- moving ----------------------------------------------------------------------------------- */
 
 static RESULT sending_move(struct box *from, uint64_t sequence, struct box *to,
                            struct sqs_message *moved)

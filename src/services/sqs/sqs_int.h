@@ -19,9 +19,7 @@ enum {
     SQS_ATTEMPT_MS = 5 * 60 * 1000,
 };
 
-/* --- queue.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- queue.c ---------------------------------------------------------------------------------- */
 
 /* Finds the queue that an URL names, in any form that clients use; *queue's strings are in the
  * arena. RESULT_ERROR with QueueDoesNotExist, MissingParameter or InvalidAddress. */
@@ -129,9 +127,7 @@ struct group_choice {
 /* What is to be received next: the oldest, but for groups that are noisy when `fair`. */
 RESULT group_choose(struct box *box, bool fair, struct group_choice *choice);
 
-/* --- send.c
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- send.c ----------------------------------------------------------------------------------- */
 
 /* Group, deduplication and attempt ids: 1-128 alphanumeric characters and punctuation. `name`: the
  * parameter's. */
@@ -147,9 +143,7 @@ RESULT sqs_bury(struct box *from, uint64_t sequence, const struct sqs_message *m
 RESULT sqs_revive(struct box *from, uint64_t sequence, const struct sqs_message *message,
                   struct box *to);
 
-/* --- delete.c
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- delete.c --------------------------------------------------------------------------------- */
 
 /* What a receipt handle names. */
 struct receipt {
@@ -181,9 +175,7 @@ RESULT peek_answer(struct call *call, struct wire_response *response);
 /* Forgets that a queue of that name was deleted. */
 RESULT queue_deliver_deleted(struct call *call, const struct outbox_item *item);
 
-/* --- batches
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- batches ---------------------------------------------------------------------------------- */
 
 /* Batch entry ids: 1-80 letters, digits, - and _, distinct. next() yields the i-th id. */
 RESULT sqs_check_batch(struct call *call, size_t count,

@@ -5,9 +5,7 @@
 
 enum { SWEEP_PORTION = 1000 };
 
-/* --- dropping
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- dropping --------------------------------------------------------------------------------- */
 
 static RESULT sweep_drop(struct call *call, const char *prefix, int64_t id)
 {
@@ -42,9 +40,7 @@ RESULT sweep_deliver_drop(struct call *call, const struct outbox_item *item)
     return outbox_post(call, STR("sqs.drop"), (struct str){0}, item->payload);
 }
 
-/* --- retention
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- retention -------------------------------------------------------------------------------- */
 
 /* The job names its queue, the data that it was made for and its time: one that is not as the
  * counts have it is void. */

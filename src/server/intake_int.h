@@ -1,0 +1,32 @@
+/* Between intake.c and intake_digest.c. */
+#ifndef KUMONIWA_SERVER_INTAKE_INT_H
+#define KUMONIWA_SERVER_INTAKE_INT_H
+
+#include "auth/chunked.h"
+#include "server/request.h"
+
+struct intake {
+    struct blob_writer *writer; /* NULL while in memory, and once published or discarded */
+    struct blob_store *blobs;
+    struct chunked *chunked; /* NULL: plain bytes */
+    struct buf memory;
+    struct digest sha256;
+    bool check_sha256;
+    bool s3;
+    struct digest md5, checksum, crc64nvme; /* S3; the last when `checksum` is another */
+    bool checksum_chosen;
+    bool checksum_in_trailer;
+    uint64_t size;
+    bool published;
+    struct blob_id id;
+};
+
+/* Chooses the checksum that the head names, or CRC64NVME; refuses heads that name none that exists,
+ * or several ("Checking object integrity for data uploads", Amazon S3 User Guide). */
+RESULT intake_digest_begin(struct request *request, struct intake *intake);
+void intake_digest_update(struct intake *intake, struct str payload);
+/* Compares with Content-MD5 and x-amz-checksum-*; fills the digests of *payload. */
+RESULT intake_digest_end(struct request *request, struct intake *intake,
+                         struct call_payload *payload);
+
+#endif

@@ -1,0 +1,74 @@
+#include "server/outflow.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+struct outflow {
+    struct blob_store *blobs;
+    const struct call_piece *pieces;
+    size_t count, at;
+    uint64_t done; /* of the piece at hand */
+    int fd;        /* its blob; -1: none is open */
+};
+
+static void outflow_close(void *context)
+{
+    struct outflow *outflow = context;
+    if (outflow->fd >= 0)
+        (void)close(outflow->fd);
+    outflow->fd = -1;
+}
+
+static int64_t outflow_read(struct outflow *outflow, const struct call_piece *piece, char *out,
+                            size_t size)
+{
+    if (outflow->fd < 0 && blob_open(outflow->blobs, &piece->blob, &outflow->fd) != RESULT_OK)
+        return -1;
+    ssize_t count;
+    do
+        count = pread(outflow->fd, out, size, (off_t)(piece->offset + outflow->done));
+    while (count < 0 && errno == EINTR);
+    return count > 0 ? count : -1; /* a blob is never shorter than its record says */
+}
+
+static int64_t outflow_pull(void *context, struct http_exchange *exchange, char *out, size_t size)
+{
+    (void)exchange;
+    struct outflow *outflow = context;
+    while (outflow->at < outflow->count) {
+        const struct call_piece *piece = &outflow->pieces[outflow->at];
+        uint64_t left = piece->length - outflow->done;
+        if (left == 0) {
+            outflow_close(outflow);
+            outflow->at++;
+            outflow->done = 0;
+            continue;
+        }
+        size_t part = left < size ? (size_t)left : size;
+        int64_t count = (int64_t)part;
+        if (str_is_absent(piece->bytes))
+            count = outflow_read(outflow, piece, out, part);
+        else
+            memcpy(out, piece->bytes.ptr + piece->offset + outflow->done, part);
+        if (count > 0)
+            outflow->done += (uint64_t)count;
+        return count;
+    }
+    return 0;
+}
+
+void outflow_begin(struct request *request, struct http_body *body)
+{
+    const struct call_stream *stream = &request->call.stream;
+    struct arena *arena = request->exchange->arena;
+    struct outflow *outflow = ARENA_NEW(arena, struct outflow);
+    *outflow = (struct outflow){
+        .blobs = request->call.cloud->blobs,
+        .pieces = stream->pieces,
+        .count = stream->piece_count,
+        .fd = -1,
+    };
+    arena_on_reset(arena, outflow_close, outflow);
+    *body =
+        (struct http_body){.pull = outflow_pull, .pull_context = outflow, .length = stream->length};
+}

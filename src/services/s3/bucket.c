@@ -1,0 +1,134 @@
+/* Buckets: names, owners, regions. */
+#include "base/encode.h"
+#include "services/s3/s3_int.h"
+
+/* --- names --- */
+
+static bool name_is_address(struct str name)
+{
+    unsigned dots = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '.')
+            dots++;
+        else if (name.ptr[i] < '0' || name.ptr[i] > '9')
+            return false;
+    }
+    return dots == 3;
+}
+
+static bool name_is_alphanumeric(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* "General purpose bucket naming rules", Amazon S3 User Guide. */
+bool bucket_name_is_valid(struct str name)
+{
+    static const struct str prefixes[] = {STR_INIT("xn--"), STR_INIT("sthree-"),
+                                          STR_INIT("amzn-s3-demo-")};
+    static const struct str suffixes[] = {STR_INIT("-s3alias"), STR_INIT("--ol-s3"),
+                                          STR_INIT(".mrap"), STR_INIT("--x-s3"),
+                                          STR_INIT("--table-s3")};
+    if (name.len < 3 || name.len > 63 || !name_is_alphanumeric(name.ptr[0]) ||
+        !name_is_alphanumeric(name.ptr[name.len - 1]))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!name_is_alphanumeric(c) && c != '-' && c != '.')
+            return false;
+        if (c == '.' && name.ptr[i - 1] == '.')
+            return false;
+    }
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (str_starts_with(name, prefixes[i]))
+            return false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (str_ends_with(name, suffixes[i]))
+            return false;
+    return !name_is_address(name);
+}
+
+/* --- records --- */
+
+static struct key bucket_key(struct call *call, struct str name)
+{
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, STR("s3"));
+    key_str(&key, STR("bucket"));
+    key_str(&key, name);
+    return key;
+}
+
+RESULT bucket_find(struct call *call, struct str name, struct s3_bucket *bucket, bool *found)
+{
+    struct key key = bucket_key(call, name);
+    return call_get_record_copy(call, &key, &s3_model, S3_SHAPE_bucket, bucket, found);
+}
+
+RESULT bucket_put(struct call *call, const struct s3_bucket *bucket)
+{
+    struct key key = bucket_key(call, bucket->name);
+    return call_put_record(call, &key, &s3_model, S3_SHAPE_bucket, bucket);
+}
+
+bool bucket_is_versioned(const struct s3_bucket *bucket)
+{
+    return bucket->versioning.len > 0;
+}
+
+struct str s3_owner_id(struct arena *arena, struct str account)
+{
+    uint8_t digest[SHA256_SIZE];
+    digest_sha256(str_concat(arena, STR("canonical user of "), account), digest);
+    return s3_hex(arena, digest, sizeof digest);
+}
+
+struct s3_Owner *s3_owner(struct call *call, struct str account)
+{
+    struct s3_Owner *owner = ARENA_NEW(call->arena, struct s3_Owner);
+    owner->ID = s3_owner_id(call->arena, account);
+    return owner;
+}
+
+/* --- who may use it --- */
+
+/* Only the owner's account may, until policies are evaluated. */
+static RESULT bucket_admit(struct call *call, const struct s3_bucket *bucket,
+                           struct str expected_owner)
+{
+    if (!str_is_absent(expected_owner) && !str_eq(expected_owner, bucket->account))
+        return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
+    if (call->principal.kind == PRINCIPAL_SERVICE || str_eq(call->account, bucket->account))
+        return RESULT_OK;
+    return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
+}
+
+RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expected_owner,
+                            struct s3_bucket *bucket)
+{
+    bool found;
+    TRY(bucket_find(call, name, bucket, &found));
+    if (found)
+        return bucket_admit(call, bucket, expected_owner);
+    struct s3_NoSuchBucket *detail = ARENA_NEW(call->arena, struct s3_NoSuchBucket);
+    detail->BucketName = name;
+    return call_fail_with(call, S3_NO_SUCH_BUCKET, detail, "The specified bucket does not exist");
+}
+
+RESULT bucket_open(struct call *call, struct str name, struct str expected_owner,
+                   struct s3_bucket *bucket)
+{
+    TRY(bucket_open_anywhere(call, name, expected_owner, bucket));
+    /* One endpoint stands for all regions here, so it is the signature's region that is wrong. */
+    if (call->principal.kind == PRINCIPAL_SERVICE || str_eq(call->region, bucket->region))
+        return RESULT_OK;
+    struct s3_AuthorizationHeaderMalformed *detail =
+        ARENA_NEW(call->arena, struct s3_AuthorizationHeaderMalformed);
+    detail->Region = bucket->region;
+    detail->BucketRegion = bucket->region;
+    return call_fail_with(
+        call, S3_INCOMPLETE_SIGNATURE, detail,
+        "The authorization header is malformed; the region '%.*s' is wrong; expecting '%.*s'",
+        PRSTR(call->region), PRSTR(bucket->region));
+}

@@ -1,0 +1,57 @@
+/* Conditional requests: "Conditional requests", Amazon S3 User Guide; RFC 9110, 13. */
+#include "services/s3/s3_int.h"
+
+/* A list of entity tags, weak ones too, or "*". */
+static bool matches(struct str list, struct str etag)
+{
+    struct str one, rest = list;
+    while (!str_is_absent(rest)) {
+        str_cut(rest, ',', &one, &rest);
+        one = str_trim(one);
+        if (str_starts_with(one, STR("W/")))
+            one = str_slice(one, 2, one.len);
+        if (str_eq(one, STR("*")) || str_eq(s3_unquote(one), etag))
+            return true;
+    }
+    return false;
+}
+
+RESULT conditions_read(struct call *call, const struct s3_conditions *conditions,
+                       const struct s3_object *object, bool *not_modified)
+{
+    *not_modified = false;
+    if (!str_is_absent(conditions->if_match)) {
+        if (!matches(conditions->if_match, object->etag))
+            return s3_precondition_failed(call, STR("If-Match"));
+    } else if (conditions->if_unmodified_since.set &&
+               object->modified_ms > conditions->if_unmodified_since.ms) {
+        return s3_precondition_failed(call, STR("If-Unmodified-Since"));
+    }
+    if (!str_is_absent(conditions->if_none_match))
+        *not_modified = matches(conditions->if_none_match, object->etag);
+    else if (conditions->if_modified_since.set)
+        *not_modified = object->modified_ms <= conditions->if_modified_since.ms;
+    return RESULT_OK;
+}
+
+RESULT conditions_write(struct call *call, const struct s3_bucket *bucket, struct str key,
+                        struct str if_match, struct str if_none_match)
+{
+    if (str_is_absent(if_match) && str_is_absent(if_none_match))
+        return RESULT_OK;
+    if (!str_is_absent(if_none_match) && !str_eq(str_trim(if_none_match), STR("*")))
+        return call_fail(call, S3_UNBUILT_HEADER,
+                         "A header you provided implies functionality that is not implemented");
+    struct object_place place;
+    TRY(object_latest(call, bucket, key, &place));
+    bool exists = place.found && !place.object.delete_marker;
+    if (!str_is_absent(if_none_match) && exists)
+        return s3_precondition_failed(call, STR("If-None-Match"));
+    if (str_is_absent(if_match))
+        return RESULT_OK;
+    if (!exists)
+        return s3_no_such_key(call, key);
+    if (!matches(if_match, place.object.etag))
+        return s3_precondition_failed(call, STR("If-Match"));
+    return RESULT_OK;
+}

@@ -1,0 +1,289 @@
+/* CopyObject and UploadPartCopy. Bytes are shared, not copied; only where the copy needs a digest
+ * that the source has not are they read: in the read-only run that comes first, so that nobody
+ * waits for it in the store. */
+#include "base/encode.h"
+#include "services/s3/s3_int.h"
+#include "wire/params.h"
+
+/* "/BUCKET/KEY?versionId=ID", the first '/' may be missing. */
+static RESULT source_read(struct call *call, struct str text, struct str *bucket, struct str *key,
+                          struct str *version_id)
+{
+    struct str query;
+    struct wire_params params = {0};
+    *version_id = (struct str){0};
+    size_t mark = str_find(text, STR("?versionId="));
+    query = mark == SIZE_MAX ? (struct str){0} : str_slice(text, mark + 1, text.len);
+    if (mark != SIZE_MAX)
+        text = str_slice(text, 0, mark);
+    if (str_starts_with(text, STR("/")))
+        text = str_slice(text, 1, text.len);
+    bool good = percent_decode(call->arena, text, false, &text) &&
+                str_cut(text, '/', bucket, key) && !str_is_empty(*bucket) && !str_is_empty(*key) &&
+                (mark == SIZE_MAX || wire_params_read(call->arena, query, &params));
+    if (!good)
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "Copy Source must mention the source bucket and key: "
+                         "sourcebucket/sourcekey");
+    const struct wire_param *version = wire_params_find(&params, STR("versionId"));
+    if (version != NULL)
+        *version_id = version->value;
+    return RESULT_OK;
+}
+
+RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
+                 const struct s3_conditions *conditions, struct copy_source *source)
+{
+    struct str bucket, version_id;
+    bool not_modified;
+    TRY(source_read(call, text, &bucket, &source->key, &version_id));
+    if (str_starts_with(bucket, STR("arn:")))
+        return call_fail(call, S3_UNBUILT_HEADER, "Copying from access points is not implemented.");
+    TRY(bucket_open_anywhere(call, bucket, expected_owner, &source->bucket));
+    TRY(object_open(call, &source->bucket, source->key, version_id, &source->object));
+    TRY(conditions_read(call, conditions, &source->object, &not_modified));
+    if (not_modified)
+        return s3_precondition_failed(call, STR("x-amz-copy-source-If-None-Match"));
+    return RESULT_OK;
+}
+
+/* --- digests --- */
+
+struct copied {
+    int64_t source_sequence;
+    uint8_t md5[MD5_SIZE], sum[SHA256_SIZE];
+};
+
+/* Found out once for the runs of one call. */
+static RESULT copy_digest(struct call *call, const struct copy_source *source,
+                          const struct s3_manifest *pieces, enum digest_kind kind,
+                          const struct copied **out)
+{
+    struct copied *memo = call->memo;
+    struct digest checksum;
+    *out = memo;
+    if (memo != NULL && memo->source_sequence == source->object.sequence)
+        return RESULT_OK;
+    memo = ARENA_NEW(call->arena, struct copied);
+    memo->source_sequence = source->object.sequence;
+    digest_begin(&checksum, kind);
+    TRY(content_digest(call, pieces, memo->md5, &checksum));
+    digest_end(&checksum, memo->sum);
+    call->memo = memo;
+    *out = memo;
+    return RESULT_OK;
+}
+
+static RESULT copy_retain(struct call *call, const struct s3_manifest *pieces)
+{
+    for (size_t i = 0; i < pieces->pieces.len; i++)
+        TRY(content_retain(call, &pieces->pieces.items[i]));
+    return RESULT_OK;
+}
+
+/* --- CopyObject --- */
+
+static bool is_directive(struct str given, struct str wanted)
+{
+    return str_eq(given, wanted);
+}
+
+static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *in,
+                         const struct copy_source *source)
+{
+    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
+                                 in->GrantWriteACP};
+    TRY(s3_check_key(call, in->Key));
+    TRY(s3_refuse_headers(call, s3_unbuilt_headers));
+    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
+    TRY(s3_check_metadata(call, &in->Metadata));
+    TRY(s3_check_storage_class(call, in->StorageClass));
+    if (!str_is_absent(in->MetadataDirective) &&
+        !is_directive(in->MetadataDirective, STR("COPY")) &&
+        !is_directive(in->MetadataDirective, STR("REPLACE")))
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Unknown metadata directive.");
+    if (!str_is_absent(in->TaggingDirective) && !is_directive(in->TaggingDirective, STR("COPY")) &&
+        !is_directive(in->TaggingDirective, STR("REPLACE")))
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Unknown tagging directive.");
+    if (source->object.size > S3_PUT_MAX)
+        return call_fail(call, WIRE_VALIDATION,
+                         "The specified copy source is larger than the maximum allowable size for "
+                         "a copy source: 5368709120");
+    bool itself = str_eq(source->bucket.name, in->Bucket) && str_eq(source->key, in->Key);
+    struct str asked, rest;
+    bool of_version = str_cut(in->CopySource, '?', &asked, &rest);
+    if (itself && !of_version && !is_directive(in->MetadataDirective, STR("REPLACE")) &&
+        str_is_absent(in->StorageClass) && str_is_absent(in->WebsiteRedirectLocation))
+        return call_fail(call, WIRE_VALIDATION,
+                         "This copy request is illegal because it is trying to copy an object to "
+                         "itself without changing the object's metadata, storage class, website "
+                         "redirect location or encryption attributes.");
+    return RESULT_OK;
+}
+
+/* What the copy says of itself: the source's or the request's. */
+static RESULT copy_properties(struct call *call, const struct s3_CopyObjectRequest *in,
+                              const struct s3_object *source, struct s3_object *object)
+{
+    bool replace = is_directive(in->MetadataDirective, STR("REPLACE"));
+    if (replace) {
+        object->content_type = in->ContentType;
+        object->cache_control = in->CacheControl;
+        object->content_disposition = in->ContentDisposition;
+        object->content_encoding = in->ContentEncoding;
+        object->content_language = in->ContentLanguage;
+        object->expires = in->Expires;
+        object->metadata = in->Metadata;
+    } else {
+        object->content_type = source->content_type;
+        object->cache_control = source->cache_control;
+        object->content_disposition = source->content_disposition;
+        object->content_encoding = source->content_encoding;
+        object->content_language = source->content_language;
+        object->expires = source->expires;
+        object->metadata = source->metadata;
+    }
+    object->storage_class = in->StorageClass;
+    object->website_redirect = in->WebsiteRedirectLocation;
+    object->tags = source->tags;
+    if (is_directive(in->TaggingDirective, STR("REPLACE")))
+        return s3_read_tagging(call, in->Tagging, &object->tags);
+    return RESULT_OK;
+}
+
+/* The copy is made in one piece: its ETag is an MD5, its checksum that of the full object. */
+static RESULT copy_digests(struct call *call, const struct s3_CopyObjectRequest *in,
+                           const struct copy_source *source, const struct s3_manifest *pieces,
+                           struct s3_object *object)
+{
+    const struct s3_object *from = &source->object;
+    enum digest_kind kind = DIGEST_CRC64NVME;
+    struct str algorithm =
+        str_is_absent(in->ChecksumAlgorithm) ? from->checksum_algorithm : in->ChecksumAlgorithm;
+    if (!str_is_absent(algorithm) && !s3_checksum_kind(algorithm, &kind))
+        return call_fail(call, WIRE_VALIDATION,
+                         "Checksum algorithm provided is unsupported. Please try again with any of "
+                         "the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+    object->etag = from->etag;
+    object->checksum_algorithm = s3_checksum_name(kind);
+    object->checksum = from->checksum;
+    object->checksum_type = STR("FULL_OBJECT");
+    if (from->part_count == 0 && str_eq(object->checksum_algorithm, from->checksum_algorithm))
+        return RESULT_OK;
+    const struct copied *copied;
+    TRY(copy_digest(call, source, pieces, kind, &copied));
+    object->etag = s3_hex(call->arena, copied->md5, MD5_SIZE);
+    object->checksum = s3_base64(call->arena, copied->sum, digest_size(kind));
+    return RESULT_OK;
+}
+
+RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
+                     struct s3_CopyObjectOutput *out)
+{
+    struct s3_bucket bucket;
+    struct copy_source source;
+    struct s3_manifest pieces;
+    const struct s3_conditions conditions = {in->CopySourceIfMatch, in->CopySourceIfNoneMatch,
+                                             in->CopySourceIfModifiedSince,
+                                             in->CopySourceIfUnmodifiedSince};
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(copy_open(call, in->CopySource, in->ExpectedSourceBucketOwner, &conditions, &source));
+    TRY(copy_check(call, in, &source));
+    TRY(conditions_write(call, &bucket, in->Key, in->IfMatch, in->IfNoneMatch));
+    struct s3_object object = {.size = source.object.size};
+    TRY(copy_properties(call, in, &source.object, &object));
+    TRY(content_pieces(call, &source.object, &pieces));
+    pieces.parts = (struct s3_list_done_part){0};
+    TRY(copy_digests(call, in, &source, &pieces, &object));
+    if (!kv_is_writing(call->txn))
+        return RESULT_RESTART;
+    TRY(copy_retain(call, &pieces));
+    TRY(content_set(call, &object, &pieces));
+    TRY(object_add(call, &bucket, in->Key, &object));
+    struct s3_CopyObjectResult *result = ARENA_NEW(call->arena, struct s3_CopyObjectResult);
+    result->ETag = s3_quote(call->arena, object.etag);
+    result->LastModified = opt_time(object.modified_ms);
+    result->ChecksumType = object.checksum_type;
+    S3_SET_CHECKSUM(result, object.checksum_algorithm, object.checksum);
+    out->CopyObjectResult = result;
+    out->VersionId = object_shown_version(&bucket, &object);
+    out->CopySourceVersionId = object_shown_version(&source.bucket, &source.object);
+    return RESULT_OK;
+}
+
+/* --- UploadPartCopy --- */
+
+/* x-amz-copy-source-range: "bytes=A-B", both, within the source. */
+static RESULT part_range(struct call *call, struct str text, uint64_t size, uint64_t *offset,
+                         uint64_t *length)
+{
+    struct str first, last;
+    uint64_t from, to;
+    *offset = 0;
+    *length = size;
+    if (str_is_absent(text))
+        return RESULT_OK;
+    if (!str_starts_with(text, STR("bytes=")) ||
+        !str_cut(str_slice(text, 6, text.len), '-', &first, &last) || !str_to_u64(first, &from) ||
+        !str_to_u64(last, &to) || to < from)
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "The x-amz-copy-source-range value must be of the form bytes=first-last "
+                         "where first and last are the zero-based offsets of the first and last "
+                         "bytes to copy");
+    if (to >= size)
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "Range specified is not valid for source object of size: %llu",
+                         (unsigned long long)size);
+    *offset = from;
+    *length = to - from + 1;
+    return RESULT_OK;
+}
+
+RESULT s3_UploadPartCopy(struct call *call, const struct s3_UploadPartCopyRequest *in,
+                         struct s3_UploadPartCopyOutput *out)
+{
+    struct s3_bucket bucket;
+    struct s3_upload upload;
+    struct copy_source source;
+    struct s3_manifest all, pieces;
+    uint64_t offset, length;
+    enum digest_kind kind;
+    const struct copied *copied;
+    const struct s3_conditions conditions = {in->CopySourceIfMatch, in->CopySourceIfNoneMatch,
+                                             in->CopySourceIfModifiedSince,
+                                             in->CopySourceIfUnmodifiedSince};
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_refuse_headers(call, s3_unbuilt_headers));
+    TRY(part_check_number(call, in->PartNumber.value));
+    TRY(upload_find(call, &bucket, in->Key, in->UploadId, &upload));
+    TRY(copy_open(call, in->CopySource, in->ExpectedSourceBucketOwner, &conditions, &source));
+    TRY(part_range(call, in->CopySourceRange, (uint64_t)source.object.size, &offset, &length));
+    if (length > (uint64_t)S3_PUT_MAX)
+        return call_fail(call, S3_REQUEST_TOO_LARGE,
+                         "Your proposed upload exceeds the maximum allowed size");
+    if (!s3_checksum_kind(upload.checksum_algorithm, &kind))
+        return FAULT("an upload without a checksum");
+    TRY(content_pieces(call, &source.object, &all));
+    content_range(call, &all, offset, length, &pieces);
+    TRY(copy_digest(call, &source, &pieces, kind, &copied));
+    if (!kv_is_writing(call->txn))
+        return RESULT_RESTART;
+    TRY(copy_retain(call, &pieces));
+    struct s3_part part = {
+        .number = in->PartNumber.value,
+        .size = (int64_t)length,
+        .etag = s3_hex(call->arena, copied->md5, MD5_SIZE),
+        .checksum = s3_base64(call->arena, copied->sum, digest_size(kind)),
+        .modified_ms = call->now_ms / 1000 * 1000,
+        .pieces = pieces.pieces,
+    };
+    TRY(part_put(call, &upload, &part));
+    struct s3_CopyPartResult *result = ARENA_NEW(call->arena, struct s3_CopyPartResult);
+    result->ETag = s3_quote(call->arena, part.etag);
+    result->LastModified = opt_time(part.modified_ms);
+    if (upload.checksum_chosen)
+        S3_SET_CHECKSUM(result, upload.checksum_algorithm, part.checksum);
+    out->CopyPartResult = result;
+    out->CopySourceVersionId = object_shown_version(&source.bucket, &source.object);
+    return RESULT_OK;
+}

@@ -1,0 +1,133 @@
+/* DeleteObject and DeleteObjects: "Deleting object versions from a versioning-enabled bucket",
+ * Amazon S3 User Guide. */
+#include "base/vec.h"
+#include "services/s3/s3_int.h"
+
+struct deletion {
+    struct str key, version_id;
+    struct str if_match;
+    /* What came of it. */
+    bool marker;             /* a marker was made, or removed */
+    struct str made_version; /* the marker that was made, or the version that went */
+};
+
+static RESULT delete_check(struct call *call, const struct s3_bucket *bucket,
+                           const struct deletion *deletion)
+{
+    if (str_is_absent(deletion->if_match))
+        return RESULT_OK;
+    struct object_place place;
+    TRY(object_find(call, bucket, deletion->key, deletion->version_id, &place));
+    if (!place.found || place.object.delete_marker)
+        return s3_no_such_key(call, deletion->key);
+    if (!str_eq(str_trim(deletion->if_match), STR("*")) &&
+        !str_eq(s3_unquote(deletion->if_match), place.object.etag))
+        return s3_precondition_failed(call, STR("If-Match"));
+    return RESULT_OK;
+}
+
+static RESULT delete_one(struct call *call, const struct s3_bucket *bucket,
+                         struct deletion *deletion)
+{
+    struct object_place place;
+    TRY(s3_check_key(call, deletion->key));
+    TRY(delete_check(call, bucket, deletion));
+    if (!str_is_absent(deletion->version_id)) {
+        TRY(object_find(call, bucket, deletion->key, deletion->version_id, &place));
+        deletion->made_version = deletion->version_id;
+        if (!place.found)
+            return RESULT_OK;
+        deletion->marker = place.object.delete_marker;
+        return object_remove(call, bucket, deletion->key, &place);
+    }
+    if (!bucket_is_versioned(bucket)) {
+        TRY(object_latest(call, bucket, deletion->key, &place));
+        return place.found ? object_remove(call, bucket, deletion->key, &place) : RESULT_OK;
+    }
+    struct s3_object marker = {.delete_marker = true};
+    TRY(object_add(call, bucket, deletion->key, &marker));
+    deletion->marker = true;
+    deletion->made_version = object_version_id(&marker);
+    return RESULT_OK;
+}
+
+RESULT s3_DeleteObject(struct call *call, const struct s3_DeleteObjectRequest *in,
+                       struct s3_DeleteObjectOutput *out)
+{
+    struct s3_bucket bucket;
+    struct deletion deletion = {
+        .key = in->Key, .version_id = in->VersionId, .if_match = in->IfMatch};
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    if (in->IfMatchLastModifiedTime.set || in->IfMatchSize.set)
+        return call_fail(call, S3_UNBUILT_HEADER,
+                         "A header you provided implies functionality that is not implemented");
+    TRY(delete_one(call, &bucket, &deletion));
+    if (deletion.marker)
+        out->DeleteMarker = opt_bool(true);
+    if (bucket_is_versioned(&bucket))
+        out->VersionId = deletion.made_version;
+    return RESULT_OK;
+}
+
+/* --- many --- */
+
+static void add_error(struct call *call, const struct s3_ObjectIdentifier *one,
+                      struct s3_DeleteObjectsOutput *out, size_t *cap)
+{
+    struct s3_Error error = {
+        .Key = one->Key,
+        .VersionId = one->VersionId,
+        .Code = wire_string(&s3_model, s3_model.errors[call->error].code),
+        .Message = call->message,
+    };
+    VEC_PUSH(call->arena, out->Errors.items, out->Errors.len, *cap, error);
+}
+
+static void add_deleted(struct call *call, const struct s3_ObjectIdentifier *one,
+                        const struct deletion *deletion, struct s3_DeleteObjectsOutput *out,
+                        size_t *cap)
+{
+    struct s3_DeletedObject deleted = {.Key = one->Key, .VersionId = one->VersionId};
+    if (deletion->marker) {
+        deleted.DeleteMarker = opt_bool(true);
+        deleted.DeleteMarkerVersionId = deletion->made_version;
+    }
+    VEC_PUSH(call->arena, out->Deleted.items, out->Deleted.len, *cap, deleted);
+}
+
+RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest *in,
+                        struct s3_DeleteObjectsOutput *out)
+{
+    struct s3_bucket bucket;
+    size_t deleted = 0, errors = 0;
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
+    const struct s3_Delete *list = in->Delete;
+    if (list == NULL || list->Objects.len == 0 || list->Objects.len > 1000)
+        return call_fail(call, WIRE_SERIALIZATION,
+                         "The XML you provided was not well-formed or did not validate against "
+                         "our published schema");
+    bool quiet = list->Quiet.set && list->Quiet.value;
+    for (size_t i = 0; i < list->Objects.len; i++) {
+        const struct s3_ObjectIdentifier *one = &list->Objects.items[i];
+        struct deletion deletion = {
+            .key = one->Key, .version_id = one->VersionId, .if_match = one->ETag};
+        enum result result = RESULT_OK;
+        if (one->LastModifiedTime.set || one->Size.set)
+            result = call_fail(call, S3_UNBUILT_HEADER,
+                               "Deleting by last modified time or size is not implemented.");
+        else if (str_is_empty(one->Key))
+            result = call_fail(call, WIRE_SERIALIZATION,
+                               "The XML you provided was not well-formed or did not validate "
+                               "against our published schema");
+        else
+            result = delete_one(call, &bucket, &deletion);
+        if (result == RESULT_ERROR)
+            add_error(call, one, out, &errors);
+        else if (result != RESULT_OK)
+            return result;
+        else if (!quiet)
+            add_deleted(call, one, &deletion, out, &deleted);
+    }
+    return RESULT_OK;
+}

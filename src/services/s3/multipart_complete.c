@@ -1,0 +1,188 @@
+/* CompleteMultipartUpload: the object is the list of its parts' pieces; no byte moves. */
+#include "base/encode.h"
+#include "base/vec.h"
+#include "services/s3/s3_int.h"
+
+/* What is being put together. */
+struct completion {
+    struct call *call;
+    const struct s3_upload *upload;
+    struct s3_manifest manifest;
+    size_t pieces_cap, parts_cap;
+    struct digest etag;    /* over the parts' MD5s */
+    struct digest digests; /* COMPOSITE: over the parts' checksums */
+    uint8_t joined[8];     /* FULL_OBJECT */
+    enum digest_kind kind;
+    bool composite;
+    int64_t size;
+};
+
+static RESULT fail_part(struct completion *c, const struct s3_CompletedPart *wanted)
+{
+    struct s3_InvalidPart *detail = ARENA_NEW(c->call->arena, struct s3_InvalidPart);
+    detail->UploadId = c->upload->upload_id;
+    detail->PartNumber = wanted->PartNumber;
+    detail->ETag = s3_unquote(wanted->ETag);
+    return call_fail_with(c->call, S3_INVALID_PART, detail,
+                          "One or more of the specified parts could not be found.  The part may "
+                          "not have been uploaded, or the specified entity tag may not match the "
+                          "part's entity tag.");
+}
+
+static RESULT fail_small(struct completion *c, const struct s3_part *part)
+{
+    struct s3_EntityTooSmall *detail = ARENA_NEW(c->call->arena, struct s3_EntityTooSmall);
+    detail->ProposedSize = opt_long(part->size);
+    detail->MinSizeAllowed = opt_long(S3_PART_MIN);
+    detail->PartNumber = opt_int((int32_t)part->number);
+    detail->ETag = part->etag;
+    return call_fail_with(c->call, S3_ENTITY_TOO_SMALL, detail,
+                          "Your proposed upload is smaller than the minimum allowed size");
+}
+
+/* The part's MD5 and checksum join those of the whole. */
+static RESULT add_digests(struct completion *c, const struct s3_part *part, bool first)
+{
+    struct str md5, sum;
+    if (!hex_decode(c->call->arena, part->etag, &md5) ||
+        !base64_decode(c->call->arena, part->checksum, &sum) || sum.len != digest_size(c->kind))
+        return FAULT("a part with broken digests");
+    digest_update(&c->etag, md5);
+    if (c->composite)
+        digest_update(&c->digests, sum);
+    else if (first)
+        memcpy(c->joined, sum.ptr, sum.len);
+    else
+        s3_crc_join(c->kind, c->joined, (const uint8_t *)sum.ptr, (uint64_t)part->size);
+    return RESULT_OK;
+}
+
+static RESULT add_part(struct completion *c, const struct s3_CompletedPart *wanted, bool first,
+                       bool last)
+{
+    struct call *call = c->call;
+    struct key key = part_key(call, c->upload, wanted->PartNumber.value);
+    struct s3_part part;
+    bool found;
+    TRY(call_get_record_copy(call, &key, &s3_model, S3_SHAPE_part, &part, &found));
+    if (!found || !str_eq(s3_unquote(wanted->ETag), part.etag))
+        return fail_part(c, wanted);
+    struct str given = S3_GET_CHECKSUM(wanted, c->upload->checksum_algorithm);
+    if (!str_is_absent(given) && !str_eq(given, part.checksum))
+        return fail_part(c, wanted);
+    if (str_is_absent(given) && c->upload->checksum_chosen && c->composite)
+        return call_fail(call, WIRE_VALIDATION,
+                         "The upload was created using a %.*s checksum. The complete request must "
+                         "include the checksum for each part. It was missing for part %d in the "
+                         "request.",
+                         PRSTR(str_lower(call->arena, c->upload->checksum_algorithm)),
+                         wanted->PartNumber.value);
+    if (!last && part.size < S3_PART_MIN)
+        return fail_small(c, &part);
+    TRY(add_digests(c, &part, first));
+    c->size += part.size;
+    struct s3_done_part done = {
+        .number = part.number, .size = part.size, .checksum = part.checksum};
+    VEC_PUSH(call->arena, c->manifest.parts.items, c->manifest.parts.len, c->parts_cap, done);
+    for (size_t i = 0; i < part.pieces.len; i++)
+        if (part.pieces.items[i].length > 0 || str_is_absent(part.pieces.items[i].bytes))
+            VEC_PUSH(call->arena, c->manifest.pieces.items, c->manifest.pieces.len, c->pieces_cap,
+                     part.pieces.items[i]);
+    return kv_delete(call->txn, key_bytes(&key), NULL); /* its blobs are the object's now */
+}
+
+static RESULT add_parts(struct completion *c, const struct s3_CompletedPartList *list)
+{
+    int64_t before = 0;
+    for (size_t i = 0; i < list->len; i++) {
+        int64_t number = list->items[i].PartNumber.value;
+        TRY(part_check_number(c->call, number));
+        if (number <= before)
+            return call_fail(c->call, S3_INVALID_PART_ORDER,
+                             "The list of parts was not in ascending order. Parts must be ordered "
+                             "by part number.");
+        before = number;
+    }
+    for (size_t i = 0; i < list->len; i++)
+        TRY(add_part(c, &list->items[i], i == 0, i + 1 == list->len));
+    return RESULT_OK;
+}
+
+static RESULT finish_object(struct completion *c,
+                            const struct s3_CompleteMultipartUploadRequest *in,
+                            struct s3_object *object)
+{
+    struct call *call = c->call;
+    uint8_t md5[MD5_SIZE], sum[SHA256_SIZE];
+    size_t count = c->manifest.parts.len, size = digest_size(c->kind);
+    digest_end(&c->etag, md5);
+    object->etag =
+        str_format(call->arena, "%.*s-%zu", PRSTR(s3_hex(call->arena, md5, sizeof md5)), count);
+    if (c->composite) {
+        digest_end(&c->digests, sum);
+        object->checksum =
+            str_format(call->arena, "%.*s-%zu", PRSTR(s3_base64(call->arena, sum, size)), count);
+    } else {
+        object->checksum = s3_base64(call->arena, c->joined, size);
+    }
+    object->checksum_algorithm = c->upload->checksum_algorithm;
+    object->checksum_type = c->upload->checksum_type;
+    object->size = c->size;
+    object->part_count = (int64_t)count;
+    struct str given = S3_GET_CHECKSUM(in, object->checksum_algorithm);
+    struct str plain;
+    str_cut(object->checksum, '-', &plain, &(struct str){0});
+    if (!str_is_absent(given) && !str_eq(given, object->checksum) && !str_eq(given, plain))
+        return call_fail(call, S3_BAD_DIGEST,
+                         "The %.*s you specified did not match the calculated checksum.",
+                         PRSTR(object->checksum_algorithm));
+    if (in->MpuObjectSize.set && in->MpuObjectSize.value != c->size)
+        return call_fail(call, WIRE_VALIDATION,
+                         "The provided 'x-amz-mp-object-size' header does not match what was "
+                         "computed.");
+    if (c->size > S3_OBJECT_MAX)
+        return call_fail(call, S3_REQUEST_TOO_LARGE,
+                         "Your proposed upload exceeds the maximum allowed object size.");
+    return RESULT_OK;
+}
+
+RESULT s3_CompleteMultipartUpload(struct call *call,
+                                  const struct s3_CompleteMultipartUploadRequest *in,
+                                  struct s3_CompleteMultipartUploadOutput *out)
+{
+    struct s3_bucket bucket;
+    struct s3_upload upload;
+    size_t dropped;
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_refuse_headers(call, s3_unbuilt_headers));
+    TRY(upload_find(call, &bucket, in->Key, in->UploadId, &upload));
+    if (in->MultipartUpload == NULL || in->MultipartUpload->Parts.len == 0)
+        return call_fail(call, WIRE_SERIALIZATION,
+                         "The XML you provided was not well-formed or did not validate against "
+                         "our published schema");
+    TRY(conditions_write(call, &bucket, in->Key, in->IfMatch, in->IfNoneMatch));
+    struct completion c = {.call = call, .upload = &upload};
+    if (!s3_checksum_kind(upload.checksum_algorithm, &c.kind))
+        return FAULT("an upload without a checksum");
+    c.composite = str_eq(upload.checksum_type, STR("COMPOSITE"));
+    digest_begin(&c.etag, DIGEST_MD5);
+    digest_begin(&c.digests, c.kind);
+    TRY(add_parts(&c, &in->MultipartUpload->Parts));
+    struct s3_object *object = upload.object;
+    TRY(finish_object(&c, in, object));
+    TRY(content_set(call, object, &c.manifest));
+    TRY(object_add(call, &bucket, in->Key, object));
+    /* Parts that the list leaves out go. */
+    TRY(upload_drop_parts(call, upload.sequence, SIZE_MAX, &dropped));
+    struct key key = upload_key(call, &bucket, in->Key, upload.sequence);
+    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    out->Bucket = in->Bucket;
+    out->Key = in->Key;
+    out->Location = str_format(call->arena, "%.*s/%.*s/%.*s", PRSTR(call->endpoint),
+                               PRSTR(in->Bucket), PRSTR(s3_encode_key(call, STR("url"), in->Key)));
+    out->ETag = s3_quote(call->arena, object->etag);
+    out->VersionId = object_shown_version(&bucket, object);
+    out->ChecksumType = object->checksum_type;
+    S3_SET_CHECKSUM(out, object->checksum_algorithm, object->checksum);
+    return RESULT_OK;
+}

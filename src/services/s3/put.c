@@ -1,0 +1,72 @@
+/* PutObject. */
+#include "services/s3/s3_int.h"
+
+static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
+{
+    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
+                                 in->GrantWriteACP};
+    TRY(s3_check_key(call, in->Key));
+    TRY(s3_refuse_headers(call, s3_unbuilt_headers));
+    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
+    TRY(s3_check_metadata(call, &in->Metadata));
+    TRY(s3_check_storage_class(call, in->StorageClass));
+    if (call->payload.size > (uint64_t)S3_PUT_MAX)
+        return call_fail(call, S3_REQUEST_TOO_LARGE,
+                         "Your proposed upload exceeds the maximum allowed object size.");
+    return RESULT_OK;
+}
+
+/* aws-chunked is how it came, not what it is ("Authenticating Requests: ... Multiple Chunks"). */
+static struct str put_encoding(struct call *call, struct str encoding)
+{
+    struct buf out;
+    struct str one, rest = encoding;
+    buf_init(&out, call->arena, encoding.len + 2);
+    while (!str_is_absent(rest)) {
+        str_cut(rest, ',', &one, &rest);
+        one = str_trim(one);
+        if (str_eq_nocase(one, STR("aws-chunked")) || str_is_empty(one))
+            continue;
+        if (out.len > 0)
+            buf_append(&out, STR(","));
+        buf_append(&out, one);
+    }
+    return out.len == 0 ? (struct str){0} : buf_str(&out);
+}
+
+RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
+                    struct s3_PutObjectOutput *out)
+{
+    struct s3_bucket bucket;
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(put_check(call, in));
+    TRY(conditions_write(call, &bucket, in->Key, in->IfMatch, in->IfNoneMatch));
+    const struct call_payload *payload = &call->payload;
+    struct s3_object object = {
+        .size = (int64_t)payload->size,
+        .etag = s3_hex(call->arena, payload->md5, MD5_SIZE),
+        .content_type = in->ContentType,
+        .cache_control = in->CacheControl,
+        .content_disposition = in->ContentDisposition,
+        .content_encoding = put_encoding(call, in->ContentEncoding),
+        .content_language = in->ContentLanguage,
+        .expires = in->Expires,
+        .storage_class = in->StorageClass,
+        .website_redirect = in->WebsiteRedirectLocation,
+        .metadata = in->Metadata,
+        .checksum_algorithm = s3_checksum_name(payload->checksum),
+        .checksum = s3_base64(call->arena, payload->checksum_value, digest_size(payload->checksum)),
+        .checksum_type = STR("FULL_OBJECT"),
+    };
+    TRY(s3_read_tagging(call, in->Tagging, &object.tags));
+    struct s3_piece piece;
+    TRY(content_of_payload(call, &piece));
+    struct s3_manifest manifest = {.pieces = {.items = &piece, .len = 1}};
+    TRY(content_set(call, &object, &manifest));
+    TRY(object_add(call, &bucket, in->Key, &object));
+    out->ETag = s3_quote(call->arena, object.etag);
+    out->VersionId = object_shown_version(&bucket, &object);
+    out->ChecksumType = object.checksum_type;
+    S3_SET_CHECKSUM(out, object.checksum_algorithm, object.checksum);
+    return RESULT_OK;
+}

@@ -1,0 +1,269 @@
+/* What requests may say, and the small forms of S3's wire. */
+#include "base/encode.h"
+#include "base/rng.h"
+#include "base/vec.h"
+#include "cloud/tags.h"
+#include "services/s3/s3_int.h"
+#include "wire/params.h"
+
+/* --- errors --- */
+
+RESULT s3_no_such_key(struct call *call, struct str key)
+{
+    struct s3_NoSuchKey *detail = ARENA_NEW(call->arena, struct s3_NoSuchKey);
+    detail->Key = key;
+    return call_fail_with(call, S3_NO_SUCH_KEY, detail, "The specified key does not exist.");
+}
+
+RESULT s3_precondition_failed(struct call *call, struct str condition)
+{
+    struct s3_PreconditionFailed *detail = ARENA_NEW(call->arena, struct s3_PreconditionFailed);
+    detail->Condition = condition;
+    return call_fail_with(call, S3_PRECONDITION_FAILED, detail,
+                          "At least one of the pre-conditions you specified did not hold");
+}
+
+/* --- headers --- */
+
+/* What the answer would have to obey or to show, and cannot yet: README.md, Deliberately absent. */
+const char *const s3_unbuilt_headers[] = {
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-context",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-event-hold",
+    "x-amz-write-offset-bytes",
+    NULL,
+};
+
+RESULT s3_refuse_headers(struct call *call, const char *const *names)
+{
+    if (call->request == NULL)
+        return RESULT_OK;
+    for (size_t i = 0; names[i] != NULL; i++)
+        if (!str_is_absent(wire_request_header(call->request, str_from_c(names[i]))))
+            return call_fail(
+                call, S3_UNBUILT_HEADER,
+                "A header you provided implies functionality that is not implemented: %s",
+                names[i]);
+    return RESULT_OK;
+}
+
+/* "Controlling ownership of objects and disabling ACLs", Amazon S3 User Guide: a bucket takes
+ * nothing but what gives its owner full control. */
+RESULT s3_check_acl(struct call *call, struct str acl, const struct str *grants, size_t count)
+{
+    bool allowed = str_is_absent(acl) || str_eq(acl, STR("bucket-owner-full-control")) ||
+                   str_eq(acl, STR("private"));
+    for (size_t i = 0; i < count; i++)
+        allowed = allowed && str_is_absent(grants[i]);
+    if (allowed)
+        return RESULT_OK;
+    return call_fail(call, S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED, "The bucket does not allow ACLs");
+}
+
+RESULT s3_check_key(struct call *call, struct str key)
+{
+    if (key.len <= S3_KEY_MAX)
+        return RESULT_OK;
+    struct s3_KeyTooLongError *detail = ARENA_NEW(call->arena, struct s3_KeyTooLongError);
+    detail->Size = opt_long((int64_t)key.len);
+    detail->MaxSizeAllowed = opt_long(S3_KEY_MAX);
+    return call_fail_with(call, S3_KEY_TOO_LONG, detail, "Your key is too long");
+}
+
+/* User-defined metadata: names and values together, in bytes ("Working with object metadata"). */
+RESULT s3_check_metadata(struct call *call, const struct str_map *metadata)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < metadata->len; i++)
+        size += metadata->items[i].key.len + metadata->items[i].value.len;
+    if (size <= S3_METADATA_MAX)
+        return RESULT_OK;
+    struct s3_MetadataTooLarge *detail = ARENA_NEW(call->arena, struct s3_MetadataTooLarge);
+    detail->Size = opt_long((int64_t)size);
+    detail->MaxSizeAllowed = opt_long(S3_METADATA_MAX);
+    return call_fail_with(call, S3_METADATA_TOO_LARGE, detail,
+                          "Your metadata headers exceed the maximum allowed metadata size");
+}
+
+RESULT s3_check_storage_class(struct call *call, struct str name)
+{
+    static const struct str readable[] = {
+        STR_INIT("STANDARD"),   STR_INIT("REDUCED_REDUNDANCY"),  STR_INIT("STANDARD_IA"),
+        STR_INIT("ONEZONE_IA"), STR_INIT("INTELLIGENT_TIERING"), STR_INIT("GLACIER_IR")};
+    if (str_is_absent(name))
+        return RESULT_OK;
+    for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
+        if (str_eq(name, readable[i]))
+            return RESULT_OK;
+    if (str_eq(name, STR("GLACIER")) || str_eq(name, STR("DEEP_ARCHIVE")))
+        return call_fail(call, S3_UNBUILT_HEADER,
+                         "The storage class %.*s, whose objects must be restored, is not "
+                         "implemented.",
+                         PRSTR(name));
+    return call_fail(call, S3_INVALID_STORAGE_CLASS,
+                     "The storage class you specified is not valid");
+}
+
+/* --- tags --- */
+
+RESULT s3_check_tags(struct call *call, const struct str_map *tags, size_t limit)
+{
+    size_t which;
+    switch (tags_check(tags, limit, &which)) {
+    case TAGS_OK:
+        return RESULT_OK;
+    case TAGS_TOO_MANY:
+        if (limit == 10)
+            return call_fail(call, S3_BAD_REQUEST, "Object tags cannot be greater than 10");
+        return call_fail(call, S3_BAD_REQUEST, "Bucket tag count cannot be greater than %zu",
+                         limit);
+    case TAGS_KEY_LENGTH:
+    case TAGS_KEY_CHARACTERS:
+        return call_fail(call, S3_INVALID_TAG, "The TagKey you have provided is invalid");
+    case TAGS_KEY_RESERVED:
+        return call_fail(call, S3_INVALID_TAG, "System tags cannot be added/updated by requester");
+    case TAGS_KEY_TWICE:
+        return call_fail(call, S3_INVALID_TAG, "Cannot provide multiple Tags with the same key");
+    case TAGS_VALUE_LENGTH:
+    case TAGS_VALUE_CHARACTERS:
+        return call_fail(call, S3_INVALID_TAG, "The TagValue you have provided is invalid");
+    }
+    return FAULT("a problem with tags that has no name");
+}
+
+RESULT s3_read_tagging(struct call *call, struct str text, struct str_map *tags)
+{
+    *tags = (struct str_map){0};
+    if (str_is_empty(text))
+        return RESULT_OK;
+    struct wire_params params = {0};
+    if (!wire_params_read(call->arena, text, &params))
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded "
+                         "URL query parameters without tag name duplicates.");
+    size_t cap = 0;
+    for (size_t i = 0; i < params.len; i++) {
+        struct str value = params.items[i].value;
+        struct str_map_entry entry = {params.items[i].key, str_is_absent(value) ? STR("") : value};
+        VEC_PUSH(call->arena, tags->items, tags->len, cap, entry);
+    }
+    return s3_check_tags(call, tags, 10);
+}
+
+RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size_t limit,
+                       struct str_map *tags)
+{
+    *tags = (struct str_map){0};
+    if (tagging == NULL || tagging->TagSet.items == NULL)
+        return call_fail(call, WIRE_SERIALIZATION,
+                         "The XML you provided was not well-formed or did not validate against "
+                         "our published schema");
+    size_t cap = 0;
+    for (size_t i = 0; i < tagging->TagSet.len; i++) {
+        struct s3_Tag tag = tagging->TagSet.items[i];
+        struct str_map_entry entry = {tag.Key, str_is_absent(tag.Value) ? STR("") : tag.Value};
+        VEC_PUSH(call->arena, tags->items, tags->len, cap, entry);
+    }
+    return s3_check_tags(call, tags, limit);
+}
+
+struct s3_TagSet s3_tag_set(struct call *call, const struct str_map *tags)
+{
+    struct s3_TagSet set = {ARENA_ARRAY(call->arena, tags->len + 1, struct s3_Tag), tags->len};
+    for (size_t i = 0; i < tags->len; i++) {
+        set.items[i].Key = tags->items[i].key;
+        set.items[i].Value = tags->items[i].value;
+    }
+    return set;
+}
+
+/* --- forms --- */
+
+RESULT s3_check_encoding(struct call *call, struct str encoding)
+{
+    if (str_is_absent(encoding) || str_eq(encoding, STR("url")))
+        return RESULT_OK;
+    return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                     "Invalid Encoding Method specified in Request");
+}
+
+struct str s3_encode_key(struct call *call, struct str encoding, struct str key)
+{
+    if (str_is_absent(encoding) || str_is_absent(key))
+        return key;
+    struct buf out;
+    buf_init(&out, call->arena, SIZE_MAX);
+    percent_encode(&out, key, true);
+    return buf_str(&out);
+}
+
+struct str s3_quote(struct arena *arena, struct str etag)
+{
+    return str_format(arena, "\"%.*s\"", PRSTR(etag));
+}
+
+struct str s3_unquote(struct str etag)
+{
+    etag = str_trim(etag);
+    if (etag.len >= 2 && etag.ptr[0] == '"' && etag.ptr[etag.len - 1] == '"')
+        return str_slice(etag, 1, etag.len - 1);
+    return etag;
+}
+
+struct str s3_hex(struct arena *arena, const uint8_t *bytes, size_t size)
+{
+    struct buf out;
+    buf_init(&out, arena, 2 * size);
+    hex_encode(&out, str_make((const char *)bytes, size));
+    return buf_str(&out);
+}
+
+struct str s3_base64(struct arena *arena, const uint8_t *bytes, size_t size)
+{
+    struct buf out;
+    buf_init(&out, arena, 2 * size + 4);
+    base64_encode(&out, str_make((const char *)bytes, size));
+    return buf_str(&out);
+}
+
+/* 16 random bytes, the first eight of which veil the number that follows. */
+struct str s3_make_id(struct arena *arena, uint64_t number)
+{
+    uint8_t bytes[24];
+    rng_bytes(bytes, 16);
+    for (size_t i = 0; i < 8; i++)
+        bytes[16 + i] = (uint8_t)(bytes[i] ^ (uint8_t)(number >> (56 - 8 * i)));
+    struct buf out;
+    buf_init(&out, arena, 64);
+    base64url_encode(&out, str_make((const char *)bytes, sizeof bytes));
+    for (size_t i = 0; i < out.len; i++)
+        if (out.ptr[i] == '-') /* would look like a flag on a command line */
+            out.ptr[i] = '.';
+    return buf_str(&out);
+}
+
+bool s3_read_id(struct arena *arena, struct str id, uint64_t *number)
+{
+    char text[32];
+    struct str bytes;
+    if (id.len != sizeof text)
+        return false;
+    for (size_t i = 0; i < id.len; i++)
+        text[i] = id.ptr[i];
+    for (size_t i = 0; i < id.len; i++)
+        if (text[i] == '.')
+            text[i] = '-';
+    if (!base64url_decode(arena, str_make(text, sizeof text), &bytes) || bytes.len != 24)
+        return false;
+    *number = 0;
+    for (size_t i = 0; i < 8; i++)
+        *number = *number << 8 | (uint8_t)(bytes.ptr[16 + i] ^ bytes.ptr[i]);
+    return true;
+}

@@ -1,0 +1,190 @@
+/* Between the files of S3. */
+#ifndef KUMONIWA_SERVICES_S3_S3_INT_H
+#define KUMONIWA_SERVICES_S3_S3_INT_H
+
+#include "base/digest.h"
+#include "cloud/call.h"
+#include "cloud/outbox.h"
+#include "gen/s3.h"
+#include "services/s3/s3.h"
+
+/* "Amazon S3 multipart upload limits", "General purpose bucket quotas", Amazon S3 User Guide. */
+#define S3_PUT_MAX (INT64_C(5) << 30)
+#define S3_PART_MIN (INT64_C(5) << 20)
+#define S3_OBJECT_MAX INT64_C(53687091200000)
+enum { S3_KEY_MAX = 1024, S3_PARTS_MAX = 10000, S3_METADATA_MAX = 2048, S3_PAGE_MAX = 1000 };
+
+/* --- bucket.c --- */
+
+bool bucket_name_is_valid(struct str name);
+RESULT bucket_find(struct call *call, struct str name, struct s3_bucket *bucket, bool *found);
+RESULT bucket_put(struct call *call, const struct s3_bucket *bucket);
+/* Finds the bucket that a request names and checks that its sender may use it, in the right region
+ * (GetBucketLocation passes any_region). Strings in the arena. */
+RESULT bucket_open(struct call *call, struct str name, struct str expected_owner,
+                   struct s3_bucket *bucket);
+RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expected_owner,
+                            struct s3_bucket *bucket);
+/* Versions have ids: versioning was enabled once. */
+bool bucket_is_versioned(const struct s3_bucket *bucket);
+/* An account's canonical user id. */
+struct str s3_owner_id(struct arena *arena, struct str account);
+struct s3_Owner *s3_owner(struct call *call, struct str account);
+RESULT s3_deliver_drop(struct call *call, const struct outbox_item *item);
+
+/* --- rules.c: what a request may say --- */
+
+/* A buffered body that must carry a digest, and does so truly. */
+RESULT s3_check_body(struct call *call);
+RESULT s3_check_key(struct call *call, struct str key);
+/* Access control lists are disabled in all buckets: only what says the same is taken. */
+RESULT s3_check_acl(struct call *call, struct str acl, const struct str *grants, size_t count);
+/* Refuses what this service does not have yet; names: of the headers, NULL-terminated. */
+RESULT s3_refuse_headers(struct call *call, const char *const *names);
+extern const char *const s3_unbuilt_headers[];
+/* Checks tags; what: the limit. */
+RESULT s3_check_tags(struct call *call, const struct str_map *tags, size_t limit);
+/* x-amz-tagging: "a=b&c=d". */
+RESULT s3_read_tagging(struct call *call, struct str text, struct str_map *tags);
+RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size_t limit,
+                       struct str_map *tags);
+struct s3_TagSet s3_tag_set(struct call *call, const struct str_map *tags);
+RESULT s3_check_metadata(struct call *call, const struct str_map *metadata);
+RESULT s3_check_storage_class(struct call *call, struct str name);
+/* "url" or absent; then keys are percent-encoded in the answer. */
+RESULT s3_check_encoding(struct call *call, struct str encoding);
+struct str s3_encode_key(struct call *call, struct str encoding, struct str key);
+struct str s3_quote(struct arena *arena, struct str etag);
+/* The ETag without its quotes. */
+struct str s3_unquote(struct str etag);
+/* Hard to guess, and holds the number. 32 letters, digits, '.' and '_'. */
+struct str s3_make_id(struct arena *arena, uint64_t number);
+bool s3_read_id(struct arena *arena, struct str id, uint64_t *number);
+/* Every member of checksums that the model has, as one object has it. */
+struct str s3_checksum_if(struct str algorithm, struct str value, struct str wanted);
+#define S3_SET_CHECKSUM(out, algorithm, value)                                                     \
+    do {                                                                                           \
+        (out)->ChecksumCRC32 = s3_checksum_if((algorithm), (value), STR("CRC32"));                 \
+        (out)->ChecksumCRC32C = s3_checksum_if((algorithm), (value), STR("CRC32C"));               \
+        (out)->ChecksumCRC64NVME = s3_checksum_if((algorithm), (value), STR("CRC64NVME"));         \
+        (out)->ChecksumSHA1 = s3_checksum_if((algorithm), (value), STR("SHA1"));                   \
+        (out)->ChecksumSHA256 = s3_checksum_if((algorithm), (value), STR("SHA256"));               \
+    } while (0)
+/* The one that a request gives for this algorithm. */
+#define S3_GET_CHECKSUM(in, algorithm)                                                             \
+    (str_eq((algorithm), STR("CRC32"))       ? (in)->ChecksumCRC32                                 \
+     : str_eq((algorithm), STR("CRC32C"))    ? (in)->ChecksumCRC32C                                \
+     : str_eq((algorithm), STR("CRC64NVME")) ? (in)->ChecksumCRC64NVME                             \
+     : str_eq((algorithm), STR("SHA1"))      ? (in)->ChecksumSHA1                                  \
+                                             : (in)->ChecksumSHA256)
+struct str s3_checksum_name(enum digest_kind kind);
+bool s3_checksum_kind(struct str name, enum digest_kind *kind);
+struct str s3_base64(struct arena *arena, const uint8_t *bytes, size_t size);
+struct str s3_hex(struct arena *arena, const uint8_t *bytes, size_t size);
+/* A part of a larger one: the checksum of A followed by B, from both and B's length. CRCs only. */
+void s3_crc_join(enum digest_kind kind, uint8_t *a, const uint8_t *b, uint64_t b_size);
+
+/* --- object.c: versions of objects --- */
+
+struct object_place {
+    struct s3_object object; /* strings in the arena */
+    bool found;
+    bool current; /* the one that GET without a version finds */
+};
+struct key object_key(struct call *call, const struct s3_bucket *bucket, struct str key);
+struct key object_version_key(struct call *call, const struct s3_bucket *bucket, struct str key,
+                              int64_t sequence);
+/* The newest version, a delete marker perhaps. */
+RESULT object_latest(struct call *call, const struct s3_bucket *bucket, struct str key,
+                     struct object_place *place);
+/* version_id absent: the newest. */
+RESULT object_find(struct call *call, const struct s3_bucket *bucket, struct str key,
+                   struct str version_id, struct object_place *place);
+/* What GET and its kin read: fails with NoSuchKey, NoSuchVersion, MethodNotAllowed, and the headers
+ * that belong to them. */
+RESULT object_open(struct call *call, const struct s3_bucket *bucket, struct str key,
+                   struct str version_id, struct s3_object *object);
+/* Makes this the newest version: its version id and sequence are set here. */
+RESULT object_add(struct call *call, const struct s3_bucket *bucket, struct str key,
+                  struct s3_object *object);
+/* Writes a version that is there again. */
+RESULT object_update(struct call *call, const struct s3_bucket *bucket, struct str key,
+                     const struct object_place *place);
+/* Removes one version for good, its content included. */
+RESULT object_remove(struct call *call, const struct s3_bucket *bucket, struct str key,
+                     const struct object_place *place);
+/* "null" for the null version. */
+struct str object_version_id(const struct s3_object *object);
+/* As replies carry it: absent where the bucket has no versions. */
+struct str object_shown_version(const struct s3_bucket *bucket, const struct s3_object *object);
+
+/* --- content.c: their bytes --- */
+
+RESULT content_retain(struct call *call, const struct s3_piece *piece);
+RESULT content_release(struct call *call, const struct s3_piece *piece);
+RESULT content_release_object(struct call *call, const struct s3_object *object);
+/* The pieces that an object is made of. */
+RESULT content_pieces(struct call *call, const struct s3_object *object,
+                      struct s3_manifest *manifest);
+/* The pieces of a range of those. */
+void content_range(struct call *call, const struct s3_manifest *all, uint64_t offset,
+                   uint64_t length, struct s3_manifest *part);
+/* Sets an object's content: one piece in the record, more in a manifest. Blobs are already
+ * retained. */
+RESULT content_set(struct call *call, struct s3_object *object, const struct s3_manifest *manifest);
+/* What came with the request, retained. */
+RESULT content_of_payload(struct call *call, struct s3_piece *piece);
+/* Reads the pieces through. */
+RESULT content_digest(struct call *call, const struct s3_manifest *manifest, uint8_t md5[MD5_SIZE],
+                      struct digest *checksum);
+
+/* --- conditions.c --- */
+
+/* RFC 9110, 13.2.2, as GetObject and the copies' sources have it. *not_modified: answer 304. */
+struct s3_conditions {
+    struct str if_match, if_none_match;
+    struct opt_time if_modified_since, if_unmodified_since;
+};
+RESULT conditions_read(struct call *call, const struct s3_conditions *conditions,
+                       const struct s3_object *object, bool *not_modified);
+/* If-Match and If-None-Match of what writes a key. */
+RESULT conditions_write(struct call *call, const struct s3_bucket *bucket, struct str key,
+                        struct str if_match, struct str if_none_match);
+
+/* --- get.c --- */
+
+/* A single range of a Range header. RESULT_ERROR: InvalidRange. *found false: none, or none that
+ * counts. */
+RESULT range_read(struct call *call, struct str text, uint64_t size, uint64_t *offset,
+                  uint64_t *length, bool *found);
+
+/* --- copy.c --- */
+
+struct copy_source {
+    struct s3_bucket bucket;
+    struct str key;
+    struct s3_object object;
+};
+RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
+                 const struct s3_conditions *conditions, struct copy_source *source);
+
+/* --- multipart.c --- */
+
+struct key upload_key(struct call *call, const struct s3_bucket *bucket, struct str key,
+                      int64_t sequence);
+struct key part_key(struct call *call, const struct s3_upload *upload, int64_t number);
+struct key part_prefix(struct call *call, int64_t upload_sequence);
+RESULT upload_find(struct call *call, const struct s3_bucket *bucket, struct str key,
+                   struct str upload_id, struct s3_upload *upload);
+/* In the place of the part of that number that may be there. */
+RESULT part_put(struct call *call, const struct s3_upload *upload, const struct s3_part *part);
+RESULT part_check_number(struct call *call, int64_t number);
+/* Up to `limit` of its parts and their blobs; *deleted counts. */
+RESULT upload_drop_parts(struct call *call, int64_t upload_sequence, size_t limit, size_t *deleted);
+
+/* --- errors that carry more --- */
+
+RESULT s3_no_such_key(struct call *call, struct str key);
+RESULT s3_precondition_failed(struct call *call, struct str condition);
+
+#endif

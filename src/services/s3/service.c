@@ -1,0 +1,12 @@
+/* What S3 gives the cloud besides its operations. */
+#include "services/s3/s3_int.h"
+
+static const struct outbox_handler s3_handlers[] = {
+    {STR_INIT("s3.drop"), s3_deliver_drop},
+};
+
+const struct service_hooks s3_hooks = {
+    .model = &s3_model,
+    .handlers = s3_handlers,
+    .handler_count = sizeof s3_handlers / sizeof s3_handlers[0],
+};
