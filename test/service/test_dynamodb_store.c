@@ -243,6 +243,28 @@ static void test_filling_meets_writes(void **state)
     assert_holds(DDB(lo, DescribeTable, "{'TableName':'tab'}"), "'ItemCount':600");
 }
 
+/* An item that an index cannot hold may be updated elsewhere, but not made worse. */
+static void test_updates_beside_an_index(void **state)
+{
+    struct loopback *lo = *state;
+    ddb_table(lo);
+    DDB(lo, PutItem, "{'TableName':'tab','Item':{'pk':{'S':'p'},'sk':{'N':'1'},'c':{'N':'1'}}}");
+    DDB(lo, UpdateTable,
+        "{'TableName':'tab','AttributeDefinitions':[{'AttributeName':'c','AttributeType':'S'}],"
+        "'GlobalSecondaryIndexUpdates':[{'Create':{'IndexName':'color','KeySchema':["
+        "{'AttributeName':'c','KeyType':'HASH'}],'Projection':{'ProjectionType':'ALL'}}}]}");
+    loopback_deliver(lo);
+    static const char update[] = "{'TableName':'tab','Key':{'pk':{'S':'p'},'sk':{'N':'1'}},"
+                                 "'UpdateExpression':'SET #a = :v','ExpressionAttributeNames':{"
+                                 "'#a':'";
+    static const char values[] = "'},'ExpressionAttributeValues':{':v':{'N':'2'}}}";
+    assert_answer(DDB(lo, UpdateItem, "%s%s%s", update, "v", values), "{}");
+    assert_answer(DDB(lo, UpdateItem, "%s%s%s", update, "c", values),
+                  "ValidationException: The update expression attempted to update the secondary "
+                  "index key to unsupported type");
+    assert_holds(DDB(lo, Scan, "{'TableName':'tab','IndexName':'color'}"), "'Count':0");
+}
+
 /* --- time */
 
 static void test_items_expire(void **state)
@@ -373,6 +395,7 @@ int main(void)
         DDB_TEST(test_indexes_follow),
         DDB_TEST(test_filling_meets_writes),
         DDB_TEST(test_items_expire),
+        DDB_TEST(test_updates_beside_an_index),
         DDB_TEST(test_tokens_are_forgotten),
         DDB_TEST(test_streams_by_the_clock),
     };

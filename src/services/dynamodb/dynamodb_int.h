@@ -125,9 +125,11 @@ struct key place_expiry_prefix(const struct place *place);
 /* A request's Key against the table's keys. */
 RESULT place_check_key(struct call *call, const struct dynamodb_table *table,
                        struct dynamodb_AttributeMap key);
-/* An item's key attributes, those of indexes too. `update`: as UpdateItem words it. */
+/* An item's key attributes, those of indexes too. before: what UpdateItem found (in whose words the
+ * rest is then told); NULL: the item is put. */
 RESULT place_check_item(struct call *call, const struct dynamodb_table *table,
-                        const struct dynamodb_AttributeMap *item, bool update);
+                        const struct dynamodb_AttributeMap *item,
+                        const struct dynamodb_AttributeMap *before);
 /* The key attributes alone, of the table and of the place. */
 struct dynamodb_AttributeMap place_key_of(const struct place *place,
                                           const struct dynamodb_AttributeMap *item);

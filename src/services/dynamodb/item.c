@@ -25,7 +25,7 @@ RESULT item_write_check(struct call *call, struct item_write *write)
     const struct dynamodb_table *table = &write->table;
     struct value_failure failure;
     if (write->kind == ITEM_PUT) {
-        TRY(place_check_item(call, table, &write->key, false));
+        TRY(place_check_item(call, table, &write->key, NULL));
         CHECK(call, failure,
               item_check_size(call->arena, &write->key, false, &write->after_size, &failure));
         return RESULT_OK;
@@ -47,7 +47,7 @@ static RESULT item_update(struct call *call, struct item_write *write)
     if (write->update != NULL)
         CHECK(call, failure,
               update_apply(call->arena, write->update, before, &write->after_room, &failure));
-    TRY(place_check_item(call, &write->table, &write->after_room, true));
+    TRY(place_check_item(call, &write->table, &write->after_room, before));
     CHECK(call, failure,
           item_check_size(call->arena, &write->after_room, true, &write->after_size, &failure));
     write->after = &write->after_room;

@@ -222,10 +222,16 @@ static size_t key_length(const struct dynamodb_AttributeValue *value)
 
 static RESULT check_indexed(struct call *call, const struct dynamodb_table *table,
                             const struct dynamodb_index *index,
-                            const struct dynamodb_AttributeMap *item, struct str name, bool update)
+                            const struct dynamodb_AttributeMap *item, struct str name,
+                            const struct dynamodb_AttributeMap *before)
 {
     const struct dynamodb_AttributeValue *value = str_is_absent(name) ? NULL : item_get(item, name);
     if (value == NULL)
+        return RESULT_OK;
+    /* What stood there before the index did is not the update's fault. */
+    bool update = before != NULL;
+    const struct dynamodb_AttributeValue *old = update ? item_get(before, name) : NULL;
+    if (old != NULL && value_equal(call->arena, old, value))
         return RESULT_OK;
     enum value_type expected = table_type(table, name), actual = value_type(value);
     if (expected != actual && update)
@@ -263,17 +269,18 @@ static RESULT check_indexed(struct call *call, const struct dynamodb_table *tabl
 }
 
 RESULT place_check_item(struct call *call, const struct dynamodb_table *table,
-                        const struct dynamodb_AttributeMap *item, bool update)
+                        const struct dynamodb_AttributeMap *item,
+                        const struct dynamodb_AttributeMap *before)
 {
-    if (!update) {
+    if (before == NULL) {
         TRY(check_own(call, table, item, table->partition, false));
         TRY(check_own(call, table, item, table->sort, true));
     }
     for (size_t i = 0; i < table->indexes.len; i++) {
         const struct dynamodb_index *index = &table->indexes.items[i];
         if (index->global)
-            TRY(check_indexed(call, table, index, item, index->partition, update));
-        TRY(check_indexed(call, table, index, item, index->sort, update));
+            TRY(check_indexed(call, table, index, item, index->partition, before));
+        TRY(check_indexed(call, table, index, item, index->sort, before));
     }
     return RESULT_OK;
 }
