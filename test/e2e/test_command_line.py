@@ -468,7 +468,9 @@ def test_ctrl_c_ends_run_and_its_cloud(tmp_path):
     """As a terminal sends it: to the whole process group."""
     process = subprocess.Popen(
         [str(PROGRAM), "run", "--", "sh", "-c", "echo $KUMONIWA_ENDPOINT; exec sleep 60"], stdout=subprocess.PIPE,
-        env={**clean_environment(), "TMPDIR": str(tmp_path)}, text=True, start_new_session=True)
+        env={**clean_environment(), "TMPDIR": str(tmp_path)}, text=True, start_new_session=True,
+        # Whoever runs the tests in the background may have SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     endpoint = process.stdout.readline().strip()
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(5 * SLOWNESS) == 128 + signal.SIGINT
