@@ -5,6 +5,12 @@
 #include "services/s3/s3_int.h"
 #include "wire/params.h"
 
+struct copy_source {
+    struct s3_bucket bucket;
+    struct str key;
+    struct s3_object object;
+};
+
 /* "/BUCKET/KEY?versionId=ID", the first '/' may be missing. */
 static RESULT source_read(struct call *call, struct str text, struct str *bucket, struct str *key,
                           struct str *version_id)
@@ -31,8 +37,8 @@ static RESULT source_read(struct call *call, struct str text, struct str *bucket
     return RESULT_OK;
 }
 
-RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
-                 const struct s3_conditions *conditions, struct copy_source *source)
+static RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
+                        const struct s3_conditions *conditions, struct copy_source *source)
 {
     struct str bucket, version_id;
     bool not_modified;

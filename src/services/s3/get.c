@@ -5,10 +5,10 @@
 #include "base/vec.h"
 #include "services/s3/s3_int.h"
 
-/* "bytes=A-B", "bytes=A-", "bytes=-N"; anything else, several ranges too, counts for nothing (RFC
- * 9110, 14.2; GetObject: one range at a time). */
-RESULT range_read(struct call *call, struct str text, uint64_t size, uint64_t *offset,
-                  uint64_t *length, bool *found)
+/* A Range header: "bytes=A-B", "bytes=A-", "bytes=-N"; anything else, several ranges too, counts
+ * for nothing (RFC 9110, 14.2; GetObject: one range at a time). */
+static RESULT range_read(struct call *call, struct str text, uint64_t size, uint64_t *offset,
+                         uint64_t *length, bool *found)
 {
     struct str first, last;
     uint64_t from = 0, to = 0;

@@ -113,7 +113,7 @@ RESULT s3_check_storage_class(struct call *call, struct str name)
 
 /* --- tags --- */
 
-RESULT s3_check_tags(struct call *call, const struct str_map *tags, size_t limit)
+static RESULT check_tags(struct call *call, const struct str_map *tags, size_t limit)
 {
     size_t which;
     switch (tags_check(tags, limit, &which)) {
@@ -154,7 +154,7 @@ RESULT s3_read_tagging(struct call *call, struct str text, struct str_map *tags)
         struct str_map_entry entry = {params.items[i].key, str_is_absent(value) ? STR("") : value};
         VEC_PUSH(call->arena, tags->items, tags->len, cap, entry);
     }
-    return s3_check_tags(call, tags, 10);
+    return check_tags(call, tags, 10);
 }
 
 RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size_t limit,
@@ -171,7 +171,7 @@ RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size
         struct str_map_entry entry = {tag.Key, str_is_absent(tag.Value) ? STR("") : tag.Value};
         VEC_PUSH(call->arena, tags->items, tags->len, cap, entry);
     }
-    return s3_check_tags(call, tags, limit);
+    return check_tags(call, tags, limit);
 }
 
 struct s3_TagSet s3_tag_set(struct call *call, const struct str_map *tags)

@@ -42,8 +42,6 @@ RESULT s3_check_acl(struct call *call, struct str acl, const struct str *grants,
 /* Refuses what this service does not have yet; names: of the headers, NULL-terminated. */
 RESULT s3_refuse_headers(struct call *call, const char *const *names);
 extern const char *const s3_unbuilt_headers[];
-/* Checks tags; what: the limit. */
-RESULT s3_check_tags(struct call *call, const struct str_map *tags, size_t limit);
 /* x-amz-tagging: "a=b&c=d". */
 RESULT s3_read_tagging(struct call *call, struct str text, struct str_map *tags);
 RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size_t limit,
@@ -150,23 +148,6 @@ RESULT conditions_read(struct call *call, const struct s3_conditions *conditions
 /* If-Match and If-None-Match of what writes a key. */
 RESULT conditions_write(struct call *call, const struct s3_bucket *bucket, struct str key,
                         struct str if_match, struct str if_none_match);
-
-/* --- get.c --- */
-
-/* A single range of a Range header. RESULT_ERROR: InvalidRange. *found false: none, or none that
- * counts. */
-RESULT range_read(struct call *call, struct str text, uint64_t size, uint64_t *offset,
-                  uint64_t *length, bool *found);
-
-/* --- copy.c --- */
-
-struct copy_source {
-    struct s3_bucket bucket;
-    struct str key;
-    struct s3_object object;
-};
-RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
-                 const struct s3_conditions *conditions, struct copy_source *source);
 
 /* --- multipart.c --- */
 
