@@ -340,14 +340,11 @@ static RESULT request_unchunk(struct request *request, struct str body, struct s
     struct buf plain;
     buf_init(&plain, call->arena, body.len + 1);
     struct sigv4_problem problem = {0};
-    const struct wire_header *trailers;
-    size_t count;
     enum result result = chunked_feed(chunked, body, request_append, &plain, &problem);
-    if (result == RESULT_OK)
-        result = chunked_end(chunked, &trailers, &count, &problem);
     if (result == RESULT_ERROR)
         return authenticate_refuse(request, &problem);
     TRY(result);
+    TRY(intake_end_chunks(request, chunked));
     *out = buf_str(&plain);
     return RESULT_OK;
 }

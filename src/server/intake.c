@@ -84,17 +84,12 @@ static RESULT intake_check_sha256(struct request *request)
     return authenticate_refuse(request, &problem);
 }
 
-static RESULT intake_check(struct request *request)
+RESULT intake_end_chunks(struct request *request, struct chunked *chunked)
 {
-    struct intake *intake = request->intake;
-    if (intake->check_sha256)
-        TRY(intake_check_sha256(request));
-    if (intake->chunked == NULL)
-        return RESULT_OK;
     const struct wire_header *trailers;
     size_t count;
     struct sigv4_problem problem = {0};
-    enum result result = chunked_end(intake->chunked, &trailers, &count, &problem);
+    enum result result = chunked_end(chunked, &trailers, &count, &problem);
     if (result == RESULT_ERROR)
         return authenticate_refuse(request, &problem);
     TRY(result);
@@ -108,6 +103,16 @@ static RESULT intake_check(struct request *request)
     wire->headers = all;
     wire->header_count += count;
     return RESULT_OK;
+}
+
+static RESULT intake_check(struct request *request)
+{
+    struct intake *intake = request->intake;
+    if (intake->check_sha256)
+        TRY(intake_check_sha256(request));
+    if (intake->chunked == NULL)
+        return RESULT_OK;
+    return intake_end_chunks(request, intake->chunked);
 }
 
 RESULT intake_end(struct request *request)

@@ -15,4 +15,9 @@ RESULT intake_end(struct request *request);
  * A blob that the operation's transaction made its own (`kept`) stays. */
 void intake_release(struct request *request, bool kept);
 
+/* Ends the framing of an aws-chunked body, buffered or streamed: its trailers join
+ * request->wire.headers. */
+struct chunked;
+RESULT intake_end_chunks(struct request *request, struct chunked *chunked);
+
 #endif
