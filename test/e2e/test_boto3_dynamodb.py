@@ -369,6 +369,8 @@ def test_index_made_while_items_stand(ddb, table):
                      ExpressionAttributeValues={":c": {"S": "red"}})
     assert page["Count"] == 101
     assert ddb.describe_table(TableName=table)["Table"]["GlobalSecondaryIndexes"][0]["ItemCount"] == 701
+    # The index is done a moment before its table is: only then may the table be changed again.
+    ddb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
     ddb.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-color"}}])
     ddb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
     assert "GlobalSecondaryIndexes" not in ddb.describe_table(TableName=table)["Table"]
