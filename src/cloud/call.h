@@ -101,6 +101,7 @@ struct call {
     struct str source_ip;
     bool secure_transport;
     struct str source_arn, source_account; /* on whose behalf a service calls; absent: nobody's */
+    struct str_list called_via; /* services that pass a principal's call on, the first first */
 
     struct call_payload payload;
     struct call_stream stream;
