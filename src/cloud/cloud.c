@@ -4,9 +4,11 @@
 #include "cloud/audit.h"
 #include "cloud/authorize.h"
 #include "cloud/clock.h"
+#include "cloud/keys.h"
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
+#include "cloud/work.h"
 #include "store/key.h"
 
 enum { RESET_BATCH = 10000 };
@@ -35,6 +37,7 @@ static RESULT cloud_read_state(struct cloud *cloud, struct kv_txn *txn)
     } else {
         return FAULT("the store's secret has %zu bytes", secret.len);
     }
+    TRY(keys_open_root(cloud, txn, cloud->arena));
     struct key sequence_key = cloud_key(STR("sequence"));
     struct str mark_text;
     uint64_t mark = 0;
@@ -119,6 +122,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 
 RESULT cloud_start(struct cloud *cloud)
 {
+    TRY(workers_start(cloud, &cloud->workers));
     return dispatcher_start(cloud, &cloud->dispatcher);
 }
 
@@ -126,6 +130,7 @@ void cloud_close(struct cloud *cloud)
 {
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
+    workers_stop(cloud->workers);
     if (cloud->parks != NULL)
         park_table_free(cloud->parks);
     if (cloud->audit != NULL)
@@ -141,6 +146,7 @@ void cloud_close(struct cloud *cloud)
     wire_patterns_free(cloud->patterns);
     wire_index_free(cloud->index);
     cloud->dispatcher = NULL;
+    cloud->workers = NULL;
 }
 
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms)
