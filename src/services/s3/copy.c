@@ -2,7 +2,7 @@
  * that the source has not are they read: in the read-only run that comes first, so that nobody
  * waits for it in the store. */
 #include "base/encode.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
 #include "wire/params.h"
 
 struct copy_source {
@@ -206,6 +206,8 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
     TRY(copy_retain(call, &pieces));
     TRY(content_set(call, &object, &pieces));
     TRY(object_add(call, &bucket, in->Key, &object));
+    const struct s3_change change = {.kind = S3_CREATED_COPY, .key = in->Key, .object = &object};
+    TRY(s3_changed(call, &bucket, &change));
     struct s3_CopyObjectResult *result = ARENA_NEW(call->arena, struct s3_CopyObjectResult);
     result->ETag = s3_quote(call->arena, object.etag);
     result->LastModified = opt_time(object.modified_ms);

@@ -1,5 +1,5 @@
 /* PutObject. */
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
 
 static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
 {
@@ -64,6 +64,8 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
     struct s3_manifest manifest = {.pieces = {.items = &piece, .len = 1}};
     TRY(content_set(call, &object, &manifest));
     TRY(object_add(call, &bucket, in->Key, &object));
+    const struct s3_change change = {.kind = S3_CREATED_PUT, .key = in->Key, .object = &object};
+    TRY(s3_changed(call, &bucket, &change));
     out->ETag = s3_quote(call->arena, object.etag);
     out->VersionId = object_shown_version(&bucket, &object);
     out->ChecksumType = object.checksum_type;

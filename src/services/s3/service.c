@@ -1,8 +1,9 @@
 /* What S3 gives the cloud besides its operations. */
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
 
 static const struct outbox_handler s3_handlers[] = {
     {STR_INIT("s3.drop"), s3_deliver_drop},
+    {STR_INIT("s3.notify"), notify_deliver},
 };
 
 const struct service_hooks s3_hooks = {
