@@ -216,6 +216,8 @@ struct call_invocation {
     struct principal principal;
     struct str account, region;
     struct str source_arn, source_account; /* the resource that caused it, for aws:SourceArn */
+    const struct call_payload *payload;    /* of an operation whose body streams in; NULL: none */
+    struct call_stream *stream; /* takes what streams out, its descriptor too; NULL: not wanted */
 };
 RESULT call_invoke(struct call *call, const struct call_invocation *invocation, const void **out,
                    uint32_t *error, struct str *message);
