@@ -44,7 +44,8 @@ struct call_payload {
     bool present;
     bool in_memory;
     struct blob_id blob; /* unless in_memory */
-    struct str bytes;    /* when in_memory */
+    struct blob_key key; /* that the blob is sealed with: the service keeps it, sealed in its turn */
+    struct str bytes;    /* when in_memory; plain */
     uint64_t size;
     /* S3: digests of the payload, compared with what the client sent. */
     bool digested;
@@ -59,6 +60,7 @@ struct call_payload {
 struct call_piece {
     struct str bytes;    /* either these */
     struct blob_id blob; /* or, when they are absent, this range of a blob */
+    struct blob_key key; /* that it is sealed with; no layers: it is not */
     uint64_t offset, length;
 };
 
@@ -120,6 +122,8 @@ struct call {
     unsigned runs;            /* how often the handler has run before: 0 in the first */
     int64_t started_ms;       /* cloud time of the first run */
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
+
+    struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */
 
     struct call_topic *signals; /* to wake after commit */
     size_t signal_count, signal_cap;

@@ -1,8 +1,5 @@
 #include "cloud/object_io.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "gen/cloud.h"
 #include "gen/s3.h"
 #include "store/record.h"
@@ -103,6 +100,7 @@ struct object_io_writer {
     struct call *call;
     struct buf memory;
     struct blob_writer *file; /* NULL: all is in memory */
+    struct blob_key key;
     uint64_t size;
     struct digest md5, crc;
 };
@@ -136,7 +134,8 @@ RESULT object_io_write(struct object_io_writer *writer, struct str bytes)
             buf_append(&writer->memory, bytes);
             return RESULT_OK;
         }
-        TRY(blob_create(writer->call->cloud->blobs, &writer->file));
+        blob_key_make(&writer->key, 1);
+        TRY(blob_create_sealed(writer->call->cloud->blobs, &writer->key, &writer->file));
         TRY(blob_append(writer->file, buf_str(&writer->memory)));
     }
     return blob_append(writer->file, bytes);
@@ -160,6 +159,7 @@ static RESULT object_io_payload(struct object_io_writer *writer, struct call_pay
         return RESULT_OK;
     struct blob_writer *file = writer->file;
     writer->file = NULL;
+    payload->key = writer->key;
     return blob_publish(file, &payload->blob, &payload->size);
 }
 
@@ -211,30 +211,23 @@ struct object_io_reader {
     const struct call_piece *pieces;
     size_t count;
     uint64_t size, at;
-    int fd;       /* of the piece that is open, or of all of it; -1: none */
-    bool is_file; /* fd is all of it, from `base` on */
-    uint64_t base;
-    size_t open; /* which piece fd is of, unless is_file */
+    struct blob_reader *blob; /* of the piece that is open; NULL: none */
+    size_t open;              /* which that is */
 };
 
 static void object_io_reader_end(void *context)
 {
     struct object_io_reader *reader = context;
-    if (reader->fd >= 0)
-        (void)close(reader->fd);
-    reader->fd = -1;
+    blob_reader_close(reader->blob);
+    reader->blob = NULL;
 }
 
 static struct object_io_reader *object_io_reader_new(struct call *call,
                                                      const struct call_stream *stream)
 {
     struct object_io_reader *reader = ARENA_NEW(call->arena, struct object_io_reader);
-    *reader = (struct object_io_reader){.call = call, .size = stream->length, .fd = -1};
-    if (stream->is_file) {
-        reader->is_file = true;
-        reader->fd = stream->fd;
-        reader->base = stream->offset;
-    } else if (stream->piece_count > 0) {
+    *reader = (struct object_io_reader){.call = call, .size = stream->length};
+    if (stream->piece_count > 0) {
         reader->pieces = stream->pieces;
         reader->count = stream->piece_count;
     } else {
@@ -276,20 +269,6 @@ RESULT object_io_open(struct call *call, const struct object_io_caller *caller,
     return RESULT_OK;
 }
 
-static RESULT object_io_read_file(int fd, uint64_t offset, char *room, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t count = pread(fd, room + done, size - done, (off_t)(offset + done));
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return FAULT("a blob is shorter than its object");
-        done += (size_t)count;
-    }
-    return RESULT_OK;
-}
-
 static RESULT object_io_read_piece(struct object_io_reader *reader, size_t which, uint64_t within,
                                    char *room, size_t size)
 {
@@ -298,24 +277,23 @@ static RESULT object_io_read_piece(struct object_io_reader *reader, size_t which
         memcpy(room, piece->bytes.ptr + within, size);
         return RESULT_OK;
     }
-    if (reader->fd < 0 || reader->open != which) {
+    if (reader->blob == NULL || reader->open != which) {
         object_io_reader_end(reader);
-        TRY(blob_open(reader->call->cloud->blobs, &piece->blob, &reader->fd));
+        TRY(blob_reader_open(reader->call->cloud->blobs, &piece->blob, &piece->key, &reader->blob));
         reader->open = which;
     }
-    return object_io_read_file(reader->fd, piece->offset + within, room, size);
+    for (size_t done = 0, read; done < size; done += read)
+        TRY(blob_read(reader->blob, piece->offset + within + done, room + done, size - done,
+                      &read));
+    return RESULT_OK;
 }
 
 RESULT object_io_read(struct object_io_reader *reader, char *room, size_t size, size_t *got)
 {
     uint64_t left = reader->size - reader->at;
     size_t want = left < size ? (size_t)left : size;
-    *got = 0;
-    if (reader->is_file) {
-        TRY(object_io_read_file(reader->fd, reader->base + reader->at, room, want));
-        *got = want;
-    }
     uint64_t begins = 0;
+    *got = 0;
     for (size_t i = 0; i < reader->count && *got < want; i++) {
         uint64_t ends = begins + reader->pieces[i].length, at = reader->at + *got;
         if (at < ends) {
