@@ -88,8 +88,11 @@ static RESULT read_labels(struct reader *reader, const struct wire_operation *op
     str_cut(template, '?', &template, &(struct str){0});
     if (wire_rest_walk(template, path, read_label, reader, NULL))
         return RESULT_OK;
-    return wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
-                     "Couldn't parse the specified URI.");
+    enum result result = wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
+                                   "Couldn't parse the specified URI.");
+    if (wire_is_s3(reader->model)) /* "Error responses", Amazon S3 API Reference */
+        reader->failure->code = STR("InvalidURI");
+    return result;
 }
 
 /* ---- query string */

@@ -103,7 +103,6 @@ static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *i
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
-    TRY(s3_check_metadata(call, &in->Metadata));
     TRY(s3_check_storage_class(call, in->StorageClass));
     if (!str_is_absent(in->MetadataDirective) &&
         !is_directive(in->MetadataDirective, STR("COPY")) &&
@@ -140,7 +139,7 @@ static RESULT copy_properties(struct call *call, const struct s3_CopyObjectReque
         object->content_encoding = in->ContentEncoding;
         object->content_language = in->ContentLanguage;
         object->expires = in->Expires;
-        object->metadata = in->Metadata;
+        TRY(s3_read_metadata(call, &in->Metadata, &object->metadata));
     } else {
         object->content_type = source->content_type;
         object->cache_control = source->cache_control;

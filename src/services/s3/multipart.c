@@ -88,7 +88,6 @@ static RESULT create_check(struct call *call, const struct s3_CreateMultipartUpl
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
-    TRY(s3_check_metadata(call, &in->Metadata));
     return s3_check_storage_class(call, in->StorageClass);
 }
 
@@ -108,9 +107,9 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
         .expires = in->Expires,
         .storage_class = in->StorageClass,
         .website_redirect = in->WebsiteRedirectLocation,
-        .metadata = in->Metadata,
     };
     struct s3_upload upload = {.initiated_ms = call->now_ms / 1000 * 1000, .object = &object};
+    TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
     TRY(create_checksum(call, in, &upload));
     TRY(call_sequence(call, &sequence));
