@@ -3,7 +3,7 @@
 
 #include "base/time.h"
 #include "base/vec.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/lifecycle.h"
 
 /* A Range header: "bytes=A-B", "bytes=A-", "bytes=-N"; anything else, several ranges too, counts
  * for nothing (RFC 9110, 14.2; GetObject: one range at a time). */
@@ -259,6 +259,8 @@ RESULT s3_GetObject(struct call *call, const struct s3_GetObjectRequest *in,
     TRY(view_open(call, in, &view));
     TRY(view_overrides(call, in, &view.object));
     VIEW_FILL(out, &view, in);
+    if (str_is_absent(in->VersionId))
+        TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));
     view_status(call, &view);
     return view_stream(call, &view);
 }
@@ -289,6 +291,8 @@ RESULT s3_HeadObject(struct call *call, const struct s3_HeadObjectRequest *in,
     TRY(view_open(call, &get, &view));
     TRY(view_overrides(call, &get, &view.object));
     VIEW_FILL(out, &view, in);
+    if (str_is_absent(in->VersionId))
+        TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));
     view_status(call, &view);
     call->stream =
         (struct call_stream){.present = true, .length_only = true, .length = view.length};
