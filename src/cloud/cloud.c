@@ -5,9 +5,11 @@
 #include "cloud/authorize.h"
 #include "cloud/clock.h"
 #include "cloud/identity_use.h"
+#include "cloud/keys.h"
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
+#include "cloud/work.h"
 #include "store/key.h"
 
 enum { RESET_BATCH = 10000 };
@@ -36,6 +38,7 @@ static RESULT cloud_read_state(struct cloud *cloud, struct kv_txn *txn)
     } else {
         return FAULT("the store's secret has %zu bytes", secret.len);
     }
+    TRY(keys_open_root(cloud, txn, cloud->arena));
     struct key sequence_key = cloud_key(STR("sequence"));
     struct str mark_text;
     uint64_t mark = 0;
@@ -130,6 +133,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 
 RESULT cloud_start(struct cloud *cloud)
 {
+    TRY(workers_start(cloud, &cloud->workers));
     return dispatcher_start(cloud, &cloud->dispatcher);
 }
 
@@ -137,6 +141,7 @@ void cloud_close(struct cloud *cloud)
 {
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
+    workers_stop(cloud->workers);
     if (cloud->parks != NULL)
         park_table_free(cloud->parks);
     if (cloud->audit != NULL)
@@ -152,6 +157,7 @@ void cloud_close(struct cloud *cloud)
     wire_patterns_free(cloud->patterns);
     wire_index_free(cloud->index);
     cloud->dispatcher = NULL;
+    cloud->workers = NULL;
 }
 
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms)

@@ -15,6 +15,7 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct workers;
 struct service_hooks;
 
 /* --iam: whether policies decide, are only watched (denials are logged, nothing is refused), or are
@@ -27,6 +28,7 @@ struct cloud {
     struct clock *clock;           /* cloud/clock.h */
     struct park_table *parks;      /* cloud/park.h */
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
+    struct workers *workers;       /* cloud/work.h: NULL until started */
     struct metrics *metrics;       /* cloud/metrics.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
@@ -34,9 +36,10 @@ struct cloud {
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
     struct str default_region;                /* "us-east-1" */
-    struct str endpoint; /* "http://localhost:4566": where clients find us, for URLs in answers */
-    uint8_t secret[32];  /* of this data directory: paging tokens, receipt handles, sessions */
-    bool strict_auth;    /* --auth=strict */
+    struct str endpoint;  /* "http://localhost:4566": where clients find us, for URLs in answers */
+    uint8_t secret[32];   /* of this data directory: paging tokens, receipt handles, sessions */
+    uint8_t root_key[32]; /* cloud/keys.h */
+    bool strict_auth;     /* --auth=strict */
     enum iam_mode iam;
     struct authorizer *authorizer;           /* cloud/authorize.h */
     const struct wire_model *identity_model; /* of who keeps identities; NULL: nobody */

@@ -1,5 +1,6 @@
 /* The run of one operation: authorise, transaction, function, commit, wake. */
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cloud/authorize.h"
@@ -138,12 +139,18 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
         .outbox_used = call->outbox_used,
         .sequence_mark = call->sequence_mark,
     };
+    if (invocation->payload != NULL)
+        inner.payload = *invocation->payload;
     void *result_struct = arena_alloc(call->arena, model->shapes[operation->output].size + 1);
     enum result result = authorize_call(&inner, invocation->in);
     if (result == RESULT_OK)
         result = model->functions[invocation->operation](&inner, invocation->in, result_struct);
     if (result == RESULT_OK && kv_is_writing(inner.txn))
         result = call_note_identities(&inner);
+    if (result == RESULT_OK && invocation->stream != NULL)
+        *invocation->stream = inner.stream;
+    else if (inner.stream.is_file)
+        (void)close(inner.stream.fd);
     if (result == RESULT_OK) {
         call->signals = inner.signals;
         call->signal_count = inner.signal_count;
