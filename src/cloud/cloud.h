@@ -15,6 +15,7 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct fetcher;
 struct workers;
 struct service_hooks;
 
@@ -43,6 +44,7 @@ struct cloud {
     enum iam_mode iam;
     struct authorizer *authorizer;           /* cloud/authorize.h */
     const struct wire_model *identity_model; /* of who keeps identities; NULL: nobody */
+    struct fetcher *fetcher;                 /* cloud/fetch.h */
     struct identity_uses *uses;              /* cloud/identity_use.h */
     _Atomic uint64_t sequence;               /* last number given out: call_sequence() */
     _Atomic uint64_t sequence_mark;          /* numbers up to here are reserved in the store */
@@ -114,7 +116,7 @@ struct service_hooks {
     /* The same for one of several resources that an operation names (a line of iam.list with "[]"):
      * whose it is and its policy, by its ARN. *owner comes as the account of the ARN. NULL: those
      * have no policies. */
-    RESULT (*policy_of_arn)
+    RESULT(*policy_of_arn)
     (struct call *call, struct str arn, struct str *owner, struct str *policy);
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
