@@ -347,6 +347,8 @@ RESULT authorize_call(struct call *call, const void *in)
     if (service == NULL)
         return RESULT_OK;
     const struct service_hooks *hooks = authorize_hooks(service);
+    if (hooks->authorize != NULL)
+        return hooks->authorize(call, in);
     struct authorize_guard guard = {.form = POLICY_FORM_RESOURCE};
     struct authorize_policies policies = {0};
     struct authorize_request request = {

@@ -1,6 +1,6 @@
 /* Multipart uploads: making, parts, aborting. "Uploading and copying objects using multipart
  * upload", Amazon S3 User Guide. */
-#include "services/s3/s3_int.h"
+#include "services/s3/access.h"
 #include "store/record.h"
 
 struct key upload_key(struct call *call, const struct s3_bucket *bucket, struct str key,
@@ -83,11 +83,8 @@ static RESULT create_checksum(struct call *call, const struct s3_CreateMultipart
 
 static RESULT create_check(struct call *call, const struct s3_CreateMultipartUploadRequest *in)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWriteACP};
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
-    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
     return s3_check_storage_class(call, in->StorageClass);
 }
 
@@ -111,6 +108,12 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
     struct s3_upload upload = {.initiated_ms = call->now_ms / 1000 * 1000, .object = &object};
     TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
+    const struct acl_request acl = {.canned = in->ACL,
+                                    .full_control = in->GrantFullControl,
+                                    .read = in->GrantRead,
+                                    .read_acp = in->GrantReadACP,
+                                    .write_acp = in->GrantWriteACP};
+    TRY(acl_of_new_object(call, &bucket, &acl, &object));
     TRY(create_checksum(call, in, &upload));
     TRY(call_sequence(call, &sequence));
     upload.sequence = (int64_t)sequence;
