@@ -93,6 +93,7 @@ struct call {
     struct str account; /* the principal's; handlers that serve other accounts' resources take the
                            owner's */
     struct str region;
+    bool any_region; /* nothing in the request says which: S3's unsigned ones, and its older URLs */
     struct str partition; /* "aws" */
     struct principal principal;
     struct str request_id;
