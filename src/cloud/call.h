@@ -92,6 +92,7 @@ struct call {
     struct str account; /* the principal's; handlers that serve other accounts' resources take the
                            owner's */
     struct str region;
+    bool any_region; /* nothing in the request says which: S3's unsigned ones, and its older URLs */
     struct str partition; /* "aws" */
     struct principal principal;
     struct str request_id;
@@ -103,6 +104,7 @@ struct call {
     struct str source_ip;
     bool secure_transport;
     struct str source_arn, source_account; /* on whose behalf a service calls; absent: nobody's */
+    struct str_list called_via; /* services that pass a principal's call on, the first first */
 
     struct call_payload payload;
     struct call_stream stream;

@@ -4,6 +4,7 @@
 #include "cloud/audit.h"
 #include "cloud/authorize.h"
 #include "cloud/clock.h"
+#include "cloud/identity_use.h"
 #include "cloud/keys.h"
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
@@ -65,6 +66,12 @@ static RESULT cloud_load_state(struct cloud *cloud)
     return result;
 }
 
+void cloud_derive(const struct cloud *cloud, struct str purpose, uint8_t key[SHA256_SIZE])
+{
+    struct str secret = str_make((const char *)cloud->secret, sizeof cloud->secret);
+    digest_hmac_sha256(secret, purpose, key);
+}
+
 static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *config)
 {
     struct kv_config kv_config = {
@@ -100,6 +107,10 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     cloud->strict_auth = config->strict_auth;
     cloud->iam = config->iam;
     cloud->authorizer = authorizer_new(arena, config->hooks);
+    cloud->uses = identity_uses_new(arena);
+    for (size_t i = 0; config->hooks[i] != NULL; i++)
+        if (config->hooks[i]->identity != NULL)
+            cloud->identity_model = config->hooks[i]->model;
     cloud->patterns = wire_patterns_new();
     cloud->index = wire_index_new(wire_models, wire_model_count);
     cloud->signing_keys = sigv4_keys_new();

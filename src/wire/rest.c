@@ -301,7 +301,7 @@ static RESULT read_header_map(struct reader *reader, const struct wire_member *m
             continue;
         struct str key = str_slice(header->name, prefix.len, header->name.len);
         struct str value = str_trim(header->value);
-        if (!str_is_utf8(value))
+        if (!str_is_utf8(value) && !wire_is_s3(reader->model)) /* S3 reads bytes as it likes */
             return fail_value(reader, "header", header->name, shape);
         struct str_map_entry entry = {.key = str_lower(reader->arena, key),
                                       .value = value.ptr == NULL ? STR("") : value};

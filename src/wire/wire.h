@@ -59,6 +59,8 @@ struct wire_route {
 struct wire_index;
 struct wire_index *wire_index_new(const struct wire_model *const *models, size_t count);
 void wire_index_free(struct wire_index *index);
+/* Whether hosts of a service begin so: "sqs", "api.ecr". */
+bool wire_index_has_prefix(const struct wire_index *index, struct str endpoint_prefix);
 
 /* Finds service, operation and protocol from X-Amz-Target, the rpc-v2-cbor path, the Action
  * parameter (query string or form body, with Version), the credential scope's service name (absent:

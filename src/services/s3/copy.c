@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "services/s3/changes.h"
 #include "services/s3/crypt.h"
+#include "services/s3/lifecycle.h"
 #include "wire/params.h"
 
 struct copy_source {
@@ -237,6 +238,7 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
     TRY(object_add(call, &bucket, in->Key, &object));
     const struct s3_change change = {.kind = S3_CREATED_COPY, .key = in->Key, .object = &object};
     TRY(s3_changed(call, &bucket, &change));
+    TRY(lifecycle_expiration(call, &bucket, in->Key, &object, &out->Expiration));
     struct s3_CopyObjectResult *result = ARENA_NEW(call->arena, struct s3_CopyObjectResult);
     result->ETag = s3_quote(call->arena, object.etag);
     result->LastModified = opt_time(object.modified_ms);

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "base/vec.h"
 #include "services/s3/crypt.h"
+#include "services/s3/lifecycle.h"
 
 /* A Range header: "bytes=A-B", "bytes=A-", "bytes=-N"; anything else, several ranges too, counts
  * for nothing (RFC 9110, 14.2; GetObject: one range at a time). */
@@ -187,6 +188,8 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
         (out)->ETag = s3_quote(call->arena, o->etag);                                              \
         (out)->LastModified = opt_time(o->modified_ms);                                            \
         (out)->VersionId = object_shown_version(&(view)->bucket, o);                               \
+        if (!str_is_empty(o->replication_status))                                                  \
+            (out)->ReplicationStatus = o->replication_status;                                      \
         (out)->AcceptRanges = STR("bytes");                                                        \
         (out)->CacheControl = o->cache_control;                                                    \
         (out)->Expires = o->expires;                                                               \
@@ -277,6 +280,8 @@ RESULT s3_GetObject(struct call *call, const struct s3_GetObjectRequest *in,
     TRY(view_open(call, in, false, &view));
     TRY(view_overrides(call, in, &view.object));
     VIEW_FILL(out, &view, in);
+    if (str_is_absent(in->VersionId))
+        TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));
     view_status(call, &view);
     return view_stream(call, &view);
 }
@@ -310,6 +315,8 @@ RESULT s3_HeadObject(struct call *call, const struct s3_HeadObjectRequest *in,
     TRY(view_open(call, &get, true, &view));
     TRY(view_overrides(call, &get, &view.object));
     VIEW_FILL(out, &view, in);
+    if (str_is_absent(in->VersionId))
+        TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));
     view_status(call, &view);
     call->stream =
         (struct call_stream){.present = true, .length_only = true, .length = view.length};

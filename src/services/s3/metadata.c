@@ -102,20 +102,35 @@ static struct str read_value(struct arena *arena, struct str sent)
     return buf_str(&out);
 }
 
+/* A name that comes again: the values stand in one list, as in any header. */
+static bool join(struct arena *arena, struct str_map *map, const struct str_map_entry *entry)
+{
+    for (size_t i = 0; i < map->len; i++) {
+        struct str *value = &map->items[i].value;
+        if (!str_eq(map->items[i].key, entry->key))
+            continue;
+        *value = str_format(arena, "%.*s,%.*s", PRSTR(*value), PRSTR(entry->value));
+        return true;
+    }
+    return false;
+}
+
 RESULT s3_read_metadata(struct call *call, const struct str_map *sent, struct str_map *metadata)
 {
     size_t size = 0;
     *metadata =
-        (struct str_map){ARENA_ARRAY(call->arena, sent->len + 1, struct str_map_entry), sent->len};
-    for (size_t i = 0; i < sent->len; i++) {
-        const struct str_map_entry *entry = &sent->items[i];
-        bool plain = str_find(entry->value, STR("=?")) == SIZE_MAX;
-        for (size_t j = 0; plain && j < entry->value.len; j++)
-            plain = (unsigned char)entry->value.ptr[j] < 0x80;
-        metadata->items[i] = *entry;
+        (struct str_map){.items = ARENA_ARRAY(call->arena, sent->len + 1, struct str_map_entry)};
+    for (size_t i = 0; i < sent->len; i++)
+        if (!join(call->arena, metadata, &sent->items[i]))
+            metadata->items[metadata->len++] = sent->items[i];
+    for (size_t i = 0; i < metadata->len; i++) {
+        struct str *value = &metadata->items[i].value;
+        bool plain = str_find(*value, STR("=?")) == SIZE_MAX;
+        for (size_t j = 0; plain && j < value->len; j++)
+            plain = (unsigned char)value->ptr[j] < 0x80;
         if (!plain)
-            metadata->items[i].value = read_value(call->arena, entry->value);
-        size += entry->key.len + metadata->items[i].value.len;
+            *value = read_value(call->arena, *value);
+        size += metadata->items[i].key.len + value->len;
     }
     if (size <= S3_METADATA_MAX)
         return RESULT_OK;

@@ -1,6 +1,7 @@
 /* Multipart uploads: making, parts, aborting. "Uploading and copying objects using multipart
  * upload", Amazon S3 User Guide. */
 #include "services/s3/crypt.h"
+#include "services/s3/lifecycle.h"
 #include "store/record.h"
 
 struct key upload_key(struct call *call, const struct s3_bucket *bucket, struct str key,
@@ -121,6 +122,8 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
     upload.upload_id = s3_make_id(call->arena, sequence);
     struct key key = upload_key(call, &bucket, in->Key, upload.sequence);
     TRY(call_put_record(call, &key, &s3_model, S3_SHAPE_upload, &upload));
+    TRY(lifecycle_abort(call, &bucket, in->Key, upload.initiated_ms, &out->AbortDate,
+                        &out->AbortRuleId));
     out->Bucket = in->Bucket;
     out->Key = in->Key;
     out->UploadId = upload.upload_id;

@@ -3,6 +3,7 @@
 #include "base/vec.h"
 #include "services/s3/changes.h"
 #include "services/s3/crypt.h"
+#include "services/s3/lifecycle.h"
 
 /* What is being put together. */
 struct completion {
@@ -185,6 +186,7 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
     TRY(upload_drop_parts(call, upload.sequence, SIZE_MAX, &dropped));
     struct key key = upload_key(call, &bucket, in->Key, upload.sequence);
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    TRY(lifecycle_expiration(call, &bucket, in->Key, object, &out->Expiration));
     out->Bucket = in->Bucket;
     out->Key = in->Key;
     out->Location = str_format(call->arena, "%.*s/%.*s/%.*s", PRSTR(call->endpoint),

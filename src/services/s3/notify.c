@@ -1,13 +1,12 @@
 /* PutBucketNotificationConfiguration, GetBucketNotificationConfiguration, and the way of a
  * notification to its target. */
-#include "base/encode.h"
 #include "base/log.h"
-#include "base/rng.h"
 #include "base/time.h"
 #include "base/vec.h"
 #include "cloud/arn.h"
 #include "gen/sqs.h"
 #include "services/s3/changes.h"
+#include "services/s3/flow_int.h"
 #include "services/s3/settings.h"
 #include "store/record.h"
 #include "wire/wire.h"
@@ -134,55 +133,22 @@ static void rules_gather(struct call *call, const struct s3_NotificationConfigur
     RULES_ADD(in->LambdaFunctionConfigurations, LambdaFunctionArn, "lambda", "AWS Lambda")
 }
 
-static RESULT fail_xml(struct call *call)
-{
-    return call_fail(call, WIRE_SERIALIZATION,
-                     "The XML you provided was not well-formed or did not validate against our "
-                     "published schema");
-}
-
-static RESULT fail_argument(struct call *call, const char *message)
-{
-    return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "%s", message);
-}
-
 /* "Supported event types for SQS, SNS, and Lambda", Amazon S3 User Guide. */
 static bool event_is_known(struct str event)
 {
-    static const struct str known[] = {
-        STR_INIT("s3:TestEvent"),
-        STR_INIT("s3:ReducedRedundancyLostObject"),
-        STR_INIT("s3:ObjectCreated:*"),
-        STR_INIT("s3:ObjectCreated:Put"),
-        STR_INIT("s3:ObjectCreated:Post"),
-        STR_INIT("s3:ObjectCreated:Copy"),
-        STR_INIT("s3:ObjectCreated:CompleteMultipartUpload"),
-        STR_INIT("s3:ObjectRemoved:*"),
-        STR_INIT("s3:ObjectRemoved:Delete"),
-        STR_INIT("s3:ObjectRemoved:DeleteMarkerCreated"),
-        STR_INIT("s3:ObjectRestore:*"),
-        STR_INIT("s3:ObjectRestore:Post"),
-        STR_INIT("s3:ObjectRestore:Completed"),
-        STR_INIT("s3:ObjectRestore:Delete"),
-        STR_INIT("s3:Replication:*"),
-        STR_INIT("s3:Replication:OperationFailedReplication"),
-        STR_INIT("s3:Replication:OperationMissedThreshold"),
-        STR_INIT("s3:Replication:OperationReplicatedAfterThreshold"),
-        STR_INIT("s3:Replication:OperationNotTracked"),
-        STR_INIT("s3:LifecycleExpiration:*"),
-        STR_INIT("s3:LifecycleExpiration:Delete"),
-        STR_INIT("s3:LifecycleExpiration:DeleteMarkerCreated"),
-        STR_INIT("s3:LifecycleTransition"),
-        STR_INIT("s3:IntelligentTiering"),
-        STR_INIT("s3:ObjectTagging:*"),
-        STR_INIT("s3:ObjectTagging:Put"),
-        STR_INIT("s3:ObjectTagging:Delete"),
-        STR_INIT("s3:ObjectAcl:Put"),
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (str_eq(event, known[i]))
-            return true;
-    return false;
+    return flow_is_one_of(
+        event,
+        STR("s3:TestEvent s3:ReducedRedundancyLostObject s3:ObjectCreated:* s3:ObjectCreated:Put "
+            "s3:ObjectCreated:Post s3:ObjectCreated:Copy s3:ObjectCreated:CompleteMultipartUpload "
+            "s3:ObjectRemoved:* s3:ObjectRemoved:Delete s3:ObjectRemoved:DeleteMarkerCreated "
+            "s3:ObjectRestore:* s3:ObjectRestore:Post s3:ObjectRestore:Completed "
+            "s3:ObjectRestore:Delete s3:Replication:* s3:Replication:OperationFailedReplication "
+            "s3:Replication:OperationMissedThreshold "
+            "s3:Replication:OperationReplicatedAfterThreshold s3:Replication:OperationNotTracked "
+            "s3:LifecycleExpiration:* s3:LifecycleExpiration:Delete "
+            "s3:LifecycleExpiration:DeleteMarkerCreated s3:LifecycleTransition "
+            "s3:IntelligentTiering s3:ObjectTagging:* s3:ObjectTagging:Put s3:ObjectTagging:Delete "
+            "s3:ObjectAcl:Put"));
 }
 
 /* At most one prefix and one suffix; their names come back with a capital. */
@@ -197,22 +163,24 @@ static RESULT rule_filter(struct call *call, struct rule *rule)
         struct str value = str_is_absent(one->Value) ? STR("") : one->Value;
         one->Value = value;
         if (value.len > S3_KEY_MAX)
-            return fail_argument(call, "Size of filter rule value cannot exceed 1024 bytes in "
-                                       "UTF-8 representation");
+            return flow_fail_argument(call, "Size of filter rule value cannot exceed 1024 bytes in "
+                                            "UTF-8 representation");
         if (str_eq_nocase(one->Name, STR("prefix"))) {
             if (have_prefix)
-                return fail_argument(call, "Cannot specify more than one prefix rule in a filter.");
+                return flow_fail_argument(call,
+                                          "Cannot specify more than one prefix rule in a filter.");
             have_prefix = true;
             one->Name = STR("Prefix");
             rule->prefix = value;
         } else if (str_eq_nocase(one->Name, STR("suffix"))) {
             if (have_suffix)
-                return fail_argument(call, "Cannot specify more than one suffix rule in a filter.");
+                return flow_fail_argument(call,
+                                          "Cannot specify more than one suffix rule in a filter.");
             have_suffix = true;
             one->Name = STR("Suffix");
             rule->suffix = value;
         } else {
-            return fail_argument(call, "filter rule name must be either prefix or suffix");
+            return flow_fail_argument(call, "filter rule name must be either prefix or suffix");
         }
     }
     return RESULT_OK;
@@ -222,22 +190,24 @@ static RESULT rule_check(struct call *call, const struct s3_bucket *bucket, stru
 {
     struct arn arn;
     if (rule->events->len == 0 || str_is_empty(*rule->arn))
-        return fail_xml(call);
+        return flow_fail_xml(call);
     for (size_t i = 0; i < rule->events->len; i++)
         if (!event_is_known(rule->events->items[i]))
-            return fail_argument(call, "A specified event is not supported for notifications.");
+            return flow_fail_argument(call,
+                                      "A specified event is not supported for notifications.");
     if (!arn_parse(*rule->arn, &arn) || !str_eq(arn.service, rule->service) ||
         str_is_empty(arn.resource) || !arn_is_account(arn.account))
-        return fail_argument(call, "The ARN is not well formed");
+        return flow_fail_argument(call, "The ARN is not well formed");
     if (notify_target_of(*rule->arn) == NULL)
         return call_fail(call, S3_UNBUILT_HEADER, "Notifications to %s are not implemented.",
                          rule->unbuilt);
     if (!str_eq(arn.region, bucket->region))
-        return fail_argument(call, "The notification destination service region is not valid for "
-                                   "the bucket location constraint");
+        return flow_fail_argument(call,
+                                  "The notification destination service region is not valid for "
+                                  "the bucket location constraint");
     if (rule->id->len > 255)
-        return fail_argument(call, "The ID of a configuration cannot be longer than 255 "
-                                   "characters.");
+        return flow_fail_argument(call, "The ID of a configuration cannot be longer than 255 "
+                                        "characters.");
     return rule_filter(call, rule);
 }
 
@@ -271,12 +241,13 @@ static RESULT rules_check(struct call *call, const struct s3_bucket *bucket, str
         for (size_t j = 0; j < i; j++) {
             const struct rule *a = &rules->items[i], *b = &rules->items[j];
             if (!str_is_absent(*a->id) && str_eq(*a->id, *b->id))
-                return fail_argument(
+                return flow_fail_argument(
                     call, "Same ID used for multiple configurations. IDs must be unique");
             if (rules_overlap(a, b))
-                return fail_argument(call, "Configuration is ambiguously defined. Cannot have "
-                                           "overlapping suffixes in two rules if the prefixes are "
-                                           "overlapping for the same event type.");
+                return flow_fail_argument(call,
+                                          "Configuration is ambiguously defined. Cannot have "
+                                          "overlapping suffixes in two rules if the prefixes are "
+                                          "overlapping for the same event type.");
         }
     }
     return RESULT_OK;
@@ -284,13 +255,9 @@ static RESULT rules_check(struct call *call, const struct s3_bucket *bucket, str
 
 static void rules_name(struct call *call, struct rules *rules)
 {
-    for (size_t i = 0; i < rules->len; i++) {
-        char id[36];
-        if (!str_is_empty(*rules->items[i].id))
-            continue;
-        rng_uuid(id);
-        *rules->items[i].id = s3_base64(call->arena, (const uint8_t *)id, sizeof id);
-    }
+    for (size_t i = 0; i < rules->len; i++)
+        if (str_is_empty(*rules->items[i].id))
+            *rules->items[i].id = flow_make_id(call->arena);
 }
 
 /* --- the test event --- */
@@ -357,7 +324,7 @@ s3_PutBucketNotificationConfiguration(struct call *call,
     bool existed;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     if (in->NotificationConfiguration == NULL)
-        return fail_xml(call);
+        return flow_fail_xml(call);
     if (in->NotificationConfiguration->EventBridgeConfiguration != NULL)
         return call_fail(call, S3_UNBUILT_HEADER,
                          "Notifications to Amazon EventBridge are not implemented.");

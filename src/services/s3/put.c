@@ -1,6 +1,7 @@
 /* PutObject. */
 #include "services/s3/changes.h"
 #include "services/s3/crypt.h"
+#include "services/s3/lifecycle.h"
 
 static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
 {
@@ -71,6 +72,7 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
     TRY(object_add(call, &bucket, in->Key, &object));
     const struct s3_change change = {.kind = S3_CREATED_PUT, .key = in->Key, .object = &object};
     TRY(s3_changed(call, &bucket, &change));
+    TRY(lifecycle_expiration(call, &bucket, in->Key, &object, &out->Expiration));
     out->ETag = s3_quote(call->arena, object.etag);
     out->VersionId = object_shown_version(&bucket, &object);
     CRYPT_SHOW(out, &object, wish.customer);
