@@ -44,8 +44,9 @@ struct call_payload {
     bool present;
     bool in_memory;
     struct blob_id blob; /* unless in_memory */
-    struct blob_key key; /* that the blob is sealed with: the service keeps it, sealed in its turn */
-    struct str bytes;    /* when in_memory; plain */
+    struct blob_key
+        key;          /* that the blob is sealed with: the service keeps it, sealed in its turn */
+    struct str bytes; /* when in_memory; plain */
     uint64_t size;
     /* S3: digests of the payload, compared with what the client sent. */
     bool digested;
@@ -125,6 +126,8 @@ struct call {
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */
+
+    const void *found; /* what the service's `authorize` read for the function, in this run */
 
     struct call_topic *signals; /* to wake after commit */
     size_t signal_count, signal_cap;

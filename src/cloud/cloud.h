@@ -114,7 +114,7 @@ struct service_hooks {
     /* The same for one of several resources that an operation names (a line of iam.list with "[]"):
      * whose it is and its policy, by its ARN. *owner comes as the account of the ARN. NULL: those
      * have no policies. */
-    RESULT (*policy_of_arn)
+    RESULT(*policy_of_arn)
     (struct call *call, struct str arn, struct str *owner, struct str *policy);
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
@@ -126,6 +126,13 @@ struct service_hooks {
      * is not in the request's form (a token's claims, a role's trust policy). */
     const uint32_t *asking;
     size_t asking_count;
+    /* Asks for all operations of the service, with authorize_ask(), in place of the rows of
+     * iam.list: what a request needs depends on more than its operation. NULL: the rows count. */
+    RESULT (*authorize)(struct call *call, const void *in);
+    /* Adds the headers that let a page of another origin read the answer (call_add_header()), by
+     * the path of the request, the bucket of its host before it; in a read-only transaction of its
+     * own, for answers of every kind to requests with an Origin. NULL: never any. */
+    RESULT (*cross_origin)(struct call *call, struct str path);
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;

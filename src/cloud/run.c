@@ -37,6 +37,7 @@ static void call_forget_effects(struct call *call, void *out)
     call->header_count = 0;
     call->headers = NULL;
     call->stream = (struct call_stream){0};
+    call->found = NULL;
     call->now_ms = clock_now(call->cloud->clock);
     if (call->runs == 0)
         call->started_ms = call->now_ms;

@@ -1,4 +1,5 @@
 /* What S3 gives the cloud besides its operations. */
+#include "services/s3/access.h"
 #include "services/s3/changes.h"
 #include "services/s3/lifecycle.h"
 #include "services/s3/replication.h"
@@ -12,6 +13,8 @@ static const struct outbox_handler s3_handlers[] = {
 
 const struct service_hooks s3_hooks = {
     .model = &s3_model,
+    .authorize = s3_authorize,
+    .cross_origin = s3_cross_origin,
     .handlers = s3_handlers,
     .handler_count = sizeof s3_handlers / sizeof s3_handlers[0],
 };
