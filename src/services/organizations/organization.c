@@ -90,7 +90,7 @@ struct str org_arn(struct call *call, const struct organizations_organization *o
 {
     return str_format(call->arena, "arn:%.*s:organizations::%.*s:%s/%.*s%s%.*s",
                       PRSTR(call->partition), PRSTR(org->master), kind, PRSTR(org->id),
-                      str_is_absent(id) ? "" : "/", PRSTR(id));
+                      str_is_empty(id) ? "" : "/", PRSTR(id));
 }
 
 struct str org_make_id(struct call *call, const char *prefix, size_t len)
@@ -245,7 +245,7 @@ static RESULT organization_shown(struct call *call, const struct organizations_o
     struct organizations_account master;
     TRY(org_account_must(call, org, org->master, &master));
     shown->Id = org->id;
-    shown->Arn = org_arn(call, org, "organization", (struct str){0});
+    shown->Arn = org_arn(call, org, "organization", STR(""));
     shown->FeatureSet = org->features;
     shown->MasterAccountId = org->master;
     shown->MasterAccountArn = org_account_arn(call, org, org->master);
