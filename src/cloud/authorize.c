@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "cloud/authorize_int.h"
+#include "cloud/identity.h"
 #include "cloud/policy_cache.h"
 
 /* One line of iam.list. */
@@ -27,11 +28,13 @@ struct authorize_service {
     _Atomic(struct authorize_table *) table;
 };
 
+static const struct identity_table nobody;
+
 struct authorizer {
     struct authorize_service *services;
     size_t service_count;
     struct policy_cache *policies;
-    const struct service_hooks *users;  /* who keeps them; NULL: nobody */
+    const struct identity_table *identity;
     const struct policy *administrator; /* what principals may whose policies nobody keeps */
 };
 
@@ -78,6 +81,11 @@ static const struct authorize_rules *authorize_rules_of(struct authorize_service
     return &table->operations[operation];
 }
 
+const struct identity_table *identity_of(const struct cloud *cloud)
+{
+    return cloud->authorizer->identity;
+}
+
 struct authorizer *authorizer_new(struct arena *arena, const struct service_hooks *const *hooks)
 {
     struct authorizer *authorizer = ARENA_NEW(arena, struct authorizer);
@@ -85,11 +93,12 @@ struct authorizer *authorizer_new(struct arena *arena, const struct service_hook
     size_t count = 0;
     while (hooks[count] != NULL)
         count++;
+    authorizer->identity = &nobody;
     authorizer->services = ARENA_ARRAY(arena, count, struct authorize_service);
     for (size_t i = 0; i < count; i++) {
         authorizer->services[i].hooks = hooks[i];
-        if (hooks[i]->principal_policies != NULL)
-            authorizer->users = hooks[i];
+        if (hooks[i]->identity != NULL)
+            authorizer->identity = hooks[i]->identity;
     }
     authorizer->service_count = count;
     authorizer->policies = policy_cache_new();
@@ -203,7 +212,7 @@ static void authorize_attach(struct call *call, struct authorize_policies *polic
 }
 
 static void authorize_gather(struct call *call, const struct authorize_guard *guard,
-                             const struct principal_policies *own,
+                             const struct identity_policies *own,
                              struct authorize_policies *policies)
 {
     policies->attached = ARENA_ARRAY(call->arena, own->len + 2, struct policy_attached);
@@ -215,7 +224,7 @@ static void authorize_gather(struct call *call, const struct authorize_guard *gu
             (struct policy_attached){POLICY_IDENTITY, call->cloud->authorizer->administrator,
                                      STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
     for (size_t i = 0; i < own->len; i++)
-        authorize_attach(call, policies, POLICY_IDENTITY, own->items[i].name,
+        authorize_attach(call, policies, own->items[i].kind, own->items[i].name,
                          own->items[i].document);
     if (!str_is_empty(guard->policy))
         authorize_attach(call, policies, POLICY_RESOURCE, guard->arn, guard->policy);
@@ -289,10 +298,10 @@ RESULT authorize_call(struct call *call, const void *in)
         TRY(hooks->resource_policy(call, in, &guard.arn, &guard.owner, &guard.policy));
     bool own = str_is_absent(guard.owner) || (call->principal.kind != PRINCIPAL_SERVICE &&
                                               str_eq(guard.owner, call->principal.account));
-    struct principal_policies policies = {0};
-    const struct service_hooks *users = call->cloud->authorizer->users;
-    if (users != NULL && call->principal.kind == PRINCIPAL_USER)
-        TRY(users->principal_policies(call, &policies));
+    struct identity_policies policies = {0};
+    const struct identity_table *identity = identity_of(call->cloud);
+    if (identity->policies != NULL && call->principal.kind == PRINCIPAL_USER)
+        TRY(identity->policies(call, &call->principal, &policies));
     if (own && !policies.known && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
         return RESULT_OK; /* who has no policies that anybody keeps may all in its account */
     const struct authorize_rules *rules = authorize_rules_of(service, call->operation);

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "cloud/cloud.h"
+#include "cloud/session.h"
 #include "store/key.h"
 
 enum principal_kind {
@@ -32,7 +33,9 @@ struct principal {
     struct str arn;        /* "arn:aws:iam::000000000000:root" */
     struct str user_id;    /* "AIDA...", account id for root, "AROA...:session" */
     struct str access_key; /* as signed with; absent for anonymous and services */
-    struct str name;       /* service: "sqs.amazonaws.com"; user: its name */
+    struct str name;       /* service: "sqs.amazonaws.com"; user, role, federated user: its name */
+    const struct session *session; /* cloud/session.h; NULL: long-term credentials, or none */
+    bool drop_in; /* a root user by a key that was not issued here: nothing was verified */
 };
 
 /* A payload that streams in (WIRE_OP_STREAM_IN), verified: on disk and not yet alive (see

@@ -39,6 +39,7 @@ struct cloud {
     bool strict_auth;    /* --auth=strict */
     enum iam_mode iam;
     struct authorizer *authorizer;  /* cloud/authorize.h */
+    struct identity_uses *uses;     /* cloud/identity_use.h */
     _Atomic uint64_t sequence;      /* last number given out: call_sequence() */
     _Atomic uint64_t sequence_mark; /* numbers up to here are reserved in the store */
     struct arena *arena;            /* process lifetime */
@@ -89,14 +90,7 @@ struct service_page {
     struct str path; /* all of it, or its beginning when it ends with '/' */
     RESULT (*answer)(struct call *call, struct wire_response *response);
 };
-/* Policies of a user: whoever keeps users (IAM) tells. */
-struct principal_policies {
-    bool known; /* false: nobody keeps any of this principal, who may all in its account */
-    struct principal_policy {
-        struct str name, document;
-    } * items;
-    size_t len;
-};
+struct identity_table; /* cloud/identity.h */
 struct service_hooks {
     const struct wire_model *model;
     const struct service_page *pages;
@@ -113,9 +107,13 @@ struct service_hooks {
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
     RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);
-    /* The policies of call->principal, a user; strings may be borrowed. NULL: the service keeps no
-     * users. */
-    RESULT (*principal_policies)(struct call *call, struct principal_policies *out);
+    /* What is known of users, roles and providers: cloud/identity.h. NULL: the service keeps none.
+     */
+    const struct identity_table *identity;
+    /* Operations whose functions ask for themselves, with authorize_ask(): what they need to know
+     * is not in the request's form (a token's claims, a role's trust policy). */
+    const uint32_t *asking;
+    size_t asking_count;
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;
