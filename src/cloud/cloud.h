@@ -16,6 +16,7 @@ struct metrics;
 struct audit;
 struct authorizer;
 struct service_hooks;
+struct organization_table;
 
 /* --iam: whether policies decide, are only watched (denials are logged, nothing is refused), or are
  * not looked at. */
@@ -114,6 +115,8 @@ struct service_hooks {
      * is not in the request's form (a token's claims, a role's trust policy). */
     const uint32_t *asking;
     size_t asking_count;
+    /* What organizations say. NULL: the service keeps none. */
+    const struct organization_table *organization; /* cloud/organization.h */
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;

@@ -240,8 +240,7 @@ RESULT organizations_DescribeCreateAccountStatus(
     return RESULT_OK;
 }
 
-static bool state_is_wanted(const struct str_list *states,
-                            struct str state)
+static bool state_is_wanted(const struct str_list *states, struct str state)
 {
     for (size_t i = 0; i < states->len; i++)
         if (str_eq(states->items[i], state))

@@ -293,3 +293,65 @@ organizations_DescribeEffectivePolicy(struct call *call,
     out->EffectivePolicy->LastUpdatedTimestamp = opt_time(call->now_ms);
     return RESULT_OK;
 }
+
+/* --- what binds an account: cloud/organization.h --- */
+
+struct bound {
+    struct organization_view *view;
+    size_t cap;
+};
+
+static RESULT bind_level(struct call *call, const struct organizations_organization *org,
+                         struct str target, struct str type, unsigned level, struct bound *bound)
+{
+    struct str_list ids;
+    TRY(attached_ids(call, org, target, type, &ids));
+    for (size_t i = 0; i < ids.len; i++) {
+        struct organizations_policy policy;
+        TRY(org_policy_must(call, org, ids.items[i], &policy));
+        struct organization_policy item = {
+            .kind = str_eq(type, STR("SERVICE_CONTROL_POLICY")) ? POLICY_SCP : POLICY_RCP,
+            .level = level,
+            .name = org_policy_summary(call, org, &policy).Arn,
+            .document = policy.content,
+        };
+        VEC_PUSH(call->arena, bound->view->items, bound->view->len, bound->cap, item);
+    }
+    return RESULT_OK;
+}
+
+static RESULT bind(struct call *call, const struct organizations_organization *org,
+                   struct str target, struct str type, unsigned *level, struct bound *bound)
+{
+    struct str kind, name, parent;
+    TRY(org_target_find(call, org, target, &kind, &name, &parent));
+    *level = 0;
+    if (!str_is_absent(parent)) {
+        TRY(bind(call, org, parent, type, level, bound));
+        ++*level;
+    }
+    return bind_level(call, org, target, type, *level, bound);
+}
+
+RESULT org_view(struct call *call, struct str account, struct organization_view *out)
+{
+    static const struct str types[] = {STR_INIT("SERVICE_CONTROL_POLICY"),
+                                       STR_INIT("RESOURCE_CONTROL_POLICY")};
+    struct organizations_organization org;
+    struct organizations_account member;
+    struct bound bound = {out, 0};
+    unsigned level;
+    bool found;
+    *out = (struct organization_view){0};
+    TRY(org_of_account(call, account, &org, &found));
+    if (!found)
+        return RESULT_OK;
+    TRY(org_account_must(call, &org, account, &member));
+    TRY(org_path(call, &org, member.parent, &out->path));
+    out->id = org.id;
+    out->master = org.master;
+    for (size_t i = 0; i < 2 && !str_eq(account, org.master); i++)
+        if (org_policy_type_is_enabled(&org, types[i]))
+            TRY(bind(call, &org, account, types[i], &level, &bound));
+    return RESULT_OK;
+}

@@ -5,6 +5,7 @@
 
 #include "cloud/arn.h"
 #include "cloud/call.h"
+#include "cloud/organization.h"
 #include "cloud/outbox.h"
 #include "gen/organizations.h"
 #include "services/organizations/organizations.h"
@@ -121,6 +122,9 @@ RESULT org_target_find(struct call *call, const struct organizations_organizatio
 /* The prefix of the policies of one type at a target. */
 struct key org_attached_key(struct call *call, const struct organizations_organization *org,
                             struct str target, struct str type);
+
+/* For struct organization_table. */
+RESULT org_view(struct call *call, struct str account, struct organization_view *out);
 
 /* --- effective.c --- */
 
