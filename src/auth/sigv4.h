@@ -14,8 +14,9 @@ enum sigv4_form {
     SIGV4_HEADER,    /* Authorization: AWS4-HMAC-SHA256 ... */
     SIGV4_PRESIGNED, /* X-Amz-Algorithm=AWS4-HMAC-SHA256 & ... in the query string */
     SIGV4_V2, /* the older "AWS AKID:signature" or Signature= parameter: named, not verified here */
-    SIGV4_A,  /* AWS4-ECDSA-P256-SHA256: named, not verified here */
-    SIGV4_BEARER, /* Authorization: Bearer ... */
+    SIGV4_V2_QUERY, /* S3's older presigned URLs: auth/sigv2.h */
+    SIGV4_A,        /* AWS4-ECDSA-P256-SHA256: named, not verified here */
+    SIGV4_BEARER,   /* Authorization: Bearer ... */
 };
 
 struct sigv4 {

@@ -3,6 +3,7 @@
  * The wording of what is missing: "Troubleshoot Signature Version 4 signing for AWS API requests"
  * (IAM User Guide); S3's: "Error responses" and "Authenticating Requests: Using Query Parameters"
  * (Amazon S3 API Reference). */
+#include "auth/sigv2.h"
 #include "auth/sigv4_int.h"
 #include "base/encode.h"
 #include "base/time.h"
@@ -19,7 +20,8 @@ struct parser {
     struct str credential;
     struct str algorithm;
     struct str expires;
-    bool v2; /* AWSAccessKeyId and Signature stand in the query */
+    bool v2;       /* AWSAccessKeyId and Signature stand in the query */
+    bool v2_query; /* and nothing that others than S3 had there */
     bool broken_query;
 };
 
@@ -251,7 +253,7 @@ static struct str query_value(struct parser *p, struct str raw)
 static void parse_query(struct parser *p, struct str query)
 {
     static const struct str prefix = STR_INIT("X-Amz-");
-    bool key_id = false, signature = false, more = query.len > 0;
+    bool key_id = false, signature = false, version = false, more = query.len > 0;
     struct str token = {0}, payload_hash = {0}, date = {0};
     while (more) {
         struct str pair, name, value;
@@ -261,6 +263,7 @@ static void parse_query(struct parser *p, struct str query)
             value = str_make("", 0);
         key_id = key_id || str_eq(name, STR("AWSAccessKeyId"));
         signature = signature || str_eq(name, STR("Signature"));
+        version = version || str_eq(name, STR("SignatureVersion"));
         if (!str_starts_with(name, prefix))
             continue;
         name = str_slice(name, prefix.len, name.len);
@@ -282,6 +285,7 @@ static void parse_query(struct parser *p, struct str query)
             take_first(&payload_hash, query_value(p, value));
     }
     p->v2 = key_id && signature;
+    p->v2_query = p->v2 && !version;
     if (str_is_absent(p->algorithm) && str_is_absent(p->credential) &&
         str_is_absent(p->out.signature))
         return;
@@ -380,6 +384,8 @@ RESULT sigv4_parse(struct arena *arena, const struct wire_request *request, stru
         TRY(parse_presigned_form(&p));
     else if (!str_is_absent(p.authorization))
         TRY(parse_header_form(&p));
+    else if (p.v2_query)
+        return sigv2_parse_query(arena, request, out, problem);
     else if (p.v2)
         p.out.form = SIGV4_V2;
     *out = p.out;

@@ -15,6 +15,9 @@ void authorizer_free(struct authorizer *authorizer);
 /* RESULT_ERROR with AccessDenied when not. */
 RESULT authorize_call(struct call *call, const void *in);
 
+/* The action that the operation is known by: "s3:GetObject". */
+struct str authorize_action(const struct call *call);
+
 /* --- further questions, from functions --- */
 
 /* May `who` do this to that? Identity, boundary and session policies of `who` take part as in

@@ -15,6 +15,7 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct workers;
 struct service_hooks;
 struct organization_table;
 
@@ -28,6 +29,7 @@ struct cloud {
     struct clock *clock;           /* cloud/clock.h */
     struct park_table *parks;      /* cloud/park.h */
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
+    struct workers *workers;       /* cloud/work.h: NULL until started */
     struct metrics *metrics;       /* cloud/metrics.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
@@ -35,15 +37,17 @@ struct cloud {
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
     struct str default_region;                /* "us-east-1" */
-    struct str endpoint; /* "http://localhost:4566": where clients find us, for URLs in answers */
-    uint8_t secret[32];  /* of this data directory: paging tokens, receipt handles, sessions */
-    bool strict_auth;    /* --auth=strict */
+    struct str endpoint;  /* "http://localhost:4566": where clients find us, for URLs in answers */
+    uint8_t secret[32];   /* of this data directory: paging tokens, receipt handles, sessions */
+    uint8_t root_key[32]; /* cloud/keys.h */
+    bool strict_auth;     /* --auth=strict */
     enum iam_mode iam;
-    struct authorizer *authorizer;  /* cloud/authorize.h */
-    struct identity_uses *uses;     /* cloud/identity_use.h */
-    _Atomic uint64_t sequence;      /* last number given out: call_sequence() */
-    _Atomic uint64_t sequence_mark; /* numbers up to here are reserved in the store */
-    struct arena *arena;            /* process lifetime */
+    struct authorizer *authorizer;           /* cloud/authorize.h */
+    const struct wire_model *identity_model; /* of who keeps identities; NULL: nobody */
+    struct identity_uses *uses;              /* cloud/identity_use.h */
+    _Atomic uint64_t sequence;               /* last number given out: call_sequence() */
+    _Atomic uint64_t sequence_mark;          /* numbers up to here are reserved in the store */
+    struct arena *arena;                     /* process lifetime */
 };
 
 struct cloud_config {
@@ -70,6 +74,9 @@ void cloud_close(struct cloud *cloud);
  * /_localstack/state/reset). The secret, the sequence and the clock stay. Not one transaction: a
  * crash may leave part of it. */
 RESULT cloud_reset(struct cloud *cloud);
+
+/* A key for one purpose, derived from the data directory's secret. */
+void cloud_derive(const struct cloud *cloud, struct str purpose, uint8_t key[SHA256_SIZE]);
 
 /* Moves the clock and wakes all who wait for it. */
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms);
@@ -105,6 +112,11 @@ struct service_hooks {
     RESULT(*resource_policy)
     (struct call *call, const void *in, struct str *resource_arn, struct str *owner_account,
      struct str *policy);
+    /* The same for one of several resources that an operation names (a line of iam.list with "[]"):
+     * whose it is and its policy, by its ARN. *owner comes as the account of the ARN. NULL: those
+     * have no policies. */
+    RESULT (*policy_of_arn)
+    (struct call *call, struct str arn, struct str *owner, struct str *policy);
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
     RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);

@@ -70,7 +70,7 @@ struct identity_use {
 struct identity_table {
     /* Of call->principal: a user (by account and name), or a session (user: the same; role: by
      * session->role_arn, tags and all; federated: the user session->user_name). */
-    RESULT (*policies)
+    RESULT(*policies)
     (struct call *call, const struct principal *who, struct identity_policies *out);
     RESULT (*role)(struct call *call, struct str role_arn, struct identity_role *out, bool *found);
     /* `user` absent: of the account itself (none). id is the user's AIDA..., so that a user made

@@ -46,10 +46,11 @@ struct session {
 enum { SESSION_TOKEN_MAX = 12288 };
 
 /* Makes credentials for the principal, whose `session` is set. Its access_key is chosen here
- * (ASIA...). RESULT_ERROR: the token would be larger than SESSION_TOKEN_MAX. Needs no transaction.
+ * (ASIA...). least: characters that the token is to have at least. RESULT_ERROR: the token would be
+ * larger than SESSION_TOKEN_MAX. Needs no transaction.
  */
 RESULT session_issue(struct cloud *cloud, struct arena *arena, const struct principal *principal,
-                     struct credentials *out);
+                     size_t least, struct credentials *out);
 
 enum session_fault {
     SESSION_OK,
@@ -76,5 +77,14 @@ struct session_for_service {
 };
 RESULT session_for_role(struct call *call, const struct session_for_service *request,
                         struct credentials *out, bool *found);
+
+/* Fills kind, name, ARN and user id of a session of the role, whose account and session (with its
+ * name) are set. */
+struct identity_role;
+void session_role_principal(struct arena *arena, const struct identity_role *role,
+                            struct principal *who);
+
+/* The packed form that PackedPolicySize measures. */
+struct str session_deflate(struct arena *arena, struct str plain);
 
 #endif

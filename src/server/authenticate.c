@@ -1,8 +1,10 @@
 #include "server/authenticate.h"
 
+#include "auth/sigv2.h"
 #include "cloud/arn.h"
 #include "cloud/clock.h"
 #include "cloud/credentials.h"
+#include "server/s3_request.h"
 
 static bool request_is_s3(const struct request *request)
 {
@@ -57,16 +59,17 @@ RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *
     if (problem->fault == SIGV4_MISMATCH && !s3 && !str_is_absent(problem->canonical_request))
         message = authenticate_mismatch_text(request, problem);
     if (s3) {
-        bool presigned = request->signature.form == SIGV4_PRESIGNED;
+        bool presigned =
+            request->signature.form == SIGV4_PRESIGNED || request->signature.form == SIGV4_V2_QUERY;
         request->code = str_from_c(presigned ? name->s3_presigned_code : name->s3_code);
-        if (problem->fault == SIGV4_MISMATCH && !str_is_absent(problem->canonical_request)) {
+        if (problem->fault == SIGV4_MISMATCH && !str_is_absent(problem->string_to_sign)) {
             struct wire_header *extra = ARENA_ARRAY(request->call.arena, 4, struct wire_header);
             extra[0] = (struct wire_header){STR("AWSAccessKeyId"), request->signature.access_key};
             extra[1] = (struct wire_header){STR("StringToSign"), problem->string_to_sign};
             extra[2] = (struct wire_header){STR("SignatureProvided"), request->signature.signature};
             extra[3] = (struct wire_header){STR("CanonicalRequest"), problem->canonical_request};
             request->extra = extra;
-            request->extra_count = 4;
+            request->extra_count = str_is_absent(problem->canonical_request) ? 3 : 4;
         }
     }
     /* The code is set: of the common error the status alone counts. */
@@ -98,11 +101,13 @@ static RESULT authenticate_unsigned(struct request *request)
     case SIGV4_BEARER:
     case SIGV4_HEADER:
     case SIGV4_PRESIGNED:
+    case SIGV4_V2_QUERY:
         break;
     }
     call->principal = (struct principal){.kind = PRINCIPAL_ANONYMOUS};
     call->account = (struct str){0};
     call->region = call->cloud->default_region;
+    call->any_region = true;
     bool may_be_anonymous =
         request_is_s3(request) ||
         (request->route.operation >= 0 &&
@@ -125,26 +130,21 @@ static RESULT authenticate_unknown_key(struct request *request)
                         STR("The security token included in the request is invalid."));
 }
 
-/* Temporary credentials come with their token, long-term ones with none ("Using temporary
- * credentials with AWS resources", IAM User Guide). */
-static RESULT authenticate_token(struct request *request, const struct credentials *credentials)
+static RESULT authenticate_bad_token(struct request *request)
 {
-    bool s3 = request_is_s3(request);
-    struct str given = request->signature.security_token;
-    if (str_is_absent(given) != str_is_absent(credentials->session_token) ||
-        !str_eq(given, credentials->session_token)) {
-        if (!s3 || str_is_absent(given))
-            return authenticate_unknown_key(request);
-        request->code = STR("InvalidToken");
-        return request_fail(request, WIRE_INCOMPLETE_SIGNATURE, /* for its status, 400 */
-                            STR("The provided token is malformed or otherwise invalid."));
-    }
-    if (credentials->expires_ms != 0 &&
-        credentials->expires_ms <= clock_now(request->call.cloud->clock))
-        return request_fail(request, WIRE_EXPIRED_TOKEN,
-                            s3 ? STR("The provided token has expired.")
-                               : STR("The security token included in the request is expired"));
-    return RESULT_OK;
+    if (!request_is_s3(request))
+        return authenticate_unknown_key(request);
+    request->code = STR("InvalidToken");
+    return request_fail(request, WIRE_INCOMPLETE_SIGNATURE, /* for its status, 400 */
+                        STR("The provided token is malformed or otherwise invalid."));
+}
+
+static RESULT authenticate_expired(struct request *request)
+{
+    return request_fail(request, WIRE_EXPIRED_TOKEN,
+                        request_is_s3(request)
+                            ? STR("The provided token has expired.")
+                            : STR("The security token included in the request is expired"));
 }
 
 const uint8_t *request_signing_key(const struct request *request)
@@ -163,37 +163,86 @@ static RESULT authenticate_find(struct request *request, struct credentials *out
     return result;
 }
 
+/* The key of a session says nothing without its token. */
+static RESULT authenticate_session(struct request *request, struct credentials *out)
+{
+    const struct sigv4 *signature = &request->signature;
+    struct cloud *cloud = request->call.cloud;
+    if (str_is_absent(signature->security_token))
+        return authenticate_unknown_key(request);
+    switch (session_open(cloud, request->call.arena, signature->access_key,
+                         signature->security_token, clock_now(cloud->clock), out)) {
+    case SESSION_OK:
+        return RESULT_OK;
+    case SESSION_EXPIRED:
+        return authenticate_expired(request);
+    case SESSION_INVALID:
+        break;
+    }
+    return authenticate_bad_token(request);
+}
+
+/* Long-term credentials come with no token ("Using temporary credentials with AWS resources", IAM
+ * User Guide); keys that nobody issued prove nothing, so that theirs is not looked at. */
+static RESULT authenticate_long_term(struct request *request, struct credentials *out)
+{
+    bool found;
+    TRY(authenticate_find(request, out, &found));
+    if (!found || !out->active)
+        return authenticate_unknown_key(request);
+    if (!str_is_absent(out->secret) && !str_is_absent(request->signature.security_token))
+        return authenticate_bad_token(request);
+    return RESULT_OK;
+}
+
+static RESULT authenticate_signature(struct request *request, const struct credentials *credentials,
+                                     const uint8_t *body_sha256)
+{
+    struct call *call = &request->call;
+    struct sigv4 *signature = &request->signature;
+    struct sigv4_problem problem = {0};
+    enum result result;
+    if (signature->form == SIGV4_V2_QUERY) {
+        result = sigv2_verify_query(
+            call->arena, signature, &request->wire,
+            s3_bucket_of_host(request->wire.host, signature->service, call->cloud->index),
+            credentials->secret, clock_now(call->cloud->clock), &problem);
+        return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
+    }
+    struct sigv4_rules rules = {
+        .now_ms = clock_now(call->cloud->clock),
+        .s3 = request_is_s3(request),
+        .secret = credentials->secret,
+        .service = request->routed ? request->route.model->signing_name : (struct str){0},
+    };
+    result = sigv4_verify(call->arena, call->cloud->signing_keys, signature, &request->wire, &rules,
+                          body_sha256, request->signing_key, &problem);
+    if (result == RESULT_ERROR)
+        return authenticate_refuse(request, &problem);
+    TRY(result);
+    request->verified = true;
+    return RESULT_OK;
+}
+
 RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
 {
     struct call *call = &request->call;
     struct sigv4 *signature = &request->signature;
-    if (signature->form != SIGV4_HEADER && signature->form != SIGV4_PRESIGNED)
+    bool v2 = signature->form == SIGV4_V2_QUERY && request_is_s3(request);
+    if (signature->form != SIGV4_HEADER && signature->form != SIGV4_PRESIGNED && !v2)
         return authenticate_unsigned(request);
     struct credentials credentials;
-    bool found;
-    TRY(authenticate_find(request, &credentials, &found));
-    if (!found || !credentials.active)
-        return authenticate_unknown_key(request);
+    TRY(session_is_key(signature->access_key) ? authenticate_session(request, &credentials)
+                                              : authenticate_long_term(request, &credentials));
     if (!str_is_absent(credentials.secret)) {
-        TRY(authenticate_token(request, &credentials));
-        struct sigv4_rules rules = {
-            .now_ms = clock_now(call->cloud->clock),
-            .s3 = request_is_s3(request),
-            .secret = credentials.secret,
-            .service = request->routed ? request->route.model->signing_name : (struct str){0},
-        };
-        struct sigv4_problem problem = {0};
-        enum result result =
-            sigv4_verify(call->arena, call->cloud->signing_keys, signature, &request->wire, &rules,
-                         body_sha256, request->signing_key, &problem);
-        if (result == RESULT_ERROR)
-            return authenticate_refuse(request, &problem);
-        TRY(result);
-        request->verified = true;
+        TRY(authenticate_signature(request, &credentials, body_sha256));
     }
     call->principal = credentials.principal;
     call->account = credentials.principal.account;
     call->region =
         arn_is_region(signature->region) ? signature->region : call->cloud->default_region;
-    return RESULT_OK;
+    call->any_region = v2;
+    if (signature->form == SIGV4_HEADER || !request_is_s3(request))
+        return RESULT_OK;
+    return s3_take_query_headers(request);
 }

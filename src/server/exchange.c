@@ -9,9 +9,11 @@
 #include "base/time.h"
 #include "cloud/audit.h"
 #include "cloud/metrics.h"
+#include "cloud/work.h"
 #include "server/authenticate.h"
 #include "server/intake.h"
 #include "server/outflow.h"
+#include "server/s3_request.h"
 #include "server/server.h"
 
 /* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are
@@ -36,16 +38,6 @@ static struct str request_host(const struct http_exchange *exchange)
     }
     size_t colon = str_find_last_char(host, ':');
     return colon == SIZE_MAX ? host : str_slice(host, 0, colon);
-}
-
-/* The bucket of a virtual-host request: BUCKET.s3.anything, BUCKET.s3-REGION..., "Virtual hosting
- * of buckets", S3 User Guide; absent for path style. */
-static struct str request_bucket(struct str host)
-{
-    size_t at = str_find(host, STR(".s3."));
-    if (at == SIZE_MAX)
-        at = str_find(host, STR(".s3-"));
-    return at == SIZE_MAX || at == 0 ? (struct str){0} : str_slice(host, 0, at);
 }
 
 _Static_assert(sizeof(struct http_field) == sizeof(struct wire_header), "the same two strings");
@@ -88,9 +80,11 @@ static struct request *request_new(struct server *server, struct http_exchange *
 
 static void request_set_route(struct request *request)
 {
-    request->routed =
-        wire_route(request->call.arena, request->call.cloud->index, &request->wire,
-                   request->signature.service, request_bucket(request->wire.host), &request->route);
+    request->routed = wire_route(request->call.arena, request->call.cloud->index, &request->wire,
+                                 request->signature.service,
+                                 s3_bucket_of_host(request->wire.host, request->signature.service,
+                                                   request->call.cloud->index),
+                                 &request->route);
     if (!request->routed)
         return;
     request->call.model = request->route.model;
@@ -497,6 +491,8 @@ void exchange_close(void *context, struct http_exchange *exchange)
     if (request == NULL || local_claims(exchange->path))
         return;
     intake_release(request, false);
+    work_release(request->call.work);
+    request->call.work = NULL;
     /* Woken, but gone before it could run: the signal was for one waiter, so the next one gets it.
      */
     struct park_table *parks = request->call.cloud->parks;

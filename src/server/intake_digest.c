@@ -96,19 +96,40 @@ void intake_digest_update(struct intake *intake, struct str payload)
         digest_update(&intake->crc64nvme, payload);
 }
 
+/* A further element of the error. */
+static void digest_detail(struct request *request, size_t at, struct str name, struct str value)
+{
+    enum { DETAILS = 2 };
+    struct wire_header *extra = ARENA_ARRAY(request->call.arena, DETAILS, struct wire_header);
+    for (size_t i = 0; i < at; i++)
+        extra[i] = request->extra[i];
+    extra[at] = (struct wire_header){name, value};
+    request->extra = extra;
+    request->extra_count = at + 1;
+}
+
 static RESULT check_md5(struct request *request, const uint8_t *md5)
 {
     struct str given = wire_request_header(&request->wire, STR("content-md5"));
     struct str bytes;
     if (str_is_absent(given))
         return RESULT_OK;
-    if (!base64_decode(request->call.arena, str_trim(given), &bytes) || bytes.len != MD5_SIZE)
+    if (!base64_decode(request->call.arena, str_trim(given), &bytes) || bytes.len != MD5_SIZE) {
+        digest_detail(request, 0, STR("Content-MD5"), given);
         return digest_refuse(request, STR("InvalidDigest"),
                              STR("The Content-MD5 you specified was invalid."));
-    if (memcmp(bytes.ptr, md5, MD5_SIZE) != 0)
-        return digest_refuse(request, STR("BadDigest"),
-                             STR("The Content-MD5 you specified did not match what we received."));
-    return RESULT_OK;
+    }
+    if (memcmp(bytes.ptr, md5, MD5_SIZE) == 0)
+        return RESULT_OK;
+    struct buf hex, base64;
+    buf_init(&hex, request->call.arena, 2 * MD5_SIZE);
+    buf_init(&base64, request->call.arena, 2 * MD5_SIZE);
+    hex_encode(&hex, bytes);
+    base64_encode(&base64, str_make((const char *)md5, MD5_SIZE));
+    digest_detail(request, 0, STR("ExpectedDigest"), buf_str(&hex));
+    digest_detail(request, 1, STR("CalculatedDigest"), buf_str(&base64));
+    return digest_refuse(request, STR("BadDigest"),
+                         STR("The Content-MD5 you specified did not match what we received."));
 }
 
 static RESULT check_checksum(struct request *request, const struct intake *intake,

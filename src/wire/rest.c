@@ -88,8 +88,11 @@ static RESULT read_labels(struct reader *reader, const struct wire_operation *op
     str_cut(template, '?', &template, &(struct str){0});
     if (wire_rest_walk(template, path, read_label, reader, NULL))
         return RESULT_OK;
-    return wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
-                     "Couldn't parse the specified URI.");
+    enum result result = wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
+                                   "Couldn't parse the specified URI.");
+    if (wire_is_s3(reader->model)) /* "Error responses", Amazon S3 API Reference */
+        reader->failure->code = STR("InvalidURI");
+    return result;
 }
 
 /* ---- query string */
@@ -298,7 +301,7 @@ static RESULT read_header_map(struct reader *reader, const struct wire_member *m
             continue;
         struct str key = str_slice(header->name, prefix.len, header->name.len);
         struct str value = str_trim(header->value);
-        if (!str_is_utf8(value))
+        if (!str_is_utf8(value) && !wire_is_s3(reader->model)) /* S3 reads bytes as it likes */
             return fail_value(reader, "header", header->name, shape);
         struct str_map_entry entry = {.key = str_lower(reader->arena, key),
                                       .value = value.ptr == NULL ? STR("") : value};

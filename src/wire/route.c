@@ -59,6 +59,14 @@ void wire_index_free(struct wire_index *index)
     heap_free(index);
 }
 
+bool wire_index_has_prefix(const struct wire_index *index, struct str endpoint_prefix)
+{
+    for (size_t i = 0; i < index->count; i++)
+        if (str_eq(index->models[i]->endpoint_prefix, endpoint_prefix))
+            return true;
+    return false;
+}
+
 static struct operation_table *table_new(const struct wire_model *model)
 {
     size_t slots = 4;

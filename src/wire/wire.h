@@ -59,6 +59,8 @@ struct wire_route {
 struct wire_index;
 struct wire_index *wire_index_new(const struct wire_model *const *models, size_t count);
 void wire_index_free(struct wire_index *index);
+/* Whether hosts of a service begin so: "sqs", "api.ecr". */
+bool wire_index_has_prefix(const struct wire_index *index, struct str endpoint_prefix);
 
 /* Finds service, operation and protocol from X-Amz-Target, the rpc-v2-cbor path, the Action
  * parameter (query string or form body, with Version), the credential scope's service name (absent:
@@ -107,6 +109,9 @@ struct wire_error_reply {
 RESULT wire_encode_error(struct arena *arena, const struct wire_model *model,
                          enum wire_protocol protocol, const struct wire_error_reply *reply,
                          struct wire_response *response);
+
+/* S3's x-amz-id-2 of a request: 57 bytes that nobody can read anything from, in base64. */
+struct str wire_s3_host_id(struct arena *arena, struct str request_id);
 
 /* A quoted JSON string. */
 void wire_json_write_string(struct buf *out, struct str s);

@@ -59,6 +59,10 @@ static void test_presigned_parts(void **state)
     assert_int_equal(f->signature.form, SIGV4_A);
     f->request.query = STR("AWSAccessKeyId=AK&Expires=1&Signature=x%3D");
     assert_int_equal(auth_parse(f), RESULT_OK);
+    assert_int_equal(f->signature.form, SIGV4_V2_QUERY);
+    assert_int_equal(f->signature.time_ms, 1000);
+    f->request.query = STR("AWSAccessKeyId=AK&SignatureVersion=2&Signature=x%3D&Expires=1");
+    assert_int_equal(auth_parse(f), RESULT_OK);
     assert_int_equal(f->signature.form, SIGV4_V2);
     f->request.query = STR("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%zz");
     assert_int_equal(auth_parse(f), RESULT_ERROR);

@@ -154,6 +154,19 @@ struct dynamodb_ConsumedCapacity *capacity_shown(struct arena *arena,
                                                  const struct capacity *capacity, struct str wanted,
                                                  bool transactional);
 
+/* Adds up what several writes or reads of one table consumed. */
+void capacity_sum(struct capacity *sum, const struct capacity *one);
+
+/* Capacity by table, in the order in which tables come up. */
+struct bill {
+    struct capacity *items;
+    size_t len, cap;
+};
+struct capacity *bill_of(struct arena *arena, struct bill *bill, const struct dynamodb_table *table,
+                         bool reads);
+struct dynamodb_ConsumedCapacityMultiple bill_shown(struct arena *arena, const struct bill *bill,
+                                                    struct str wanted, bool transactional);
+
 /* --- store.c: items and everything that follows from them
  * ------------------------------------------------------ */
 
@@ -224,6 +237,7 @@ struct item_write {
     struct dynamodb_AttributeMap key;          /* the item itself for ITEM_PUT */
     const struct condition *condition;         /* NULL: none */
     const struct update *update;               /* NULL: none */
+    bool if_found;                             /* without an item the condition is not asked */
     struct stored old;                         /* after item_write_read() */
     const struct dynamodb_AttributeMap *after; /* NULL: none */
     struct dynamodb_AttributeMap after_room;
@@ -233,12 +247,12 @@ struct item_write {
 /* Old item read, condition judged (*holds), the new item made and checked. */
 RESULT item_write_read(struct call *call, struct item_write *write, bool *holds);
 RESULT item_write_do(struct call *call, struct item_write *write);
+/* ConditionalCheckFailedException, with the item when that is wanted. */
+RESULT item_refused(struct call *call, const struct item_write *write, struct str wanted);
 /* Checks the table's demands on the key or item. */
 RESULT item_write_check(struct call *call, struct item_write *write);
 struct dynamodb_ItemCollectionMetrics *
 item_metrics(struct call *call, const struct item_write *write, struct str wanted);
-/* Adds up what several writes or reads of one table consumed. */
-void capacity_sum(struct capacity *sum, const struct capacity *one);
 RESULT token_deliver(struct call *call, const struct outbox_item *item);
 /* A transaction's or an operation's expressions. */
 struct item_expressions {

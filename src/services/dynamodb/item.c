@@ -61,7 +61,7 @@ RESULT item_write_read(struct call *call, struct item_write *write, bool *holds)
     write->capacity = capacity_new(call->arena, &write->table, false);
     TRY(store_get(call, &write->table, &write->key, true, &write->old));
     *holds =
-        write->condition == NULL ||
+        write->condition == NULL || (write->if_found && !write->old.found) ||
         condition_holds(call->arena, write->condition, write->old.found ? &write->old.item : NULL);
     if (!*holds)
         return RESULT_OK;
@@ -83,7 +83,7 @@ RESULT item_write_do(struct call *call, struct item_write *write)
     return store_write(call, &change, &write->capacity);
 }
 
-static RESULT item_refused(struct call *call, const struct item_write *write, struct str wanted)
+RESULT item_refused(struct call *call, const struct item_write *write, struct str wanted)
 {
     struct dynamodb_ConditionalCheckFailedException *detail =
         ARENA_NEW(call->arena, struct dynamodb_ConditionalCheckFailedException);

@@ -1,5 +1,7 @@
 /* What DynamoDB gives the cloud besides its operations. */
+#include "services/dynamodb/backup.h"
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/history.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.step"), table_deliver_step},
@@ -8,6 +10,11 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.ttl"), ttl_deliver},
     {STR_INIT("dynamodb.token"), token_deliver},
     {STR_INIT("dynamodb.trim"), stream_deliver_trim},
+    {STR_INIT("dynamodb.history"), history_deliver_trim},
+    {STR_INIT("dynamodb.forget"), history_deliver_forget},
+    {STR_INIT("dynamodb.backup"), backup_deliver},
+    {STR_INIT("dynamodb.expire"), backup_deliver_expire},
+    {STR_INIT("dynamodb.restore"), restore_deliver},
 };
 
 const struct service_hooks dynamodb_hooks = {

@@ -1,6 +1,7 @@
 /* Items in the store, and everything that changes with one of them: entries of indexes, the expiry,
  * counts. All of it in the transaction of the change. */
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/history.h"
 
 enum { DROP_PORTION = 1000, COUNTS_MAX = 64 };
 
@@ -230,6 +231,8 @@ RESULT store_write(struct call *call, const struct change *change, struct capaci
         TRY(ttl_write(call, change));
     if (!str_is_absent(table->stream_view))
         TRY(stream_write(call, change));
+    if (table->log_id != 0)
+        TRY(history_write(call, change));
     return counts_write(call, table, &counts);
 }
 

@@ -119,7 +119,8 @@ RESULT table_open(struct call *call, struct str name, struct dynamodb_table *tab
 {
     bool found;
     TRY(table_find(call, name, table, &found));
-    if (!found || str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING))
+    if (!found || str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING) ||
+        (table->restored != NULL && table->restored->in_progress))
         return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND, "Requested resource not found");
     return RESULT_OK;
 }

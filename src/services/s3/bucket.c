@@ -121,6 +121,8 @@ RESULT bucket_open(struct call *call, struct str name, struct str expected_owner
 {
     TRY(bucket_open_anywhere(call, name, expected_owner, bucket));
     /* One endpoint stands for all regions here, so it is the signature's region that is wrong. */
+    if (call->any_region)
+        call->region = bucket->region;
     if (call->principal.kind == PRINCIPAL_SERVICE || str_eq(call->region, bucket->region))
         return RESULT_OK;
     struct s3_AuthorizationHeaderMalformed *detail =

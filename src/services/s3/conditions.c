@@ -1,8 +1,9 @@
 /* Conditional requests: "Conditional requests", Amazon S3 User Guide; RFC 9110, 13. */
+#include "base/time.h"
 #include "services/s3/s3_int.h"
 
 /* A list of entity tags, weak ones too, or "*". */
-static bool matches(struct str list, struct str etag)
+bool conditions_match(struct str list, struct str etag)
 {
     struct str one, rest = list;
     while (!str_is_absent(rest)) {
@@ -16,19 +17,30 @@ static bool matches(struct str list, struct str etag)
     return false;
 }
 
+/* RFC 9110, 13.1.5: an entity tag, or the very date of the last change. */
+bool conditions_range(struct str if_range, const struct s3_object *object)
+{
+    int64_t when;
+    if (str_is_absent(if_range))
+        return true;
+    if (time_parse_http(if_range, &when))
+        return when == object->modified_ms;
+    return !str_starts_with(if_range, STR("W/")) && str_eq(s3_unquote(if_range), object->etag);
+}
+
 RESULT conditions_read(struct call *call, const struct s3_conditions *conditions,
                        const struct s3_object *object, bool *not_modified)
 {
     *not_modified = false;
     if (!str_is_absent(conditions->if_match)) {
-        if (!matches(conditions->if_match, object->etag))
+        if (!conditions_match(conditions->if_match, object->etag))
             return s3_precondition_failed(call, STR("If-Match"));
     } else if (conditions->if_unmodified_since.set &&
                object->modified_ms > conditions->if_unmodified_since.ms) {
         return s3_precondition_failed(call, STR("If-Unmodified-Since"));
     }
     if (!str_is_absent(conditions->if_none_match))
-        *not_modified = matches(conditions->if_none_match, object->etag);
+        *not_modified = conditions_match(conditions->if_none_match, object->etag);
     else if (conditions->if_modified_since.set)
         *not_modified = object->modified_ms <= conditions->if_modified_since.ms;
     return RESULT_OK;
@@ -51,7 +63,7 @@ RESULT conditions_write(struct call *call, const struct s3_bucket *bucket, struc
         return RESULT_OK;
     if (!exists)
         return s3_no_such_key(call, key);
-    if (!matches(if_match, place.object.etag))
+    if (!conditions_match(if_match, place.object.etag))
         return s3_precondition_failed(call, STR("If-Match"));
     return RESULT_OK;
 }

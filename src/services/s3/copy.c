@@ -2,7 +2,8 @@
  * that the source has not are they read: in the read-only run that comes first, so that nobody
  * waits for it in the store. */
 #include "base/encode.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
+#include "services/s3/lifecycle.h"
 #include "wire/params.h"
 
 struct copy_source {
@@ -102,7 +103,6 @@ static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *i
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
-    TRY(s3_check_metadata(call, &in->Metadata));
     TRY(s3_check_storage_class(call, in->StorageClass));
     if (!str_is_absent(in->MetadataDirective) &&
         !is_directive(in->MetadataDirective, STR("COPY")) &&
@@ -139,7 +139,7 @@ static RESULT copy_properties(struct call *call, const struct s3_CopyObjectReque
         object->content_encoding = in->ContentEncoding;
         object->content_language = in->ContentLanguage;
         object->expires = in->Expires;
-        object->metadata = in->Metadata;
+        TRY(s3_read_metadata(call, &in->Metadata, &object->metadata));
     } else {
         object->content_type = source->content_type;
         object->cache_control = source->cache_control;
@@ -206,6 +206,9 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
     TRY(copy_retain(call, &pieces));
     TRY(content_set(call, &object, &pieces));
     TRY(object_add(call, &bucket, in->Key, &object));
+    const struct s3_change change = {.kind = S3_CREATED_COPY, .key = in->Key, .object = &object};
+    TRY(s3_changed(call, &bucket, &change));
+    TRY(lifecycle_expiration(call, &bucket, in->Key, &object, &out->Expiration));
     struct s3_CopyObjectResult *result = ARENA_NEW(call->arena, struct s3_CopyObjectResult);
     result->ETag = s3_quote(call->arena, object.etag);
     result->LastModified = opt_time(object.modified_ms);

@@ -1,7 +1,7 @@
 /* DeleteObject and DeleteObjects: "Deleting object versions from a versioning-enabled bucket",
  * Amazon S3 User Guide. */
 #include "base/vec.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
 
 struct deletion {
     struct str key, version_id;
@@ -11,19 +11,29 @@ struct deletion {
     struct str made_version; /* the marker that was made, or the version that went */
 };
 
+/* "Conditional delete evaluations only apply to the current version of the object": "How to perform
+ * conditional deletes", Amazon S3 User Guide. */
 static RESULT delete_check(struct call *call, const struct s3_bucket *bucket,
                            const struct deletion *deletion)
 {
     if (str_is_absent(deletion->if_match))
         return RESULT_OK;
     struct object_place place;
-    TRY(object_find(call, bucket, deletion->key, deletion->version_id, &place));
-    if (!place.found || place.object.delete_marker)
+    TRY(object_latest(call, bucket, deletion->key, &place));
+    if (!place.found)
         return s3_no_such_key(call, deletion->key);
-    if (!str_eq(str_trim(deletion->if_match), STR("*")) &&
-        !str_eq(s3_unquote(deletion->if_match), place.object.etag))
+    if (place.object.delete_marker || !conditions_match(deletion->if_match, place.object.etag))
         return s3_precondition_failed(call, STR("If-Match"));
     return RESULT_OK;
+}
+
+/* For good: a version, or the object of a bucket without versions. */
+static RESULT delete_version(struct call *call, const struct s3_bucket *bucket, struct str key,
+                             const struct object_place *place)
+{
+    const struct s3_change change = {.kind = S3_REMOVED, .key = key, .object = &place->object};
+    TRY(object_remove(call, bucket, key, place));
+    return s3_changed(call, bucket, &change);
 }
 
 static RESULT delete_one(struct call *call, const struct s3_bucket *bucket,
@@ -38,17 +48,19 @@ static RESULT delete_one(struct call *call, const struct s3_bucket *bucket,
         if (!place.found)
             return RESULT_OK;
         deletion->marker = place.object.delete_marker;
-        return object_remove(call, bucket, deletion->key, &place);
+        return delete_version(call, bucket, deletion->key, &place);
     }
     if (!bucket_is_versioned(bucket)) {
         TRY(object_latest(call, bucket, deletion->key, &place));
-        return place.found ? object_remove(call, bucket, deletion->key, &place) : RESULT_OK;
+        return place.found ? delete_version(call, bucket, deletion->key, &place) : RESULT_OK;
     }
     struct s3_object marker = {.delete_marker = true};
     TRY(object_add(call, bucket, deletion->key, &marker));
     deletion->marker = true;
     deletion->made_version = object_version_id(&marker);
-    return RESULT_OK;
+    const struct s3_change change = {
+        .kind = S3_MARKER_MADE, .key = deletion->key, .object = &marker};
+    return s3_changed(call, bucket, &change);
 }
 
 RESULT s3_DeleteObject(struct call *call, const struct s3_DeleteObjectRequest *in,
@@ -113,9 +125,14 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
         struct deletion deletion = {
             .key = one->Key, .version_id = one->VersionId, .if_match = one->ETag};
         enum result result = RESULT_OK;
-        if (one->LastModifiedTime.set || one->Size.set)
+        uint64_t sequence;
+        if (one->LastModifiedTime.set || one->Size.set) /* directory buckets only */
             result = call_fail(call, S3_UNBUILT_HEADER,
-                               "Deleting by last modified time or size is not implemented.");
+                               "A header you provided implies functionality that is not "
+                               "implemented");
+        else if (!str_is_absent(one->VersionId) && !str_eq(one->VersionId, STR("null")) &&
+                 !s3_read_id(call->arena, one->VersionId, &sequence))
+            result = call_fail(call, S3_NO_SUCH_VERSION, "The specified version does not exist.");
         else if (str_is_empty(one->Key))
             result = call_fail(call, WIRE_SERIALIZATION,
                                "The XML you provided was not well-formed or did not validate "

@@ -3,10 +3,21 @@
 
 #include "base/time.h"
 #include "base/vec.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/lifecycle.h"
 
 /* A Range header: "bytes=A-B", "bytes=A-", "bytes=-N"; anything else, several ranges too, counts
  * for nothing (RFC 9110, 14.2; GetObject: one range at a time). */
+/* Digits; what is beyond 64 bits is beyond any object as well. */
+static bool range_number(struct str text, uint64_t *out)
+{
+    bool digits = !str_is_empty(text);
+    for (size_t i = 0; i < text.len; i++)
+        digits = digits && text.ptr[i] >= '0' && text.ptr[i] <= '9';
+    if (digits && !str_to_u64(text, out))
+        *out = UINT64_MAX;
+    return digits;
+}
+
 static RESULT range_read(struct call *call, struct str text, uint64_t size, uint64_t *offset,
                          uint64_t *length, bool *found)
 {
@@ -17,7 +28,7 @@ static RESULT range_read(struct call *call, struct str text, uint64_t size, uint
         !str_cut(str_trim(str_slice(text, 6, text.len)), '-', &first, &last))
         return RESULT_OK;
     bool suffix = str_is_empty(first);
-    if ((!suffix && !str_to_u64(first, &from)) || (last.len > 0 && !str_to_u64(last, &to)) ||
+    if ((!suffix && !range_number(first, &from)) || (last.len > 0 && !range_number(last, &to)) ||
         (suffix && str_is_empty(last)) || (!suffix && last.len > 0 && to < from))
         return RESULT_OK;
     if (suffix) {
@@ -74,14 +85,36 @@ static RESULT view_part(struct call *call, struct view *view, int64_t number)
     return call_fail(call, S3_INVALID_PART_NUMBER, "The requested partnumber is not satisfiable");
 }
 
-static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in, struct view *view)
+static struct str view_header(const struct call *call, const char *name)
 {
-    *view = (struct view){0};
-    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &view->bucket));
-    TRY(s3_refuse_headers(call, s3_unbuilt_headers));
+    return call->request == NULL ? (struct str){0}
+                                 : wire_request_header(call->request, str_from_c(name));
+}
+
+/* "GetObject": who overrides headers of the answer must have signed the request. */
+static RESULT view_check(struct call *call, const struct s3_GetObjectRequest *in)
+{
+    bool overrides = !str_is_absent(in->ResponseContentType) ||
+                     !str_is_absent(in->ResponseCacheControl) ||
+                     !str_is_absent(in->ResponseContentDisposition) ||
+                     !str_is_absent(in->ResponseContentEncoding) ||
+                     !str_is_absent(in->ResponseContentLanguage) || in->ResponseExpires.set;
+    if (overrides && call->principal.kind == PRINCIPAL_ANONYMOUS)
+        return call_fail(
+            call, WIRE_VALIDATION,
+            "Request specific response headers cannot be used for anonymous GET requests.");
     if (in->PartNumber.set && !str_is_absent(in->Range))
         return call_fail(call, WIRE_VALIDATION,
                          "Cannot specify both Range header and partNumber query parameter");
+    return in->PartNumber.set ? part_check_number(call, in->PartNumber.value) : RESULT_OK;
+}
+
+static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in, struct view *view)
+{
+    *view = (struct view){0};
+    TRY(view_check(call, in));
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &view->bucket));
+    TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(object_open(call, &view->bucket, in->Key, in->VersionId, &view->object));
     struct s3_conditions conditions = {in->IfMatch, in->IfNoneMatch, in->IfModifiedSince,
                                        in->IfUnmodifiedSince};
@@ -94,7 +127,8 @@ static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in,
     uint64_t size = view->length;
     if (in->PartNumber.set) {
         TRY(view_part(call, view, in->PartNumber.value));
-    } else if (!str_is_absent(in->Range)) {
+    } else if (!str_is_absent(in->Range) &&
+               conditions_range(view_header(call, "if-range"), &view->object)) {
         TRY(range_read(call, in->Range, size, &view->offset, &view->length, &ranged));
         view->partial = ranged;
     }
@@ -154,7 +188,7 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
         (out)->ContentEncoding = o->content_encoding;                                              \
         (out)->ContentLanguage = o->content_language;                                              \
         (out)->WebsiteRedirectLocation = o->website_redirect;                                      \
-        (out)->Metadata = o->metadata;                                                             \
+        (out)->Metadata = s3_show_metadata(call, &o->metadata);                                    \
         if (o->tags.len > 0)                                                                       \
             (out)->TagCount = opt_int((int32_t)o->tags.len);                                       \
         if ((in)->PartNumber.set && o->part_count > 0)                                             \
@@ -225,6 +259,8 @@ RESULT s3_GetObject(struct call *call, const struct s3_GetObjectRequest *in,
     TRY(view_open(call, in, &view));
     TRY(view_overrides(call, in, &view.object));
     VIEW_FILL(out, &view, in);
+    if (str_is_absent(in->VersionId))
+        TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));
     view_status(call, &view);
     return view_stream(call, &view);
 }
@@ -255,6 +291,8 @@ RESULT s3_HeadObject(struct call *call, const struct s3_HeadObjectRequest *in,
     TRY(view_open(call, &get, &view));
     TRY(view_overrides(call, &get, &view.object));
     VIEW_FILL(out, &view, in);
+    if (str_is_absent(in->VersionId))
+        TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));
     view_status(call, &view);
     call->stream =
         (struct call_stream){.present = true, .length_only = true, .length = view.length};

@@ -1,6 +1,6 @@
 /* Multipart uploads: making, parts, aborting. "Uploading and copying objects using multipart
  * upload", Amazon S3 User Guide. */
-#include "services/s3/s3_int.h"
+#include "services/s3/lifecycle.h"
 #include "store/record.h"
 
 struct key upload_key(struct call *call, const struct s3_bucket *bucket, struct str key,
@@ -88,7 +88,6 @@ static RESULT create_check(struct call *call, const struct s3_CreateMultipartUpl
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
-    TRY(s3_check_metadata(call, &in->Metadata));
     return s3_check_storage_class(call, in->StorageClass);
 }
 
@@ -108,9 +107,9 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
         .expires = in->Expires,
         .storage_class = in->StorageClass,
         .website_redirect = in->WebsiteRedirectLocation,
-        .metadata = in->Metadata,
     };
     struct s3_upload upload = {.initiated_ms = call->now_ms / 1000 * 1000, .object = &object};
+    TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
     TRY(create_checksum(call, in, &upload));
     TRY(call_sequence(call, &sequence));
@@ -118,6 +117,8 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
     upload.upload_id = s3_make_id(call->arena, sequence);
     struct key key = upload_key(call, &bucket, in->Key, upload.sequence);
     TRY(call_put_record(call, &key, &s3_model, S3_SHAPE_upload, &upload));
+    TRY(lifecycle_abort(call, &bucket, in->Key, upload.initiated_ms, &out->AbortDate,
+                        &out->AbortRuleId));
     out->Bucket = in->Bucket;
     out->Key = in->Key;
     out->UploadId = upload.upload_id;

@@ -1,7 +1,8 @@
 /* CompleteMultipartUpload: the object is the list of its parts' pieces; no byte moves. */
 #include "base/encode.h"
 #include "base/vec.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
+#include "services/s3/lifecycle.h"
 
 /* What is being put together. */
 struct completion {
@@ -172,10 +173,14 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
     TRY(finish_object(&c, in, object));
     TRY(content_set(call, object, &c.manifest));
     TRY(object_add(call, &bucket, in->Key, object));
+    const struct s3_change change = {
+        .kind = S3_CREATED_MULTIPART, .key = in->Key, .object = object};
+    TRY(s3_changed(call, &bucket, &change));
     /* Parts that the list leaves out go. */
     TRY(upload_drop_parts(call, upload.sequence, SIZE_MAX, &dropped));
     struct key key = upload_key(call, &bucket, in->Key, upload.sequence);
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    TRY(lifecycle_expiration(call, &bucket, in->Key, object, &out->Expiration));
     out->Bucket = in->Bucket;
     out->Key = in->Key;
     out->Location = str_format(call->arena, "%.*s/%.*s/%.*s", PRSTR(call->endpoint),

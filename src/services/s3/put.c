@@ -1,5 +1,6 @@
 /* PutObject. */
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
+#include "services/s3/lifecycle.h"
 
 static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
 {
@@ -8,7 +9,6 @@ static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
-    TRY(s3_check_metadata(call, &in->Metadata));
     TRY(s3_check_storage_class(call, in->StorageClass));
     if (call->payload.size > (uint64_t)S3_PUT_MAX)
         return call_fail(call, S3_REQUEST_TOO_LARGE,
@@ -53,17 +53,20 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
         .expires = in->Expires,
         .storage_class = in->StorageClass,
         .website_redirect = in->WebsiteRedirectLocation,
-        .metadata = in->Metadata,
         .checksum_algorithm = s3_checksum_name(payload->checksum),
         .checksum = s3_base64(call->arena, payload->checksum_value, digest_size(payload->checksum)),
         .checksum_type = STR("FULL_OBJECT"),
     };
+    TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
     struct s3_piece piece;
     TRY(content_of_payload(call, &piece));
     struct s3_manifest manifest = {.pieces = {.items = &piece, .len = 1}};
     TRY(content_set(call, &object, &manifest));
     TRY(object_add(call, &bucket, in->Key, &object));
+    const struct s3_change change = {.kind = S3_CREATED_PUT, .key = in->Key, .object = &object};
+    TRY(s3_changed(call, &bucket, &change));
+    TRY(lifecycle_expiration(call, &bucket, in->Key, &object, &out->Expiration));
     out->ETag = s3_quote(call->arena, object.etag);
     out->VersionId = object_shown_version(&bucket, &object);
     out->ChecksumType = object.checksum_type;

@@ -77,21 +77,6 @@ RESULT s3_check_key(struct call *call, struct str key)
     return call_fail_with(call, S3_KEY_TOO_LONG, detail, "Your key is too long");
 }
 
-/* User-defined metadata: names and values together, in bytes ("Working with object metadata"). */
-RESULT s3_check_metadata(struct call *call, const struct str_map *metadata)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < metadata->len; i++)
-        size += metadata->items[i].key.len + metadata->items[i].value.len;
-    if (size <= S3_METADATA_MAX)
-        return RESULT_OK;
-    struct s3_MetadataTooLarge *detail = ARENA_NEW(call->arena, struct s3_MetadataTooLarge);
-    detail->Size = opt_long((int64_t)size);
-    detail->MaxSizeAllowed = opt_long(S3_METADATA_MAX);
-    return call_fail_with(call, S3_METADATA_TOO_LARGE, detail,
-                          "Your metadata headers exceed the maximum allowed metadata size");
-}
-
 RESULT s3_check_storage_class(struct call *call, struct str name)
 {
     static const struct str readable[] = {

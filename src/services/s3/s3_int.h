@@ -47,7 +47,6 @@ RESULT s3_read_tagging(struct call *call, struct str text, struct str_map *tags)
 RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size_t limit,
                        struct str_map *tags);
 struct s3_TagSet s3_tag_set(struct call *call, const struct str_map *tags);
-RESULT s3_check_metadata(struct call *call, const struct str_map *metadata);
 RESULT s3_check_storage_class(struct call *call, struct str name);
 /* "url" or absent; then keys are percent-encoded in the answer. */
 RESULT s3_check_encoding(struct call *call, struct str encoding);
@@ -136,8 +135,19 @@ RESULT content_of_payload(struct call *call, struct s3_piece *piece);
 RESULT content_digest(struct call *call, const struct s3_manifest *manifest, uint8_t md5[MD5_SIZE],
                       struct digest *checksum);
 
+/* --- metadata.c: x-amz-meta-* --- */
+
+/* As it is kept: Unicode, encoded words read; refuses more than 2 KB. */
+RESULT s3_read_metadata(struct call *call, const struct str_map *sent, struct str_map *metadata);
+/* As it goes over the wire: encoded words where it is not ASCII. */
+struct str_map s3_show_metadata(struct call *call, const struct str_map *metadata);
+
 /* --- conditions.c --- */
 
+/* Whether the entity tag is in a header's list of them, or the list is "*". */
+bool conditions_match(struct str list, struct str etag);
+/* If-Range: whether a Range counts for this object. */
+bool conditions_range(struct str if_range, const struct s3_object *object);
 /* RFC 9110, 13.2.2, as GetObject and the copies' sources have it. *not_modified: answer 304. */
 struct s3_conditions {
     struct str if_match, if_none_match;

@@ -5,7 +5,16 @@
 #include "cloud/credentials.h"
 #include "gen/sts.h"
 
-const struct service_hooks sts_hooks = {.model = &sts_model};
+static const uint32_t sts_asking[] = {
+    STS_OP_AssumeRole,        STS_OP_AssumeRoleWithSAML, STS_OP_AssumeRoleWithWebIdentity,
+    STS_OP_GetCallerIdentity, STS_OP_GetSessionToken,
+};
+
+const struct service_hooks sts_hooks = {
+    .model = &sts_model,
+    .asking = sts_asking,
+    .asking_count = sizeof sts_asking / sizeof sts_asking[0],
+};
 
 RESULT sts_GetCallerIdentity(struct call *call, const struct sts_GetCallerIdentityRequest *in,
                              struct sts_GetCallerIdentityResponse *out)

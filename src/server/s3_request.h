@@ -1,0 +1,20 @@
+/* What is S3's alone about a request before its operation is known: the bucket in the host, headers
+ * in the query string. */
+#ifndef KUMONIWA_SERVER_S3_REQUEST_H
+#define KUMONIWA_SERVER_S3_REQUEST_H
+
+#include "server/request.h"
+
+/* The bucket that a host names, without its port: "Virtual hosting of buckets", Amazon S3 User
+ * Guide, on AWS's own hosts and those that end like them, and BUCKET.localhost, where neither the
+ * signature's service (absent: unsigned) nor the name says that it is another service's. Absent for
+ * path style. */
+struct str s3_bucket_of_host(struct str host, struct str service, const struct wire_index *index);
+
+/* A presigned URL's x-amz-* parameters count as the headers that they stand for ("Authenticating
+ * Requests: Using Query Parameters"), but for the signature's own and for checksums: signers
+ * without a body to sign put an empty one's there, and S3 does not look at them. Call it when the
+ * signature is verified. */
+RESULT s3_take_query_headers(struct request *request);
+
+#endif
