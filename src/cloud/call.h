@@ -44,8 +44,9 @@ struct call_payload {
     bool present;
     bool in_memory;
     struct blob_id blob; /* unless in_memory */
-    struct blob_key key; /* that the blob is sealed with: the service keeps it, sealed in its turn */
-    struct str bytes;    /* when in_memory; plain */
+    struct blob_key
+        key;          /* that the blob is sealed with: the service keeps it, sealed in its turn */
+    struct str bytes; /* when in_memory; plain */
     uint64_t size;
     /* S3: digests of the payload, compared with what the client sent. */
     bool digested;

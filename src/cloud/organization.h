@@ -24,4 +24,7 @@ struct organization_table {
     RESULT (*view)(struct call *call, struct str account, struct organization_view *out);
 };
 
+/* Tells the authorizer that there are organizations from now on; before the first commits. */
+void organization_exists(struct cloud *cloud);
+
 #endif

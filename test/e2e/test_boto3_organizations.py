@@ -209,3 +209,56 @@ def test_administration_is_delegated(own, org):
         time.sleep(0.05)
     assert state == "SUSPENDED"
     refused("AccountAlreadyClosedException", org.close_account, AccountId=member)
+
+
+def enabled(org, kind="SERVICE_CONTROL_POLICY"):
+    root = org.list_roots()["Roots"][0]["Id"]
+    org.enable_policy_type(RootId=root, PolicyType=kind)
+    return root
+
+
+def made(org, name, kind="SERVICE_CONTROL_POLICY", **statement):
+    document = {"Version": "2012-10-17", "Statement": [{"Resource": "*", **statement}]}
+    policy = org.create_policy(Name=name, Description="", Type=kind, Content=json.dumps(document))
+    return policy["Policy"]["PolicySummary"]["Id"]
+
+
+def test_service_control_policies_bind_members_not_the_management_account(own, org):
+    root = enabled(org)
+    member = new_account(org, "bound")["AccountId"]
+    org.attach_policy(PolicyId=made(org, "no-queues", Effect="Deny", Action="sqs:CreateQueue"), TargetId=root)
+    bound = own.client("sqs", key=member)
+    error = refused("AccessDenied", bound.create_queue, QueueName="q")
+    assert error["Error"]["Message"] == (
+        f"User: arn:aws:iam::{member}:root is not authorized to perform: sqs:CreateQueue on resource: "
+        f"arn:aws:sqs:us-east-1:{member}:q with an explicit deny in a service control policy"
+    )
+    assert bound.list_queues().get("QueueUrls", []) == []
+    own.client("sqs", key=MASTER).create_queue(QueueName="q")
+    unit = org.create_organizational_unit(ParentId=root, Name="free")["OrganizationalUnit"]["Id"]
+    org.move_account(AccountId=member, SourceParentId=root, DestinationParentId=unit)
+    refused("AccessDenied", bound.create_queue, QueueName="q")
+    only = made(org, "only-s3", Effect="Allow", Action="s3:*")
+    org.attach_policy(PolicyId=only, TargetId=unit)
+    org.detach_policy(PolicyId="p-FullAWSAccess", TargetId=unit)
+    error = refused("AccessDenied", bound.list_queues)
+    assert "because no service control policy allows the sqs:ListQueues action" in error["Error"]["Message"]
+    own.client("s3", key=member).list_buckets()
+
+
+def test_resource_control_policies_bind_the_resource(own, org):
+    root = enabled(org, "RESOURCE_CONTROL_POLICY")
+    member = new_account(org, "owner")["AccountId"]
+    queue = own.client("sqs", key=member).create_queue(QueueName="kept")["QueueUrl"]
+    policy = {"Version": "2012-10-17",
+              "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]}  # fmt: skip
+    own.client("sqs", key=member).set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+    stranger = own.client("sqs", key="999999999999")
+    stranger.send_message(QueueUrl=queue, MessageBody="hello")
+    organization = org.describe_organization()["Organization"]["Id"]
+    fence = made(org, "fence", kind="RESOURCE_CONTROL_POLICY", Effect="Deny", Principal="*", Action="sqs:*",
+                 Condition={"StringNotEquals": {"aws:PrincipalOrgID": organization}})  # fmt: skip
+    org.attach_policy(PolicyId=fence, TargetId=root)
+    error = refused("AccessDenied", stranger.send_message, QueueUrl=queue, MessageBody="again")
+    assert "with an explicit deny in a resource control policy" in error["Error"]["Message"]
+    own.client("sqs", key=MASTER).send_message(QueueUrl=queue, MessageBody="of the family")

@@ -287,6 +287,7 @@ RESULT organizations_CreateOrganization(struct call *call,
         .joined = STR("INVITED"),
         .joined_ms = call->now_ms,
     };
+    organization_exists(call->cloud);
     TRY(org_unit_put(call, &org, &root));
     TRY(org_join(call, &org, &master));
     return organization_shown(call, &org, &out->Organization);
