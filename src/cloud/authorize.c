@@ -385,6 +385,16 @@ static RESULT authorize_rules(struct authorize_request *request,
     return RESULT_OK;
 }
 
+/* "You cannot call any IAM API operations unless MFA authentication information is included in the
+ * request" ("GetSessionToken"), and none at all with a federated user's credentials. */
+static bool authorize_is_barred(const struct call *call)
+{
+    const struct principal *who = &call->principal;
+    return call->model == call->cloud->identity_model && who->session != NULL &&
+           who->kind != PRINCIPAL_ROLE_SESSION &&
+           (who->kind == PRINCIPAL_FEDERATED || !who->session->mfa);
+}
+
 RESULT authorize_call(struct call *call, const void *in)
 {
     if (call->cloud->iam == IAM_OFF || authorize_is_service_itself(call))
@@ -395,6 +405,9 @@ RESULT authorize_call(struct call *call, const void *in)
         return RESULT_OK;
     const struct service_hooks *hooks = authorize_hooks(service);
     struct authorize_guard guard = {.form = POLICY_FORM_RESOURCE};
+    if (authorize_is_barred(call))
+        return call_fail(call, WIRE_INVALID_CLIENT_TOKEN,
+                         "The security token included in the request is invalid");
     struct authorize_policies policies = {0};
     struct authorize_request request = {
         .call = call, .in = in, .hooks = hooks, .who = &call->principal};

@@ -1,6 +1,6 @@
 #include "cloud/authorize_message.h"
 
-#include "base/aead.h"
+#include "base/cipher.h"
 #include "base/encode.h"
 #include "wire/wire.h"
 
@@ -88,7 +88,7 @@ struct str authorize_message(struct call *call, const struct policy_question *qu
     buf_append_c(&json, "}}");
     cloud_derive(call->cloud, about, key);
     buf_init(&text, call->arena, MESSAGE_MAX);
-    base64url_encode(&text, aead_seal(call->arena, key, about, buf_str(&json)));
+    base64url_encode(&text, cipher_box(call->arena, key, about, buf_str(&json)));
     return buf_str(&text);
 }
 
@@ -98,5 +98,5 @@ bool authorize_message_open(struct call *call, struct str message, struct str *j
     struct str sealed;
     cloud_derive(call->cloud, about, key);
     return base64url_decode(call->arena, message, &sealed) &&
-           aead_open(call->arena, key, about, sealed, json);
+           cipher_unbox(call->arena, key, about, sealed, json);
 }

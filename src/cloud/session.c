@@ -10,7 +10,7 @@
 
 #include <zlib.h>
 
-#include "base/aead.h"
+#include "base/cipher.h"
 #include "base/encode.h"
 #include "base/rng.h"
 #include "cloud/arn.h"
@@ -206,7 +206,7 @@ static struct principal session_principal(struct arena *arena, const struct clou
 /* So that the whole token has at least `least` characters. */
 static struct str session_padded(struct arena *arena, char form, struct str bytes, size_t least)
 {
-    size_t wanted = (least + 3) / 4 * 3, have = 1 + AEAD_EXTRA + FORM_SIZE + bytes.len;
+    size_t wanted = (least + 3) / 4 * 3, have = 1 + CIPHER_BOX + FORM_SIZE + bytes.len;
     size_t zeros = wanted > have ? wanted - have : 0;
     char *out = arena_alloc(arena, FORM_SIZE + bytes.len + zeros);
     out[0] = form;
@@ -232,7 +232,7 @@ RESULT session_issue(struct cloud *cloud, struct arena *arena, const struct prin
     }
     struct str id = session_key_id(cloud, arena, principal->account);
     cloud_derive(cloud, STR("session/token"), key);
-    struct str box = aead_seal(arena, key, id, session_padded(arena, form, bytes, least));
+    struct str box = cipher_box(arena, key, id, session_padded(arena, form, bytes, least));
     buf_init(&sealed, arena, RECORD_MAX);
     buf_append_char(&sealed, TOKEN_VERSION);
     buf_append(&sealed, box);
@@ -242,7 +242,7 @@ RESULT session_issue(struct cloud *cloud, struct arena *arena, const struct prin
         return RESULT_ERROR;
     *out = (struct credentials){
         .principal = *principal,
-        .secret = session_secret(cloud, arena, id, str_slice(box, 0, AEAD_NONCE_SIZE)),
+        .secret = session_secret(cloud, arena, id, str_slice(box, 0, CIPHER_NONCE)),
         .session_token = buf_str(&text),
         .expires_ms = principal->session->expires_ms,
         .active = true,
@@ -258,12 +258,12 @@ enum session_fault session_open(struct cloud *cloud, struct arena *arena, struct
     struct cloud_session record;
     struct str sealed, plain;
     if (!session_is_key(access_key) || token.len > SESSION_TOKEN_MAX ||
-        !base64_decode(arena, token, &sealed) || sealed.len <= 1 + AEAD_EXTRA ||
+        !base64_decode(arena, token, &sealed) || sealed.len <= 1 + CIPHER_BOX ||
         sealed.ptr[0] != TOKEN_VERSION)
         return SESSION_INVALID;
     struct str box = str_slice(sealed, 1, sealed.len);
     cloud_derive(cloud, STR("session/token"), key);
-    if (!aead_open(arena, key, access_key, box, &plain) || plain.len < FORM_SIZE)
+    if (!cipher_unbox(arena, key, access_key, box, &plain) || plain.len < FORM_SIZE)
         return SESSION_INVALID;
     size_t zeros = (size_t)(uint8_t)plain.ptr[1] << 8 | (uint8_t)plain.ptr[2];
     if (zeros > plain.len - FORM_SIZE)
@@ -276,7 +276,7 @@ enum session_fault session_open(struct cloud *cloud, struct arena *arena, struct
     struct str id = str_copy(arena, access_key);
     *out = (struct credentials){
         .principal = session_principal(arena, &record),
-        .secret = session_secret(cloud, arena, id, str_slice(box, 0, AEAD_NONCE_SIZE)),
+        .secret = session_secret(cloud, arena, id, str_slice(box, 0, CIPHER_NONCE)),
         .session_token = token,
         .expires_ms = record.expires_ms,
         .active = true,

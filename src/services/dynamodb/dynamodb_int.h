@@ -38,11 +38,17 @@ RESULT dynamodb_refuse(struct call *call, const struct value_failure *failure);
 /* --- table.c: finding and keeping tables
  * ------------------------------------------------------------------------ */
 
-/* By name or ARN; *table's strings are in the arena. */
+struct arn;
+/* What TableName says; false: neither a table's name nor its ARN. */
+bool table_parse_name(const struct call *call, struct str text, struct arn *out);
+/* The same, of this region, or an error. */
+RESULT table_read_name(struct call *call, struct str text, struct arn *out);
+/* By name or ARN, of whatever account; *table's strings are in the arena. */
 RESULT table_find(struct call *call, struct str name, struct dynamodb_table *table, bool *found);
 /* The same for operations on tables: "Requested resource not found: Table: x not found". */
 RESULT table_get(struct call *call, struct str name, struct dynamodb_table *table);
-/* The same for operations on items: a table that is being deleted is none. */
+/* The same without asking whether the principal may (access.h): a table that is being deleted is
+ * none. */
 RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table);
 RESULT table_put(struct call *call, const struct dynamodb_table *table);
 /* SSESpecification into table->sse_key. */
@@ -225,6 +231,20 @@ RESULT stream_begin(struct call *call, struct dynamodb_table *table, struct str 
 RESULT stream_end(struct call *call, struct dynamodb_table *table);
 RESULT stream_write(struct call *call, const struct change *change);
 RESULT stream_deliver_trim(struct call *call, const struct outbox_item *item);
+
+/* --- resource_policy.c
+ * -------------------------------------------------------------------------------------------- */
+
+/* Absent: none. */
+RESULT policy_of_table(struct call *call, const struct dynamodb_table *table, struct str *document);
+/* With a new table, which the caller puts. */
+RESULT policy_create(struct call *call, struct dynamodb_table *table, struct str document);
+/* The table's and its streams'. */
+RESULT policy_forget(struct call *call, const struct dynamodb_table *table);
+/* See struct service_hooks. */
+RESULT policy_hook(struct call *call, const void *in, struct str *arn, struct str *owner,
+                   struct str *document);
+RESULT policy_condition_key(struct call *call, const void *in, struct str key, struct str *value);
 
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------

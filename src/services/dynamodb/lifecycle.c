@@ -54,6 +54,7 @@ static RESULT table_go(struct call *call, struct dynamodb_table *table,
         TRY(store_drop(call, table->id, -1));
     table->pitr = false;
     TRY(history_release(call, table));
+    TRY(policy_forget(call, table));
     return table_forget(call, table);
 }
 

@@ -29,7 +29,8 @@ RESULT dynamodb_ExecuteStatement(struct call *call, const struct dynamodb_Execut
     if (in->Limit.set)
         return DYNAMODB_ERROR(call, "Limit is only supported for SELECT statements");
     struct item_write *write = ARENA_NEW(call->arena, struct item_write);
-    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure, write));
+    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure,
+                      in->ReturnConsumedCapacity, write));
     struct dynamodb_AttributeMap returned = partiql_returned(call->arena, statement, write);
     out->Items.items = ARENA_ARRAY(call->arena, 1, struct dynamodb_AttributeMap);
     if (returned.items != NULL)
@@ -65,12 +66,12 @@ static struct str batch_code(uint32_t error)
 }
 
 static RESULT batch_read(struct call *call, const struct dynamodb_BatchStatementRequest *in,
-                         const struct partiql_statement *statement, struct bill *bill,
-                         struct dynamodb_BatchStatementResponse *out)
+                         const struct partiql_statement *statement, struct str capacity,
+                         struct bill *bill, struct dynamodb_BatchStatementResponse *out)
 {
     struct partiql_get *get = ARENA_NEW(call->arena, struct partiql_get);
     size_t size;
-    TRY(table_open(call, statement->table, &get->table));
+    TRY(partiql_open(call, statement, (struct str){0}, capacity, &get->table));
     TRY(partiql_prepare_get(call, statement, get,
                             "Select statements within BatchExecuteStatement must specify the "
                             "primary key in the where clause."));
@@ -81,11 +82,11 @@ static RESULT batch_read(struct call *call, const struct dynamodb_BatchStatement
 }
 
 static RESULT batch_write(struct call *call, const struct dynamodb_BatchStatementRequest *in,
-                          const struct partiql_statement *statement, struct bill *bill,
-                          struct dynamodb_BatchStatementResponse *out)
+                          const struct partiql_statement *statement, struct str capacity,
+                          struct bill *bill, struct dynamodb_BatchStatementResponse *out)
 {
     struct item_write *write = ARENA_NEW(call->arena, struct item_write);
-    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure, write));
+    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure, capacity, write));
     capacity_sum(bill_of(call->arena, bill, &write->table, false), &write->capacity);
     out->Item = partiql_returned(call->arena, statement, write);
     return RESULT_OK;
@@ -150,9 +151,11 @@ RESULT dynamodb_BatchExecuteStatement(struct call *call,
         if (statements[i].kind == PARTIQL_EXISTS)
             result = DYNAMODB_ERROR(call, "EXISTS is only supported within transactions");
         else if (statements[i].kind == PARTIQL_SELECT)
-            result = batch_read(call, &in->Statements.items[i], &statements[i], &bill, response);
+            result = batch_read(call, &in->Statements.items[i], &statements[i],
+                                in->ReturnConsumedCapacity, &bill, response);
         else
-            result = batch_write(call, &in->Statements.items[i], &statements[i], &bill, response);
+            result = batch_write(call, &in->Statements.items[i], &statements[i],
+                                 in->ReturnConsumedCapacity, &bill, response);
         TRY(batch_result(call, result, response));
     }
     out->ConsumedCapacity = bill_shown(call->arena, &bill, in->ReturnConsumedCapacity, false);

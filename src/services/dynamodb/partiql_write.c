@@ -1,6 +1,28 @@
 /* One item by its key: INSERT, UPDATE, DELETE, EXISTS, and the SELECTs of batches and transactions
  * ("PartiQL insert | update | delete statements for DynamoDB"). */
+#include "services/dynamodb/access.h"
 #include "services/dynamodb/partiql_run.h"
+
+/* "IAM security policies with PartiQL for DynamoDB": EXISTS is a SELECT. */
+RESULT partiql_open(struct call *call, const struct partiql_statement *statement,
+                    struct str enclosing, struct str capacity, struct dynamodb_table *table)
+{
+    static const struct str actions[] = {
+        [PARTIQL_SELECT] = STR_INIT("dynamodb:PartiQLSelect"),
+        [PARTIQL_INSERT] = STR_INIT("dynamodb:PartiQLInsert"),
+        [PARTIQL_UPDATE] = STR_INIT("dynamodb:PartiQLUpdate"),
+        [PARTIQL_DELETE] = STR_INIT("dynamodb:PartiQLDelete"),
+        [PARTIQL_EXISTS] = STR_INIT("dynamodb:PartiQLSelect"),
+    };
+    struct access access = {
+        .action = actions[statement->kind],
+        .index = statement->index,
+        .statement = statement,
+        .capacity = capacity,
+        .enclosing = enclosing,
+    };
+    return access_open(call, &access, statement->table, table);
+}
 
 /* The whole key from the WHERE clause, and what it says besides. *found false: it does not name the
  * whole key. */
@@ -111,10 +133,10 @@ RESULT partiql_prepare_write(struct call *call, const struct partiql_statement *
 }
 
 RESULT partiql_write(struct call *call, const struct partiql_statement *statement,
-                     struct str on_check_failure, struct item_write *write)
+                     struct str on_check_failure, struct str capacity, struct item_write *write)
 {
     bool holds;
-    TRY(table_open(call, statement->table, &write->table));
+    TRY(partiql_open(call, statement, (struct str){0}, capacity, &write->table));
     TRY(partiql_prepare_write(call, statement, write));
     TRY(item_write_read(call, write, &holds));
     if (!holds && statement->kind == PARTIQL_INSERT)

@@ -1,4 +1,5 @@
 /* Query and Scan: one walk over a range of keys, in pages. */
+#include "services/dynamodb/access.h"
 #include "services/dynamodb/reading.h"
 
 /* --- the walk
@@ -419,7 +420,16 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
     r->limit = in->Limit;
     r->capacity_wanted = in->ReturnConsumedCapacity;
     TRY(query_parse(call, in, r, &keys));
-    TRY(table_open(call, in->TableName, &r->table));
+    struct access access = {
+        .action = STR("dynamodb:Query"),
+        .index = in->IndexName,
+        .key_condition = keys,
+        .condition = r->filter,
+        .projection = r->projection,
+        .select = in->Select,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &r->table));
     TRY(reading_find_place(r, in->IndexName));
     TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
                                                                   : "ProjectionExpression"));
@@ -515,7 +525,15 @@ RESULT dynamodb_Scan(struct call *call, const struct dynamodb_ScanInput *in,
     r->capacity_wanted = in->ReturnConsumedCapacity;
     TRY(scan_check_segment(call, in->Segment, in->TotalSegments));
     TRY(scan_parse(call, in, r));
-    TRY(table_open(call, in->TableName, &r->table));
+    struct access access = {
+        .action = STR("dynamodb:Scan"),
+        .index = in->IndexName,
+        .condition = r->filter,
+        .projection = r->projection,
+        .select = in->Select,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &r->table));
     TRY(reading_find_place(r, in->IndexName));
     TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
                                                                   : "ProjectionExpression"));

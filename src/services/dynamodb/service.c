@@ -17,10 +17,39 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.restore"), restore_deliver},
 };
 
+/* Operations on items: access.h. */
+static const uint32_t dynamodb_asking[] = {
+    DYNAMODB_OP_BatchExecuteStatement,
+    DYNAMODB_OP_BatchGetItem,
+    DYNAMODB_OP_BatchWriteItem,
+    DYNAMODB_OP_DeleteItem,
+    DYNAMODB_OP_ExecuteStatement,
+    DYNAMODB_OP_ExecuteTransaction,
+    DYNAMODB_OP_GetItem,
+    DYNAMODB_OP_PutItem,
+    DYNAMODB_OP_Query,
+    DYNAMODB_OP_Scan,
+    DYNAMODB_OP_TransactGetItems,
+    DYNAMODB_OP_TransactWriteItems,
+    DYNAMODB_OP_UpdateItem,
+};
+
+static const uint32_t dynamodb_unlocking[] = {
+    DYNAMODB_OP_DeleteResourcePolicy,
+    DYNAMODB_OP_GetResourcePolicy,
+    DYNAMODB_OP_PutResourcePolicy,
+};
+
 const struct service_hooks dynamodb_hooks = {
     .model = &dynamodb_model,
     .handlers = dynamodb_handlers,
     .handler_count = sizeof dynamodb_handlers / sizeof dynamodb_handlers[0],
+    .resource_policy = policy_hook,
+    .condition_key = policy_condition_key,
+    .asking = dynamodb_asking,
+    .asking_count = sizeof dynamodb_asking / sizeof dynamodb_asking[0],
+    .unlocking = dynamodb_unlocking,
+    .unlocking_count = sizeof dynamodb_unlocking / sizeof dynamodb_unlocking[0],
 };
 
 /* "DynamoDB endpoints": clients that discover endpoints come back to where they are. */

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "services/dynamodb/access.h"
 #include "store/record.h"
 
 /* --- reasons
@@ -173,6 +174,30 @@ static RESULT action_refuse_twin(struct call *call, struct map *seen,
     return RESULT_OK;
 }
 
+static RESULT action_open(struct call *call, struct transact_action *action, struct str capacity)
+{
+    static const struct str actions[] = {
+        [ITEM_PUT] = STR_INIT("dynamodb:PutItem"),
+        [ITEM_DELETE] = STR_INIT("dynamodb:DeleteItem"),
+        [ITEM_UPDATE] = STR_INIT("dynamodb:UpdateItem"),
+        [ITEM_CHECK] = STR_INIT("dynamodb:ConditionCheckItem"),
+    };
+    struct item_write *write = &action->write;
+    if (action->statement != NULL)
+        return partiql_open(call, action->statement, STR("ExecuteTransaction"), capacity,
+                            &write->table);
+    struct access access = {
+        .action = actions[write->kind],
+        .items = &write->key,
+        .item_count = 1,
+        .condition = write->condition,
+        .update = write->update,
+        .capacity = capacity,
+        .enclosing = STR("TransactWriteItems"),
+    };
+    return access_open(call, &access, action->table, &write->table);
+}
+
 static RESULT action_check(struct call *call, struct transact_action *action)
 {
     return action->statement == NULL
@@ -198,6 +223,7 @@ static void action_failed(const struct transact_action *action,
 
 /* The first pass: everything is judged; *cancelled when anything was refused. */
 static RESULT transact_judge(struct call *call, struct transact_action *actions, size_t count,
+                             const struct transact_options *options,
                              struct dynamodb_CancellationReasonList *reasons, bool *cancelled)
 {
     struct map seen;
@@ -205,7 +231,7 @@ static RESULT transact_judge(struct call *call, struct transact_action *actions,
     bool failed = false;
     map_init(&seen, call->arena);
     for (size_t i = 0; i < count; i++) {
-        TRY(table_open(call, actions[i].table, &actions[i].write.table));
+        TRY(action_open(call, &actions[i], options->capacity));
         bool refused = false;
         TRY(transact_reason(call, action_check(call, &actions[i]), &reasons->items[i], &refused));
         *cancelled = *cancelled || refused;
@@ -245,11 +271,11 @@ static RESULT transact_do(struct call *call, struct transact_action *action, str
 
 /* A request that was done already answers as it did, and costs the reads of its items. */
 static RESULT transact_again(struct call *call, struct transact_action *actions, size_t count,
-                             struct bill *bill)
+                             const struct transact_options *options, struct bill *bill)
 {
     for (size_t i = 0; i < count; i++) {
         struct item_write *write = &actions[i].write;
-        TRY(table_open(call, actions[i].table, &write->table));
+        TRY(action_open(call, &actions[i], options->capacity));
         TRY(action_check(call, &actions[i]));
         struct stored stored;
         TRY(store_get(call, &write->table, &write->key, false, &stored));
@@ -289,9 +315,9 @@ RESULT transact_write(struct call *call, struct transact_action *actions, size_t
     size_t cap = 0;
     TRY(token_meet(call, options, &known));
     if (known)
-        TRY(transact_again(call, actions, count, &bill));
+        TRY(transact_again(call, actions, count, options, &bill));
     else
-        TRY(transact_judge(call, actions, count, &reasons, &cancelled));
+        TRY(transact_judge(call, actions, count, options, &reasons, &cancelled));
     if (cancelled)
         return transact_cancel(call, reasons);
     for (size_t i = 0; i < count && !known; i++) {
@@ -327,6 +353,22 @@ RESULT dynamodb_TransactWriteItems(struct call *call,
 /* --- reading
  * ----------------------------------------------------------------------------------------------------------
  */
+
+static RESULT transact_read_open(struct call *call, struct transact_read *read, struct str capacity)
+{
+    if (read->get.statement != NULL)
+        return partiql_open(call, read->get.statement, STR("ExecuteTransaction"), capacity,
+                            &read->get.table);
+    struct access access = {
+        .action = STR("dynamodb:GetItem"),
+        .items = &read->get.key,
+        .item_count = 1,
+        .projection = read->projection,
+        .capacity = capacity,
+        .enclosing = STR("TransactGetItems"),
+    };
+    return access_open(call, &access, read->table, &read->get.table);
+}
 
 static RESULT transact_read_check(struct call *call, struct transact_read *read)
 {
@@ -369,7 +411,7 @@ RESULT transact_read(struct call *call, struct transact_read *reads, size_t coun
     map_init(&seen, call->arena);
     for (size_t i = 0; i < count; i++) {
         bool refused = false;
-        TRY(table_open(call, reads[i].table, &reads[i].get.table));
+        TRY(transact_read_open(call, &reads[i], capacity));
         TRY(transact_reason(call, transact_read_check(call, &reads[i]), &reasons.items[i],
                             &refused));
         cancelled = cancelled || refused;

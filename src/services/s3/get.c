@@ -173,6 +173,8 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
         (out)->ETag = s3_quote(call->arena, o->etag);                                              \
         (out)->LastModified = opt_time(o->modified_ms);                                            \
         (out)->VersionId = object_shown_version(&(view)->bucket, o);                               \
+        if (!str_is_empty(o->replication_status))                                                  \
+            (out)->ReplicationStatus = o->replication_status;                                      \
         (out)->AcceptRanges = STR("bytes");                                                        \
         (out)->CacheControl = o->cache_control;                                                    \
         (out)->Expires = o->expires;                                                               \

@@ -104,6 +104,8 @@ RESULT object_open(struct call *call, const struct s3_bucket *bucket, struct str
 /* Makes this the newest version: its version id and sequence are set here. */
 RESULT object_add(struct call *call, const struct s3_bucket *bucket, struct str key,
                   struct s3_object *object);
+/* The newest becomes one of the older ones: another takes its place. */
+RESULT object_demote(struct call *call, const struct s3_bucket *bucket, struct str key);
 /* Writes a version that is there again. */
 RESULT object_update(struct call *call, const struct s3_bucket *bucket, struct str key,
                      const struct object_place *place);
