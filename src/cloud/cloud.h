@@ -100,6 +100,15 @@ struct service_page {
     RESULT (*answer)(struct call *call, struct wire_response *response);
 };
 struct identity_table; /* cloud/identity.h */
+/* How a request was answered, as it goes out. */
+struct call_end {
+    uint16_t status;
+    struct str error; /* its code; absent: none */
+    struct str path;  /* REST: as routed, the bucket of a virtual host before it */
+    uint64_t bytes_sent, micros;
+    const struct wire_header *headers; /* of the answer */
+    size_t header_count;
+};
 struct service_hooks {
     const struct wire_model *model;
     const struct service_page *pages;
@@ -135,6 +144,10 @@ struct service_hooks {
      * the path of the request, the bucket of its host before it; in a read-only transaction of its
      * own, for answers of every kind to requests with an Origin. NULL: never any. */
     RESULT (*cross_origin)(struct call *call, struct str path);
+    /* Told of each request of the service that is answered, outside of any transaction: for records
+     * of access. Runs on the server's thread; what takes time is left to a job. NULL: not wanted.
+     */
+    void (*ended)(const struct call *call, const struct call_end *end);
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;
