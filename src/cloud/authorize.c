@@ -1,98 +1,39 @@
 #include "cloud/authorize.h"
 
-#include <stdatomic.h>
-
+#include "base/encode.h"
 #include "base/log.h"
-#include "base/vec.h"
+#include "cloud/arn.h"
 #include "cloud/authorize_int.h"
+#include "cloud/authorize_message.h"
+#include "cloud/identity_cache.h"
 #include "cloud/policy_cache.h"
 
-/* One line of iam.list. */
-struct authorize_rule {
-    struct str action;   /* "sqs:SendMessage" */
-    struct str resource; /* "arn:{partition}:sqs:{region}:{account}:{queue}" */
-};
-struct authorize_rules {
-    const struct authorize_rule *items;
-    size_t len;
-};
-/* The rules of one service, read when its first request comes: a service that is never called costs
- * no memory. */
-struct authorize_table {
-    struct arena *arena;
-    const struct authorize_rules *operations; /* by index */
-};
-struct authorize_service {
-    const struct service_hooks *hooks;
-    _Atomic(struct authorize_table *) table;
-};
+static const struct identity_table nobody;
 
 struct authorizer {
-    struct authorize_service *services;
-    size_t service_count;
+    struct authorize_services *services;
     struct policy_cache *policies;
-    const struct service_hooks *users;  /* who keeps them; NULL: nobody */
+    const struct identity_table *identity;
+    struct identity_cache *identities;
     const struct policy *administrator; /* what principals may whose policies nobody keeps */
 };
 
-/* --- what operations need --- */
-
-static struct authorize_rules authorize_read_rules(struct arena *arena, struct str text)
+const struct identity_table *identity_of(const struct cloud *cloud)
 {
-    struct authorize_rule *rules = NULL;
-    size_t len = 0, cap = 0;
-    while (!str_is_empty(text)) {
-        struct str line, keys;
-        struct authorize_rule rule;
-        str_cut(text, '\n', &line, &text);
-        str_cut(line, ' ', &rule.action, &rule.resource);
-        str_cut(rule.resource, ' ', &rule.resource, &keys);
-        VEC_PUSH(arena, rules, len, cap, rule);
-    }
-    return (struct authorize_rules){rules, len};
-}
-
-static struct authorize_table *authorize_table_new(const struct wire_model *model)
-{
-    struct arena *arena = arena_new(0);
-    struct authorize_table *table = ARENA_NEW(arena, struct authorize_table);
-    struct authorize_rules *operations =
-        ARENA_ARRAY(arena, model->operation_count, struct authorize_rules);
-    for (size_t o = 0; o < model->operation_count; o++)
-        operations[o] = authorize_read_rules(arena, wire_string(model, model->operations[o].iam));
-    *table = (struct authorize_table){arena, operations};
-    return table;
-}
-
-static const struct authorize_rules *authorize_rules_of(struct authorize_service *service,
-                                                        uint32_t operation)
-{
-    struct authorize_table *table = atomic_load_explicit(&service->table, memory_order_acquire);
-    if (table == NULL) {
-        struct authorize_table *made = authorize_table_new(service->hooks->model);
-        if (atomic_compare_exchange_strong(&service->table, &table, made))
-            table = made;
-        else
-            arena_free(made->arena);
-    }
-    return &table->operations[operation];
+    return cloud->authorizer->identity;
 }
 
 struct authorizer *authorizer_new(struct arena *arena, const struct service_hooks *const *hooks)
 {
     struct authorizer *authorizer = ARENA_NEW(arena, struct authorizer);
     struct str reason;
-    size_t count = 0;
-    while (hooks[count] != NULL)
-        count++;
-    authorizer->services = ARENA_ARRAY(arena, count, struct authorize_service);
-    for (size_t i = 0; i < count; i++) {
-        authorizer->services[i].hooks = hooks[i];
-        if (hooks[i]->principal_policies != NULL)
-            authorizer->users = hooks[i];
-    }
-    authorizer->service_count = count;
+    authorizer->identity = &nobody;
+    for (size_t i = 0; hooks[i] != NULL; i++)
+        if (hooks[i]->identity != NULL)
+            authorizer->identity = hooks[i]->identity;
+    authorizer->services = authorize_services_new(arena, hooks);
     authorizer->policies = policy_cache_new();
+    authorizer->identities = identity_cache_new();
     ASSERT(policy_compile(arena,
                           STR("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\","
                               "\"Action\":\"*\",\"Resource\":\"*\"}}"),
@@ -102,46 +43,12 @@ struct authorizer *authorizer_new(struct arena *arena, const struct service_hook
 
 void authorizer_free(struct authorizer *authorizer)
 {
-    for (size_t i = 0; i < authorizer->service_count; i++)
-        if (authorizer->services[i].table != NULL)
-            arena_free(authorizer->services[i].table->arena);
+    authorize_services_free(authorizer->services);
     policy_cache_free(authorizer->policies);
+    identity_cache_free(authorizer->identities);
 }
 
-static struct authorize_service *authorize_service(const struct call *call)
-{
-    const struct authorizer *authorizer = call->cloud->authorizer;
-    for (size_t i = 0; i < authorizer->service_count; i++)
-        if (authorizer->services[i].hooks->model == call->model)
-            return &authorizer->services[i];
-    return NULL;
-}
-
-/* --- one question --- */
-
-/* The ARN that a template means for this request: what the request does not name is '*'. */
-static struct str authorize_resource(const struct call *call, const void *in, struct str template)
-{
-    struct buf out;
-    buf_init(&out, call->arena, 4096);
-    while (!str_is_empty(template)) {
-        struct str before, name, rest, value;
-        bool found = str_cut(template, '{', &before, &rest);
-        buf_append(&out, before);
-        if (!found || !str_cut(rest, '}', &name, &template))
-            break;
-        if (str_eq(name, STR("partition")))
-            value = call->partition;
-        else if (str_eq(name, STR("region")))
-            value = call->region;
-        else if (str_eq(name, STR("account")))
-            value = call->account;
-        else
-            value = authorize_member(call, in, name);
-        buf_append(&out, str_is_empty(value) ? STR("*") : value);
-    }
-    return buf_str(&out);
-}
+/* --- whose policies --- */
 
 static struct policy_principal authorize_principal(const struct principal *who)
 {
@@ -156,6 +63,10 @@ static struct policy_principal authorize_principal(const struct principal *who)
         .arn = who->arn,
         .user_id = who->user_id,
     };
+    if (who->session != NULL) {
+        out.role_arn = who->session->role_arn;
+        out.federated = who->session->federated_provider;
+    }
     if (who->kind == PRINCIPAL_SERVICE) {
         out.account = (struct str){0};
         out.service = who->name;
@@ -163,15 +74,124 @@ static struct policy_principal authorize_principal(const struct principal *who)
     return out;
 }
 
-/* What guards the resource that a request is about. */
+static bool authorize_has_policies(const struct principal *who)
+{
+    return who->kind == PRINCIPAL_USER || who->kind == PRINCIPAL_ROLE_SESSION ||
+           (who->kind == PRINCIPAL_FEDERATED && !str_is_absent(who->session->user_name));
+}
+
+/* Everything that decides one call. */
+struct authorize_policies {
+    struct policy_attached *attached;
+    size_t count;
+    struct policy_cache_entry **held;
+    size_t held_count;
+    const struct identity_compiled *own; /* NULL: the principal is of a kind without policies */
+};
+
+static void authorize_attach(struct call *call, struct authorize_policies *policies,
+                             const struct policy_attached *attached, struct str document,
+                             enum policy_form form)
+{
+    struct authorizer *authorizer = call->cloud->authorizer;
+    struct policy_attached item = *attached;
+    policies->held[policies->held_count++] =
+        policy_cache_take(authorizer->policies, document, form, &item.policy);
+    if (item.policy == NULL)
+        item.policy = identity_cache_nothing(authorizer->identities);
+    policies->attached[policies->count++] = item;
+}
+
+/* A federated user may nothing that no session policy allows ("GetFederationToken"). */
+static RESULT authorize_attach_session(struct call *call, const struct principal *who,
+                                       struct authorize_policies *policies)
+{
+    const struct session *session = who->session;
+    const struct identity_table *identity = identity_of(call->cloud);
+    struct policy_attached attached = {.kind = POLICY_SESSION, .name = STR("session policy")};
+    for (size_t i = 0; i < session->policies.len; i++)
+        authorize_attach(call, policies, &attached, session->policies.items[i], POLICY_FORM_INLINE);
+    for (size_t i = 0; i < session->policy_arns.len; i++) {
+        struct str document = {0};
+        bool found = false;
+        attached.name = session->policy_arns.items[i];
+        if (identity->managed_policy != NULL)
+            TRY(identity->managed_policy(call, who->account, attached.name, &document, &found));
+        /* One that is gone allows nothing. */
+        authorize_attach(call, policies, &attached, found ? document : STR(""), POLICY_FORM_INLINE);
+    }
+    if (who->kind == PRINCIPAL_FEDERATED && session->policies.len + session->policy_arns.len == 0)
+        authorize_attach(call, policies, &attached, STR(""), POLICY_FORM_INLINE);
+    return RESULT_OK;
+}
+
+/* A resource's policy is attached apart: it may differ from question to question. */
+static RESULT authorize_gather(struct call *call, const struct principal *who,
+                               struct authorize_policies *policies)
+{
+    struct authorizer *authorizer = call->cloud->authorizer;
+    const struct session *session = who->session;
+    size_t own = 0;
+    size_t of_session = session == NULL ? 0 : session->policies.len + session->policy_arns.len + 1;
+    if (authorize_has_policies(who)) {
+        TRY(identity_cache_take(authorizer->identities, call, who, &policies->own));
+        own = policies->own->len;
+        struct str id = who->kind == PRINCIPAL_ROLE_SESSION ? session->role_id
+                        : who->kind == PRINCIPAL_FEDERATED  ? session->user_id
+                                                            : who->user_id;
+        bool changed = !policies->own->known || !str_eq(policies->own->id, id);
+        if (session != NULL && session->kept && changed) /* deleted since, or made anew */
+            return call_fail(call, WIRE_INVALID_CLIENT_TOKEN,
+                             "The security token included in the request is invalid.");
+    }
+    policies->attached = ARENA_ARRAY(call->arena, own + of_session + 2, struct policy_attached);
+    policies->held = ARENA_ARRAY(call->arena, of_session + 1, struct policy_cache_entry *);
+    if (own > 0)
+        memcpy(policies->attached, policies->own->items, own * sizeof *policies->attached);
+    policies->count = own;
+    bool unkept = policies->own != NULL && !policies->own->known;
+    if (unkept || (who->kind == PRINCIPAL_FEDERATED && policies->own == NULL))
+        policies->attached[policies->count++] =
+            (struct policy_attached){POLICY_IDENTITY, authorizer->administrator,
+                                     STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
+    return session == NULL ? RESULT_OK : authorize_attach_session(call, who, policies);
+}
+
+static void authorize_release(struct call *call, struct authorize_policies *policies)
+{
+    struct authorizer *authorizer = call->cloud->authorizer;
+    for (size_t i = 0; i < policies->held_count; i++)
+        policy_cache_release(authorizer->policies, policies->held[i]);
+    identity_cache_release(authorizer->identities, policies->own);
+}
+
+/* --- one question --- */
+
+/* A resource, and what guards it. */
 struct authorize_guard {
     struct str arn, owner, policy; /* absent: not known, the caller's, none */
+    enum policy_form form;
+    bool needed; /* the policy must allow */
 };
+
+/* A trust policy's refusal says nothing of the policy. */
+static struct str authorize_text(struct call *call, const struct policy_question *question,
+                                 const struct policy_answer *answer)
+{
+    if (!question->needs_resource_policy || answer->kind != POLICY_RESOURCE)
+        return policy_denial_text(call->arena, question, answer);
+    struct str who = question->principal.arn, action = question->action;
+    if (question->principal.kind == POLICY_BY_SERVICE)
+        who = question->principal.service;
+    return str_format(call->arena,
+                      "User: %.*s is not authorized to perform: %.*s on resource: %.*s", PRSTR(who),
+                      PRSTR(action), PRSTR(question->resource));
+}
 
 static RESULT authorize_refuse(struct call *call, const struct policy_question *question,
                                const struct policy_answer *answer)
 {
-    struct str text = policy_denial_text(call->arena, question, answer);
+    struct str text = authorize_text(call, question, answer);
     if (answer->statement != NULL)
         log_line(LOG_DEBUG, "iam: statement %zu \"%.*s\" of %.*s denies",
                  policy_statement_position(answer->statement),
@@ -180,76 +200,90 @@ static RESULT authorize_refuse(struct call *call, const struct policy_question *
         log_line(LOG_WARN, "iam audit: %.*s", PRSTR(text));
         return RESULT_OK;
     }
+    if ((call->model->protocols & WIRE_PROTOCOL_EC2) != 0) {
+        struct str sealed = authorize_message(call, question, answer);
+        return call_fail(call, WIRE_ACCESS_DENIED,
+                         "You are not authorized to perform this operation. %.*s. Encoded "
+                         "authorization failure message: %.*s",
+                         PRSTR(text), PRSTR(sealed));
+    }
     return call_fail(call, WIRE_ACCESS_DENIED, "%.*s", PRSTR(text));
 }
 
-/* Everything that one rule's decision needs of a request. */
-struct authorize_policies {
-    struct policy_attached *attached;
-    struct policy_cache_entry **held;
-    size_t count, held_count;
-};
-
-static void authorize_attach(struct call *call, struct authorize_policies *policies,
-                             enum policy_kind kind, struct str name, struct str document)
+/* Attaches the resource's policy and evaluates; the answer holds until authorize_forget(). */
+static void authorize_question(struct authorize_request *request, struct str action,
+                               const struct authorize_guard *guard,
+                               struct authorize_policies *policies,
+                               struct policy_question *question, struct policy_answer *answer)
 {
-    struct policy_cache *cache = call->cloud->authorizer->policies;
-    const struct policy *policy;
-    policies->held[policies->held_count++] = policy_cache_take(
-        cache, document, kind == POLICY_RESOURCE ? POLICY_FORM_RESOURCE : POLICY_FORM_INLINE,
-        &policy);
-    if (policy != NULL)
-        policies->attached[policies->count++] = (struct policy_attached){kind, policy, name, 0};
-}
-
-static void authorize_gather(struct call *call, const struct authorize_guard *guard,
-                             const struct principal_policies *own,
-                             struct authorize_policies *policies)
-{
-    policies->attached = ARENA_ARRAY(call->arena, own->len + 2, struct policy_attached);
-    policies->held = ARENA_ARRAY(call->arena, own->len + 2, struct policy_cache_entry *);
-    enum principal_kind kind = call->principal.kind;
-    if (!own->known &&
-        (kind == PRINCIPAL_USER || kind == PRINCIPAL_ROLE_SESSION || kind == PRINCIPAL_FEDERATED))
-        policies->attached[policies->count++] =
-            (struct policy_attached){POLICY_IDENTITY, call->cloud->authorizer->administrator,
-                                     STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
-    for (size_t i = 0; i < own->len; i++)
-        authorize_attach(call, policies, POLICY_IDENTITY, own->items[i].name,
-                         own->items[i].document);
-    if (!str_is_empty(guard->policy))
-        authorize_attach(call, policies, POLICY_RESOURCE, guard->arn, guard->policy);
-}
-
-static RESULT authorize_rule(struct authorize_request *request, const struct authorize_rule *rule,
-                             const struct authorize_guard *guard,
-                             const struct authorize_policies *policies, bool first)
-{
-    struct call *call = request->call;
-    struct policy_question question = {
-        .principal = authorize_principal(&call->principal),
-        .action = rule->action,
+    request->owner = guard->owner;
+    if (!str_is_empty(guard->policy)) {
+        struct policy_attached attached = {.kind = POLICY_RESOURCE, .name = guard->arn};
+        authorize_attach(request->call, policies, &attached, guard->policy, guard->form);
+    }
+    *question = (struct policy_question){
+        .principal = authorize_principal(request->who),
+        .action = action,
+        .resource = guard->arn,
         .owner = guard->owner,
         .context = {authorize_key, request},
         .policies = policies->attached,
         .count = policies->count,
+        .needs_resource_policy = guard->needed,
     };
-    struct policy_answer answer;
-    /* The service names the resource of the first line. */
-    question.resource = first && !str_is_absent(guard->arn)
-                            ? guard->arn
-                            : authorize_resource(call, request->in, rule->resource);
-    policy_evaluate(call->arena, &question, &answer);
-    if (answer.verdict == POLICY_ALLOWED)
-        return RESULT_OK;
-    return authorize_refuse(call, &question, &answer);
+    policy_evaluate(request->call->arena, question, answer);
 }
 
-/* "No permissions are required to perform this operation": GetCallerIdentity, AWS Security Token
- * Service API Reference. */
-static bool authorize_is_free(const struct authorize_rules *rules)
+/* The resource's policy makes room for the next one's. */
+static void authorize_forget(struct authorize_request *request, const struct authorize_guard *guard,
+                             struct authorize_policies *policies)
 {
-    return rules->len == 1 && str_eq(rules->items[0].action, STR("sts:GetCallerIdentity"));
+    if (str_is_empty(guard->policy))
+        return;
+    policies->count--;
+    policies->held_count--;
+    policy_cache_release(request->call->cloud->authorizer->policies,
+                         policies->held[policies->held_count]);
+}
+
+static RESULT authorize_decide(struct authorize_request *request, struct str action,
+                               const struct authorize_guard *guard,
+                               struct authorize_policies *policies)
+{
+    struct policy_question question;
+    struct policy_answer answer;
+    enum result result = RESULT_OK;
+    authorize_question(request, action, guard, policies, &question, &answer);
+    if (answer.verdict != POLICY_ALLOWED)
+        result = authorize_refuse(request->call, &question, &answer);
+    authorize_forget(request, guard, policies);
+    return result;
+}
+
+/* One line of iam.list: of the first line the service names the resource, of a list each item is
+ * asked about. */
+static RESULT authorize_rule(struct authorize_request *request, const struct authorize_rule *rule,
+                             const struct authorize_guard *first,
+                             struct authorize_policies *policies, bool is_first)
+{
+    struct call *call = request->call;
+    if (is_first && !str_is_absent(first->arn))
+        return authorize_decide(request, rule->action, first, policies);
+    struct str_list resources = authorize_resources(call, request->in, rule->resource);
+    for (size_t i = 0; i < resources.len; i++) {
+        struct authorize_guard guard = *first;
+        struct arn arn;
+        guard.arn = resources.items[i];
+        if (rule->lists) {
+            guard.owner = guard.policy = (struct str){0};
+            if (arn_parse(guard.arn, &arn) && arn_is_account(arn.account))
+                guard.owner = arn.account;
+            if (request->hooks->policy_of_arn != NULL)
+                TRY(request->hooks->policy_of_arn(call, guard.arn, &guard.owner, &guard.policy));
+        }
+        TRY(authorize_decide(request, rule->action, &guard, policies));
+    }
+    return RESULT_OK;
 }
 
 /* --- every call --- */
@@ -266,6 +300,15 @@ static bool authorize_unlocks(const struct call *call, const struct service_hook
     return false;
 }
 
+/* The function asks for itself, or "no permissions are required to perform this operation". */
+static bool authorize_is_free(const struct call *call, const struct service_hooks *hooks)
+{
+    for (size_t i = 0; i < hooks->asking_count; i++)
+        if (hooks->asking[i] == call->operation)
+            return true;
+    return false;
+}
+
 /* A service does as it likes with what is its own; with what others keep, by their policies. */
 static bool authorize_is_service_itself(const struct call *call)
 {
@@ -276,35 +319,116 @@ static bool authorize_is_service_itself(const struct call *call)
            str_eq(name, call->model->signing_name);
 }
 
+static RESULT authorize_rules(struct authorize_request *request,
+                              const struct authorize_rules *rules,
+                              const struct authorize_guard *guard,
+                              struct authorize_policies *policies)
+{
+    struct call *call = request->call;
+    bool own = str_is_absent(guard->owner) || (call->principal.kind != PRINCIPAL_SERVICE &&
+                                               str_eq(guard->owner, call->principal.account));
+    bool unlimited = policies->own == NULL || !policies->own->known;
+    bool mended = str_is_empty(guard->policy) || authorize_unlocks(call, request->hooks);
+    /* Who has no policies that anybody keeps may all in its account. */
+    if (own && unlimited && call->principal.session == NULL && mended &&
+        !(rules->len > 0 && rules->items[0].lists && request->hooks->policy_of_arn != NULL))
+        return RESULT_OK;
+    for (size_t i = 0; i < rules->len; i++)
+        TRY(authorize_rule(request, &rules->items[i], guard, policies, i == 0));
+    return RESULT_OK;
+}
+
+/* "You cannot call any IAM API operations unless MFA authentication information is included in the
+ * request" ("GetSessionToken"), and none at all with a federated user's credentials. */
+static bool authorize_is_barred(const struct call *call)
+{
+    const struct principal *who = &call->principal;
+    return call->model == call->cloud->identity_model && who->session != NULL &&
+           who->kind != PRINCIPAL_ROLE_SESSION &&
+           (who->kind == PRINCIPAL_FEDERATED || !who->session->mfa);
+}
+
 RESULT authorize_call(struct call *call, const void *in)
 {
     if (call->cloud->iam == IAM_OFF || authorize_is_service_itself(call))
         return RESULT_OK;
-    struct authorize_service *service = authorize_service(call);
+    struct authorize_service *service =
+        authorize_service_of(call->cloud->authorizer->services, call->model);
     if (service == NULL)
         return RESULT_OK;
-    const struct service_hooks *hooks = service->hooks;
-    struct authorize_guard guard = {0};
+    const struct service_hooks *hooks = authorize_hooks(service);
+    struct authorize_guard guard = {.form = POLICY_FORM_RESOURCE};
+    if (authorize_is_barred(call))
+        return call_fail(call, WIRE_INVALID_CLIENT_TOKEN,
+                         "The security token included in the request is invalid");
+    struct authorize_policies policies = {0};
+    struct authorize_request request = {
+        .call = call, .in = in, .hooks = hooks, .who = &call->principal};
     if (hooks->resource_policy != NULL)
         TRY(hooks->resource_policy(call, in, &guard.arn, &guard.owner, &guard.policy));
-    bool own = str_is_absent(guard.owner) || (call->principal.kind != PRINCIPAL_SERVICE &&
-                                              str_eq(guard.owner, call->principal.account));
-    struct principal_policies policies = {0};
-    const struct service_hooks *users = call->cloud->authorizer->users;
-    if (users != NULL && call->principal.kind == PRINCIPAL_USER)
-        TRY(users->principal_policies(call, &policies));
-    if (own && !policies.known && (str_is_empty(guard.policy) || authorize_unlocks(call, hooks)))
-        return RESULT_OK; /* who has no policies that anybody keeps may all in its account */
-    const struct authorize_rules *rules = authorize_rules_of(service, call->operation);
-    if (authorize_is_free(rules))
-        return RESULT_OK;
-    struct authorize_request request = {call, in, hooks, guard.owner};
-    struct authorize_policies gathered = {0};
-    enum result result = RESULT_OK;
-    authorize_gather(call, &guard, &policies, &gathered);
-    for (size_t i = 0; i < rules->len && result == RESULT_OK; i++)
-        result = authorize_rule(&request, &rules->items[i], &guard, &gathered, i == 0);
-    for (size_t i = 0; i < gathered.held_count; i++)
-        policy_cache_release(call->cloud->authorizer->policies, gathered.held[i]);
+    enum result result = authorize_gather(call, &call->principal, &policies);
+    if (result == RESULT_OK && !authorize_is_free(call, hooks))
+        result = authorize_rules(&request, authorize_rules_of(service, call->operation), &guard,
+                                 &policies);
+    authorize_release(call, &policies);
     return result;
+}
+
+struct str authorize_action(const struct call *call)
+{
+    struct authorize_service *service =
+        authorize_service_of(call->cloud->authorizer->services, call->model);
+    if (service == NULL)
+        return (struct str){0};
+    const struct authorize_rules *rules = authorize_rules_of(service, call->operation);
+    return rules->len == 0 ? (struct str){0} : rules->items[0].action;
+}
+
+/* --- further questions --- */
+
+/* Asks, and refuses by call_fail() unless `allowed` is where to say so. */
+static RESULT authorize_further(struct call *call, const struct authorize_ask *ask, bool *allowed)
+{
+    const struct principal *who = ask->who == NULL ? &call->principal : ask->who;
+    struct authorize_service *service =
+        authorize_service_of(call->cloud->authorizer->services, call->model);
+    struct authorize_request request = {
+        .call = call,
+        .in = ask->in,
+        .hooks = service == NULL ? NULL : authorize_hooks(service),
+        .who = who,
+        .find = ask->find,
+        .self = ask->self,
+    };
+    struct authorize_guard guard = {
+        .arn = ask->resource,
+        .owner = ask->owner,
+        .policy = ask->policy,
+        .form = ask->form,
+        .needed = ask->needs_policy,
+    };
+    struct authorize_policies policies = {0};
+    struct policy_question question;
+    struct policy_answer answer = {0};
+    enum result result = authorize_gather(call, who, &policies);
+    if (result == RESULT_OK) {
+        authorize_question(&request, ask->action, &guard, &policies, &question, &answer);
+        if (allowed != NULL)
+            *allowed = answer.verdict == POLICY_ALLOWED;
+        else if (answer.verdict != POLICY_ALLOWED)
+            result = authorize_refuse(call, &question, &answer);
+    }
+    authorize_release(call, &policies);
+    return result;
+}
+
+RESULT authorize_ask(struct call *call, const struct authorize_ask *ask)
+{
+    return call->cloud->iam == IAM_OFF ? RESULT_OK : authorize_further(call, ask, NULL);
+}
+
+RESULT authorize_may(struct call *call, const struct authorize_ask *ask, bool *allowed)
+{
+    *allowed = true;
+    return call->cloud->iam == IAM_OFF ? RESULT_OK : authorize_further(call, ask, allowed);
 }

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "cloud/cloud.h"
+#include "cloud/session.h"
 #include "store/key.h"
 
 enum principal_kind {
@@ -32,7 +33,9 @@ struct principal {
     struct str arn;        /* "arn:aws:iam::000000000000:root" */
     struct str user_id;    /* "AIDA...", account id for root, "AROA...:session" */
     struct str access_key; /* as signed with; absent for anonymous and services */
-    struct str name;       /* service: "sqs.amazonaws.com"; user: its name */
+    struct str name;       /* service: "sqs.amazonaws.com"; user, role, federated user: its name */
+    const struct session *session; /* cloud/session.h; NULL: long-term credentials, or none */
+    bool drop_in; /* a root user by a key that was not issued here: nothing was verified */
 };
 
 /* A payload that streams in (WIRE_OP_STREAM_IN), verified: on disk and not yet alive (see
@@ -41,7 +44,8 @@ struct call_payload {
     bool present;
     bool in_memory;
     struct blob_id blob; /* unless in_memory */
-    struct str bytes;    /* when in_memory */
+    struct blob_key key; /* that the blob is sealed with: the service keeps it, sealed in its turn */
+    struct str bytes;    /* when in_memory; plain */
     uint64_t size;
     /* S3: digests of the payload, compared with what the client sent. */
     bool digested;
@@ -56,6 +60,7 @@ struct call_payload {
 struct call_piece {
     struct str bytes;    /* either these */
     struct blob_id blob; /* or, when they are absent, this range of a blob */
+    struct blob_key key; /* that it is sealed with; no layers: it is not */
     uint64_t offset, length;
 };
 
@@ -99,6 +104,7 @@ struct call {
     struct str source_ip;
     bool secure_transport;
     struct str source_arn, source_account; /* on whose behalf a service calls; absent: nobody's */
+    struct str_list called_via; /* services that pass a principal's call on, the first first */
 
     struct call_payload payload;
     struct call_stream stream;
@@ -117,6 +123,8 @@ struct call {
     unsigned runs;            /* how often the handler has run before: 0 in the first */
     int64_t started_ms;       /* cloud time of the first run */
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
+
+    struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */
 
     struct call_topic *signals; /* to wake after commit */
     size_t signal_count, signal_cap;
@@ -210,6 +218,8 @@ struct call_invocation {
     struct principal principal;
     struct str account, region;
     struct str source_arn, source_account; /* the resource that caused it, for aws:SourceArn */
+    const struct call_payload *payload;    /* of an operation whose body streams in; NULL: none */
+    struct call_stream *stream; /* takes what streams out, its descriptor too; NULL: not wanted */
 };
 RESULT call_invoke(struct call *call, const struct call_invocation *invocation, const void **out,
                    uint32_t *error, struct str *message);

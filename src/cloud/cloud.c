@@ -4,9 +4,12 @@
 #include "cloud/audit.h"
 #include "cloud/authorize.h"
 #include "cloud/clock.h"
+#include "cloud/identity_use.h"
+#include "cloud/keys.h"
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
+#include "cloud/work.h"
 #include "store/key.h"
 
 enum { RESET_BATCH = 10000 };
@@ -35,6 +38,7 @@ static RESULT cloud_read_state(struct cloud *cloud, struct kv_txn *txn)
     } else {
         return FAULT("the store's secret has %zu bytes", secret.len);
     }
+    TRY(keys_open_root(cloud, txn, cloud->arena));
     struct key sequence_key = cloud_key(STR("sequence"));
     struct str mark_text;
     uint64_t mark = 0;
@@ -60,6 +64,12 @@ static RESULT cloud_load_state(struct cloud *cloud)
         return kv_commit(txn);
     kv_abort(txn);
     return result;
+}
+
+void cloud_derive(const struct cloud *cloud, struct str purpose, uint8_t key[SHA256_SIZE])
+{
+    struct str secret = str_make((const char *)cloud->secret, sizeof cloud->secret);
+    digest_hmac_sha256(secret, purpose, key);
 }
 
 static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *config)
@@ -97,6 +107,10 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     cloud->strict_auth = config->strict_auth;
     cloud->iam = config->iam;
     cloud->authorizer = authorizer_new(arena, config->hooks);
+    cloud->uses = identity_uses_new(arena);
+    for (size_t i = 0; config->hooks[i] != NULL; i++)
+        if (config->hooks[i]->identity != NULL)
+            cloud->identity_model = config->hooks[i]->model;
     cloud->patterns = wire_patterns_new();
     cloud->index = wire_index_new(wire_models, wire_model_count);
     cloud->signing_keys = sigv4_keys_new();
@@ -119,6 +133,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 
 RESULT cloud_start(struct cloud *cloud)
 {
+    TRY(workers_start(cloud, &cloud->workers));
     return dispatcher_start(cloud, &cloud->dispatcher);
 }
 
@@ -126,6 +141,7 @@ void cloud_close(struct cloud *cloud)
 {
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
+    workers_stop(cloud->workers);
     if (cloud->parks != NULL)
         park_table_free(cloud->parks);
     if (cloud->audit != NULL)
@@ -141,6 +157,7 @@ void cloud_close(struct cloud *cloud)
     wire_patterns_free(cloud->patterns);
     wire_index_free(cloud->index);
     cloud->dispatcher = NULL;
+    cloud->workers = NULL;
 }
 
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms)

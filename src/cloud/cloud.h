@@ -15,6 +15,7 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct workers;
 struct service_hooks;
 
 /* --iam: whether policies decide, are only watched (denials are logged, nothing is refused), or are
@@ -27,6 +28,7 @@ struct cloud {
     struct clock *clock;           /* cloud/clock.h */
     struct park_table *parks;      /* cloud/park.h */
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
+    struct workers *workers;       /* cloud/work.h: NULL until started */
     struct metrics *metrics;       /* cloud/metrics.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
@@ -34,14 +36,17 @@ struct cloud {
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
     struct str default_region;                /* "us-east-1" */
-    struct str endpoint; /* "http://localhost:4566": where clients find us, for URLs in answers */
-    uint8_t secret[32];  /* of this data directory: paging tokens, receipt handles, sessions */
-    bool strict_auth;    /* --auth=strict */
+    struct str endpoint;  /* "http://localhost:4566": where clients find us, for URLs in answers */
+    uint8_t secret[32];   /* of this data directory: paging tokens, receipt handles, sessions */
+    uint8_t root_key[32]; /* cloud/keys.h */
+    bool strict_auth;     /* --auth=strict */
     enum iam_mode iam;
-    struct authorizer *authorizer;  /* cloud/authorize.h */
-    _Atomic uint64_t sequence;      /* last number given out: call_sequence() */
-    _Atomic uint64_t sequence_mark; /* numbers up to here are reserved in the store */
-    struct arena *arena;            /* process lifetime */
+    struct authorizer *authorizer;           /* cloud/authorize.h */
+    const struct wire_model *identity_model; /* of who keeps identities; NULL: nobody */
+    struct identity_uses *uses;              /* cloud/identity_use.h */
+    _Atomic uint64_t sequence;               /* last number given out: call_sequence() */
+    _Atomic uint64_t sequence_mark;          /* numbers up to here are reserved in the store */
+    struct arena *arena;                     /* process lifetime */
 };
 
 struct cloud_config {
@@ -69,6 +74,9 @@ void cloud_close(struct cloud *cloud);
  * crash may leave part of it. */
 RESULT cloud_reset(struct cloud *cloud);
 
+/* A key for one purpose, derived from the data directory's secret. */
+void cloud_derive(const struct cloud *cloud, struct str purpose, uint8_t key[SHA256_SIZE]);
+
 /* Moves the clock and wakes all who wait for it. */
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms);
 
@@ -89,14 +97,7 @@ struct service_page {
     struct str path; /* all of it, or its beginning when it ends with '/' */
     RESULT (*answer)(struct call *call, struct wire_response *response);
 };
-/* Policies of a user: whoever keeps users (IAM) tells. */
-struct principal_policies {
-    bool known; /* false: nobody keeps any of this principal, who may all in its account */
-    struct principal_policy {
-        struct str name, document;
-    } * items;
-    size_t len;
-};
+struct identity_table; /* cloud/identity.h */
 struct service_hooks {
     const struct wire_model *model;
     const struct service_page *pages;
@@ -110,12 +111,21 @@ struct service_hooks {
     RESULT(*resource_policy)
     (struct call *call, const void *in, struct str *resource_arn, struct str *owner_account,
      struct str *policy);
+    /* The same for one of several resources that an operation names (a line of iam.list with "[]"):
+     * whose it is and its policy, by its ARN. *owner comes as the account of the ARN. NULL: those
+     * have no policies. */
+    RESULT (*policy_of_arn)
+    (struct call *call, struct str arn, struct str *owner, struct str *policy);
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
     RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);
-    /* The policies of call->principal, a user; strings may be borrowed. NULL: the service keeps no
-     * users. */
-    RESULT (*principal_policies)(struct call *call, struct principal_policies *out);
+    /* What is known of users, roles and providers: cloud/identity.h. NULL: the service keeps none.
+     */
+    const struct identity_table *identity;
+    /* Operations whose functions ask for themselves, with authorize_ask(): what they need to know
+     * is not in the request's form (a token's claims, a role's trust policy). */
+    const uint32_t *asking;
+    size_t asking_count;
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;

@@ -70,6 +70,7 @@ RESULT credentials_find(struct cloud *cloud, struct kv_txn *txn, struct arena *a
             .principal = credentials_root(arena, account, own_key),
             .active = true,
         };
+        out->principal.drop_in = true;
     }
     return RESULT_OK;
 }

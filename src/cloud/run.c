@@ -1,10 +1,13 @@
 /* The run of one operation: authorise, transaction, function, commit, wake. */
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cloud/authorize.h"
 #include "cloud/call.h"
 #include "cloud/clock.h"
+#include "cloud/identity_cache.h"
+#include "cloud/identity_use.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
 
@@ -39,6 +42,14 @@ static void call_forget_effects(struct call *call, void *out)
         call->started_ms = call->now_ms;
 }
 
+/* Who may what is looked up anew after every change by the service that keeps it. */
+static RESULT call_note_identities(struct call *call)
+{
+    if (call->cloud->identity_model != call->model)
+        return RESULT_OK;
+    return identity_changed(call);
+}
+
 static RESULT call_run_once(struct call *call, const void *in, void *out,
                             RESULT (*finish)(struct call *call, const void *out), bool writing)
 {
@@ -49,6 +60,8 @@ static RESULT call_run_once(struct call *call, const void *in, void *out,
         result = call->model->functions[call->operation](call, in, out);
     if (result == RESULT_OK && finish != NULL)
         result = finish(call, out);
+    if (result == RESULT_OK && writing)
+        result = call_note_identities(call);
     if (result == RESULT_OK && writing)
         return call_commit(call);
     kv_abort(call->txn);
@@ -74,10 +87,27 @@ RESULT call_run(struct call *call, const void *in, void *out,
     if (result == RESULT_RESTART && !writing)
         result = call_run_once(call, in, out, finish, true);
     call->runs++;
+    if (result == RESULT_OK)
+        identity_used(call);
     if (result == RESULT_FULL)
         return call_fail(call, WIRE_SERVICE_UNAVAILABLE,
                          "The disk that holds Kumoniwa's data is full: nothing was changed.");
     return result;
+}
+
+/* "aws:CalledVia": services that make a call with the permissions of who asked them. */
+static struct str_list call_passed_on(const struct call *call,
+                                      const struct call_invocation *invocation)
+{
+    if (invocation->principal.kind == PRINCIPAL_SERVICE || call->model == NULL)
+        return call->called_via;
+    struct str_list out = {ARENA_ARRAY(call->arena, call->called_via.len + 1, struct str),
+                           call->called_via.len + 1};
+    for (size_t i = 0; i < call->called_via.len; i++)
+        out.items[i] = call->called_via.items[i];
+    out.items[out.len - 1] =
+        str_format(call->arena, "%.*s.amazonaws.com", PRSTR(call->model->signing_name));
+    return out;
 }
 
 RESULT call_invoke(struct call *call, const struct call_invocation *invocation, const void **out,
@@ -98,6 +128,7 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
         .principal = invocation->principal,
         .source_arn = invocation->source_arn,
         .source_account = invocation->source_account,
+        .called_via = call_passed_on(call, invocation),
         .request_id = call->request_id,
         .endpoint = call->cloud->endpoint,
         .now_ms = call->now_ms,
@@ -108,10 +139,18 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
         .outbox_used = call->outbox_used,
         .sequence_mark = call->sequence_mark,
     };
+    if (invocation->payload != NULL)
+        inner.payload = *invocation->payload;
     void *result_struct = arena_alloc(call->arena, model->shapes[operation->output].size + 1);
     enum result result = authorize_call(&inner, invocation->in);
     if (result == RESULT_OK)
         result = model->functions[invocation->operation](&inner, invocation->in, result_struct);
+    if (result == RESULT_OK && kv_is_writing(inner.txn))
+        result = call_note_identities(&inner);
+    if (result == RESULT_OK && invocation->stream != NULL)
+        *invocation->stream = inner.stream;
+    else if (inner.stream.is_file)
+        (void)close(inner.stream.fd);
     if (result == RESULT_OK) {
         call->signals = inner.signals;
         call->signal_count = inner.signal_count;

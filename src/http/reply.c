@@ -6,7 +6,8 @@
 
 #include <unistd.h>
 
-enum { PULL_BLOCK = 16 * 1024 };
+/* Of a large body as much as a chunk of a sealed blob has, so that it is opened into its place. */
+enum { PULL_BLOCK = 16 * 1024, PULL_BLOCK_LARGE = 64 * 1024 };
 
 /* The library asks for more; MHD_suspend_connection() and then 0 is its way of waiting. */
 static ssize_t on_pull(void *context, uint64_t position, char *out, size_t size)
@@ -40,7 +41,8 @@ static struct MHD_Response *make_response(struct http_connection *connection,
         connection->pull_context = body->pull_context;
         connection->pull_length = body->length;
         uint64_t size = body->length == UINT64_MAX ? MHD_SIZE_UNKNOWN : body->length;
-        return MHD_create_response_from_callback(size, PULL_BLOCK, on_pull, connection, NULL);
+        size_t block = body->length > PULL_BLOCK ? PULL_BLOCK_LARGE : PULL_BLOCK;
+        return MHD_create_response_from_callback(size, block, on_pull, connection, NULL);
     }
     if (body->is_file && body->length > 0)
         return MHD_create_response_from_fd_at_offset64(body->length, body->fd, body->offset);

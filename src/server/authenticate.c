@@ -130,26 +130,21 @@ static RESULT authenticate_unknown_key(struct request *request)
                         STR("The security token included in the request is invalid."));
 }
 
-/* Temporary credentials come with their token, long-term ones with none ("Using temporary
- * credentials with AWS resources", IAM User Guide). */
-static RESULT authenticate_token(struct request *request, const struct credentials *credentials)
+static RESULT authenticate_bad_token(struct request *request)
 {
-    bool s3 = request_is_s3(request);
-    struct str given = request->signature.security_token;
-    if (str_is_absent(given) != str_is_absent(credentials->session_token) ||
-        !str_eq(given, credentials->session_token)) {
-        if (!s3 || str_is_absent(given))
-            return authenticate_unknown_key(request);
-        request->code = STR("InvalidToken");
-        return request_fail(request, WIRE_INCOMPLETE_SIGNATURE, /* for its status, 400 */
-                            STR("The provided token is malformed or otherwise invalid."));
-    }
-    if (credentials->expires_ms != 0 &&
-        credentials->expires_ms <= clock_now(request->call.cloud->clock))
-        return request_fail(request, WIRE_EXPIRED_TOKEN,
-                            s3 ? STR("The provided token has expired.")
-                               : STR("The security token included in the request is expired"));
-    return RESULT_OK;
+    if (!request_is_s3(request))
+        return authenticate_unknown_key(request);
+    request->code = STR("InvalidToken");
+    return request_fail(request, WIRE_INCOMPLETE_SIGNATURE, /* for its status, 400 */
+                        STR("The provided token is malformed or otherwise invalid."));
+}
+
+static RESULT authenticate_expired(struct request *request)
+{
+    return request_fail(request, WIRE_EXPIRED_TOKEN,
+                        request_is_s3(request)
+                            ? STR("The provided token has expired.")
+                            : STR("The security token included in the request is expired"));
 }
 
 const uint8_t *request_signing_key(const struct request *request)
@@ -166,6 +161,38 @@ static RESULT authenticate_find(struct request *request, struct credentials *out
                                           request->signature.access_key, out, found);
     kv_abort(txn);
     return result;
+}
+
+/* The key of a session says nothing without its token. */
+static RESULT authenticate_session(struct request *request, struct credentials *out)
+{
+    const struct sigv4 *signature = &request->signature;
+    struct cloud *cloud = request->call.cloud;
+    if (str_is_absent(signature->security_token))
+        return authenticate_unknown_key(request);
+    switch (session_open(cloud, request->call.arena, signature->access_key,
+                         signature->security_token, clock_now(cloud->clock), out)) {
+    case SESSION_OK:
+        return RESULT_OK;
+    case SESSION_EXPIRED:
+        return authenticate_expired(request);
+    case SESSION_INVALID:
+        break;
+    }
+    return authenticate_bad_token(request);
+}
+
+/* Long-term credentials come with no token ("Using temporary credentials with AWS resources", IAM
+ * User Guide); keys that nobody issued prove nothing, so that theirs is not looked at. */
+static RESULT authenticate_long_term(struct request *request, struct credentials *out)
+{
+    bool found;
+    TRY(authenticate_find(request, out, &found));
+    if (!found || !out->active)
+        return authenticate_unknown_key(request);
+    if (!str_is_absent(out->secret) && !str_is_absent(request->signature.security_token))
+        return authenticate_bad_token(request);
+    return RESULT_OK;
 }
 
 static RESULT authenticate_signature(struct request *request, const struct credentials *credentials,
@@ -205,12 +232,9 @@ RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
     if (signature->form != SIGV4_HEADER && signature->form != SIGV4_PRESIGNED && !v2)
         return authenticate_unsigned(request);
     struct credentials credentials;
-    bool found;
-    TRY(authenticate_find(request, &credentials, &found));
-    if (!found || !credentials.active)
-        return authenticate_unknown_key(request);
+    TRY(session_is_key(signature->access_key) ? authenticate_session(request, &credentials)
+                                              : authenticate_long_term(request, &credentials));
     if (!str_is_absent(credentials.secret)) {
-        TRY(authenticate_token(request, &credentials));
         TRY(authenticate_signature(request, &credentials, body_sha256));
     }
     call->principal = credentials.principal;

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "cloud/audit.h"
 #include "cloud/metrics.h"
+#include "cloud/work.h"
 #include "server/authenticate.h"
 #include "server/intake.h"
 #include "server/outflow.h"
@@ -490,6 +491,8 @@ void exchange_close(void *context, struct http_exchange *exchange)
     if (request == NULL || local_claims(exchange->path))
         return;
     intake_release(request, false);
+    work_release(request->call.work);
+    request->call.work = NULL;
     /* Woken, but gone before it could run: the signal was for one waiter, so the next one gets it.
      */
     struct park_table *parks = request->call.cloud->parks;

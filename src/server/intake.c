@@ -13,6 +13,18 @@ static bool intake_hash_is_hex(struct str hash)
     return hash.len == 2 * SHA256_SIZE;
 }
 
+/* What S3 keeps is sealed on its way to the disk: with two layers where the head asks for
+ * dual-layer encryption ("Using dual-layer server-side encryption with AWS KMS keys", S3 User
+ * Guide). */
+static RESULT intake_create(struct intake *intake)
+{
+    if (intake->key.layers > 0) {
+        blob_key_make(&intake->key, intake->key.layers);
+        return blob_create_sealed(intake->blobs, &intake->key, &intake->writer);
+    }
+    return blob_create(intake->blobs, &intake->writer);
+}
+
 RESULT intake_begin(struct request *request)
 {
     struct call *call = &request->call;
@@ -28,10 +40,13 @@ RESULT intake_begin(struct request *request)
         digest_begin(&intake->sha256, DIGEST_SHA256);
     }
     buf_init(&intake->memory, call->arena, INTAKE_MEMORY);
-    if (intake->s3)
+    if (intake->s3) {
+        struct str asked = wire_request_header(&request->wire, STR("x-amz-server-side-encryption"));
+        intake->key.layers = str_eq(asked, STR("aws:kms:dsse")) ? 2 : 1;
         TRY(intake_digest_begin(request, intake));
-    else
-        TRY(blob_create(intake->blobs, &intake->writer));
+    } else {
+        TRY(intake_create(intake));
+    }
     request->intake = intake;
     return RESULT_OK;
 }
@@ -49,7 +64,7 @@ static RESULT intake_store(void *context, struct str payload)
             buf_append(&intake->memory, payload);
             return RESULT_OK;
         }
-        TRY(blob_create(intake->blobs, &intake->writer));
+        TRY(intake_create(intake));
         TRY(blob_append(intake->writer, buf_str(&intake->memory)));
     }
     return blob_append(intake->writer, payload);
@@ -143,6 +158,7 @@ RESULT intake_end(struct request *request)
     TRY(blob_publish(writer, &intake->id, &intake->size));
     intake->published = true;
     payload->blob = intake->id;
+    payload->key = intake->key;
     return RESULT_OK;
 }
 

@@ -19,6 +19,7 @@ struct intake {
     uint64_t size;
     bool published;
     struct blob_id id;
+    struct blob_key key; /* what S3's blobs are sealed with */
 };
 
 /* Chooses the checksum that the head names, or CRC64NVME; refuses heads that name none that exists,

@@ -1,34 +1,30 @@
 #include "server/outflow.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 struct outflow {
     struct blob_store *blobs;
     const struct call_piece *pieces;
     size_t count, at;
-    uint64_t done; /* of the piece at hand */
-    int fd;        /* its blob; -1: none is open */
+    uint64_t done;              /* of the piece at hand */
+    struct blob_reader *reader; /* its blob; NULL: none is open */
 };
 
 static void outflow_close(void *context)
 {
     struct outflow *outflow = context;
-    if (outflow->fd >= 0)
-        (void)close(outflow->fd);
-    outflow->fd = -1;
+    blob_reader_close(outflow->reader);
+    outflow->reader = NULL;
 }
 
 static int64_t outflow_read(struct outflow *outflow, const struct call_piece *piece, char *out,
                             size_t size)
 {
-    if (outflow->fd < 0 && blob_open(outflow->blobs, &piece->blob, &outflow->fd) != RESULT_OK)
+    size_t count;
+    if (outflow->reader == NULL &&
+        blob_reader_open(outflow->blobs, &piece->blob, &piece->key, &outflow->reader) != RESULT_OK)
         return -1;
-    ssize_t count;
-    do
-        count = pread(outflow->fd, out, size, (off_t)(piece->offset + outflow->done));
-    while (count < 0 && errno == EINTR);
-    return count > 0 ? count : -1; /* a blob is never shorter than its record says */
+    if (blob_read(outflow->reader, piece->offset + outflow->done, out, size, &count) != RESULT_OK)
+        return -1;
+    return (int64_t)count;
 }
 
 static int64_t outflow_pull(void *context, struct http_exchange *exchange, char *out, size_t size)
@@ -66,7 +62,6 @@ void outflow_begin(struct request *request, struct http_body *body)
         .blobs = request->call.cloud->blobs,
         .pieces = stream->pieces,
         .count = stream->piece_count,
-        .fd = -1,
     };
     arena_on_reset(arena, outflow_close, outflow);
     *body =

@@ -16,6 +16,7 @@
 
 #include "base/rng.h"
 #include "base/time.h"
+#include "store/blob_seal.h"
 #include "store/key.h"
 
 /* A handler that began before the release may still want to open the file. */
@@ -34,6 +35,7 @@ struct blob_writer {
     int fd;
     uint64_t number;
     uint64_t size;
+    struct blob_seal *seal; /* NULL: the bytes go as they are */
 };
 
 static RESULT failed(const char *what, int code)
@@ -136,8 +138,18 @@ RESULT blob_create(struct blob_store *store, struct blob_writer **out)
     }
 }
 
-RESULT blob_append(struct blob_writer *writer, struct str bytes)
+RESULT blob_create_sealed(struct blob_store *store, const struct blob_key *key,
+                          struct blob_writer **out)
 {
+    TRY(blob_create(store, out));
+    if (key->layers > 0)
+        (*out)->seal = blob_seal_new(key);
+    return RESULT_OK;
+}
+
+static RESULT write_all(void *context, struct str bytes)
+{
+    struct blob_writer *writer = context;
     while (bytes.len > 0) {
         ssize_t n = write(writer->fd, bytes.ptr, bytes.len);
         if (n < 0 && errno == EINTR)
@@ -145,9 +157,23 @@ RESULT blob_append(struct blob_writer *writer, struct str bytes)
         if (n < 0)
             return failed("writing", errno);
         bytes = str_slice(bytes, (size_t)n, bytes.len);
-        writer->size += (uint64_t)n;
     }
     return RESULT_OK;
+}
+
+RESULT blob_append(struct blob_writer *writer, struct str bytes)
+{
+    writer->size += bytes.len;
+    if (writer->seal != NULL)
+        return blob_seal_append(writer->seal, bytes, write_all, writer);
+    return write_all(writer, bytes);
+}
+
+static void free_writer(struct blob_writer *writer)
+{
+    close(writer->fd);
+    blob_seal_free(writer->seal);
+    heap_free(writer);
 }
 
 void blob_discard(struct blob_writer *writer)
@@ -157,8 +183,7 @@ void blob_discard(struct blob_writer *writer)
         return;
     tmp_name(name, writer->number);
     unlinkat(writer->store->tmp, name, 0);
-    close(writer->fd);
-    heap_free(writer);
+    free_writer(writer);
 }
 
 /* Makes the directory entry itself survive a loss of power. */
@@ -200,6 +225,13 @@ static int move_into_place(struct blob_writer *writer, const struct blob_id *id)
 RESULT blob_publish(struct blob_writer *writer, struct blob_id *id, uint64_t *size)
 {
     struct blob_id fresh;
+    if (writer->seal != NULL) {
+        enum result result = blob_seal_end(writer->seal, write_all, writer);
+        if (result != RESULT_OK) {
+            blob_discard(writer);
+            return result;
+        }
+    }
     rng_bytes(fresh.bytes, sizeof(fresh.bytes));
     int code = move_into_place(writer, &fresh);
     if (code != 0) {
@@ -208,8 +240,7 @@ RESULT blob_publish(struct blob_writer *writer, struct blob_id *id, uint64_t *si
     }
     *id = fresh;
     *size = writer->size;
-    close(writer->fd);
-    heap_free(writer);
+    free_writer(writer);
     return RESULT_OK;
 }
 

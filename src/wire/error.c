@@ -51,8 +51,7 @@ bool wire_is_s3(const struct wire_model *model)
     return str_eq(model->name, STR("s3"));
 }
 
-/* x-amz-id-2: 57 bytes that nobody can read anything from, made of the request id. */
-static struct str wire_s3_host_id(struct arena *arena, struct str request_id)
+struct str wire_s3_host_id(struct arena *arena, struct str request_id)
 {
     uint8_t digest[2 * SHA256_SIZE];
     digest_sha256(request_id, digest);

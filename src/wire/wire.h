@@ -110,6 +110,9 @@ RESULT wire_encode_error(struct arena *arena, const struct wire_model *model,
                          enum wire_protocol protocol, const struct wire_error_reply *reply,
                          struct wire_response *response);
 
+/* S3's x-amz-id-2 of a request: 57 bytes that nobody can read anything from, in base64. */
+struct str wire_s3_host_id(struct arena *arena, struct str request_id);
+
 /* A quoted JSON string. */
 void wire_json_write_string(struct buf *out, struct str s);
 /* JSON of a shape, both ways, for documents stored or sent inside other messages. */

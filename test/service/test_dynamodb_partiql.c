@@ -153,7 +153,7 @@ static void test_refused(void **state)
         const char *text, *message;
     } cases[] = {
         {"", M "Unexpected end of statement"},
-        {"DROP TABLE tab", M "Unexpected keyword"},
+        {"DROP TABLE tab", M "Expected data manipulation"},
         {"SELECT FROM tab", M "Unexpected keyword"},
         {"SELECT * FROM 'tab'", M "Expected identifier for simple path"},
         {"SELECT * FROM tab WHERE", M "Unexpected end of statement"},

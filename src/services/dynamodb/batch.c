@@ -1,7 +1,7 @@
 /* BatchGetItem and BatchWriteItem. */
 #include "base/map.h"
 #include "base/vec.h"
-#include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/access.h"
 
 enum { BATCH_GET_KEYS = 100, BATCH_WRITES = 25 };
 
@@ -88,12 +88,20 @@ struct batch_read {
 };
 
 static RESULT batch_get_open(struct batch_get *batch, struct str name,
-                             const struct dynamodb_KeysAndAttributes *in, struct batch_read *out)
+                             const struct dynamodb_KeysAndAttributes *in, struct str capacity,
+                             struct batch_read *out)
 {
     struct call *call = batch->call;
     TRY(item_parse_projection(call, in->ProjectionExpression, in->ExpressionAttributeNames,
                               in->AttributesToGet, &out->projection));
-    TRY(table_open(call, name, &out->table));
+    struct access access = {
+        .action = STR("dynamodb:BatchGetItem"),
+        .items = (const struct dynamodb_AttributeMap *)(const void *)in->Keys.items,
+        .item_count = in->Keys.len,
+        .projection = out->projection,
+        .capacity = capacity,
+    };
+    TRY(access_open(call, &access, name, &out->table));
     out->capacity = capacity_new(call->arena, &out->table, true);
     for (size_t k = 0; k < in->Keys.len; k++) {
         const struct dynamodb_AttributeMap key = ITEM_OF(in->Keys.items[k]);
@@ -114,7 +122,7 @@ RESULT dynamodb_BatchGetItem(struct call *call, const struct dynamodb_BatchGetIt
     TRY(batch_get_check(call, in));
     for (size_t i = 0; i < count; i++)
         TRY(batch_get_open(&batch, in->RequestItems.items[i].key, &in->RequestItems.items[i].value,
-                           &reads[i]));
+                           in->ReturnConsumedCapacity, &reads[i]));
     out->Responses.items =
         ARENA_ARRAY(call->arena, count + 1, struct dynamodb_BatchGetResponseMap_entry);
     out->UnprocessedKeys.items =
@@ -180,17 +188,29 @@ struct batch_table {
 
 static RESULT batch_write_open(struct call *call, struct map *seen,
                                const struct dynamodb_BatchWriteItemRequestMap_entry *in,
-                               struct batch_table *out)
+                               struct str capacity, struct batch_table *out)
 {
-    TRY(table_open(call, in->key, &out->table));
-    out->capacity = capacity_new(call->arena, &out->table, false);
-    out->writes = ARENA_ARRAY(call->arena, in->value.len + 1, struct item_write);
-    for (size_t k = 0; k < in->value.len; k++) {
+    size_t count = in->value.len;
+    struct dynamodb_AttributeMap *items =
+        ARENA_ARRAY(call->arena, count + 1, struct dynamodb_AttributeMap);
+    for (size_t k = 0; k < count; k++) {
         const struct dynamodb_WriteRequest *one = &in->value.items[k];
+        items[k] = one->PutRequest != NULL ? ITEM_OF(one->PutRequest->Item)
+                                           : ITEM_OF(one->DeleteRequest->Key);
+    }
+    struct access access = {
+        .action = STR("dynamodb:BatchWriteItem"),
+        .items = items,
+        .item_count = count,
+        .capacity = capacity,
+    };
+    TRY(access_open(call, &access, in->key, &out->table));
+    out->capacity = capacity_new(call->arena, &out->table, false);
+    out->writes = ARENA_ARRAY(call->arena, count + 1, struct item_write);
+    for (size_t k = 0; k < count; k++) {
         struct item_write *write = &out->writes[out->len++];
-        write->kind = one->PutRequest != NULL ? ITEM_PUT : ITEM_DELETE;
-        write->key = one->PutRequest != NULL ? ITEM_OF(one->PutRequest->Item)
-                                             : ITEM_OF(one->DeleteRequest->Key);
+        write->kind = in->value.items[k].PutRequest != NULL ? ITEM_PUT : ITEM_DELETE;
+        write->key = items[k];
         write->table = out->table;
         TRY(item_write_check(call, write));
         if (batch_is_twin(call, seen, &out->table, &write->key))
@@ -225,7 +245,8 @@ RESULT dynamodb_BatchWriteItem(struct call *call, const struct dynamodb_BatchWri
     map_init(&seen, call->arena);
     TRY(batch_write_check(call, in));
     for (size_t i = 0; i < count; i++)
-        TRY(batch_write_open(call, &seen, &in->RequestItems.items[i], &tables[i]));
+        TRY(batch_write_open(call, &seen, &in->RequestItems.items[i], in->ReturnConsumedCapacity,
+                             &tables[i]));
     /* Nothing is ever left over: all of it is one transaction. */
     out->UnprocessedItems.items =
         ARENA_ARRAY(call->arena, 1, struct dynamodb_BatchWriteItemRequestMap_entry);

@@ -1,4 +1,5 @@
 /* Capacity units ("DynamoDB read and write operations", Developer Guide). */
+#include "base/vec.h"
 #include "services/dynamodb/dynamodb_int.h"
 
 struct capacity capacity_new(struct arena *arena, const struct dynamodb_table *table, bool reads)
@@ -87,4 +88,28 @@ struct dynamodb_ConsumedCapacity *capacity_shown(struct arena *arena,
         out->GlobalSecondaryIndexes = capacity_indexes(arena, capacity, true, transactional);
     }
     return out;
+}
+
+struct capacity *bill_of(struct arena *arena, struct bill *bill, const struct dynamodb_table *table,
+                         bool reads)
+{
+    for (size_t i = 0; i < bill->len; i++)
+        if (bill->items[i].table->id == table->id)
+            return &bill->items[i];
+    VEC_PUSH(arena, bill->items, bill->len, bill->cap, capacity_new(arena, table, reads));
+    return &bill->items[bill->len - 1];
+}
+
+struct dynamodb_ConsumedCapacityMultiple bill_shown(struct arena *arena, const struct bill *bill,
+                                                    struct str wanted, bool transactional)
+{
+    struct dynamodb_ConsumedCapacityMultiple list = {0};
+    size_t cap = 0;
+    for (size_t i = 0; i < bill->len; i++) {
+        struct dynamodb_ConsumedCapacity *one =
+            capacity_shown(arena, &bill->items[i], wanted, transactional);
+        if (one != NULL)
+            VEC_PUSH(arena, list.items, list.len, cap, *one);
+    }
+    return list;
 }

@@ -185,6 +185,18 @@ static void describe_options(struct call *call, const struct dynamodb_table *tab
     }
 }
 
+static void describe_restored(struct call *call, const struct dynamodb_table *table,
+                              struct dynamodb_TableDescription *out)
+{
+    if (table->restored == NULL)
+        return;
+    out->RestoreSummary = ARENA_NEW(call->arena, struct dynamodb_RestoreSummary);
+    out->RestoreSummary->SourceBackupArn = table->restored->backup_arn;
+    out->RestoreSummary->SourceTableArn = table->restored->table_arn;
+    out->RestoreSummary->RestoreDateTime = opt_time(table->restored->time_ms);
+    out->RestoreSummary->RestoreInProgress = opt_bool(table->restored->in_progress);
+}
+
 RESULT describe_table(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription **description)
 {
@@ -210,6 +222,7 @@ RESULT describe_table(struct call *call, const struct dynamodb_table *table,
     describe_throughput(call, table, out);
     describe_options(call, table, out);
     describe_stream(call, table, out);
+    describe_restored(call, table, out);
     TRY(describe_indexes(call, table, out));
     *description = out;
     return RESULT_OK;
@@ -221,29 +234,6 @@ RESULT dynamodb_DescribeTable(struct call *call, const struct dynamodb_DescribeT
     struct dynamodb_table table;
     TRY(table_get(call, in->TableName, &table));
     return describe_table(call, &table, &out->Table);
-}
-
-/* Backups are kept continuously by AWS whether asked for or not; going back to a point in time is
- * off until it is turned on, which is not implemented. */
-RESULT dynamodb_DescribeContinuousBackups(struct call *call,
-                                          const struct dynamodb_DescribeContinuousBackupsInput *in,
-                                          struct dynamodb_DescribeContinuousBackupsOutput *out)
-{
-    struct dynamodb_table table;
-    bool found;
-    TRY(table_find(call, in->TableName, &table, &found));
-    if (!found)
-        return call_fail(call, DYNAMODB_TABLE_NOT_FOUND, "Table not found: %.*s",
-                         PRSTR(in->TableName));
-    out->ContinuousBackupsDescription =
-        ARENA_NEW(call->arena, struct dynamodb_ContinuousBackupsDescription);
-    out->ContinuousBackupsDescription->ContinuousBackupsStatus =
-        DYNAMODB_CONTINUOUS_BACKUPS_STATUS_ENABLED;
-    out->ContinuousBackupsDescription->PointInTimeRecoveryDescription =
-        ARENA_NEW(call->arena, struct dynamodb_PointInTimeRecoveryDescription);
-    out->ContinuousBackupsDescription->PointInTimeRecoveryDescription->PointInTimeRecoveryStatus =
-        DYNAMODB_POINT_IN_TIME_RECOVERY_STATUS_DISABLED;
-    return RESULT_OK;
 }
 
 RESULT dynamodb_ListTables(struct call *call, const struct dynamodb_ListTablesInput *in,

@@ -38,11 +38,17 @@ RESULT dynamodb_refuse(struct call *call, const struct value_failure *failure);
 /* --- table.c: finding and keeping tables
  * ------------------------------------------------------------------------ */
 
-/* By name or ARN; *table's strings are in the arena. */
+struct arn;
+/* What TableName says; false: neither a table's name nor its ARN. */
+bool table_parse_name(const struct call *call, struct str text, struct arn *out);
+/* The same, of this region, or an error. */
+RESULT table_read_name(struct call *call, struct str text, struct arn *out);
+/* By name or ARN, of whatever account; *table's strings are in the arena. */
 RESULT table_find(struct call *call, struct str name, struct dynamodb_table *table, bool *found);
 /* The same for operations on tables: "Requested resource not found: Table: x not found". */
 RESULT table_get(struct call *call, struct str name, struct dynamodb_table *table);
-/* The same for operations on items: a table that is being deleted is none. */
+/* The same without asking whether the principal may (access.h): a table that is being deleted is
+ * none. */
 RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table);
 RESULT table_put(struct call *call, const struct dynamodb_table *table);
 /* SSESpecification into table->sse_key. */
@@ -154,6 +160,19 @@ struct dynamodb_ConsumedCapacity *capacity_shown(struct arena *arena,
                                                  const struct capacity *capacity, struct str wanted,
                                                  bool transactional);
 
+/* Adds up what several writes or reads of one table consumed. */
+void capacity_sum(struct capacity *sum, const struct capacity *one);
+
+/* Capacity by table, in the order in which tables come up. */
+struct bill {
+    struct capacity *items;
+    size_t len, cap;
+};
+struct capacity *bill_of(struct arena *arena, struct bill *bill, const struct dynamodb_table *table,
+                         bool reads);
+struct dynamodb_ConsumedCapacityMultiple bill_shown(struct arena *arena, const struct bill *bill,
+                                                    struct str wanted, bool transactional);
+
 /* --- store.c: items and everything that follows from them
  * ------------------------------------------------------ */
 
@@ -213,6 +232,20 @@ RESULT stream_end(struct call *call, struct dynamodb_table *table);
 RESULT stream_write(struct call *call, const struct change *change);
 RESULT stream_deliver_trim(struct call *call, const struct outbox_item *item);
 
+/* --- resource_policy.c
+ * -------------------------------------------------------------------------------------------- */
+
+/* Absent: none. */
+RESULT policy_of_table(struct call *call, const struct dynamodb_table *table, struct str *document);
+/* With a new table, which the caller puts. */
+RESULT policy_create(struct call *call, struct dynamodb_table *table, struct str document);
+/* The table's and its streams'. */
+RESULT policy_forget(struct call *call, const struct dynamodb_table *table);
+/* See struct service_hooks. */
+RESULT policy_hook(struct call *call, const void *in, struct str *arn, struct str *owner,
+                   struct str *document);
+RESULT policy_condition_key(struct call *call, const void *in, struct str key, struct str *value);
+
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------
  */
@@ -224,6 +257,7 @@ struct item_write {
     struct dynamodb_AttributeMap key;          /* the item itself for ITEM_PUT */
     const struct condition *condition;         /* NULL: none */
     const struct update *update;               /* NULL: none */
+    bool if_found;                             /* without an item the condition is not asked */
     struct stored old;                         /* after item_write_read() */
     const struct dynamodb_AttributeMap *after; /* NULL: none */
     struct dynamodb_AttributeMap after_room;
@@ -233,12 +267,12 @@ struct item_write {
 /* Old item read, condition judged (*holds), the new item made and checked. */
 RESULT item_write_read(struct call *call, struct item_write *write, bool *holds);
 RESULT item_write_do(struct call *call, struct item_write *write);
+/* ConditionalCheckFailedException, with the item when that is wanted. */
+RESULT item_refused(struct call *call, const struct item_write *write, struct str wanted);
 /* Checks the table's demands on the key or item. */
 RESULT item_write_check(struct call *call, struct item_write *write);
 struct dynamodb_ItemCollectionMetrics *
 item_metrics(struct call *call, const struct item_write *write, struct str wanted);
-/* Adds up what several writes or reads of one table consumed. */
-void capacity_sum(struct capacity *sum, const struct capacity *one);
 RESULT token_deliver(struct call *call, const struct outbox_item *item);
 /* A transaction's or an operation's expressions. */
 struct item_expressions {

@@ -1,5 +1,5 @@
 /* GetItem, PutItem, DeleteItem, UpdateItem. */
-#include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/access.h"
 
 /* --- one write, however it was asked for
  * ----------------------------------------------------------------------------- */
@@ -61,7 +61,7 @@ RESULT item_write_read(struct call *call, struct item_write *write, bool *holds)
     write->capacity = capacity_new(call->arena, &write->table, false);
     TRY(store_get(call, &write->table, &write->key, true, &write->old));
     *holds =
-        write->condition == NULL ||
+        write->condition == NULL || (write->if_found && !write->old.found) ||
         condition_holds(call->arena, write->condition, write->old.found ? &write->old.item : NULL);
     if (!*holds)
         return RESULT_OK;
@@ -83,7 +83,7 @@ RESULT item_write_do(struct call *call, struct item_write *write)
     return store_write(call, &change, &write->capacity);
 }
 
-static RESULT item_refused(struct call *call, const struct item_write *write, struct str wanted)
+RESULT item_refused(struct call *call, const struct item_write *write, struct str wanted)
 {
     struct dynamodb_ConditionalCheckFailedException *detail =
         ARENA_NEW(call->arena, struct dynamodb_ConditionalCheckFailedException);
@@ -180,7 +180,15 @@ static RESULT simple_write(struct call *call, struct item_write *write, struct s
         CHECK(
             call, failure,
             legacy_expected(call->arena, in->expected, in->operator, & write->condition, &failure));
-    TRY(table_open(call, in->table, &write->table));
+    struct access access = {
+        .action = write->kind == ITEM_PUT ? STR("dynamodb:PutItem") : STR("dynamodb:DeleteItem"),
+        .items = &write->key,
+        .item_count = 1,
+        .condition = write->condition,
+        .return_values = in->values,
+        .capacity = in->capacity,
+    };
+    TRY(access_open(call, &access, in->table, &write->table));
     TRY(item_write_whole(call, write, in->on_check_failure));
     if (str_eq(in->values, DYNAMODB_RETURN_VALUE_ALL_OLD) && write->old.found)
         in->out.Attributes = write->old.item;
@@ -262,7 +270,16 @@ RESULT dynamodb_UpdateItem(struct call *call, const struct dynamodb_UpdateItemIn
         CHECK(call, failure,
               legacy_expected(call->arena, in->Expected, in->ConditionalOperator, &write.condition,
                               &failure));
-    TRY(table_open(call, in->TableName, &write.table));
+    struct access access = {
+        .action = STR("dynamodb:UpdateItem"),
+        .items = &write.key,
+        .item_count = 1,
+        .condition = write.condition,
+        .update = write.update,
+        .return_values = in->ReturnValues,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &write.table));
     TRY(item_write_whole(call, &write, in->ReturnValuesOnConditionCheckFailure));
     update_return(call, &write, in->ReturnValues, &out->Attributes);
     out->ConsumedCapacity =
@@ -290,7 +307,14 @@ RESULT dynamodb_GetItem(struct call *call, const struct dynamodb_GetItemInput *i
     CHECK(call, failure, item_check(call->arena, key, &failure));
     TRY(item_parse_projection(call, in->ProjectionExpression, in->ExpressionAttributeNames,
                               in->AttributesToGet, &projection));
-    TRY(table_open(call, in->TableName, &table));
+    struct access access = {
+        .action = STR("dynamodb:GetItem"),
+        .items = &key,
+        .item_count = 1,
+        .projection = projection,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &table));
     TRY(place_check_key(call, &table, key));
     TRY(store_get(call, &table, &key, false, &stored));
     struct capacity capacity = capacity_new(call->arena, &table, true);

@@ -1,8 +1,10 @@
 /* What becomes of tables by themselves: CREATING and UPDATING end, what is DELETING goes, indexes
  * are filled with the items that stood before them while writing goes on. */
+#include "services/dynamodb/backup.h"
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/history.h"
 
-enum { FILL_PORTION = 500 };
+enum { FILL_PORTION = 500, HELD_MS = 50 };
 
 /* --- statuses
  * --------------------------------------------------------------------------------------------------------
@@ -28,6 +30,34 @@ static RESULT payload_table(struct call *call, struct str payload, struct dynamo
     return RESULT_OK;
 }
 
+/* What is behind a table that had point-in-time recovery becomes its backup. */
+static RESULT table_leave_backup(struct call *call, const struct dynamodb_table *table)
+{
+    TRY(backup_of_deleted(call, table));
+    for (size_t i = 0; i < table->indexes.len; i++)
+        TRY(store_drop(call, table->id, table->indexes.items[i].id));
+    if (table->ttl_index != 0)
+        TRY(store_drop(call, table->id, table->ttl_index));
+    return RESULT_OK;
+}
+
+static RESULT table_go(struct call *call, struct dynamodb_table *table,
+                       const struct outbox_item *item)
+{
+    if (table->copies > 0) /* somebody reads it still */
+        return job_schedule(call, STR("dynamodb.step"), call->now_ms + HELD_MS, item->payload,
+                            NULL);
+    TRY(stream_end(call, table));
+    if (table->pitr)
+        TRY(table_leave_backup(call, table));
+    else
+        TRY(store_drop(call, table->id, -1));
+    table->pitr = false;
+    TRY(history_release(call, table));
+    TRY(policy_forget(call, table));
+    return table_forget(call, table);
+}
+
 RESULT table_deliver_step(struct call *call, const struct outbox_item *item)
 {
     struct dynamodb_table table;
@@ -35,11 +65,8 @@ RESULT table_deliver_step(struct call *call, const struct outbox_item *item)
     TRY(payload_table(call, item->payload, &table, &found));
     if (!found)
         return RESULT_OK;
-    if (str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING)) {
-        TRY(stream_end(call, &table));
-        TRY(store_drop(call, table.id, -1));
-        return table_forget(call, &table);
-    }
+    if (str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING))
+        return table_go(call, &table, item);
     size_t kept = 0;
     for (size_t i = 0; i < table.indexes.len; i++) {
         struct dynamodb_index *index = &table.indexes.items[i];

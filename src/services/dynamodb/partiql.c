@@ -20,11 +20,21 @@ static RESULT parse_where(struct partiql *p, struct partiql_statement *out)
     return partiql_take_word(p, STR("WHERE")) ? partiql_condition(p, &out->where) : RESULT_OK;
 }
 
-static RESULT parse_columns(struct partiql *p, const struct projection **out)
+static struct partiql_column make_column(struct partiql *p, const struct path *path, size_t number)
+{
+    struct partiql_column column = {.path = *path, .name = path->elements[path->len - 1].name};
+    if (str_is_absent(column.name))
+        column.name = str_format(p->arena, "_%zu", number);
+    return column;
+}
+
+static RESULT parse_columns(struct partiql *p, struct partiql_statement *out)
 {
     if (partiql_take(p, "*"))
         return RESULT_OK;
     struct projection *projection = ARENA_NEW(p->arena, struct projection);
+    struct partiql_column *columns = NULL;
+    size_t cap = 0;
     do {
         const struct path *other = NULL;
         bool conflict = false;
@@ -32,8 +42,11 @@ static RESULT parse_columns(struct partiql *p, const struct projection **out)
         TRY(partiql_path(p, path));
         if (!path_tree_add(p->arena, &projection->root, path, NULL, &other, &conflict))
             return partiql_malformed(p, "Two document paths overlap with each other");
+        struct partiql_column column = make_column(p, path, out->column_count + 1);
+        VEC_PUSH(p->arena, columns, out->column_count, cap, column);
     } while (partiql_take(p, ","));
-    *out = projection;
+    out->columns = columns;
+    out->projection = projection;
     return RESULT_OK;
 }
 
@@ -57,7 +70,7 @@ static RESULT parse_order(struct partiql *p, struct partiql_statement *out)
 static RESULT parse_select(struct partiql *p, struct partiql_statement *out)
 {
     out->kind = PARTIQL_SELECT;
-    TRY(parse_columns(p, &out->projection));
+    TRY(parse_columns(p, out));
     TRY(partiql_expect_word(p, STR("FROM")));
     TRY(parse_source(p, out));
     TRY(parse_where(p, out));
@@ -258,7 +271,7 @@ static RESULT parse_statement(struct partiql *p, struct partiql_statement *out)
         return parse_delete(p, out);
     if (partiql_take_word(p, STR("EXISTS")))
         return parse_exists(p, out);
-    return partiql_malformed(p, "Unexpected keyword");
+    return partiql_malformed(p, "Expected data manipulation");
 }
 
 RESULT partiql_parse(struct arena *arena, struct str text,
@@ -277,4 +290,19 @@ RESULT partiql_parse(struct arena *arena, struct str text,
                           "Number of parameters in request and statement don't match.");
     *out = statement;
     return RESULT_OK;
+}
+
+struct dynamodb_AttributeMap partiql_columns(struct arena *arena,
+                                             const struct partiql_statement *statement,
+                                             const struct dynamodb_AttributeMap *item)
+{
+    struct dynamodb_AttributeMap out = {.items = ARENA_ARRAY(arena, statement->column_count + 1,
+                                                             struct dynamodb_AttributeMap_entry)};
+    for (size_t i = 0; i < statement->column_count; i++) {
+        const struct partiql_column *column = &statement->columns[i];
+        const struct dynamodb_AttributeValue *value = path_find(&column->path, item);
+        if (value != NULL && item_get(&out, column->name) == NULL)
+            out.items[out.len++] = (struct dynamodb_AttributeMap_entry){column->name, *value};
+    }
+    return out;
 }

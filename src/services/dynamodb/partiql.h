@@ -20,6 +20,12 @@ enum partiql_returning {
     PARTIQL_RETURN_ALL_NEW,
     PARTIQL_RETURN_MODIFIED_NEW,
 };
+/* The attribute that a path is shown as is its last name ("_N" for the N-th column when it ends in
+ * a list's element): PartiQL's rule for columns without an alias. */
+struct partiql_column {
+    struct path path;
+    struct str name;
+};
 struct partiql_order {
     struct str name;
     bool descending;
@@ -27,9 +33,11 @@ struct partiql_order {
 struct partiql_statement {
     enum partiql_kind kind;
     struct str table;
-    struct str index;                    /* absent: none */
-    const struct projection *projection; /* NULL: all */
-    const struct condition *where;       /* NULL: none */
+    struct str index;                     /* absent: none */
+    const struct projection *projection;  /* NULL: all */
+    const struct partiql_column *columns; /* the same, in order */
+    size_t column_count;
+    const struct condition *where; /* NULL: none */
     struct partiql_order *order;
     size_t order_len;
     struct dynamodb_AttributeMap item; /* of INSERT */
@@ -48,5 +56,26 @@ RESULT partiql_parse(struct arena *arena, struct str text,
 void partiql_split(struct arena *arena, const struct condition *where,
                    const struct key_schema *schema, const struct condition **keys,
                    const struct condition **rest);
+
+/* The partitions that a SELECT looks into. */
+struct partiql_partitions {
+    const struct dynamodb_AttributeValue *const *values; /* ascending, each once */
+    size_t count;
+    const struct condition *sort; /* what holds for the sort key in all of them; NULL: nothing */
+};
+/* False: the clause may hold anywhere. What it says beside must still be looked at. */
+bool partiql_partitions(struct arena *arena, const struct condition *where,
+                        const struct key_schema *schema, struct partiql_partitions *out);
+/* For key_condition_resolve(): the i-th partition and the sort key. */
+const struct condition *partiql_key_condition(struct arena *arena, const struct key_schema *schema,
+                                              const struct partiql_partitions *partitions,
+                                              size_t i);
+/* name IS [NOT] MISSING AND ... (NULL: nothing more) */
+const struct condition *partiql_exists(struct arena *arena, struct str name, bool exists,
+                                       const struct condition *and);
+/* The columns of an item. */
+struct dynamodb_AttributeMap partiql_columns(struct arena *arena,
+                                             const struct partiql_statement *statement,
+                                             const struct dynamodb_AttributeMap *item);
 
 #endif

@@ -1,5 +1,5 @@
 /* PartiQL's WHERE ("PartiQL functions for DynamoDB", "PartiQL arithmetic, comparison, and logical
- * operators for DynamoDB"), and the part of it that names keys. */
+ * operators for DynamoDB"). */
 #include "base/vec.h"
 #include "services/dynamodb/partiql_int.h"
 
@@ -138,6 +138,18 @@ static bool take_operator(struct partiql *p, enum condition_kind *kind)
     return false;
 }
 
+/* 5 < a: a > 5, so that keys are found wherever they stand. */
+static void mirror(struct operand *operands, enum condition_kind *kind)
+{
+    const struct operand first = operands[0];
+    operands[0] = operands[1];
+    operands[1] = first;
+    if (*kind == CONDITION_LT || *kind == CONDITION_LE)
+        *kind = *kind == CONDITION_LT ? CONDITION_GT : CONDITION_GE;
+    else if (*kind == CONDITION_GT || *kind == CONDITION_GE)
+        *kind = *kind == CONDITION_GT ? CONDITION_LT : CONDITION_LE;
+}
+
 static RESULT parse_comparison(struct partiql *p, const struct condition **out)
 {
     enum condition_kind kind;
@@ -147,6 +159,8 @@ static RESULT parse_comparison(struct partiql *p, const struct condition **out)
     TRY(partiql_operand(p, &operands[0]));
     if (take_operator(p, &kind)) {
         TRY(partiql_operand(p, &operands[1]));
+        if (operands[0].kind == OPERAND_VALUE && operands[1].kind == OPERAND_PATH)
+            mirror(operands, &kind);
         *out = make_comparison(p, kind, operands, 2);
         return RESULT_OK;
     }
@@ -202,81 +216,4 @@ RESULT partiql_condition(struct partiql *p, const struct condition **out)
         *out = make_condition(p, CONDITION_OR, *out, right);
     }
     return RESULT_OK;
-}
-
-/* --- keys ------------------------------------------------------------------------------------- */
-
-struct split {
-    struct arena *arena;
-    const struct key_schema *schema;
-    const struct condition *partition, *sort, *rest;
-};
-
-static void join(struct arena *arena, const struct condition **all, const struct condition *one)
-{
-    if (*all == NULL) {
-        *all = one;
-        return;
-    }
-    struct condition *condition = ARENA_NEW(arena, struct condition);
-    *condition = (struct condition){.kind = CONDITION_AND, .left = *all, .right = one};
-    *all = condition;
-}
-
-/* An attribute beside values of one type. */
-static bool is_about(const struct condition *condition, struct str name, enum value_type type)
-{
-    if (name.ptr == NULL || condition->operand_count < 2)
-        return false;
-    const struct operand *path = &condition->operands[0];
-    if (path->kind != OPERAND_PATH || path->path.len != 1 ||
-        !str_eq(path->path.elements[0].name, name))
-        return false;
-    for (size_t i = 1; i < condition->operand_count; i++)
-        if (condition->operands[i].kind != OPERAND_VALUE ||
-            value_type(condition->operands[i].value) != type)
-            return false;
-    return true;
-}
-
-static bool is_sort_operator(enum condition_kind kind)
-{
-    return kind == CONDITION_EQ || kind == CONDITION_LT || kind == CONDITION_LE ||
-           kind == CONDITION_GT || kind == CONDITION_GE || kind == CONDITION_BETWEEN ||
-           kind == CONDITION_BEGINS_WITH;
-}
-
-static void split(struct split *s, const struct condition *condition)
-{
-    const struct key_schema *schema = s->schema;
-    if (condition->kind == CONDITION_AND) {
-        split(s, condition->left);
-        split(s, condition->right);
-    } else if (s->partition == NULL && condition->kind == CONDITION_EQ &&
-               is_about(condition, schema->partition, schema->partition_type)) {
-        s->partition = condition;
-    } else if (s->sort == NULL && is_sort_operator(condition->kind) &&
-               is_about(condition, schema->sort, schema->sort_type)) {
-        s->sort = condition;
-    } else {
-        join(s->arena, &s->rest, condition);
-    }
-}
-
-void partiql_split(struct arena *arena, const struct condition *where,
-                   const struct key_schema *schema, const struct condition **keys,
-                   const struct condition **rest)
-{
-    struct split s = {.arena = arena, .schema = schema};
-    *keys = NULL;
-    *rest = where;
-    if (where == NULL)
-        return;
-    split(&s, where);
-    if (s.partition == NULL)
-        return;
-    *keys = s.partition;
-    *rest = s.rest;
-    if (s.sort != NULL)
-        join(arena, keys, s.sort);
 }

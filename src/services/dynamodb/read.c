@@ -1,38 +1,12 @@
 /* Query and Scan: one walk over a range of keys, in pages. */
-#include "services/dynamodb/dynamodb_int.h"
-
-/* What Query and Scan have in common. */
-struct reading {
-    struct call *call;
-    struct dynamodb_table table;
-    struct place place;
-    bool query;
-    struct str select;
-    bool count_only;
-    bool fetch; /* a local index lacks attributes that are wanted: the item is read too */
-    bool consistent;
-    bool backward;
-    struct opt_int limit;
-    const struct condition *filter;
-    const struct projection *projection;
-    struct str capacity_wanted;
-    struct key prefix;
-    struct str from, to; /* keys: from <= key < to; absent: no bound */
-
-    struct capacity capacity;
-    size_t bytes;
-    struct dynamodb_ItemList items;
-    size_t cap;
-    int32_t count, scanned;
-    struct dynamodb_AttributeMap last;
-    bool more;
-};
+#include "services/dynamodb/access.h"
+#include "services/dynamodb/reading.h"
 
 /* --- the walk
  * ---------------------------------------------------------------------------------------------------------
  */
 
-static RESULT reading_seek(struct reading *r, struct kv_cursor **cursor)
+RESULT reading_seek(struct reading *r, struct kv_cursor **cursor)
 {
     TRY(kv_cursor_open(r->call->txn, r->call->arena, key_bytes(&r->prefix), r->backward, cursor));
     struct str from = r->backward ? r->to : r->from;
@@ -40,8 +14,8 @@ static RESULT reading_seek(struct reading *r, struct kv_cursor **cursor)
 }
 
 /* The next key within the bounds; absent at the end. */
-static RESULT reading_next(const struct reading *r, struct kv_cursor *cursor, struct str *key,
-                           struct str *value)
+RESULT reading_next(const struct reading *r, struct kv_cursor *cursor, struct str *key,
+                    struct str *value)
 {
     do {
         TRY(kv_next(cursor, key, value));
@@ -71,7 +45,7 @@ static RESULT reading_fetch(struct reading *r, struct dynamodb_AttributeMap *ite
     return RESULT_OK;
 }
 
-static RESULT reading_take(struct reading *r, struct str value)
+RESULT reading_take(struct reading *r, struct str value)
 {
     struct arena *arena = r->call->arena;
     struct dynamodb_AttributeMap item;
@@ -87,7 +61,9 @@ static RESULT reading_take(struct reading *r, struct str value)
     r->count++;
     if (r->count_only)
         return RESULT_OK;
-    if (r->projection != NULL)
+    if (r->statement != NULL && r->statement->columns != NULL)
+        item = partiql_columns(arena, r->statement, &item);
+    else if (r->projection != NULL)
         item = projection_apply(arena, r->projection, &item);
     if (r->items.len == r->cap) {
         size_t cap = r->cap == 0 ? 16 : 2 * r->cap;
@@ -98,18 +74,27 @@ static RESULT reading_take(struct reading *r, struct str value)
     return RESULT_OK;
 }
 
-static RESULT reading_run(struct reading *r)
+void reading_begin(struct reading *r)
 {
-    struct kv_cursor *cursor;
-    struct str key, value;
     r->capacity = capacity_new(r->call->arena, &r->table, true);
     r->items.items = arena_alloc_raw(r->call->arena, 16 * sizeof r->items.items[0]);
     r->cap = 16;
+}
+
+bool reading_full(const struct reading *r)
+{
+    return r->scanned > 0 &&
+           ((r->limit.set && r->scanned >= r->limit.value) || r->bytes >= DYNAMODB_PAGE_SIZE);
+}
+
+RESULT reading_walk(struct reading *r)
+{
+    struct kv_cursor *cursor;
+    struct str key, value;
     TRY(reading_seek(r, &cursor));
     for (;;) {
         /* A page that is full says so without looking whether anything follows. */
-        r->more = r->scanned > 0 && ((r->limit.set && r->scanned >= r->limit.value) ||
-                                     r->bytes >= DYNAMODB_PAGE_SIZE);
+        r->more = reading_full(r);
         if (r->more)
             break;
         TRY(reading_next(r, cursor, &key, &value));
@@ -117,11 +102,23 @@ static RESULT reading_run(struct reading *r)
             break;
         TRY(reading_take(r, value));
     }
+    return RESULT_OK;
+}
+
+void reading_finish(struct reading *r)
+{
     double units = capacity_read(r->bytes, r->consistent);
     if (r->place.index == NULL)
         r->capacity.units += units;
     else
         capacity_add_index(&r->capacity, r->place.index, units);
+}
+
+static RESULT reading_run(struct reading *r)
+{
+    reading_begin(r);
+    TRY(reading_walk(r));
+    reading_finish(r);
     return RESULT_OK;
 }
 
@@ -129,25 +126,25 @@ static RESULT reading_run(struct reading *r)
  * -----------------------------------------------------------------------------------------------------------
  */
 
-static struct str reading_after(struct arena *arena, struct str key, char c)
+struct str reading_after(struct arena *arena, struct str key, char c)
 {
     return str_concat(arena, key, str_make(&c, 1));
 }
 
-static void reading_lower(struct reading *r, struct str bound)
+void reading_lower(struct reading *r, struct str bound)
 {
     if (str_is_absent(r->from) || str_cmp(bound, r->from) > 0)
         r->from = str_copy(r->call->arena, bound);
 }
 
-static void reading_upper(struct reading *r, struct str bound)
+void reading_upper(struct reading *r, struct str bound)
 {
     if (str_is_absent(r->to) || str_cmp(bound, r->to) < 0)
         r->to = str_copy(r->call->arena, bound);
 }
 
 /* ExclusiveStartKey: the key attributes of the place and of the table, no others. */
-static RESULT reading_start(struct reading *r, struct dynamodb_AttributeMap start)
+RESULT reading_start(struct reading *r, struct dynamodb_AttributeMap start)
 {
     struct call *call = r->call;
     const struct place own = {call, &r->table, NULL};
@@ -183,7 +180,7 @@ static RESULT reading_start(struct reading *r, struct dynamodb_AttributeMap star
 /* --- what may be selected
  * --------------------------------------------------------------------------------------------- */
 
-static RESULT reading_find_place(struct reading *r, struct str index_name)
+RESULT reading_find_place(struct reading *r, struct str index_name)
 {
     struct call *call = r->call;
     r->place = (struct place){call, &r->table, NULL};
@@ -233,10 +230,11 @@ static RESULT reading_need(struct reading *r, struct str_list names)
     return RESULT_OK;
 }
 
-static RESULT reading_select(struct reading *r, bool projects, const char *parameter)
+RESULT reading_select(struct reading *r, const char *parameter)
 {
     struct call *call = r->call;
     const struct dynamodb_index *index = r->place.index;
+    bool projects = r->projection != NULL;
     bool all = str_eq(r->select, DYNAMODB_SELECT_ALL_ATTRIBUTES);
     bool specific = str_eq(r->select, DYNAMODB_SELECT_SPECIFIC_ATTRIBUTES);
     r->count_only = str_eq(r->select, DYNAMODB_SELECT_COUNT);
@@ -269,7 +267,7 @@ static RESULT reading_select(struct reading *r, bool projects, const char *param
     return RESULT_OK;
 }
 
-static struct dynamodb_AttributeMap reading_last(const struct reading *r)
+struct dynamodb_AttributeMap reading_last(const struct reading *r)
 {
     if (!r->more)
         return (struct dynamodb_AttributeMap){0};
@@ -295,7 +293,7 @@ static struct dynamodb_AttributeMap reading_last(const struct reading *r)
 
 /* The sort key's condition as bounds. Behind a sort key's element come elements that begin with a
  * byte below 0xFF: appending 0xFF goes behind all keys with that very sort key. */
-static void query_bounds(struct reading *r, const struct key_condition *condition)
+void reading_bounds(struct reading *r, const struct key_condition *condition)
 {
     struct arena *arena = r->call->arena;
     r->prefix = place_partition(&r->place, condition->partition);
@@ -351,7 +349,7 @@ static void query_bounds(struct reading *r, const struct key_condition *conditio
     }
 }
 
-static struct key_schema query_schema(const struct reading *r)
+struct key_schema reading_schema(const struct reading *r)
 {
     struct str partition = place_partition_name(&r->place), sort = place_sort_name(&r->place);
     return (struct key_schema){
@@ -422,19 +420,27 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
     r->limit = in->Limit;
     r->capacity_wanted = in->ReturnConsumedCapacity;
     TRY(query_parse(call, in, r, &keys));
-    TRY(table_open(call, in->TableName, &r->table));
+    struct access access = {
+        .action = STR("dynamodb:Query"),
+        .index = in->IndexName,
+        .key_condition = keys,
+        .condition = r->filter,
+        .projection = r->projection,
+        .select = in->Select,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &r->table));
     TRY(reading_find_place(r, in->IndexName));
-    TRY(reading_select(r, r->projection != NULL,
-                       str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
-                                                               : "ProjectionExpression"));
-    struct key_schema schema = query_schema(r);
+    TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
+                                                                  : "ProjectionExpression"));
+    struct key_schema schema = reading_schema(r);
     CHECK(call, failure, key_condition_resolve(call->arena, keys, &schema, &condition, &failure));
     if (r->filter != NULL) {
         struct str names[2] = {schema.partition, schema.sort};
         struct str_list list = {names, str_is_absent(schema.sort) ? 1 : 2};
         CHECK(call, failure, filter_check_keys(call->arena, r->filter, list, &failure));
     }
-    query_bounds(r, &condition);
+    reading_bounds(r, &condition);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
     TRY(reading_run(r));
     READING_ANSWER(r, out);
@@ -519,11 +525,18 @@ RESULT dynamodb_Scan(struct call *call, const struct dynamodb_ScanInput *in,
     r->capacity_wanted = in->ReturnConsumedCapacity;
     TRY(scan_check_segment(call, in->Segment, in->TotalSegments));
     TRY(scan_parse(call, in, r));
-    TRY(table_open(call, in->TableName, &r->table));
+    struct access access = {
+        .action = STR("dynamodb:Scan"),
+        .index = in->IndexName,
+        .condition = r->filter,
+        .projection = r->projection,
+        .select = in->Select,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &r->table));
     TRY(reading_find_place(r, in->IndexName));
-    TRY(reading_select(r, r->projection != NULL,
-                       str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
-                                                               : "ProjectionExpression"));
+    TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
+                                                                  : "ProjectionExpression"));
     scan_bounds(r, in->Segment, in->TotalSegments);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
     TRY(reading_run(r));

@@ -1,6 +1,7 @@
 /* Items in the store, and everything that changes with one of them: entries of indexes, the expiry,
  * counts. All of it in the transaction of the change. */
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/history.h"
 
 enum { DROP_PORTION = 1000, COUNTS_MAX = 64 };
 
@@ -207,7 +208,8 @@ static RESULT store_write_item(struct call *call, const struct change *change)
     return kv_put(call->txn, key_bytes(&key), bytes);
 }
 
-RESULT store_write(struct call *call, const struct change *change, struct capacity *capacity)
+static RESULT store_change(struct call *call, const struct change *change,
+                           struct capacity *capacity)
 {
     const struct dynamodb_table *table = change->table;
     size_t old_size = change->old->found ? change->old->size : 0;
@@ -230,7 +232,19 @@ RESULT store_write(struct call *call, const struct change *change, struct capaci
         TRY(ttl_write(call, change));
     if (!str_is_absent(table->stream_view))
         TRY(stream_write(call, change));
+    if (table->log_id != 0)
+        TRY(history_write(call, change));
     return counts_write(call, table, &counts);
+}
+
+RESULT store_write(struct call *call, const struct change *change, struct capacity *capacity)
+{
+    /* Jobs of the change are its owner's, whoever makes it. */
+    struct str account = call->account;
+    call->account = change->table->account;
+    enum result result = store_change(call, change, capacity);
+    call->account = account;
+    return result;
 }
 
 /* --- dropping

@@ -1,10 +1,11 @@
 /* TransactWriteItems and TransactGetItems ("Amazon DynamoDB Transactions: How it works"). The
  * store's own transaction gives the isolation; there is one writer at a time, so conflicts between
  * transactions do not happen. */
+#include "services/dynamodb/transact.h"
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/vec.h"
-#include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/access.h"
 #include "store/record.h"
 
 /* --- reasons
@@ -77,21 +78,19 @@ RESULT token_deliver(struct call *call, const struct outbox_item *item)
 }
 
 /* *known: this very request has been done within ten minutes. */
-static RESULT token_meet(struct call *call, const struct dynamodb_TransactWriteItemsInput *in,
-                         bool *known)
+static RESULT token_meet(struct call *call, const struct transact_options *options, bool *known)
 {
     uint8_t digest[SHA256_SIZE];
     struct dynamodb_token token;
     struct buf bytes;
     *known = false;
-    if (str_is_absent(in->ClientRequestToken))
+    if (str_is_absent(options->token))
         return RESULT_OK;
-    struct dynamodb_TransactWriteItemsInput asked = {.TransactItems = in->TransactItems};
     buf_init(&bytes, call->arena, SIZE_MAX);
-    TRY(record_encode(&bytes, &dynamodb_model, DYNAMODB_SHAPE_TransactWriteItemsInput, &asked));
+    TRY(record_encode(&bytes, &dynamodb_model, options->shape, options->request));
     digest_sha256(buf_str(&bytes), digest);
     struct str shown = str_make((const char *)digest, sizeof digest);
-    struct key key = token_key(call, in->ClientRequestToken);
+    struct key key = token_key(call, options->token);
     bool found;
     TRY(call_get_record(call, &key, &dynamodb_model, DYNAMODB_SHAPE_token, &token, &found));
     if (found && token.expires_ms > call->now_ms) {
@@ -105,24 +104,15 @@ static RESULT token_meet(struct call *call, const struct dynamodb_TransactWriteI
     token =
         (struct dynamodb_token){.digest = shown, .expires_ms = call->now_ms + DYNAMODB_TOKEN_MS};
     TRY(call_put_record(call, &key, &dynamodb_model, DYNAMODB_SHAPE_token, &token));
-    return job_schedule(call, STR("dynamodb.token"), token.expires_ms, in->ClientRequestToken,
-                        NULL);
+    return job_schedule(call, STR("dynamodb.token"), token.expires_ms, options->token, NULL);
 }
 
 /* --- writing
  * ----------------------------------------------------------------------------------------------------------
  */
 
-/* One action, whichever it is. */
-struct action {
-    struct item_write write;
-    struct str table;
-    struct item_expressions expressions;
-    struct str on_check_failure;
-};
-
 static RESULT action_read(struct call *call, const struct dynamodb_TransactWriteItem *in,
-                          struct action *out)
+                          struct transact_action *out)
 {
     if ((in->ConditionCheck != NULL) + (in->Put != NULL) + (in->Delete != NULL) +
             (in->Update != NULL) !=
@@ -156,7 +146,7 @@ static RESULT action_read(struct call *call, const struct dynamodb_TransactWrite
 
 /* Everything that can be said without looking at tables. */
 static RESULT action_parse(struct call *call, const struct dynamodb_TransactWriteItem *in,
-                           struct action *out)
+                           struct transact_action *out)
 {
     struct value_failure failure;
     TRY(action_read(call, in, out));
@@ -171,10 +161,12 @@ static RESULT action_parse(struct call *call, const struct dynamodb_TransactWrit
     return item_parse(call, &out->expressions, &out->write.condition, &out->write.update);
 }
 
-static RESULT action_refuse_twin(struct call *call, struct map *seen, const struct action *action)
+static RESULT action_refuse_twin(struct call *call, struct map *seen,
+                                 const struct dynamodb_table *table,
+                                 const struct dynamodb_AttributeMap *item)
 {
-    const struct place place = {call, &action->write.table, NULL};
-    struct key key = place_item(&place, &action->write.key);
+    const struct place place = {call, table, NULL};
+    struct key key = place_item(&place, item);
     struct str bytes = str_copy(call->arena, key_bytes(&key));
     if (map_put(seen, bytes, seen) != NULL)
         return DYNAMODB_ERROR(call,
@@ -182,8 +174,56 @@ static RESULT action_refuse_twin(struct call *call, struct map *seen, const stru
     return RESULT_OK;
 }
 
+static RESULT action_open(struct call *call, struct transact_action *action, struct str capacity)
+{
+    static const struct str actions[] = {
+        [ITEM_PUT] = STR_INIT("dynamodb:PutItem"),
+        [ITEM_DELETE] = STR_INIT("dynamodb:DeleteItem"),
+        [ITEM_UPDATE] = STR_INIT("dynamodb:UpdateItem"),
+        [ITEM_CHECK] = STR_INIT("dynamodb:ConditionCheckItem"),
+    };
+    struct item_write *write = &action->write;
+    if (action->statement != NULL)
+        return partiql_open(call, action->statement, STR("ExecuteTransaction"), capacity,
+                            &write->table);
+    struct access access = {
+        .action = actions[write->kind],
+        .items = &write->key,
+        .item_count = 1,
+        .condition = write->condition,
+        .update = write->update,
+        .capacity = capacity,
+        .enclosing = STR("TransactWriteItems"),
+    };
+    return access_open(call, &access, action->table, &write->table);
+}
+
+static RESULT action_check(struct call *call, struct transact_action *action)
+{
+    return action->statement == NULL
+               ? item_write_check(call, &action->write)
+               : partiql_prepare_write(call, action->statement, &action->write);
+}
+
+static void action_failed(const struct transact_action *action,
+                          struct dynamodb_CancellationReason *reason)
+{
+    const struct item_write *write = &action->write;
+    if (action->statement != NULL && action->statement->kind == PARTIQL_INSERT) {
+        reason->Code = STR("DuplicateItem");
+        reason->Message = STR("Duplicate primary key exists in table");
+        return;
+    }
+    reason->Code = STR("ConditionalCheckFailed");
+    reason->Message = STR("The conditional request failed");
+    if (write->old.found &&
+        str_eq(action->on_check_failure, DYNAMODB_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_ALL_OLD))
+        reason->Item = write->old.item;
+}
+
 /* The first pass: everything is judged; *cancelled when anything was refused. */
-static RESULT transact_judge(struct call *call, struct action *actions, size_t count,
+static RESULT transact_judge(struct call *call, struct transact_action *actions, size_t count,
+                             const struct transact_options *options,
                              struct dynamodb_CancellationReasonList *reasons, bool *cancelled)
 {
     struct map seen;
@@ -191,27 +231,20 @@ static RESULT transact_judge(struct call *call, struct action *actions, size_t c
     bool failed = false;
     map_init(&seen, call->arena);
     for (size_t i = 0; i < count; i++) {
-        TRY(table_open(call, actions[i].table, &actions[i].write.table));
+        TRY(action_open(call, &actions[i], options->capacity));
         bool refused = false;
-        TRY(transact_reason(call, item_write_check(call, &actions[i].write), &reasons->items[i],
-                            &refused));
+        TRY(transact_reason(call, action_check(call, &actions[i]), &reasons->items[i], &refused));
         *cancelled = *cancelled || refused;
         if (!refused)
-            TRY(action_refuse_twin(call, &seen, &actions[i]));
+            TRY(action_refuse_twin(call, &seen, &actions[i].write.table, &actions[i].write.key));
     }
     for (size_t i = 0; i < count && !*cancelled; i++) {
         struct item_write *write = &actions[i].write;
         bool holds = true, refused = false;
         TRY(transact_reason(call, item_write_read(call, write, &holds), &reasons->items[i],
                             &refused));
-        if (!refused && !holds) {
-            reasons->items[i].Code = STR("ConditionalCheckFailed");
-            reasons->items[i].Message = STR("The conditional request failed");
-            if (str_eq(actions[i].on_check_failure,
-                       DYNAMODB_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_ALL_OLD) &&
-                write->old.found)
-                reasons->items[i].Item = write->old.item;
-        }
+        if (!refused && !holds)
+            action_failed(&actions[i], &reasons->items[i]);
         failed = failed || refused || !holds; /* all reasons are gathered first */
         total += write->after_size > write->old.size ? write->after_size : write->old.size;
     }
@@ -222,37 +255,7 @@ static RESULT transact_judge(struct call *call, struct action *actions, size_t c
     return RESULT_OK;
 }
 
-/* Capacity by table, in the order in which tables come up. */
-struct bill {
-    struct capacity *items;
-    size_t len, cap;
-};
-
-static struct capacity *bill_of(struct arena *arena, struct bill *bill,
-                                const struct dynamodb_table *table, bool reads)
-{
-    for (size_t i = 0; i < bill->len; i++)
-        if (bill->items[i].table->id == table->id)
-            return &bill->items[i];
-    VEC_PUSH(arena, bill->items, bill->len, bill->cap, capacity_new(arena, table, reads));
-    return &bill->items[bill->len - 1];
-}
-
-static struct dynamodb_ConsumedCapacityMultiple
-bill_shown(struct arena *arena, const struct bill *bill, struct str wanted)
-{
-    struct dynamodb_ConsumedCapacityMultiple list = {0};
-    size_t cap = 0;
-    for (size_t i = 0; i < bill->len; i++) {
-        struct dynamodb_ConsumedCapacity *one =
-            capacity_shown(arena, &bill->items[i], wanted, true);
-        if (one != NULL)
-            VEC_PUSH(arena, list.items, list.len, cap, *one);
-    }
-    return list;
-}
-
-static RESULT transact_do(struct call *call, struct action *action, struct bill *bill)
+static RESULT transact_do(struct call *call, struct transact_action *action, struct bill *bill)
 {
     struct item_write *write = &action->write;
     struct capacity *sum = bill_of(call->arena, bill, &write->table, false);
@@ -267,13 +270,13 @@ static RESULT transact_do(struct call *call, struct action *action, struct bill 
 }
 
 /* A request that was done already answers as it did, and costs the reads of its items. */
-static RESULT transact_again(struct call *call, struct action *actions, size_t count,
-                             struct bill *bill)
+static RESULT transact_again(struct call *call, struct transact_action *actions, size_t count,
+                             const struct transact_options *options, struct bill *bill)
 {
     for (size_t i = 0; i < count; i++) {
         struct item_write *write = &actions[i].write;
-        TRY(table_open(call, actions[i].table, &write->table));
-        TRY(item_write_check(call, write));
+        TRY(action_open(call, &actions[i], options->capacity));
+        TRY(action_check(call, &actions[i]));
         struct stored stored;
         TRY(store_get(call, &write->table, &write->key, false, &stored));
         bill_of(call->arena, bill, &write->table, true)->units +=
@@ -282,118 +285,165 @@ static RESULT transact_again(struct call *call, struct action *actions, size_t c
     return RESULT_OK;
 }
 
+static void transact_note(struct call *call, struct item_write *write, struct str wanted,
+                          size_t count, struct dynamodb_ItemCollectionMetricsPerTable *all,
+                          size_t *cap)
+{
+    const struct dynamodb_ItemCollectionMetrics *metrics = item_metrics(call, write, wanted);
+    if (metrics == NULL || write->kind == ITEM_CHECK)
+        return;
+    size_t at = 0;
+    while (at < all->len && !str_eq(all->items[at].key, write->table.name))
+        at++;
+    if (at == all->len) {
+        const struct dynamodb_ItemCollectionMetricsPerTable_entry entry = {.key =
+                                                                               write->table.name};
+        VEC_PUSH(call->arena, all->items, all->len, *cap, entry);
+        all->items[at].value.items =
+            ARENA_ARRAY(call->arena, count, struct dynamodb_ItemCollectionMetrics);
+    }
+    all->items[at].value.items[all->items[at].value.len++] = *metrics;
+}
+
+RESULT transact_write(struct call *call, struct transact_action *actions, size_t count,
+                      const struct transact_options *options,
+                      struct dynamodb_TransactWriteItemsOutput *out)
+{
+    struct dynamodb_CancellationReasonList reasons = transact_reasons(call->arena, count);
+    struct bill bill = {0};
+    bool known, cancelled = false;
+    size_t cap = 0;
+    TRY(token_meet(call, options, &known));
+    if (known)
+        TRY(transact_again(call, actions, count, options, &bill));
+    else
+        TRY(transact_judge(call, actions, count, options, &reasons, &cancelled));
+    if (cancelled)
+        return transact_cancel(call, reasons);
+    for (size_t i = 0; i < count && !known; i++) {
+        TRY(transact_do(call, &actions[i], &bill));
+        transact_note(call, &actions[i].write, options->metrics, count, &out->ItemCollectionMetrics,
+                      &cap);
+    }
+    out->ConsumedCapacity = bill_shown(call->arena, &bill, options->capacity, true);
+    return RESULT_OK;
+}
+
 RESULT dynamodb_TransactWriteItems(struct call *call,
                                    const struct dynamodb_TransactWriteItemsInput *in,
                                    struct dynamodb_TransactWriteItemsOutput *out)
 {
     size_t count = in->TransactItems.len;
-    struct action *actions = ARENA_ARRAY(call->arena, count + 1, struct action);
-    struct dynamodb_CancellationReasonList reasons = transact_reasons(call->arena, count);
-    struct bill bill = {0};
-    bool known, cancelled = false;
+    struct transact_action *actions = ARENA_ARRAY(call->arena, count + 1, struct transact_action);
+    const struct dynamodb_TransactWriteItemsInput asked = {.TransactItems = in->TransactItems};
+    const struct transact_options options = {
+        .token = in->ClientRequestToken,
+        .shape = DYNAMODB_SHAPE_TransactWriteItemsInput,
+        .request = &asked,
+        .capacity = in->ReturnConsumedCapacity,
+        .metrics = in->ReturnItemCollectionMetrics,
+    };
     if (!kv_is_writing(call->txn))
         return RESULT_RESTART;
     for (size_t i = 0; i < count; i++)
         TRY(action_parse(call, &in->TransactItems.items[i], &actions[i]));
-    TRY(token_meet(call, in, &known));
-    if (known) {
-        TRY(transact_again(call, actions, count, &bill));
-        out->ConsumedCapacity = bill_shown(call->arena, &bill, in->ReturnConsumedCapacity);
-        return RESULT_OK;
-    }
-    TRY(transact_judge(call, actions, count, &reasons, &cancelled));
-    if (cancelled)
-        return transact_cancel(call, reasons);
-    size_t cap = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct item_write *write = &actions[i].write;
-        TRY(transact_do(call, &actions[i], &bill));
-        struct dynamodb_ItemCollectionMetrics *metrics =
-            item_metrics(call, write, in->ReturnItemCollectionMetrics);
-        if (metrics == NULL || write->kind == ITEM_CHECK)
-            continue;
-        struct dynamodb_ItemCollectionMetricsPerTable *all = &out->ItemCollectionMetrics;
-        size_t at = 0;
-        while (at < all->len && !str_eq(all->items[at].key, write->table.name))
-            at++;
-        if (at == all->len) {
-            const struct dynamodb_ItemCollectionMetricsPerTable_entry entry = {
-                .key = write->table.name};
-            VEC_PUSH(call->arena, all->items, all->len, cap, entry);
-            all->items[at].value.items =
-                ARENA_ARRAY(call->arena, count, struct dynamodb_ItemCollectionMetrics);
-        }
-        all->items[at].value.items[all->items[at].value.len++] = *metrics;
-    }
-    out->ConsumedCapacity = bill_shown(call->arena, &bill, in->ReturnConsumedCapacity);
-    return RESULT_OK;
+    return transact_write(call, actions, count, &options, out);
 }
 
 /* --- reading
  * ----------------------------------------------------------------------------------------------------------
  */
 
-struct transact_read {
-    const struct projection *projection;
-    struct dynamodb_table table;
-};
-
-static RESULT transact_get_one(struct call *call, const struct dynamodb_Get *get,
-                               const struct transact_read *read, struct bill *bill,
-                               struct dynamodb_ItemResponse *out, size_t *total)
+static RESULT transact_read_open(struct call *call, struct transact_read *read, struct str capacity)
 {
-    const struct dynamodb_AttributeMap key = ITEM_OF(get->Key);
+    if (read->get.statement != NULL)
+        return partiql_open(call, read->get.statement, STR("ExecuteTransaction"), capacity,
+                            &read->get.table);
+    struct access access = {
+        .action = STR("dynamodb:GetItem"),
+        .items = &read->get.key,
+        .item_count = 1,
+        .projection = read->projection,
+        .capacity = capacity,
+        .enclosing = STR("TransactGetItems"),
+    };
+    return access_open(call, &access, read->table, &read->get.table);
+}
+
+static RESULT transact_read_check(struct call *call, struct transact_read *read)
+{
+    if (read->get.statement != NULL)
+        return partiql_prepare_get(call, read->get.statement, &read->get,
+                                   "Where clause does not contain a mandatory equality on all key "
+                                   "attributes");
+    return place_check_key(call, &read->get.table, read->get.key);
+}
+
+static RESULT transact_read_one(struct call *call, const struct transact_read *read,
+                                struct bill *bill, struct dynamodb_ItemResponse *out, size_t *total)
+{
+    const struct partiql_get *get = &read->get;
     struct stored stored;
-    TRY(store_get(call, &read->table, &key, false, &stored));
+    TRY(store_get(call, &get->table, &get->key, false, &stored));
     *total += stored.size;
     /* "two underlying reads of every item in the transaction" */
-    bill_of(call->arena, bill, &read->table, true)->units += 2 * capacity_read(stored.size, true);
-    if (stored.found)
+    bill_of(call->arena, bill, &get->table, true)->units += 2 * capacity_read(stored.size, true);
+    if (!stored.found ||
+        (get->rest != NULL && !condition_holds(call->arena, get->rest, &stored.item)))
+        return RESULT_OK;
+    if (get->statement != NULL && get->statement->columns != NULL)
+        out->Item = partiql_columns(call->arena, get->statement, &stored.item);
+    else
         out->Item = read->projection == NULL
                         ? stored.item
                         : projection_apply(call->arena, read->projection, &stored.item);
     return RESULT_OK;
 }
 
-RESULT dynamodb_TransactGetItems(struct call *call, const struct dynamodb_TransactGetItemsInput *in,
-                                 struct dynamodb_TransactGetItemsOutput *out)
+RESULT transact_read(struct call *call, struct transact_read *reads, size_t count,
+                     struct str capacity, struct dynamodb_TransactGetItemsOutput *out)
 {
-    size_t count = in->TransactItems.len, total = 0;
     struct dynamodb_CancellationReasonList reasons = transact_reasons(call->arena, count);
-    struct transact_read *reads = ARENA_ARRAY(call->arena, count + 1, struct transact_read);
-    struct value_failure failure;
     struct bill bill = {0};
     struct map seen;
+    size_t total = 0;
     bool cancelled = false;
     map_init(&seen, call->arena);
     for (size_t i = 0; i < count; i++) {
-        const struct dynamodb_Get *get = in->TransactItems.items[i].Get;
-        CHECK(call, failure, item_check(call->arena, ITEM_OF(get->Key), &failure));
-        TRY(item_parse_projection(call, get->ProjectionExpression, get->ExpressionAttributeNames,
-                                  (struct str_list){0}, &reads[i].projection));
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct dynamodb_Get *get = in->TransactItems.items[i].Get;
-        struct action action = {.write = {.key = ITEM_OF(get->Key)}};
         bool refused = false;
-        TRY(table_open(call, get->TableName, &reads[i].table));
-        TRY(transact_reason(call, place_check_key(call, &reads[i].table, action.write.key),
-                            &reasons.items[i], &refused));
+        TRY(transact_read_open(call, &reads[i], capacity));
+        TRY(transact_reason(call, transact_read_check(call, &reads[i]), &reasons.items[i],
+                            &refused));
         cancelled = cancelled || refused;
-        action.write.table = reads[i].table;
         if (!refused)
-            TRY(action_refuse_twin(call, &seen, &action));
+            TRY(action_refuse_twin(call, &seen, &reads[i].get.table, &reads[i].get.key));
     }
     if (cancelled)
         return transact_cancel(call, reasons);
     out->Responses.items = ARENA_ARRAY(call->arena, count + 1, struct dynamodb_ItemResponse);
     out->Responses.len = count;
     for (size_t i = 0; i < count; i++)
-        TRY(transact_get_one(call, in->TransactItems.items[i].Get, &reads[i], &bill,
-                             &out->Responses.items[i], &total));
+        TRY(transact_read_one(call, &reads[i], &bill, &out->Responses.items[i], &total));
     if (total > DYNAMODB_TRANSACTION_SIZE)
         return DYNAMODB_ERROR(call, "Transaction size limit exceeded: the aggregate size of the "
                                     "items in the transaction cannot exceed 4 MB");
-    out->ConsumedCapacity = bill_shown(call->arena, &bill, in->ReturnConsumedCapacity);
+    out->ConsumedCapacity = bill_shown(call->arena, &bill, capacity, true);
     return RESULT_OK;
+}
+
+RESULT dynamodb_TransactGetItems(struct call *call, const struct dynamodb_TransactGetItemsInput *in,
+                                 struct dynamodb_TransactGetItemsOutput *out)
+{
+    size_t count = in->TransactItems.len;
+    struct transact_read *reads = ARENA_ARRAY(call->arena, count + 1, struct transact_read);
+    struct value_failure failure;
+    for (size_t i = 0; i < count; i++) {
+        const struct dynamodb_Get *get = in->TransactItems.items[i].Get;
+        reads[i].table = get->TableName;
+        reads[i].get.key = ITEM_OF(get->Key);
+        CHECK(call, failure, item_check(call->arena, reads[i].get.key, &failure));
+        TRY(item_parse_projection(call, get->ProjectionExpression, get->ExpressionAttributeNames,
+                                  (struct str_list){0}, &reads[i].projection));
+    }
+    return transact_read(call, reads, count, in->ReturnConsumedCapacity, out);
 }

@@ -27,4 +27,22 @@ struct iam_pages {
 RESULT iam_pages_open(struct call *call, const struct key *prefix, struct str marker,
                       struct opt_int max_items, struct iam_pages *pages);
 
+/* --- identities besides users, groups and roles: mfa.c, oidc.c, saml.c, certificates.c,
+ * ssh_keys.c, service_credentials.c. What hangs on a user is kept under its id, so that a rename
+ * moves nothing.
+ */
+
+/* What hangs on the user and must be deleted before it, as DeleteConflict says it; absent: nothing.
+ */
+RESULT iam_user_holds(struct call *call, const struct iam_user *user, struct str *message);
+/* For GetAccountSummary and the credential report. */
+struct iam_topic_counts {
+    int64_t mfa_devices, mfa_in_use, providers, server_certificates;
+    bool account_mfa;
+};
+RESULT iam_topic_count(struct call *call, struct iam_topic_counts *out);
+RESULT iam_user_has_mfa(struct call *call, const struct iam_user *user, bool *out);
+/* An ARN such as arn:aws:iam::ACCOUNT:mfa/NAME for the rest of these topics' operations. */
+RESULT iam_topic_resource(struct call *call, const void *in, struct str *resource_arn);
+
 #endif

@@ -3,6 +3,7 @@
 #include "base/vec.h"
 #include "cloud/arn.h"
 #include "cloud/paging.h"
+#include "services/s3/crypt.h"
 #include "services/s3/settings.h"
 
 static struct key owned_prefix(struct call *call, struct str account)
@@ -196,6 +197,7 @@ RESULT s3_DeleteBucket(struct call *call, const struct s3_DeleteBucketRequest *i
         TRY(job_schedule(call, STR("s3.drop"), call->now_ms,
                          str_format(call->arena, "%lld", (long long)bucket.id), NULL));
     TRY(settings_drop(call, &bucket));
+    TRY(crypt_drop_bucket(call, &bucket));
     struct key owned = owned_key(call, &bucket), key;
     TRY(kv_delete(call->txn, key_bytes(&owned), NULL));
     key_init(&key, call->arena);

@@ -1,7 +1,7 @@
 /* DeleteObject and DeleteObjects: "Deleting object versions from a versioning-enabled bucket",
  * Amazon S3 User Guide. */
 #include "base/vec.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/changes.h"
 
 struct deletion {
     struct str key, version_id;
@@ -27,6 +27,15 @@ static RESULT delete_check(struct call *call, const struct s3_bucket *bucket,
     return RESULT_OK;
 }
 
+/* For good: a version, or the object of a bucket without versions. */
+static RESULT delete_version(struct call *call, const struct s3_bucket *bucket, struct str key,
+                             const struct object_place *place)
+{
+    const struct s3_change change = {.kind = S3_REMOVED, .key = key, .object = &place->object};
+    TRY(object_remove(call, bucket, key, place));
+    return s3_changed(call, bucket, &change);
+}
+
 static RESULT delete_one(struct call *call, const struct s3_bucket *bucket,
                          struct deletion *deletion)
 {
@@ -39,17 +48,19 @@ static RESULT delete_one(struct call *call, const struct s3_bucket *bucket,
         if (!place.found)
             return RESULT_OK;
         deletion->marker = place.object.delete_marker;
-        return object_remove(call, bucket, deletion->key, &place);
+        return delete_version(call, bucket, deletion->key, &place);
     }
     if (!bucket_is_versioned(bucket)) {
         TRY(object_latest(call, bucket, deletion->key, &place));
-        return place.found ? object_remove(call, bucket, deletion->key, &place) : RESULT_OK;
+        return place.found ? delete_version(call, bucket, deletion->key, &place) : RESULT_OK;
     }
     struct s3_object marker = {.delete_marker = true};
     TRY(object_add(call, bucket, deletion->key, &marker));
     deletion->marker = true;
     deletion->made_version = object_version_id(&marker);
-    return RESULT_OK;
+    const struct s3_change change = {
+        .kind = S3_MARKER_MADE, .key = deletion->key, .object = &marker};
+    return s3_changed(call, bucket, &change);
 }
 
 RESULT s3_DeleteObject(struct call *call, const struct s3_DeleteObjectRequest *in,

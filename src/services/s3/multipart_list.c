@@ -1,5 +1,6 @@
 /* ListParts and ListMultipartUploads. */
 #include "base/vec.h"
+#include "services/s3/lifecycle.h"
 #include "services/s3/list_int.h"
 #include "store/record.h"
 
@@ -50,6 +51,8 @@ RESULT s3_ListParts(struct call *call, const struct s3_ListPartsRequest *in,
     out->Owner = s3_owner(call, bucket.account);
     out->Initiator = ARENA_NEW(call->arena, struct s3_Initiator);
     out->Initiator->ID = out->Owner->ID;
+    TRY(lifecycle_abort(call, &bucket, in->Key, upload.initiated_ms, &out->AbortDate,
+                        &out->AbortRuleId));
     out->StorageClass = str_is_absent(upload.object->storage_class) ? STR("STANDARD")
                                                                     : upload.object->storage_class;
     if (upload.checksum_chosen) {

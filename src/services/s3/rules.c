@@ -27,18 +27,9 @@ RESULT s3_precondition_failed(struct call *call, struct str condition)
 
 /* What the answer would have to obey or to show, and cannot yet: README.md, Deliberately absent. */
 const char *const s3_unbuilt_headers[] = {
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-aws-kms-key-id",
-    "x-amz-server-side-encryption-context",
-    "x-amz-server-side-encryption-bucket-key-enabled",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-object-lock-event-hold",
-    "x-amz-write-offset-bytes",
-    NULL,
+    "x-amz-object-lock-mode",       "x-amz-object-lock-retain-until-date",
+    "x-amz-object-lock-legal-hold", "x-amz-object-lock-event-hold",
+    "x-amz-write-offset-bytes",     NULL,
 };
 
 RESULT s3_refuse_headers(struct call *call, const char *const *names)

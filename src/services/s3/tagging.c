@@ -1,6 +1,6 @@
 /* Tags of objects, and GetObjectAttributes. */
 #include "base/vec.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/replication.h"
 
 /* The version that a request names; it must be an object. */
 static RESULT open_place(struct call *call, const struct s3_bucket *bucket, struct str key,
@@ -9,6 +9,15 @@ static RESULT open_place(struct call *call, const struct s3_bucket *bucket, stru
     struct s3_object object;
     TRY(object_open(call, bucket, key, version_id, &object));
     return object_find(call, bucket, key, version_id, place);
+}
+
+static RESULT put_tags(struct call *call, const struct s3_bucket *bucket, struct str key,
+                       struct object_place *place, enum s3_change_kind kind)
+{
+    const struct s3_change change = {.kind = kind, .key = key, .object = &place->object};
+    replicate_mark_again(bucket, &place->object);
+    TRY(object_update(call, bucket, key, place));
+    return s3_changed(call, bucket, &change);
 }
 
 RESULT s3_PutObjectTagging(struct call *call, const struct s3_PutObjectTaggingRequest *in,
@@ -21,7 +30,7 @@ RESULT s3_PutObjectTagging(struct call *call, const struct s3_PutObjectTaggingRe
     TRY(open_place(call, &bucket, in->Key, in->VersionId, &place));
     TRY(s3_read_tag_set(call, in->Tagging, 10, &place.object.tags));
     out->VersionId = object_shown_version(&bucket, &place.object);
-    return object_update(call, &bucket, in->Key, &place);
+    return put_tags(call, &bucket, in->Key, &place, S3_TAGGING_PUT);
 }
 
 RESULT s3_GetObjectTagging(struct call *call, const struct s3_GetObjectTaggingRequest *in,
@@ -45,7 +54,7 @@ RESULT s3_DeleteObjectTagging(struct call *call, const struct s3_DeleteObjectTag
     TRY(open_place(call, &bucket, in->Key, in->VersionId, &place));
     place.object.tags = (struct str_map){0};
     out->VersionId = object_shown_version(&bucket, &place.object);
-    return object_update(call, &bucket, in->Key, &place);
+    return put_tags(call, &bucket, in->Key, &place, S3_TAGGING_DELETED);
 }
 
 /* --- GetObjectAttributes --- */

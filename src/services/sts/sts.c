@@ -1,11 +1,18 @@
-/* "GetCallerIdentity", AWS Security Token Service API Reference. */
-#include "services/sts/sts.h"
+/* "GetCallerIdentity", "GetAccessKeyInfo", "DecodeAuthorizationMessage", AWS Security Token Service
+ * API Reference. */
+#include "cloud/authorize_message.h"
+#include "services/sts/sts_int.h"
 
-#include "cloud/call.h"
-#include "cloud/credentials.h"
-#include "gen/sts.h"
+static const uint32_t sts_asking[] = {
+    STS_OP_AssumeRole,        STS_OP_AssumeRoleWithSAML, STS_OP_AssumeRoleWithWebIdentity,
+    STS_OP_GetCallerIdentity, STS_OP_GetSessionToken,
+};
 
-const struct service_hooks sts_hooks = {.model = &sts_model};
+const struct service_hooks sts_hooks = {
+    .model = &sts_model,
+    .asking = sts_asking,
+    .asking_count = sizeof sts_asking / sizeof sts_asking[0],
+};
 
 RESULT sts_GetCallerIdentity(struct call *call, const struct sts_GetCallerIdentityRequest *in,
                              struct sts_GetCallerIdentityResponse *out)
@@ -17,16 +24,41 @@ RESULT sts_GetCallerIdentity(struct call *call, const struct sts_GetCallerIdenti
     return RESULT_OK;
 }
 
+/* Temporary credentials of users and federated users call nothing else of STS: "You cannot call any
+ * STS API except AssumeRole or GetCallerIdentity" ("GetSessionToken"). */
+static RESULT sts_refuse_sessions(struct call *call, const char *operation)
+{
+    const struct principal *who = &call->principal;
+    if (who->session != NULL && who->kind != PRINCIPAL_ROLE_SESSION)
+        return call_fail(call, STS_ACCESS_DENIED, "Cannot call %s with session credentials",
+                         operation);
+    return RESULT_OK;
+}
+
 RESULT sts_GetAccessKeyInfo(struct call *call, const struct sts_GetAccessKeyInfoRequest *in,
                             struct sts_GetAccessKeyInfoResponse *out)
 {
-    struct credentials credentials;
+    struct credentials credentials = {0};
     bool found;
+    TRY(sts_refuse_sessions(call, "GetAccessKeyInfo"));
+    if (session_key_account(call->cloud, call->arena, in->AccessKeyId, &out->Account))
+        return RESULT_OK;
     TRY(credentials_find(call->cloud, call->txn, call->arena, in->AccessKeyId, &credentials,
                          &found));
     if (!found)
         return call_fail(call, STS_VALIDATION, "The access key %.*s does not exist.",
                          PRSTR(in->AccessKeyId));
     out->Account = credentials.principal.account;
+    return RESULT_OK;
+}
+
+RESULT sts_DecodeAuthorizationMessage(struct call *call,
+                                      const struct sts_DecodeAuthorizationMessageRequest *in,
+                                      struct sts_DecodeAuthorizationMessageResponse *out)
+{
+    TRY(sts_refuse_sessions(call, "DecodeAuthorizationMessage"));
+    if (!authorize_message_open(call, in->EncodedMessage, &out->DecodedMessage))
+        return call_fail(call, STS_INVALID_AUTHORIZATION_MESSAGE,
+                         "Message is not valid for decryption");
     return RESULT_OK;
 }

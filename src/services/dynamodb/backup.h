@@ -1,0 +1,38 @@
+/* Backups, and tables made from them or from a moment of another table. */
+#ifndef KUMONIWA_SERVICES_DYNAMODB_BACKUP_H
+#define KUMONIWA_SERVICES_DYNAMODB_BACKUP_H
+
+#include "services/dynamodb/dynamodb_int.h"
+
+RESULT backup_find(struct call *call, struct str arn, struct dynamodb_backup *backup, bool *found);
+RESULT backup_get(struct call *call, struct str arn, struct dynamodb_backup *backup);
+RESULT backup_put(struct call *call, const struct dynamodb_backup *backup);
+/* A table, in the words of the operations on backups. */
+RESULT backup_table_get(struct call *call, struct str name, struct dynamodb_table *table);
+/* "01489602797149-73d8d5bc": the moment and something random. */
+struct str backup_make_id(struct call *call);
+/* A table with point-in-time recovery that goes leaves one behind, which keeps its items where they
+ * are. */
+RESULT backup_of_deleted(struct call *call, const struct dynamodb_table *table);
+
+/* --- restore.c: point-in-time recovery
+ * -------------------------------------------------------------------------------------------------
+ */
+
+RESULT pitr_check(struct call *call, const struct dynamodb_table *table);
+/* Whether the table can be had as it was then. */
+bool pitr_covers(const struct call *call, const struct dynamodb_table *table, int64_t time_ms);
+/* time not set: now. */
+RESULT pitr_view(struct call *call, const struct dynamodb_table *table, const struct opt_time *time,
+                 struct dynamodb_view *view);
+
+/* --- jobs
+ * -------------------------------------------------------------------------------------------------
+ */
+
+RESULT backup_deliver(struct call *call, const struct outbox_item *item);
+RESULT backup_deliver_expire(struct call *call, const struct outbox_item *item);
+RESULT restore_deliver(struct call *call, const struct outbox_item *item);
+RESULT copying_post(struct call *call, struct str topic, const struct dynamodb_copying *copying);
+
+#endif

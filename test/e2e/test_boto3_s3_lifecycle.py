@@ -1,0 +1,166 @@
+"""S3's lifecycle through boto3: what a configuration may say, what comes of it when the clock is advanced."""
+
+import datetime
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+@pytest.fixture
+def s3(cloud):
+    return cloud.client("s3")
+
+
+@pytest.fixture
+def bucket(s3, name):
+    plain = name.lower().replace("_", "-")[:63].rstrip("-")
+    s3.create_bucket(Bucket=plain)
+    return plain
+
+
+def put(s3, bucket, *rules, **more):
+    whole = [{"Status": "Enabled", **({} if "Prefix" in r else {"Filter": {"Prefix": ""}}), **r} for r in rules]
+    return s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": whole}, **more)
+
+
+def refused(s3, bucket, *rules, code, text=""):
+    with pytest.raises(ClientError) as caught:
+        put(s3, bucket, *rules)
+    error = caught.value.response["Error"]
+    assert error["Code"] == code and text in error["Message"], error
+
+
+def test_configuration(s3, bucket):
+    with pytest.raises(ClientError) as caught:
+        s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+    assert caught.value.response["Error"]["Code"] == "NoSuchLifecycleConfiguration"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+    midnight = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
+    rules = [
+        {"ID": "one", "Filter": {"Prefix": "logs/"}, "Status": "Enabled", "Expiration": {"Days": 400},
+         "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}, {"Days": 60, "StorageClass": "GLACIER"}]},
+        {"ID": "two", "Status": "Disabled", "Expiration": {"Date": midnight},
+         "Filter": {"And": {"Prefix": "x", "Tags": [{"Key": "a", "Value": "b"}], "ObjectSizeGreaterThan": 5}}},
+        {"ID": "three", "Status": "Enabled", "Filter": {}, "Expiration": {"ExpiredObjectDeleteMarker": True},
+         "NoncurrentVersionExpiration": {"NoncurrentDays": 40, "NewerNoncurrentVersions": 2},
+         "NoncurrentVersionTransitions": [{"NoncurrentDays": 30, "StorageClass": "STANDARD_IA"}],
+         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+        {"Status": "Enabled", "Filter": {"Tag": {"Key": "k", "Value": ""}},
+         "Transitions": [{"Days": 0, "StorageClass": "INTELLIGENT_TIERING"}]}]
+    answer = s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+    assert answer["TransitionDefaultMinimumObjectSize"] == "all_storage_classes_128K"
+    got = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+    assert got["TransitionDefaultMinimumObjectSize"] == "all_storage_classes_128K"
+    assert got["Rules"][3].pop("ID")
+    assert got["Rules"] == rules
+    # Rules of the first generation come back as they were.
+    old = [{"ID": "o", "Prefix": "p", "Status": "Enabled", "Expiration": {"Days": 1}}]
+    answer = s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": old},
+                                                   TransitionDefaultMinimumObjectSize="varies_by_storage_class")
+    got = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+    assert got["Rules"] == old and got["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
+    assert s3.delete_bucket_lifecycle(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    with pytest.raises(ClientError):
+        s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+
+
+def test_refused(s3, bucket):
+    expire = {"Expiration": {"Days": 1}}
+    noon = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.timezone.utc)
+    tag = {"Tag": {"Key": "a", "Value": "b"}}
+    for rule, code, text in [
+            ({}, "InvalidRequest", "At least one action"),
+            ({"Expiration": {"Days": 0}}, "InvalidArgument", "'Days' for Expiration action must be a positive"),
+            ({"Expiration": {"Date": noon}}, "InvalidArgument", "'Date' must be at midnight GMT"),
+            ({"Expiration": {"Days": 1, "ExpiredObjectDeleteMarker": True}}, "MalformedXML", ""),
+            ({**expire, "Status": "On"}, "MalformedXML", ""),
+            ({**expire, "ID": "x" * 256}, "InvalidArgument", "ID length"),
+            ({**expire, "Filter": {"Prefix": "a", **tag}}, "MalformedXML", ""),
+            ({**expire, "Filter": {"And": {"Prefix": "a"}}}, "MalformedXML", ""),
+            ({**expire, "Prefix": "a", "Filter": tag}, "MalformedXML", ""),
+            ({"Filter": tag, "Expiration": {"ExpiredObjectDeleteMarker": True}}, "InvalidRequest", "with Tags"),
+            ({"Filter": tag, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}, "InvalidRequest",
+             "with Tags"),
+            ({"Filter": {"ObjectSizeLessThan": 9}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
+             "InvalidRequest", "Object Size"),
+            ({"Transitions": [{"Days": 29, "StorageClass": "STANDARD_IA"}]}, "InvalidArgument",
+             "must be greater than or equal to 30 for storageClass 'STANDARD_IA'"),
+            ({"Transitions": [{"Days": 30, "StorageClass": "STANDARD"}]}, "MalformedXML", ""),
+            ({"Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}, {"Days": 59, "StorageClass": "GLACIER"}]},
+             "InvalidArgument", "30 days more"),
+            ({"Transitions": [{"Days": 3, "StorageClass": "GLACIER"}, {"Days": 9, "StorageClass": "GLACIER"}]},
+             "InvalidRequest", "'StorageClass' must be different"),
+            ({**expire, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}, "InvalidArgument",
+             "'Days' in the Expiration action"),
+            ({"Expiration": {"Date": noon.replace(hour=0)}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]},
+             "InvalidRequest", "mixed 'Date' and 'Days'"),
+            ({"NoncurrentVersionExpiration": {"NoncurrentDays": 0}}, "InvalidArgument", "positive integer"),
+            ({"NoncurrentVersionExpiration": {"NoncurrentDays": 1, "NewerNoncurrentVersions": 101}},
+             "InvalidArgument", "NewerNoncurrentVersions")]:
+        refused(s3, bucket, rule, code=code, text=text)
+    refused(s3, bucket, {**expire, "ID": "a"}, {**expire, "ID": "a"}, code="InvalidArgument", text="must be unique")
+    refused(s3, bucket, {**expire, "Prefix": "a"}, {**expire, "Prefix": "ab"}, code="InvalidRequest",
+            text="Found overlapping prefixes")
+    refused(s3, bucket, {**expire, "Prefix": "a"}, {**expire, "Filter": {"Prefix": "b"}}, code="InvalidRequest",
+            text="Base level prefix")
+    refused(s3, bucket, *[expire] * 1001, code="MalformedXML")
+    with pytest.raises(ClientError) as caught:
+        put(s3, bucket, expire, TransitionDefaultMinimumObjectSize="small")
+    assert caught.value.response["Error"]["Code"] == "InvalidArgument"
+
+
+def until(check, seconds=10):
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_run(own):
+    s3 = own.client("s3")
+    for bucket in ("plain", "versioned"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    put(s3, "plain", {"ID": "logs go", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 3}},
+        {"Filter": {"Tag": {"Key": "tmp", "Value": "1"}}, "Expiration": {"Days": 1}},
+        {"Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}, {"Days": 70, "StorageClass": "GLACIER_IR"}],
+         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}, "ID": "u"})
+    put(s3, "versioned", {"Expiration": {"Days": 1}, "NoncurrentVersionExpiration": {"NoncurrentDays": 2}})
+    answer = s3.put_object(Bucket="plain", Key="logs/a", Body=b"x")
+    assert answer["Expiration"].endswith('00:00:00 GMT", rule-id="logs%20go"')
+    assert s3.head_object(Bucket="plain", Key="logs/a")["Expiration"] == answer["Expiration"]
+    s3.put_object(Bucket="plain", Key="tagged", Body=b"x", Tagging="tmp=1")
+    s3.put_object(Bucket="plain", Key="large", Body=b"x" * 131072)
+    s3.put_object(Bucket="plain", Key="small", Body=b"x")
+    assert "Expiration" not in s3.head_object(Bucket="plain", Key="small")
+    upload = s3.create_multipart_upload(Bucket="plain", Key="m")
+    assert upload["AbortRuleId"] == "u" and upload["AbortDate"].hour == 0
+    s3.upload_part(Bucket="plain", Key="m", UploadId=upload["UploadId"], PartNumber=1, Body=b"x" * 20000)
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket="versioned", Key="k", Body=body)
+
+    def keys():
+        return [o["Key"] for o in s3.list_objects_v2(Bucket="plain").get("Contents", [])]
+
+    def versions():
+        answer = s3.list_object_versions(Bucket="versioned")
+        return len(answer.get("Versions", [])), len(answer.get("DeleteMarkers", []))
+
+    own.run("clock", "advance", "48h")
+    until(lambda: keys() == ["large", "logs/a", "small"])
+    until(lambda: versions() == (2, 1))
+    own.run("clock", "advance", "48h")
+    until(lambda: keys() == ["large", "small"])
+    until(lambda: "Uploads" not in s3.list_multipart_uploads(Bucket="plain"))
+    until(lambda: versions()[0] < 2)
+    own.run("clock", "advance", "72h")
+    until(lambda: versions() == (0, 0) or versions() == (0, 1))
+    own.run("clock", "advance", "24h")
+    until(lambda: versions() == (0, 0))
+    own.run("clock", "advance", "600h")
+    until(lambda: s3.head_object(Bucket="plain", Key="large").get("StorageClass") == "STANDARD_IA")
+    own.run("clock", "advance", "1000h")
+    until(lambda: s3.head_object(Bucket="plain", Key="large").get("StorageClass") == "GLACIER_IR")
+    assert "StorageClass" not in s3.head_object(Bucket="plain", Key="small")
+    assert s3.get_object(Bucket="plain", Key="large")["Body"].read() == b"x" * 131072
