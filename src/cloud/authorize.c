@@ -404,6 +404,8 @@ RESULT authorize_call(struct call *call, const void *in)
     if (service == NULL)
         return RESULT_OK;
     const struct service_hooks *hooks = authorize_hooks(service);
+    if (hooks->authorize != NULL)
+        return hooks->authorize(call, in);
     struct authorize_guard guard = {.form = POLICY_FORM_RESOURCE};
     if (authorize_is_barred(call))
         return call_fail(call, WIRE_INVALID_CLIENT_TOKEN,
