@@ -131,6 +131,8 @@ struct call {
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */
 
+    const void *found; /* what the service's `authorize` read for the function, in this run */
+
     struct call_topic *signals; /* to wake after commit */
     size_t signal_count, signal_cap;
     bool outbox_used;       /* wake the dispatcher after commit */

@@ -38,6 +38,7 @@ static void call_forget_effects(struct call *call, void *out)
     call->headers = NULL;
     call->noted = NULL;
     call->stream = (struct call_stream){0};
+    call->found = NULL;
     call->now_ms = clock_now(call->cloud->clock);
     if (call->runs == 0)
         call->started_ms = call->now_ms;

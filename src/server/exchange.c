@@ -147,6 +147,27 @@ static void request_count(struct request *request, unsigned status)
     audit_append(call->cloud->audit, &entry);
 }
 
+/* A page of another origin asks: the service says whether it may read the answer. What goes wrong
+ * here takes nothing from the answer. */
+static void request_allow_origin(struct request *request)
+{
+    struct call *call = &request->call;
+    const struct service_hooks *const *hooks = call->cloud->hooks;
+    if (!request->routed || str_is_absent(request->route.path) ||
+        str_is_absent(wire_request_header(&request->wire, STR("origin"))))
+        return;
+    while (*hooks != NULL && (*hooks)->model != request->route.model)
+        hooks++;
+    if (*hooks == NULL || (*hooks)->cross_origin == NULL)
+        return;
+    if (kv_begin(call->cloud->kv, false, &call->txn) != RESULT_OK)
+        return;
+    if ((*hooks)->cross_origin(call, request->route.path) != RESULT_OK)
+        log_line(LOG_WARN, "the answer's origin headers could not be made");
+    kv_abort(call->txn);
+    call->txn = NULL;
+}
+
 static uint64_t body_length(const struct request *request, const struct http_body *body)
 {
     if (str_eq(request->wire.method, STR("HEAD")))
@@ -183,6 +204,7 @@ static void request_tell(struct request *request, unsigned status, const struct 
 static void request_send(struct request *request, const struct http_body *body)
 {
     struct call *call = &request->call;
+    request_allow_origin(request);
     const struct wire_response *response = &request->response;
     size_t count = response->header_count + call->header_count;
     struct http_field *fields = ARENA_ARRAY(request->exchange->arena, count + 1, struct http_field);

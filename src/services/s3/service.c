@@ -1,4 +1,5 @@
 /* What S3 gives the cloud besides its operations. */
+#include "services/s3/access.h"
 #include "services/s3/access_log.h"
 #include "services/s3/changes.h"
 #include "services/s3/inventory.h"
@@ -13,6 +14,8 @@ static const struct outbox_handler s3_handlers[] = {
 
 const struct service_hooks s3_hooks = {
     .model = &s3_model,
+    .authorize = s3_authorize,
+    .cross_origin = s3_cross_origin,
     .ended = access_log_ended,
     .handlers = s3_handlers,
     .handler_count = sizeof s3_handlers / sizeof s3_handlers[0],
