@@ -15,6 +15,9 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct trail;
+struct trail_data;
+struct trail_keeper;
 struct workers;
 struct service_hooks;
 
@@ -30,6 +33,7 @@ struct cloud {
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
     struct workers *workers;       /* cloud/work.h: NULL until started */
     struct metrics *metrics;       /* cloud/metrics.h */
+    struct trail *trail;           /* cloud/trail.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
     struct wire_index *index; /* for wire_route() */
@@ -114,7 +118,7 @@ struct service_hooks {
     /* The same for one of several resources that an operation names (a line of iam.list with "[]"):
      * whose it is and its policy, by its ARN. *owner comes as the account of the ARN. NULL: those
      * have no policies. */
-    RESULT (*policy_of_arn)
+    RESULT(*policy_of_arn)
     (struct call *call, struct str arn, struct str *owner, struct str *policy);
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
@@ -126,6 +130,9 @@ struct service_hooks {
      * is not in the request's form (a token's claims, a role's trust policy). */
     const uint32_t *asking;
     size_t asking_count;
+    /* Calls that are no management of resources, but use of them; NULL: the service has none. */
+    const struct trail_data *trail_data; /* cloud/trail.h */
+    const struct trail_keeper *trail;    /* who keeps the events of all calls; NULL: not this one */
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;

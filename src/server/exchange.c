@@ -15,6 +15,7 @@
 #include "server/outflow.h"
 #include "server/s3_request.h"
 #include "server/server.h"
+#include "server/trail_event.h"
 
 /* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are
  * the largest (50 MB, base64: 67 MB; "Lambda quotas"). */
@@ -139,6 +140,7 @@ static void request_count(struct request *request, unsigned status)
                           ? wire_string(model, model->errors[request->error].code)
                           : request->code;
     audit_append(call->cloud->audit, &entry);
+    trail_event_end(request, entry.error);
 }
 
 static void request_send(struct request *request, const struct http_body *body)
@@ -223,6 +225,7 @@ static void request_refuse_result(struct request *request, enum result result)
 static RESULT request_encode(struct call *call, const void *out)
 {
     struct request *request = (struct request *)call;
+    trail_event_reply(request, out);
     return wire_encode_response(call->arena, &request->route, out, call->request_id,
                                 &request->response);
 }
