@@ -76,10 +76,13 @@ static void describe_time(struct buf *out, int64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
     struct tm parts;
-    char text[48];
+    char month[8], rest[16];
     put_char(out, '"');
-    if (gmtime_r(&seconds, &parts) != NULL)
-        put(out, text, strftime(text, sizeof text, "%b %-d, %Y, %-I:%M:%S %p", &parts));
+    if (gmtime_r(&seconds, &parts) != NULL &&
+        strftime(month, sizeof month, "%b", &parts) > 0 &&
+        strftime(rest, sizeof rest, ":%M:%S %p", &parts) > 0)
+        buf_append_format(out, "%s %d, %d, %d%s", month, parts.tm_mday, parts.tm_year + 1900,
+                          (parts.tm_hour + 11) % 12 + 1, rest);
     put_char(out, '"');
 }
 
