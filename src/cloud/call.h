@@ -44,8 +44,9 @@ struct call_payload {
     bool present;
     bool in_memory;
     struct blob_id blob; /* unless in_memory */
-    struct blob_key key; /* that the blob is sealed with: the service keeps it, sealed in its turn */
-    struct str bytes;    /* when in_memory; plain */
+    struct blob_key
+        key;          /* that the blob is sealed with: the service keeps it, sealed in its turn */
+    struct str bytes; /* when in_memory; plain */
     uint64_t size;
     /* S3: digests of the payload, compared with what the client sent. */
     bool digested;
@@ -122,9 +123,15 @@ struct call {
     int64_t park_deadline_ms; /* cloud time */
     unsigned runs;            /* how often the handler has run before: 0 in the first */
     int64_t started_ms;       /* cloud time of the first run */
+    /* By the service, for its `ended` hook (struct service_hooks): what this run met; NULL at
+     * first.
+     */
+    const void *noted;
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */
+
+    const void *found; /* what the service's `authorize` read for the function, in this run */
 
     struct call_topic *signals; /* to wake after commit */
     size_t signal_count, signal_cap;

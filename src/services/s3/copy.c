@@ -2,10 +2,11 @@
  * that the source has not, or a layer of encryption, are they read: beside the call
  * (content_read.c), so that nobody waits for it. The data keys go from box to box (crypt.h). */
 #include "base/encode.h"
+#include "services/s3/access.h"
 #include "services/s3/changes.h"
+#include "services/s3/copy_source.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
-#include "wire/params.h"
 
 struct copy_source {
     struct s3_bucket bucket;
@@ -14,41 +15,16 @@ struct copy_source {
     struct crypt crypt;
 };
 
-/* "/BUCKET/KEY?versionId=ID", the first '/' may be missing. */
-static RESULT source_read(struct call *call, struct str text, struct str *bucket, struct str *key,
-                          struct str *version_id)
-{
-    struct str query;
-    struct wire_params params = {0};
-    *version_id = (struct str){0};
-    size_t mark = str_find(text, STR("?versionId="));
-    query = mark == SIZE_MAX ? (struct str){0} : str_slice(text, mark + 1, text.len);
-    if (mark != SIZE_MAX)
-        text = str_slice(text, 0, mark);
-    if (str_starts_with(text, STR("/")))
-        text = str_slice(text, 1, text.len);
-    bool good = percent_decode(call->arena, text, false, &text) &&
-                str_cut(text, '/', bucket, key) && !str_is_empty(*bucket) && !str_is_empty(*key) &&
-                (mark == SIZE_MAX || wire_params_read(call->arena, query, &params));
-    if (!good)
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "Copy Source must mention the source bucket and key: "
-                         "sourcebucket/sourcekey");
-    const struct wire_param *version = wire_params_find(&params, STR("versionId"));
-    if (version != NULL)
-        *version_id = version->value;
-    return RESULT_OK;
-}
-
 static RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
                         const struct s3_conditions *conditions,
                         const struct crypt_customer *customer, struct copy_source *source)
 {
     struct str bucket, version_id;
     bool not_modified;
-    TRY(source_read(call, text, &bucket, &source->key, &version_id));
-    if (str_starts_with(bucket, STR("arn:")))
-        return call_fail(call, S3_UNBUILT_HEADER, "Copying from access points is not implemented.");
+    if (!copy_source_read(call, text, &bucket, &source->key, &version_id))
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "Copy Source must mention the source bucket and key: "
+                         "sourcebucket/sourcekey");
     TRY(bucket_open_anywhere(call, bucket, expected_owner, &source->bucket));
     TRY(object_open(call, &source->bucket, source->key, version_id, &source->object));
     TRY(conditions_read(call, conditions, &source->object, &not_modified));
@@ -103,11 +79,8 @@ static bool is_directive(struct str given, struct str wanted)
 static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *in,
                          const struct copy_source *source)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWriteACP};
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
-    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
     TRY(s3_check_storage_class(call, in->StorageClass));
     if (!str_is_absent(in->MetadataDirective) &&
         !is_directive(in->MetadataDirective, STR("COPY")) &&
@@ -234,6 +207,12 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
     TRY(crypt_new(call, &bucket, in->Key, &wish, &crypt));
     struct s3_object object = {.size = source.object.size};
     TRY(copy_properties(call, in, &source.object, &object));
+    const struct acl_request acl = {.canned = in->ACL,
+                                    .full_control = in->GrantFullControl,
+                                    .read = in->GrantRead,
+                                    .read_acp = in->GrantReadACP,
+                                    .write_acp = in->GrantWriteACP};
+    TRY(acl_of_new_object(call, &bucket, &acl, &object));
     TRY(copy_content(call, in, &source, &crypt, &object));
     TRY(object_add(call, &bucket, in->Key, &object));
     const struct s3_change change = {.kind = S3_CREATED_COPY, .key = in->Key, .object = &object};

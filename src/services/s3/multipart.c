@@ -1,5 +1,6 @@
 /* Multipart uploads: making, parts, aborting. "Uploading and copying objects using multipart
  * upload", Amazon S3 User Guide. */
+#include "services/s3/access.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
 #include "store/record.h"
@@ -84,11 +85,8 @@ static RESULT create_checksum(struct call *call, const struct s3_CreateMultipart
 
 static RESULT create_check(struct call *call, const struct s3_CreateMultipartUploadRequest *in)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWriteACP};
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
-    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
     return s3_check_storage_class(call, in->StorageClass);
 }
 
@@ -112,6 +110,12 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
     struct s3_upload upload = {.initiated_ms = call->now_ms / 1000 * 1000, .object = &object};
     TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
+    const struct acl_request acl = {.canned = in->ACL,
+                                    .full_control = in->GrantFullControl,
+                                    .read = in->GrantRead,
+                                    .read_acp = in->GrantReadACP,
+                                    .write_acp = in->GrantWriteACP};
+    TRY(acl_of_new_object(call, &bucket, &acl, &object));
     TRY(create_checksum(call, in, &upload));
     struct crypt crypt;
     const struct crypt_wish wish = CRYPT_WISH(in);

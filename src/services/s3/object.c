@@ -1,6 +1,7 @@
 /* Versions of objects. The newest version of a key stands in the table that listings and GET read,
  * unless it is a delete marker; all else stands in the table of versions, newest first. README.md
  * draws the keys. */
+#include "services/s3/access.h"
 #include "services/s3/replication.h"
 #include "store/record.h"
 
@@ -176,6 +177,8 @@ RESULT object_open(struct call *call, const struct s3_bucket *bucket, struct str
         return call_fail_with(call, S3_NO_SUCH_VERSION, detail,
                               "The specified version does not exist.");
     }
+    if (!place.found || (place.object.delete_marker && !by_version))
+        TRY(access_list(call, bucket));
     if (!place.found)
         return s3_no_such_key(call, key);
     if (place.object.delete_marker)

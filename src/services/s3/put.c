@@ -1,15 +1,13 @@
 /* PutObject. */
+#include "services/s3/access.h"
 #include "services/s3/changes.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
 
 static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWriteACP};
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
-    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
     TRY(s3_check_storage_class(call, in->StorageClass));
     if (call->payload.size > (uint64_t)S3_PUT_MAX)
         return call_fail(call, S3_REQUEST_TOO_LARGE,
@@ -59,6 +57,12 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
     };
     TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
+    const struct acl_request acl = {.canned = in->ACL,
+                                    .full_control = in->GrantFullControl,
+                                    .read = in->GrantRead,
+                                    .read_acp = in->GrantReadACP,
+                                    .write_acp = in->GrantWriteACP};
+    TRY(acl_of_new_object(call, &bucket, &acl, &object));
     struct s3_piece piece;
     struct crypt crypt;
     const struct crypt_wish wish = CRYPT_WISH(in);
@@ -70,7 +74,10 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
     object.etag = crypt_etag(call, &crypt, payload->md5);
     TRY(content_set(call, &object, &manifest));
     TRY(object_add(call, &bucket, in->Key, &object));
-    const struct s3_change change = {.kind = S3_CREATED_PUT, .key = in->Key, .object = &object};
+    const struct s3_change change = {.kind = call->operation == S3_OP_PostObject ? S3_CREATED_POST
+                                                                                 : S3_CREATED_PUT,
+                                     .key = in->Key,
+                                     .object = &object};
     TRY(s3_changed(call, &bucket, &change));
     TRY(lifecycle_expiration(call, &bucket, in->Key, &object, &out->Expiration));
     out->ETag = s3_quote(call->arena, object.etag);

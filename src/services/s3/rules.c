@@ -45,19 +45,6 @@ RESULT s3_refuse_headers(struct call *call, const char *const *names)
     return RESULT_OK;
 }
 
-/* "Controlling ownership of objects and disabling ACLs", Amazon S3 User Guide: a bucket takes
- * nothing but what gives its owner full control. */
-RESULT s3_check_acl(struct call *call, struct str acl, const struct str *grants, size_t count)
-{
-    bool allowed = str_is_absent(acl) || str_eq(acl, STR("bucket-owner-full-control")) ||
-                   str_eq(acl, STR("private"));
-    for (size_t i = 0; i < count; i++)
-        allowed = allowed && str_is_absent(grants[i]);
-    if (allowed)
-        return RESULT_OK;
-    return call_fail(call, S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED, "The bucket does not allow ACLs");
-}
-
 RESULT s3_check_key(struct call *call, struct str key)
 {
     if (key.len <= S3_KEY_MAX)

@@ -37,8 +37,6 @@ RESULT s3_deliver_drop(struct call *call, const struct outbox_item *item);
 /* A buffered body that must carry a digest, and does so truly. */
 RESULT s3_check_body(struct call *call);
 RESULT s3_check_key(struct call *call, struct str key);
-/* Access control lists are disabled in all buckets: only what says the same is taken. */
-RESULT s3_check_acl(struct call *call, struct str acl, const struct str *grants, size_t count);
 /* Refuses what this service does not have yet; names: of the headers, NULL-terminated. */
 RESULT s3_refuse_headers(struct call *call, const char *const *names);
 extern const char *const s3_unbuilt_headers[];
