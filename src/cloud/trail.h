@@ -16,8 +16,6 @@ struct trail_data {
     struct str type; /* "AWS::S3::Object" */
     const uint32_t *operations;
     size_t count;
-    /* The ARN that a trail's selectors choose by. In the arena; absent: not known. */
-    struct str (*resource)(struct call *call, const void *in);
 };
 
 /* Who keeps events, in service_hooks. Runs in a writing transaction as the service itself. */

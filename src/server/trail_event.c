@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/time.h"
 #include "cloud/arn.h"
+#include "cloud/authorize.h"
 #include "cloud/clock.h"
 #include "cloud/session.h"
 #include "cloud/trail.h"
@@ -282,8 +283,7 @@ void trail_event_end(struct request *request, struct str error)
     trail_resources(arena, model, operation->input, request->in, &event);
     if (data != NULL) {
         event.data_type = data->type;
-        struct str resource =
-            data->resource == NULL ? (struct str){0} : data->resource(call, request->in);
+        struct str resource = authorize_resource(call, request->in);
         if (!str_is_absent(resource)) {
             event.resources.items = ARENA_NEW(arena, struct str);
             event.resource_types.items = ARENA_NEW(arena, struct str);
