@@ -85,8 +85,8 @@ def read_overlay(path, model):
     for section in overlay:
         if section not in OVERLAY_SECTIONS:
             fail("%s: unknown section %s", path, section)
-    for operation in overlay.get("operations", {}):
-        if operation not in model["operations"]:
+    for operation, change in overlay.get("operations", {}).items():
+        if operation not in model["operations"] and "http" not in change:
             fail("%s: no operation %s in the model", path, operation)
     for name, change in overlay.get("shapes", {}).items():
         if not isinstance(change, dict):

@@ -101,6 +101,15 @@ struct policy_pattern condition_value(struct arena *arena, const struct policy_c
     return pattern_compile(arena, text, wild, variables && text_like);
 }
 
+bool condition_narrows(const struct policy_condition *condition)
+{
+    bool compares = condition->op == OPERATOR_STRING_EQUALS ||
+                    condition->op == OPERATOR_STRING_EQUALS_NOCASE ||
+                    condition->op == OPERATOR_STRING_LIKE || condition->op == OPERATOR_ADDRESS ||
+                    condition->op == OPERATOR_ARN;
+    return compares && !condition->negated && !condition->if_exists && condition->set != SET_ALL;
+}
+
 /* --- one value of the document against one of the request --- */
 
 static bool number_matches(enum condition_operator op, struct str wanted, struct str given)

@@ -53,6 +53,8 @@ bool condition_operator(struct str name, struct policy_condition *out);
 /* One value of the document, as the operator wants it. */
 struct policy_pattern condition_value(struct arena *arena, const struct policy_condition *condition,
                                       struct str text, bool variables);
+/* Holds only where the key is there and has one of the values. */
+bool condition_narrows(const struct policy_condition *condition);
 bool policy_condition_holds(struct arena *scratch, const struct policy_context *context,
                             const struct policy_condition *condition);
 

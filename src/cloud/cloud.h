@@ -18,6 +18,7 @@ struct authorizer;
 struct fetcher;
 struct workers;
 struct service_hooks;
+struct organization_table;
 
 /* --iam: whether policies decide, are only watched (denials are logged, nothing is refused), or are
  * not looked at. */
@@ -36,6 +37,7 @@ struct cloud {
     struct wire_index *index; /* for wire_route() */
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
+    void **memories;                          /* theirs, in the same order: cloud_memory() */
     struct str default_region;                /* "us-east-1" */
     struct str endpoint;  /* "http://localhost:4566": where clients find us, for URLs in answers */
     uint8_t secret[32];   /* of this data directory: paging tokens, receipt handles, sessions */
@@ -43,6 +45,7 @@ struct cloud {
     bool strict_auth;     /* --auth=strict */
     enum iam_mode iam;
     struct authorizer *authorizer;           /* cloud/authorize.h */
+    _Atomic int organizations;               /* cloud/authorize_organization.c */
     const struct wire_model *identity_model; /* of who keeps identities; NULL: nobody */
     struct fetcher *fetcher;                 /* cloud/fetch.h */
     struct identity_uses *uses;              /* cloud/identity_use.h */
@@ -79,6 +82,9 @@ RESULT cloud_reset(struct cloud *cloud);
 /* A key for one purpose, derived from the data directory's secret. */
 void cloud_derive(const struct cloud *cloud, struct str purpose, uint8_t key[SHA256_SIZE]);
 
+/* What the service's memory_new() made; any thread, so it locks for itself. */
+void *cloud_memory(const struct cloud *cloud, const struct wire_model *model);
+
 /* Moves the clock and wakes all who wait for it. */
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms);
 
@@ -100,6 +106,15 @@ struct service_page {
     RESULT (*answer)(struct call *call, struct wire_response *response);
 };
 struct identity_table; /* cloud/identity.h */
+/* How a request was answered, as it goes out. */
+struct call_end {
+    uint16_t status;
+    struct str error; /* its code; absent: none */
+    struct str path;  /* REST: as routed, the bucket of a virtual host before it */
+    uint64_t bytes_sent, micros;
+    const struct wire_header *headers; /* of the answer */
+    size_t header_count;
+};
 struct service_hooks {
     const struct wire_model *model;
     const struct service_page *pages;
@@ -108,6 +123,10 @@ struct service_hooks {
     size_t handler_count;
     /* Run once at start, after the store is open. NULL: nothing to do. */
     RESULT (*start)(struct cloud *cloud);
+    /* What it holds in memory while the cloud is open, for cloud_memory(): meters and caches, which
+     * may be lost at any time. NULL: nothing. */
+    void *(*memory_new)(void);
+    void (*memory_free)(void *memory);
     /* Finds the resource-based policy that guards the request's resource and its owner; absent
      * policy: none. NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
     RESULT(*resource_policy)
@@ -128,6 +147,19 @@ struct service_hooks {
      * is not in the request's form (a token's claims, a role's trust policy). */
     const uint32_t *asking;
     size_t asking_count;
+    /* What organizations say. NULL: the service keeps none. */
+    const struct organization_table *organization; /* cloud/organization.h */
+    /* Asks for all operations of the service, with authorize_ask(), in place of the rows of
+     * iam.list: what a request needs depends on more than its operation. NULL: the rows count. */
+    RESULT (*authorize)(struct call *call, const void *in);
+    /* Adds the headers that let a page of another origin read the answer (call_add_header()), by
+     * the path of the request, the bucket of its host before it; in a read-only transaction of its
+     * own, for answers of every kind to requests with an Origin. NULL: never any. */
+    RESULT (*cross_origin)(struct call *call, struct str path);
+    /* Told of each request of the service that is answered, outside of any transaction: for records
+     * of access. Runs on the server's thread; what takes time is left to a job. NULL: not wanted.
+     */
+    void (*ended)(const struct call *call, const struct call_end *end);
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;

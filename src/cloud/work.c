@@ -86,14 +86,18 @@ static void drop_inline(void *context)
     work_disown(context);
 }
 
-RESULT work_start(struct call *call, struct work *work, RESULT (*run)(struct work *work))
+RESULT work_start(struct call *call, struct work *work, bool at_once,
+                  RESULT (*run)(struct work *work))
 {
     struct work_state *state = work->state;
-    struct workers *workers = call->request == NULL ? NULL : call->cloud->workers;
+    struct workers *workers = at_once || call->request == NULL ? NULL : call->cloud->workers;
     state->run = run;
     if (workers == NULL) {
-        state->at_once = true;
-        arena_on_reset(call->arena, drop_inline, work);
+        /* A call of the server's keeps it to its end, through further runs. */
+        if (call->request == NULL) {
+            state->at_once = true;
+            arena_on_reset(call->arena, drop_inline, work);
+        }
         state->result = run(work);
         atomic_store(&state->done, true);
         return RESULT_OK;

@@ -5,7 +5,7 @@
  *     if ((work = work_find(call, name)) == NULL) {
  *         work = work_new(call, name, sizeof(struct input));    // input in work->arena, all of it
  *         ...
- *         TRY(work_start(call, work, run));                     // parks, or is done already
+ *         TRY(work_start(call, work, false, run));                     // parks, or is done already
  *     }
  *     TRY(work_await(call, work));                              // parks while it runs
  *     use(work->data);
@@ -35,7 +35,9 @@ struct work {
 /* The call's work of that name; NULL: it has none. */
 struct work *work_find(struct call *call, struct str name);
 struct work *work_new(struct call *call, struct str name, size_t data_size);
-RESULT work_start(struct call *call, struct work *work, RESULT (*run)(struct work *work));
+/* at_once: it is short, the thread at hand does it. */
+RESULT work_start(struct call *call, struct work *work, bool at_once,
+                  RESULT (*run)(struct work *work));
 /* RESULT_OK when it is done and run() yielded RESULT_OK; else what run() yielded. */
 RESULT work_await(struct call *call, struct work *work);
 /* The call is over. NULL is fine. */

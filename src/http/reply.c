@@ -6,8 +6,9 @@
 
 #include <unistd.h>
 
-/* Of a large body as much as a chunk of a sealed blob has, so that it is opened into its place. */
-enum { PULL_BLOCK = 16 * 1024, PULL_BLOCK_LARGE = 64 * 1024 };
+/* Of a large body as much as two chunks of a sealed blob have, which are opened into their place.
+ */
+enum { PULL_BLOCK = 16 * 1024, PULL_BLOCK_LARGE = 128 * 1024 };
 
 /* The library asks for more; MHD_suspend_connection() and then 0 is its way of waiting. */
 static ssize_t on_pull(void *context, uint64_t position, char *out, size_t size)

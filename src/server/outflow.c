@@ -27,10 +27,8 @@ static int64_t outflow_read(struct outflow *outflow, const struct call_piece *pi
     return (int64_t)count;
 }
 
-static int64_t outflow_pull(void *context, struct http_exchange *exchange, char *out, size_t size)
+static int64_t outflow_some(struct outflow *outflow, char *out, size_t size)
 {
-    (void)exchange;
-    struct outflow *outflow = context;
     while (outflow->at < outflow->count) {
         const struct call_piece *piece = &outflow->pieces[outflow->at];
         uint64_t left = piece->length - outflow->done;
@@ -51,6 +49,23 @@ static int64_t outflow_pull(void *context, struct http_exchange *exchange, char 
         return count;
     }
     return 0;
+}
+
+/* As many whole chunks as there is room for; what fails after some shows in the next pull. */
+static int64_t outflow_pull(void *context, struct http_exchange *exchange, char *out, size_t size)
+{
+    (void)exchange;
+    struct outflow *outflow = context;
+    int64_t filled = outflow_some(outflow, out, size);
+    while (filled > 0 && size - (size_t)filled >= BLOB_CHUNK) {
+        int64_t more = outflow_some(outflow, out + filled, size - (size_t)filled);
+        if (more < 0)
+            return -1;
+        if (more == 0)
+            break;
+        filled += more;
+    }
+    return filled;
 }
 
 void outflow_begin(struct request *request, struct http_body *body)

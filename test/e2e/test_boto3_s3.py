@@ -158,7 +158,6 @@ def test_refusals(s3, bucket, cloud):
     fails(400, "MetadataTooLarge", s3.put_object, Bucket=bucket, Key="k", Body=b"", Metadata={"a": "b" * 2048})
     fails(400, "AccessControlListNotSupported", s3.put_object, Bucket=bucket, Key="k", Body=b"", ACL="public-read")
     fails(400, "InvalidStorageClass", s3.put_object, Bucket=bucket, Key="k", Body=b"", StorageClass="FAST")
-    fails(501, "NotImplemented", s3.put_object, Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="aws:kms")
     status, text = cloud.get(f"/{bucket}/{'k' * 1024}")
     assert status == 403 and "<Code>AccessDenied</Code>" in text
 

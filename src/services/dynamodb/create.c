@@ -150,8 +150,6 @@ static RESULT create_refuse(struct call *call, const struct dynamodb_CreateTable
     const char *what = NULL;
     if (in->VectorIndexes.len > 0)
         what = "VectorIndexes";
-    else if (!str_is_absent(in->ResourcePolicy))
-        what = "ResourcePolicy";
     else if (!str_is_absent(in->GlobalTableSourceArn) ||
              !str_is_absent(in->GlobalTableSettingsReplicationMode))
         what = "GlobalTableSourceArn";
@@ -224,6 +222,8 @@ RESULT dynamodb_CreateTable(struct call *call, const struct dynamodb_CreateTable
     char *uuid = arena_alloc(call->arena, 36);
     rng_uuid(uuid);
     table.uuid = str_make(uuid, 36);
+    if (!str_is_absent(in->ResourcePolicy))
+        TRY(policy_create(call, &table, in->ResourcePolicy));
     if (streams)
         TRY(stream_begin(call, &table, in->StreamSpecification->StreamViewType));
     TRY(table_put(call, &table));

@@ -38,11 +38,19 @@ RESULT dynamodb_refuse(struct call *call, const struct value_failure *failure);
 /* --- table.c: finding and keeping tables
  * ------------------------------------------------------------------------ */
 
-/* By name or ARN; *table's strings are in the arena. */
+struct arn;
+/* What TableName says; false: neither a table's name nor its ARN. */
+bool table_parse_name(const struct call *call, struct str text, struct arn *out);
+/* The same, of this region, or an error. */
+RESULT table_read_name(struct call *call, struct str text, struct arn *out);
+/* By name or ARN, of whatever account; *table's strings are in the arena. */
 RESULT table_find(struct call *call, struct str name, struct dynamodb_table *table, bool *found);
 /* The same for operations on tables: "Requested resource not found: Table: x not found". */
 RESULT table_get(struct call *call, struct str name, struct dynamodb_table *table);
-/* The same for operations on items: a table that is being deleted is none. */
+/* Items may be read and written: it does not go, and is not being filled by the service. */
+bool table_is_usable(const struct dynamodb_table *table);
+/* The same without asking whether the principal may (access.h): a table that is being deleted is
+ * none. */
 RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table);
 RESULT table_put(struct call *call, const struct dynamodb_table *table);
 /* SSESpecification into table->sse_key. */
@@ -111,6 +119,9 @@ struct key place_prefix(const struct place *place);
 /* All of the partition that the value names. */
 struct key place_partition(const struct place *place,
                            const struct dynamodb_AttributeValue *partition);
+/* The partition's bytes, in no order. */
+void place_add_partition(const struct place *place, struct key *key,
+                         const struct dynamodb_AttributeMap *item);
 /* From this part of the space of partitions on; part 2^32 is the end. */
 struct key place_part(const struct place *place, uint64_t part);
 void place_add_sort(struct key *key, const struct dynamodb_AttributeValue *sort);
@@ -141,8 +152,9 @@ struct dynamodb_AttributeMap place_key_of(const struct place *place,
 struct capacity {
     const struct dynamodb_table *table;
     bool reads;
-    double units;  /* of the table */
-    double *index; /* by position in table->indexes */
+    double units;             /* of the table */
+    double *index;            /* by position in table->indexes */
+    int64_t collection_bytes; /* of a write's item collection; with local indexes */
 };
 struct capacity capacity_new(struct arena *arena, const struct dynamodb_table *table, bool reads);
 double capacity_read(size_t size, bool consistent); /* 4 KiB a unit, half for eventual reads */
@@ -225,6 +237,38 @@ RESULT stream_begin(struct call *call, struct dynamodb_table *table, struct str 
 RESULT stream_end(struct call *call, struct dynamodb_table *table);
 RESULT stream_write(struct call *call, const struct change *change);
 RESULT stream_deliver_trim(struct call *call, const struct outbox_item *item);
+
+/* --- resource_policy.c
+ * -------------------------------------------------------------------------------------------- */
+
+/* Absent: none. */
+RESULT policy_of_table(struct call *call, const struct dynamodb_table *table, struct str *document);
+/* With a new table, which the caller puts. */
+RESULT policy_create(struct call *call, struct dynamodb_table *table, struct str document);
+/* The table's and its streams'. */
+RESULT policy_forget(struct call *call, const struct dynamodb_table *table);
+/* See struct service_hooks. */
+RESULT policy_hook(struct call *call, const void *in, struct str *arn, struct str *owner,
+                   struct str *document);
+RESULT policy_condition_key(struct call *call, const void *in, struct str key, struct str *value);
+
+/* --- collection.c
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* The table has local indexes. */
+bool collection_is_kept(const struct dynamodb_table *table);
+/* Of the item's partition. */
+RESULT collection_size(struct call *call, const struct dynamodb_table *table,
+                       const struct dynamodb_AttributeMap *item, int64_t *bytes);
+RESULT collection_add(struct call *call, const struct dynamodb_table *table,
+                      const struct dynamodb_AttributeMap *item, int64_t bytes, int64_t *total);
+struct item_write;
+/* RESULT_ERROR when the collection would be larger than 10 GB. */
+RESULT collection_check(struct call *call, struct item_write *write);
+
+/* insights.c: GET /_kumoniwa/dynamodb/hot-keys */
+RESULT insights_page(struct call *call, struct wire_response *response);
 
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 /* What becomes of tables by themselves: CREATING and UPDATING end, what is DELETING goes, indexes
  * are filled with the items that stood before them while writing goes on. */
 #include "services/dynamodb/backup.h"
-#include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/meter.h"
 
 enum { FILL_PORTION = 500, HELD_MS = 50 };
 
@@ -54,6 +54,8 @@ static RESULT table_go(struct call *call, struct dynamodb_table *table,
         TRY(store_drop(call, table->id, -1));
     table->pitr = false;
     TRY(history_release(call, table));
+    TRY(policy_forget(call, table));
+    meter_forget(call, table->id, -1);
     return table_forget(call, table);
 }
 
@@ -66,6 +68,8 @@ RESULT table_deliver_step(struct call *call, const struct outbox_item *item)
         return RESULT_OK;
     if (str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING))
         return table_go(call, &table, item);
+    if (table.importing)
+        return RESULT_OK; /* who fills it asks again */
     size_t kept = 0;
     for (size_t i = 0; i < table.indexes.len; i++) {
         struct dynamodb_index *index = &table.indexes.items[i];

@@ -1,5 +1,6 @@
 /* ExecuteStatement, BatchExecuteStatement, ExecuteTransaction ("PartiQL - a SQL-compatible query
  * language for Amazon DynamoDB"). */
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/transact.h"
 
 static RESULT run_parse(struct call *call, struct str text,
@@ -29,7 +30,8 @@ RESULT dynamodb_ExecuteStatement(struct call *call, const struct dynamodb_Execut
     if (in->Limit.set)
         return DYNAMODB_ERROR(call, "Limit is only supported for SELECT statements");
     struct item_write *write = ARENA_NEW(call->arena, struct item_write);
-    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure, write));
+    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure,
+                      in->ReturnConsumedCapacity, write));
     struct dynamodb_AttributeMap returned = partiql_returned(call->arena, statement, write);
     out->Items.items = ARENA_ARRAY(call->arena, 1, struct dynamodb_AttributeMap);
     if (returned.items != NULL)
@@ -65,27 +67,31 @@ static struct str batch_code(uint32_t error)
 }
 
 static RESULT batch_read(struct call *call, const struct dynamodb_BatchStatementRequest *in,
-                         const struct partiql_statement *statement, struct bill *bill,
-                         struct dynamodb_BatchStatementResponse *out)
+                         const struct partiql_statement *statement, struct str capacity,
+                         struct bill *bill, struct dynamodb_BatchStatementResponse *out)
 {
     struct partiql_get *get = ARENA_NEW(call->arena, struct partiql_get);
     size_t size;
-    TRY(table_open(call, statement->table, &get->table));
+    TRY(partiql_open(call, statement, (struct str){0}, capacity, &get->table));
     TRY(partiql_prepare_get(call, statement, get,
                             "Select statements within BatchExecuteStatement must specify the "
                             "primary key in the where clause."));
-    TRY(partiql_get(call, get, false, &out->Item, &size));
-    bill_of(call->arena, bill, &get->table, true)->units +=
-        capacity_read(size, in->ConsistentRead.value);
-    return RESULT_OK;
+    TRY(partiql_get(call, get, &out->Item, &size));
+    struct capacity used = capacity_new(call->arena, &get->table, true);
+    used.units = capacity_read(size, in->ConsistentRead.value);
+    capacity_sum(bill_of(call->arena, bill, &get->table, true), &used);
+    enum result result = meter_take(call, &used, NULL, &get->key);
+    if (result != RESULT_OK)
+        out->Item = (struct dynamodb_AttributeMap){0};
+    return result;
 }
 
 static RESULT batch_write(struct call *call, const struct dynamodb_BatchStatementRequest *in,
-                          const struct partiql_statement *statement, struct bill *bill,
-                          struct dynamodb_BatchStatementResponse *out)
+                          const struct partiql_statement *statement, struct str capacity,
+                          struct bill *bill, struct dynamodb_BatchStatementResponse *out)
 {
     struct item_write *write = ARENA_NEW(call->arena, struct item_write);
-    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure, write));
+    TRY(partiql_write(call, statement, in->ReturnValuesOnConditionCheckFailure, capacity, write));
     capacity_sum(bill_of(call->arena, bill, &write->table, false), &write->capacity);
     out->Item = partiql_returned(call->arena, statement, write);
     return RESULT_OK;
@@ -150,9 +156,11 @@ RESULT dynamodb_BatchExecuteStatement(struct call *call,
         if (statements[i].kind == PARTIQL_EXISTS)
             result = DYNAMODB_ERROR(call, "EXISTS is only supported within transactions");
         else if (statements[i].kind == PARTIQL_SELECT)
-            result = batch_read(call, &in->Statements.items[i], &statements[i], &bill, response);
+            result = batch_read(call, &in->Statements.items[i], &statements[i],
+                                in->ReturnConsumedCapacity, &bill, response);
         else
-            result = batch_write(call, &in->Statements.items[i], &statements[i], &bill, response);
+            result = batch_write(call, &in->Statements.items[i], &statements[i],
+                                 in->ReturnConsumedCapacity, &bill, response);
         TRY(batch_result(call, result, response));
     }
     out->ConsumedCapacity = bill_shown(call->arena, &bill, in->ReturnConsumedCapacity, false);

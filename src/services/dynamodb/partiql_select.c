@@ -255,7 +255,7 @@ RESULT partiql_select(struct call *call, const struct dynamodb_ExecuteStatementI
     r->statement = statement;
     r->projection = statement->projection;
     r->filter = statement->where;
-    TRY(table_open(call, statement->table, &r->table));
+    TRY(partiql_open(call, statement, (struct str){0}, in->ReturnConsumedCapacity, &r->table));
     TRY(select_plan(&s, statement));
     TRY(select_start(&s, in));
     reading_begin(r);
@@ -265,7 +265,7 @@ RESULT partiql_select(struct call *call, const struct dynamodb_ExecuteStatementI
         TRY(select_merged(&s));
     else
         TRY(select_partitions(&s));
-    reading_finish(r);
+    TRY(reading_finish(r, s.partitions.count == 1 ? s.partitions.values[0] : NULL));
     out->Items = r->items;
     out->ConsumedCapacity =
         capacity_shown(call->arena, &r->capacity, in->ReturnConsumedCapacity, false);

@@ -1,6 +1,29 @@
 /* One item by its key: INSERT, UPDATE, DELETE, EXISTS, and the SELECTs of batches and transactions
  * ("PartiQL insert | update | delete statements for DynamoDB"). */
+#include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/partiql_run.h"
+
+/* "IAM security policies with PartiQL for DynamoDB": EXISTS is a SELECT. */
+RESULT partiql_open(struct call *call, const struct partiql_statement *statement,
+                    struct str enclosing, struct str capacity, struct dynamodb_table *table)
+{
+    static const struct str actions[] = {
+        [PARTIQL_SELECT] = STR_INIT("dynamodb:PartiQLSelect"),
+        [PARTIQL_INSERT] = STR_INIT("dynamodb:PartiQLInsert"),
+        [PARTIQL_UPDATE] = STR_INIT("dynamodb:PartiQLUpdate"),
+        [PARTIQL_DELETE] = STR_INIT("dynamodb:PartiQLDelete"),
+        [PARTIQL_EXISTS] = STR_INIT("dynamodb:PartiQLSelect"),
+    };
+    struct access access = {
+        .action = actions[statement->kind],
+        .index = statement->index,
+        .statement = statement,
+        .capacity = capacity,
+        .enclosing = enclosing,
+    };
+    return access_open(call, &access, statement->table, table);
+}
 
 /* The whole key from the WHERE clause, and what it says besides. *found false: it does not name the
  * whole key. */
@@ -49,11 +72,11 @@ RESULT partiql_prepare_get(struct call *call, const struct partiql_statement *st
     return place_check_key(call, &out->table, out->key);
 }
 
-RESULT partiql_get(struct call *call, const struct partiql_get *get, bool keep,
+RESULT partiql_get(struct call *call, const struct partiql_get *get,
                    struct dynamodb_AttributeMap *item, size_t *size)
 {
     struct stored stored;
-    TRY(store_get(call, &get->table, &get->key, keep, &stored));
+    TRY(store_get(call, &get->table, &get->key, false, &stored));
     *size = stored.size;
     *item = (struct dynamodb_AttributeMap){0};
     if (!stored.found ||
@@ -111,17 +134,21 @@ RESULT partiql_prepare_write(struct call *call, const struct partiql_statement *
 }
 
 RESULT partiql_write(struct call *call, const struct partiql_statement *statement,
-                     struct str on_check_failure, struct item_write *write)
+                     struct str on_check_failure, struct str capacity, struct item_write *write)
 {
     bool holds;
-    TRY(table_open(call, statement->table, &write->table));
+    TRY(partiql_open(call, statement, (struct str){0}, capacity, &write->table));
     TRY(partiql_prepare_write(call, statement, write));
+    /* Before anything is written: a batch goes on without this statement. */
+    TRY(meter_refuse(call, &write->table, false, &write->key));
     TRY(item_write_read(call, write, &holds));
     if (!holds && statement->kind == PARTIQL_INSERT)
         return call_fail(call, DYNAMODB_DUPLICATE_ITEM, "Duplicate primary key exists in table");
     if (!holds)
         return item_refused(call, write, on_check_failure);
-    return item_write_do(call, write);
+    TRY(item_write_do(call, write));
+    meter_spend(call, &write->capacity, NULL, &write->key);
+    return RESULT_OK;
 }
 
 struct dynamodb_AttributeMap partiql_returned(struct arena *arena,

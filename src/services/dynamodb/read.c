@@ -1,4 +1,6 @@
 /* Query and Scan: one walk over a range of keys, in pages. */
+#include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/reading.h"
 
 /* --- the walk
@@ -104,21 +106,26 @@ RESULT reading_walk(struct reading *r)
     return RESULT_OK;
 }
 
-void reading_finish(struct reading *r)
+RESULT reading_finish(struct reading *r, const struct dynamodb_AttributeValue *partition)
 {
+    struct dynamodb_AttributeMap key = {
+        .items = ARENA_ARRAY(r->call->arena, 1, struct dynamodb_AttributeMap_entry), .len = 1};
     double units = capacity_read(r->bytes, r->consistent);
     if (r->place.index == NULL)
         r->capacity.units += units;
     else
         capacity_add_index(&r->capacity, r->place.index, units);
+    if (partition != NULL)
+        key.items[0] =
+            (struct dynamodb_AttributeMap_entry){place_partition_name(&r->place), *partition};
+    return meter_take(r->call, &r->capacity, r->place.index, partition == NULL ? NULL : &key);
 }
 
-static RESULT reading_run(struct reading *r)
+static RESULT reading_run(struct reading *r, const struct dynamodb_AttributeValue *partition)
 {
     reading_begin(r);
     TRY(reading_walk(r));
-    reading_finish(r);
-    return RESULT_OK;
+    return reading_finish(r, partition);
 }
 
 /* --- bounds
@@ -419,7 +426,16 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
     r->limit = in->Limit;
     r->capacity_wanted = in->ReturnConsumedCapacity;
     TRY(query_parse(call, in, r, &keys));
-    TRY(table_open(call, in->TableName, &r->table));
+    struct access access = {
+        .action = STR("dynamodb:Query"),
+        .index = in->IndexName,
+        .key_condition = keys,
+        .condition = r->filter,
+        .projection = r->projection,
+        .select = in->Select,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &r->table));
     TRY(reading_find_place(r, in->IndexName));
     TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
                                                                   : "ProjectionExpression"));
@@ -432,7 +448,7 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
     }
     reading_bounds(r, &condition);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
-    TRY(reading_run(r));
+    TRY(reading_run(r, condition.partition));
     READING_ANSWER(r, out);
     return RESULT_OK;
 }
@@ -515,13 +531,21 @@ RESULT dynamodb_Scan(struct call *call, const struct dynamodb_ScanInput *in,
     r->capacity_wanted = in->ReturnConsumedCapacity;
     TRY(scan_check_segment(call, in->Segment, in->TotalSegments));
     TRY(scan_parse(call, in, r));
-    TRY(table_open(call, in->TableName, &r->table));
+    struct access access = {
+        .action = STR("dynamodb:Scan"),
+        .index = in->IndexName,
+        .condition = r->filter,
+        .projection = r->projection,
+        .select = in->Select,
+        .capacity = in->ReturnConsumedCapacity,
+    };
+    TRY(access_open(call, &access, in->TableName, &r->table));
     TRY(reading_find_place(r, in->IndexName));
     TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
                                                                   : "ProjectionExpression"));
     scan_bounds(r, in->Segment, in->TotalSegments);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
-    TRY(reading_run(r));
+    TRY(reading_run(r, NULL));
     READING_ANSWER(r, out);
     return RESULT_OK;
 }

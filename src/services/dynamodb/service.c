@@ -1,7 +1,8 @@
 /* What DynamoDB gives the cloud besides its operations. */
 #include "services/dynamodb/backup.h"
-#include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/meter.h"
+#include "services/dynamodb/transfer.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.step"), table_deliver_step},
@@ -15,12 +16,52 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.backup"), backup_deliver},
     {STR_INIT("dynamodb.expire"), backup_deliver_expire},
     {STR_INIT("dynamodb.restore"), restore_deliver},
+    {STR_INIT("dynamodb.once"), once_deliver},
+    {STR_INIT("dynamodb.export"), export_deliver},
+    {STR_INIT("dynamodb.import"), import_deliver},
+};
+
+static const struct service_page dynamodb_pages[] = {
+    {STR_INIT("/_kumoniwa/dynamodb/hot-keys"), insights_page},
+};
+
+/* Operations on items: access.h. */
+static const uint32_t dynamodb_asking[] = {
+    DYNAMODB_OP_BatchExecuteStatement,
+    DYNAMODB_OP_BatchGetItem,
+    DYNAMODB_OP_BatchWriteItem,
+    DYNAMODB_OP_DeleteItem,
+    DYNAMODB_OP_ExecuteStatement,
+    DYNAMODB_OP_ExecuteTransaction,
+    DYNAMODB_OP_GetItem,
+    DYNAMODB_OP_PutItem,
+    DYNAMODB_OP_Query,
+    DYNAMODB_OP_Scan,
+    DYNAMODB_OP_TransactGetItems,
+    DYNAMODB_OP_TransactWriteItems,
+    DYNAMODB_OP_UpdateItem,
+};
+
+static const uint32_t dynamodb_unlocking[] = {
+    DYNAMODB_OP_DeleteResourcePolicy,
+    DYNAMODB_OP_GetResourcePolicy,
+    DYNAMODB_OP_PutResourcePolicy,
 };
 
 const struct service_hooks dynamodb_hooks = {
     .model = &dynamodb_model,
     .handlers = dynamodb_handlers,
     .handler_count = sizeof dynamodb_handlers / sizeof dynamodb_handlers[0],
+    .pages = dynamodb_pages,
+    .page_count = sizeof dynamodb_pages / sizeof dynamodb_pages[0],
+    .memory_new = meters_new,
+    .memory_free = meters_free,
+    .resource_policy = policy_hook,
+    .condition_key = policy_condition_key,
+    .asking = dynamodb_asking,
+    .asking_count = sizeof dynamodb_asking / sizeof dynamodb_asking[0],
+    .unlocking = dynamodb_unlocking,
+    .unlocking_count = sizeof dynamodb_unlocking / sizeof dynamodb_unlocking[0],
 };
 
 /* "DynamoDB endpoints": clients that discover endpoints come back to where they are. */

@@ -59,33 +59,33 @@ static bool table_name_allowed(struct str name)
 }
 
 /* TableName may be a name or an ARN. */
-static RESULT table_read_name(struct call *call, struct str text, struct arn *out)
+bool table_parse_name(const struct call *call, struct str text, struct arn *out)
 {
     struct arn arn = {.account = call->account, .region = call->region, .resource = text};
     if (str_starts_with(text, STR("arn:"))) {
         if (!arn_parse(text, &arn) || !str_eq(arn.service, STR("dynamodb")) ||
-            !str_starts_with(arn.resource, STR("table/")))
-            return DYNAMODB_ERROR(call, "Invalid ARN: %.*s", PRSTR(text));
+            !str_starts_with(arn.resource, STR("table/")) || !arn_is_account(arn.account))
+            return false;
         arn.resource = str_slice(arn.resource, 6, arn.resource.len);
-        if (!str_eq(arn.region, call->region))
-            return DYNAMODB_ERROR(call, "Invalid ARN: Region does not match the endpoint's: %.*s",
-                                  PRSTR(text));
-        if (!str_eq(arn.account, call->account))
-            return call_fail(
-                call, DYNAMODB_ACCESS_DENIED,
-                "User: %.*s is not authorized to perform: dynamodb:%.*s on resource: "
-                "%.*s because no resource-based policy allows the dynamodb:%.*s "
-                "action",
-                PRSTR(call->principal.arn),
-                PRSTR(wire_string(call->model, call->model->operations[call->operation].name)),
-                PRSTR(text),
-                PRSTR(wire_string(call->model, call->model->operations[call->operation].name)));
     }
-    if (!table_name_allowed(arn.resource))
+    *out = arn;
+    return table_name_allowed(arn.resource);
+}
+
+RESULT table_read_name(struct call *call, struct str text, struct arn *out)
+{
+    struct arn arn;
+    if (!table_parse_name(call, text, &arn)) {
+        if (str_starts_with(text, STR("arn:")))
+            return DYNAMODB_ERROR(call, "Invalid ARN: %.*s", PRSTR(text));
         return DYNAMODB_ERROR(
             call, "Invalid table/index name.  Table/index names must be between 3 and 255 "
                   "characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', "
                   "and '.'");
+    }
+    if (!str_eq(arn.region, call->region))
+        return DYNAMODB_ERROR(call, "Invalid ARN: Region does not match the endpoint's: %.*s",
+                              PRSTR(text));
     *out = arn;
     return RESULT_OK;
 }
@@ -112,16 +112,23 @@ RESULT table_get(struct call *call, struct str name, struct dynamodb_table *tabl
     if (!found)
         return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND,
                          "Requested resource not found: Table: %.*s not found", PRSTR(name));
+    call->account = table->account; /* whose jobs will find it */
     return RESULT_OK;
+}
+
+bool table_is_usable(const struct dynamodb_table *table)
+{
+    return !str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING) && !table->importing &&
+           (table->restored == NULL || !table->restored->in_progress);
 }
 
 RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table)
 {
     bool found;
     TRY(table_find(call, name, table, &found));
-    if (!found || str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING) ||
-        (table->restored != NULL && table->restored->in_progress))
+    if (!found || !table_is_usable(table))
         return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND, "Requested resource not found");
+    call->account = table->account;
     return RESULT_OK;
 }
 

@@ -5,6 +5,8 @@
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 #include "store/record.h"
 
 /* --- reasons
@@ -46,9 +48,24 @@ static struct dynamodb_CancellationReasonList transact_reasons(struct arena *are
 static RESULT transact_reason(struct call *call, enum result result,
                               struct dynamodb_CancellationReason *reason, bool *cancelled)
 {
-    if (result != RESULT_ERROR || call->error != DYNAMODB_VALIDATION)
+    if (result != RESULT_ERROR)
         return result;
-    reason->Code = STR("ValidationError");
+    switch (call->error) {
+    case DYNAMODB_VALIDATION:
+        reason->Code = STR("ValidationError");
+        break;
+    case DYNAMODB_PROVISIONED_THROUGHPUT_EXCEEDED:
+        reason->Code = STR("ProvisionedThroughputExceeded");
+        break;
+    case DYNAMODB_THROTTLING:
+        reason->Code = STR("ThrottlingError");
+        break;
+    case DYNAMODB_ITEM_COLLECTION_SIZE_LIMIT_EXCEEDED:
+        reason->Code = STR("ItemCollectionSizeLimitExceeded");
+        break;
+    default:
+        return result;
+    }
     reason->Message = call->message;
     *cancelled = true;
     return RESULT_OK;
@@ -173,6 +190,30 @@ static RESULT action_refuse_twin(struct call *call, struct map *seen,
     return RESULT_OK;
 }
 
+static RESULT action_open(struct call *call, struct transact_action *action, struct str capacity)
+{
+    static const struct str actions[] = {
+        [ITEM_PUT] = STR_INIT("dynamodb:PutItem"),
+        [ITEM_DELETE] = STR_INIT("dynamodb:DeleteItem"),
+        [ITEM_UPDATE] = STR_INIT("dynamodb:UpdateItem"),
+        [ITEM_CHECK] = STR_INIT("dynamodb:ConditionCheckItem"),
+    };
+    struct item_write *write = &action->write;
+    if (action->statement != NULL)
+        return partiql_open(call, action->statement, STR("ExecuteTransaction"), capacity,
+                            &write->table);
+    struct access access = {
+        .action = actions[write->kind],
+        .items = &write->key,
+        .item_count = 1,
+        .condition = write->condition,
+        .update = write->update,
+        .capacity = capacity,
+        .enclosing = STR("TransactWriteItems"),
+    };
+    return access_open(call, &access, action->table, &write->table);
+}
+
 static RESULT action_check(struct call *call, struct transact_action *action)
 {
     return action->statement == NULL
@@ -198,6 +239,7 @@ static void action_failed(const struct transact_action *action,
 
 /* The first pass: everything is judged; *cancelled when anything was refused. */
 static RESULT transact_judge(struct call *call, struct transact_action *actions, size_t count,
+                             const struct transact_options *options,
                              struct dynamodb_CancellationReasonList *reasons, bool *cancelled)
 {
     struct map seen;
@@ -205,7 +247,7 @@ static RESULT transact_judge(struct call *call, struct transact_action *actions,
     bool failed = false;
     map_init(&seen, call->arena);
     for (size_t i = 0; i < count; i++) {
-        TRY(table_open(call, actions[i].table, &actions[i].write.table));
+        TRY(action_open(call, &actions[i], options->capacity));
         bool refused = false;
         TRY(transact_reason(call, action_check(call, &actions[i]), &reasons->items[i], &refused));
         *cancelled = *cancelled || refused;
@@ -238,18 +280,20 @@ static RESULT transact_do(struct call *call, struct transact_action *action, str
     else
         TRY(item_write_do(call, write));
     /* "two underlying writes of every item in the transaction" */
-    capacity_sum(sum, &write->capacity);
-    capacity_sum(sum, &write->capacity);
-    return RESULT_OK;
+    struct capacity twice = capacity_new(call->arena, &write->table, false);
+    capacity_sum(&twice, &write->capacity);
+    capacity_sum(&twice, &write->capacity);
+    capacity_sum(sum, &twice);
+    return meter_take(call, &twice, NULL, &write->key);
 }
 
 /* A request that was done already answers as it did, and costs the reads of its items. */
 static RESULT transact_again(struct call *call, struct transact_action *actions, size_t count,
-                             struct bill *bill)
+                             const struct transact_options *options, struct bill *bill)
 {
     for (size_t i = 0; i < count; i++) {
         struct item_write *write = &actions[i].write;
-        TRY(table_open(call, actions[i].table, &write->table));
+        TRY(action_open(call, &actions[i], options->capacity));
         TRY(action_check(call, &actions[i]));
         struct stored stored;
         TRY(store_get(call, &write->table, &write->key, false, &stored));
@@ -289,13 +333,16 @@ RESULT transact_write(struct call *call, struct transact_action *actions, size_t
     size_t cap = 0;
     TRY(token_meet(call, options, &known));
     if (known)
-        TRY(transact_again(call, actions, count, &bill));
+        TRY(transact_again(call, actions, count, options, &bill));
     else
-        TRY(transact_judge(call, actions, count, &reasons, &cancelled));
+        TRY(transact_judge(call, actions, count, options, &reasons, &cancelled));
     if (cancelled)
         return transact_cancel(call, reasons);
     for (size_t i = 0; i < count && !known; i++) {
-        TRY(transact_do(call, &actions[i], &bill));
+        TRY(transact_reason(call, transact_do(call, &actions[i], &bill), &reasons.items[i],
+                            &cancelled));
+        if (cancelled) /* what is written by now is rolled back */
+            return transact_cancel(call, reasons);
         transact_note(call, &actions[i].write, options->metrics, count, &out->ItemCollectionMetrics,
                       &cap);
     }
@@ -328,6 +375,22 @@ RESULT dynamodb_TransactWriteItems(struct call *call,
  * ----------------------------------------------------------------------------------------------------------
  */
 
+static RESULT transact_read_open(struct call *call, struct transact_read *read, struct str capacity)
+{
+    if (read->get.statement != NULL)
+        return partiql_open(call, read->get.statement, STR("ExecuteTransaction"), capacity,
+                            &read->get.table);
+    struct access access = {
+        .action = STR("dynamodb:GetItem"),
+        .items = &read->get.key,
+        .item_count = 1,
+        .projection = read->projection,
+        .capacity = capacity,
+        .enclosing = STR("TransactGetItems"),
+    };
+    return access_open(call, &access, read->table, &read->get.table);
+}
+
 static RESULT transact_read_check(struct call *call, struct transact_read *read)
 {
     if (read->get.statement != NULL)
@@ -345,7 +408,10 @@ static RESULT transact_read_one(struct call *call, const struct transact_read *r
     TRY(store_get(call, &get->table, &get->key, false, &stored));
     *total += stored.size;
     /* "two underlying reads of every item in the transaction" */
-    bill_of(call->arena, bill, &get->table, true)->units += 2 * capacity_read(stored.size, true);
+    struct capacity used = capacity_new(call->arena, &get->table, true);
+    used.units = 2 * capacity_read(stored.size, true);
+    capacity_sum(bill_of(call->arena, bill, &get->table, true), &used);
+    TRY(meter_take(call, &used, NULL, &get->key));
     if (!stored.found ||
         (get->rest != NULL && !condition_holds(call->arena, get->rest, &stored.item)))
         return RESULT_OK;
@@ -369,7 +435,7 @@ RESULT transact_read(struct call *call, struct transact_read *reads, size_t coun
     map_init(&seen, call->arena);
     for (size_t i = 0; i < count; i++) {
         bool refused = false;
-        TRY(table_open(call, reads[i].table, &reads[i].get.table));
+        TRY(transact_read_open(call, &reads[i], capacity));
         TRY(transact_reason(call, transact_read_check(call, &reads[i]), &reasons.items[i],
                             &refused));
         cancelled = cancelled || refused;
@@ -381,7 +447,11 @@ RESULT transact_read(struct call *call, struct transact_read *reads, size_t coun
     out->Responses.items = ARENA_ARRAY(call->arena, count + 1, struct dynamodb_ItemResponse);
     out->Responses.len = count;
     for (size_t i = 0; i < count; i++)
-        TRY(transact_read_one(call, &reads[i], &bill, &out->Responses.items[i], &total));
+        TRY(transact_reason(
+            call, transact_read_one(call, &reads[i], &bill, &out->Responses.items[i], &total),
+            &reasons.items[i], &cancelled));
+    if (cancelled)
+        return transact_cancel(call, reasons);
     if (total > DYNAMODB_TRANSACTION_SIZE)
         return DYNAMODB_ERROR(call, "Transaction size limit exceeded: the aggregate size of the "
                                     "items in the transaction cannot exceed 4 MB");

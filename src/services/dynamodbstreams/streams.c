@@ -4,6 +4,7 @@
 #include "cloud/arn.h"
 #include "cloud/call.h"
 #include "cloud/paging.h"
+#include "gen/dynamodb.h"
 #include "gen/dynamodbstreams.h"
 #include "services/dynamodbstreams/dynamodbstreams.h"
 #include "store/record.h"
@@ -12,7 +13,13 @@ enum { RECORDS_MAX = 1000, PAGE_SIZE = 1024 * 1024, STREAMS_MAX = 100 };
 #define KEPT_MS (INT64_C(24) * 3600 * 1000)
 #define ITERATOR_MS (INT64_C(15) * 60 * 1000)
 
-const struct service_hooks dynamodbstreams_hooks = {.model = &dynamodbstreams_model};
+static RESULT stream_policy(struct call *call, const void *in, struct str *arn, struct str *owner,
+                            struct str *policy);
+
+const struct service_hooks dynamodbstreams_hooks = {
+    .model = &dynamodbstreams_model,
+    .resource_policy = stream_policy,
+};
 
 /* --- streams --- */
 
@@ -46,9 +53,14 @@ static RESULT stream_find(struct call *call, struct str text, struct dynamodbstr
     size_t slash = str_find(rest, STR("/stream/"));
     if (slash == SIZE_MAX)
         return call_fail(call, DYNAMODBSTREAMS_VALIDATION, "Invalid StreamArn: %.*s", PRSTR(text));
-    if (!str_eq(arn.account, call->account) || !str_eq(arn.region, call->region))
+    if (!str_eq(arn.region, call->region))
         return stream_missing(call, text);
-    struct key key = call_key(call, STR("stream"));
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, STR("dynamodbstreams"));
+    key_str(&key, arn.account); /* another's, when its policy allows it: stream_policy() */
+    key_str(&key, arn.region);
+    key_str(&key, STR("stream"));
     key_str(&key, str_slice(rest, 0, slash));
     key_str(&key, str_slice(rest, slash + 8, rest.len));
     TRY(call_get_record(call, &key, &dynamodbstreams_model, DYNAMODBSTREAMS_SHAPE_stream, out,
@@ -279,5 +291,55 @@ RESULT dynamodbstreams_GetRecords(struct call *call,
     }
     if (!end || stream.disabled_ms == 0)
         out->NextShardIterator = iterator_make(call, arn, position);
+    return RESULT_OK;
+}
+
+/* --- policies, which DynamoDB keeps: its README draws the key --- */
+
+/* The ARN that the request names, or absent. */
+static struct str policy_resource(struct call *call, const void *in)
+{
+    switch (call->operation) {
+    case DYNAMODBSTREAMS_OP_DescribeStream:
+        return ((const struct dynamodbstreams_DescribeStreamInput *)in)->StreamArn;
+    case DYNAMODBSTREAMS_OP_GetShardIterator:
+        return ((const struct dynamodbstreams_GetShardIteratorInput *)in)->StreamArn;
+    case DYNAMODBSTREAMS_OP_GetRecords: {
+        struct str arn = {0};
+        uint64_t position;
+        struct str text = ((const struct dynamodbstreams_GetRecordsInput *)in)->ShardIterator;
+        /* What is wrong with an iterator is the operation's to tell. */
+        return iterator_open(call, text, &arn, &position) == RESULT_OK ? arn : (struct str){0};
+    }
+    default:
+        return (struct str){0};
+    }
+}
+
+static RESULT stream_policy(struct call *call, const void *in, struct str *resource,
+                            struct str *owner, struct str *document)
+{
+    struct str text = policy_resource(call, in);
+    struct dynamodb_policy policy;
+    struct arn arn;
+    bool found;
+    size_t stream = str_find(text, STR("/stream/"));
+    if (stream == SIZE_MAX || !arn_parse(text, &arn) ||
+        !str_starts_with(arn.resource, STR("table/")))
+        return RESULT_OK;
+    *resource = text;
+    *owner = arn.account;
+    size_t slash = str_find(arn.resource, STR("/stream/"));
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, STR("dynamodb"));
+    key_str(&key, arn.account);
+    key_str(&key, arn.region);
+    key_str(&key, STR("policy"));
+    key_str(&key, str_slice(arn.resource, 6, slash));
+    key_str(&key, str_slice(arn.resource, slash + 8, arn.resource.len));
+    TRY(call_get_record_copy(call, &key, &dynamodb_model, DYNAMODB_SHAPE_policy, &policy, &found));
+    if (found)
+        *document = policy.document;
     return RESULT_OK;
 }

@@ -1,6 +1,7 @@
 /* Buckets: names, owners, regions. */
 #include "base/encode.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/access.h"
+#include "services/s3/access_log.h"
 
 /* --- names --- */
 
@@ -63,7 +64,9 @@ static struct key bucket_key(struct call *call, struct str name)
 RESULT bucket_find(struct call *call, struct str name, struct s3_bucket *bucket, bool *found)
 {
     struct key key = bucket_key(call, name);
-    return call_get_record_copy(call, &key, &s3_model, S3_SHAPE_bucket, bucket, found);
+    TRY(call_get_record_copy(call, &key, &s3_model, S3_SHAPE_bucket, bucket, found));
+    access_log_note(call, bucket);
+    return RESULT_OK;
 }
 
 RESULT bucket_put(struct call *call, const struct s3_bucket *bucket)
@@ -80,6 +83,8 @@ bool bucket_is_versioned(const struct s3_bucket *bucket)
 struct str s3_owner_id(struct arena *arena, struct str account)
 {
     uint8_t digest[SHA256_SIZE];
+    if (str_eq(account, STR("anonymous"))) /* whose objects are that nobody signed for */
+        return STR("65a011a29cdf8ec533ec3d1ccaae921c");
     digest_sha256(str_concat(arena, STR("canonical user of "), account), digest);
     return s3_hex(arena, digest, sizeof digest);
 }
@@ -91,26 +96,24 @@ struct s3_Owner *s3_owner(struct call *call, struct str account)
     return owner;
 }
 
-/* --- who may use it --- */
-
-/* Only the owner's account may, until policies are evaluated. */
-static RESULT bucket_admit(struct call *call, const struct s3_bucket *bucket,
-                           struct str expected_owner)
-{
-    if (!str_is_absent(expected_owner) && !str_eq(expected_owner, bucket->account))
-        return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
-    if (call->principal.kind == PRINCIPAL_SERVICE || str_eq(call->account, bucket->account))
-        return RESULT_OK;
-    return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
-}
+/* --- opening --- */
 
 RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expected_owner,
                             struct s3_bucket *bucket)
 {
-    bool found;
-    TRY(bucket_find(call, name, bucket, &found));
-    if (found)
-        return bucket_admit(call, bucket, expected_owner);
+    const struct access_target *target;
+    TRY(access_target(call, name, &target));
+    if (target->found) {
+        *bucket = target->bucket;
+        if (!str_is_absent(expected_owner) && !str_eq(expected_owner, bucket->account))
+            return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
+        return RESULT_OK;
+    }
+    if (str_starts_with(name, STR("arn:")) || str_ends_with(name, STR("-s3alias")))
+        return call_fail(call, S3_NO_SUCH_ACCESS_POINT, "The specified accesspoint does not exist");
+    if (str_eq(name, STR("_kumoniwa"))) /* of a website, where pages can only be read */
+        return call_fail(call, WIRE_INVALID_ACTION,
+                         "The specified method is not allowed against this resource.");
     struct s3_NoSuchBucket *detail = ARENA_NEW(call->arena, struct s3_NoSuchBucket);
     detail->BucketName = name;
     return call_fail_with(call, S3_NO_SUCH_BUCKET, detail, "The specified bucket does not exist");
@@ -123,7 +126,8 @@ RESULT bucket_open(struct call *call, struct str name, struct str expected_owner
     /* One endpoint stands for all regions here, so it is the signature's region that is wrong. */
     if (call->any_region)
         call->region = bucket->region;
-    if (call->principal.kind == PRINCIPAL_SERVICE || str_eq(call->region, bucket->region))
+    if (call->principal.kind == PRINCIPAL_SERVICE || call->principal.kind == PRINCIPAL_ANONYMOUS ||
+        str_eq(call->region, bucket->region))
         return RESULT_OK;
     struct s3_AuthorizationHeaderMalformed *detail =
         ARENA_NEW(call->arena, struct s3_AuthorizationHeaderMalformed);

@@ -1,4 +1,4 @@
-/* What a bucket says of itself: versioning, tags, access control list. */
+/* What a bucket says of itself: versioning and tags. */
 #include "services/s3/s3_int.h"
 
 RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersioningRequest *in,
@@ -61,58 +61,4 @@ RESULT s3_DeleteBucketTagging(struct call *call, const struct s3_DeleteBucketTag
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     bucket.tags = (struct str_map){0};
     return bucket_put(call, &bucket);
-}
-
-/* --- access control lists: disabled, so that the owner alone is on them --- */
-
-static struct s3_Grants owner_grants(struct call *call, struct str account)
-{
-    struct s3_Grant *grant = ARENA_NEW(call->arena, struct s3_Grant);
-    grant->Grantee = ARENA_NEW(call->arena, struct s3_Grantee);
-    grant->Grantee->ID = s3_owner_id(call->arena, account);
-    grant->Grantee->Type = STR("CanonicalUser");
-    grant->Permission = STR("FULL_CONTROL");
-    return (struct s3_Grants){.items = grant, .len = 1};
-}
-
-RESULT s3_GetBucketAcl(struct call *call, const struct s3_GetBucketAclRequest *in,
-                       struct s3_GetBucketAclOutput *out)
-{
-    struct s3_bucket bucket;
-    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    out->Owner = s3_owner(call, bucket.account);
-    out->Grants = owner_grants(call, bucket.account);
-    return RESULT_OK;
-}
-
-RESULT s3_GetObjectAcl(struct call *call, const struct s3_GetObjectAclRequest *in,
-                       struct s3_GetObjectAclOutput *out)
-{
-    struct s3_bucket bucket;
-    struct s3_object object;
-    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
-    out->Owner = s3_owner(call, bucket.account);
-    out->Grants = owner_grants(call, bucket.account);
-    return RESULT_OK;
-}
-
-RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *in,
-                       struct s3_PutBucketAclResult *out)
-{
-    (void)out;
-    struct s3_bucket bucket;
-    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    return call_fail(call, S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED, "The bucket does not allow ACLs");
-}
-
-RESULT s3_PutObjectAcl(struct call *call, const struct s3_PutObjectAclRequest *in,
-                       struct s3_PutObjectAclOutput *out)
-{
-    (void)out;
-    struct s3_bucket bucket;
-    struct s3_object object;
-    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
-    return call_fail(call, S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED, "The bucket does not allow ACLs");
 }

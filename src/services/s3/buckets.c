@@ -3,6 +3,8 @@
 #include "base/vec.h"
 #include "cloud/arn.h"
 #include "cloud/paging.h"
+#include "services/s3/access.h"
+#include "services/s3/crypt.h"
 #include "services/s3/settings.h"
 
 static struct key owned_prefix(struct call *call, struct str account)
@@ -56,8 +58,6 @@ static RESULT create_region(struct call *call, struct str location, struct str *
 
 static RESULT create_check(struct call *call, const struct s3_CreateBucketRequest *in)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWrite, in->GrantWriteACP};
     if (call->principal.kind == PRINCIPAL_ANONYMOUS)
         return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
     if (!bucket_name_is_valid(in->Bucket)) {
@@ -66,22 +66,14 @@ static RESULT create_check(struct call *call, const struct s3_CreateBucketReques
         return call_fail_with(call, S3_INVALID_BUCKET_NAME, detail,
                               "The specified bucket is not valid.");
     }
-    if (!str_is_absent(in->ObjectOwnership) &&
-        !str_eq(in->ObjectOwnership, STR("BucketOwnerEnforced")))
-        return call_fail(call, S3_UNBUILT_HEADER,
-                         "Object ownership other than BucketOwnerEnforced is not implemented.");
+    if (!str_is_absent(in->ObjectOwnership) && !ownership_is_known(in->ObjectOwnership))
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "Invalid x-amz-object-ownership header: %.*s", PRSTR(in->ObjectOwnership));
     if (in->ObjectLockEnabledForBucket.set && in->ObjectLockEnabledForBucket.value)
         return call_fail(call, S3_UNBUILT_HEADER, "Object Lock is not implemented.");
     if (!str_is_absent(in->BucketNamespace) && !str_eq(in->BucketNamespace, STR("global")))
         return call_fail(call, S3_UNBUILT_HEADER,
                          "Bucket namespaces other than global are not implemented.");
-    bool grants_given = false;
-    for (size_t i = 0; i < sizeof grants / sizeof grants[0]; i++)
-        grants_given = grants_given || !str_is_absent(grants[i]);
-    if (grants_given || (!str_is_absent(in->ACL) && !str_eq(in->ACL, STR("private"))))
-        return call_fail(call, S3_INVALID_BUCKET_ACL_WITH_OBJECT_OWNERSHIP,
-                         "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced "
-                         "setting");
     const struct s3_CreateBucketConfiguration *more = in->CreateBucketConfiguration;
     if (more != NULL && (more->Location != NULL || more->Bucket != NULL))
         return call_fail(call, S3_UNBUILT_HEADER, "Directory buckets are not implemented.");
@@ -122,13 +114,22 @@ static RESULT create_new(struct call *call, const struct s3_CreateBucketRequest 
         .location = location,
         .created_ms = call->now_ms / 1000 * 1000,
         .id = (int64_t)id,
+        .ownership =
+            str_is_absent(in->ObjectOwnership) ? STR("BucketOwnerEnforced") : in->ObjectOwnership,
+        .public_access = PUBLIC_ACCESS_ALL,
     };
+    const struct acl_request request = {in->ACL,          in->GrantFullControl, in->GrantRead,
+                                        in->GrantReadACP, in->GrantWrite,       in->GrantWriteACP};
+    const struct s3_AccessControlPolicy *acl;
+    TRY(acl_of_new_bucket(call, &bucket, &request, &acl));
     if (in->CreateBucketConfiguration != NULL &&
         in->CreateBucketConfiguration->Tags.items != NULL) {
         struct s3_Tagging tagging = {.TagSet = in->CreateBucketConfiguration->Tags};
         TRY(s3_read_tag_set(call, &tagging, 50, &bucket.tags));
     }
     TRY(bucket_put(call, &bucket));
+    if (acl != NULL)
+        TRY(setting_put(call, &bucket, S3_SETTING_ACL, (struct str){0}, acl));
     struct key owned = owned_key(call, &bucket);
     return kv_put(call->txn, key_bytes(&owned), bucket.region);
 }
@@ -196,6 +197,7 @@ RESULT s3_DeleteBucket(struct call *call, const struct s3_DeleteBucketRequest *i
         TRY(job_schedule(call, STR("s3.drop"), call->now_ms,
                          str_format(call->arena, "%lld", (long long)bucket.id), NULL));
     TRY(settings_drop(call, &bucket));
+    TRY(crypt_drop_bucket(call, &bucket));
     struct key owned = owned_key(call, &bucket), key;
     TRY(kv_delete(call->txn, key_bytes(&owned), NULL));
     key_init(&key, call->arena);

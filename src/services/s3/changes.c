@@ -3,6 +3,7 @@
 
 #include "base/encode.h"
 #include "base/time.h"
+#include "services/s3/replication.h"
 #include "services/s3/settings.h"
 #include "store/record.h"
 #include "wire/wire.h"
@@ -300,5 +301,7 @@ RESULT s3_changed(struct call *call, const struct s3_bucket *bucket, const struc
 {
     if (setting_is_there(bucket, S3_SETTING_NOTIFICATION))
         TRY(change_notify(call, bucket, change));
+    if (setting_is_there(bucket, S3_SETTING_REPLICATION))
+        TRY(replicate_changed(call, bucket, change));
     return RESULT_OK;
 }

@@ -1,10 +1,7 @@
 /* The bytes of objects: in the record, in a blob, or in many that a manifest lists. A blob may
  * serve several objects (copies): ("s3-shared", blob id) counts the owners beyond the first. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "base/vec.h"
-#include "services/s3/s3_int.h"
+#include "services/s3/crypt.h"
 
 static struct key shared_key(struct call *call, struct str blob_id)
 {
@@ -73,7 +70,28 @@ RESULT content_release(struct call *call, const struct s3_piece *piece)
     return blob_release(call->cloud->blobs, call->txn, &id);
 }
 
-RESULT content_of_payload(struct call *call, struct s3_piece *piece)
+static RESULT retain_blob(struct call *call, struct str blob_id)
+{
+    struct blob_id id = blob_of(blob_id);
+    return blob_retain(call->cloud->blobs, call->txn, &id);
+}
+
+/* What arrived before it was known that its encryption has two layers is written anew. */
+static RESULT add_layer(struct call *call, const struct crypt *crypt, struct s3_piece *piece)
+{
+    struct s3_manifest manifest = {.pieces = {.items = piece, .len = 1}};
+    struct content_reading wanted = {
+        .manifest = &manifest, .kind = DIGEST_CRC64NVME, .layers = crypt->layers};
+    struct content_read *read;
+    TRY(content_read_through(call, &wanted, &read));
+    struct blob_id arrived = blob_of(piece->blob_id);
+    TRY(blob_release(call->cloud->blobs, call->txn, &arrived));
+    *piece = read->copy;
+    read->kept = true;
+    return retain_blob(call, piece->blob_id);
+}
+
+RESULT content_of_payload(struct call *call, const struct crypt *crypt, struct s3_piece *piece)
 {
     const struct call_payload *payload = &call->payload;
     *piece = (struct s3_piece){.length = (int64_t)payload->size};
@@ -81,10 +99,14 @@ RESULT content_of_payload(struct call *call, struct s3_piece *piece)
         piece->bytes = payload->present ? payload->bytes : STR("");
         return RESULT_OK;
     }
-    TRY(blob_retain(call->cloud->blobs, call->txn, &payload->blob));
     piece->blob_id = str_copy(
         call->arena, str_make((const char *)payload->blob.bytes, sizeof payload->blob.bytes));
-    return RESULT_OK;
+    piece->sealed_key =
+        str_copy(call->arena, str_make((const char *)payload->key.bytes,
+                                       payload->key.layers * sizeof payload->key.bytes[0]));
+    TRY(retain_blob(call, piece->blob_id));
+    struct s3_manifest manifest = {.pieces = {.items = piece, .len = 1}};
+    return crypt_wants_layer(crypt, &manifest) ? add_layer(call, crypt, piece) : RESULT_OK;
 }
 
 RESULT content_pieces(struct call *call, const struct s3_object *object,
@@ -98,7 +120,13 @@ RESULT content_pieces(struct call *call, const struct s3_object *object,
     }
     struct s3_piece *piece = ARENA_NEW(call->arena, struct s3_piece);
     *piece = (struct s3_piece){
-        .blob_id = object->blob_id, .length = object->size, .bytes = object->body};
+        .blob_id = object->blob_id,
+        .length = object->size,
+        .bytes = object->body,
+        .sealed_key = object->sealed_key,
+    };
+    if (str_is_absent(piece->blob_id) && str_is_absent(piece->bytes))
+        piece->bytes = STR("");
     *manifest = (struct s3_manifest){.pieces = {.items = piece, .len = 1}};
     return RESULT_OK;
 }
@@ -116,7 +144,8 @@ void content_range(struct call *call, const struct s3_manifest *all, uint64_t of
             continue;
         }
         uint64_t taken = size - offset < length ? size - offset : length;
-        if (str_is_absent(piece.bytes))
+        /* Sealed bytes stay whole until they are open. */
+        if (str_is_absent(piece.bytes) || piece.sealed_key.len > 0)
             piece.offset += (int64_t)offset;
         else
             piece.bytes = str_slice(piece.bytes, (size_t)offset, (size_t)(offset + taken));
@@ -127,15 +156,22 @@ void content_range(struct call *call, const struct s3_manifest *all, uint64_t of
     }
 }
 
+RESULT content_put_manifest(struct call *call, int64_t id, const struct s3_manifest *manifest)
+{
+    struct key key = manifest_key(call, id);
+    return call_put_record(call, &key, &s3_model, S3_SHAPE_manifest, manifest);
+}
+
 RESULT content_set(struct call *call, struct s3_object *object, const struct s3_manifest *manifest)
 {
-    object->body = object->blob_id = (struct str){0};
+    object->body = object->blob_id = object->sealed_key = (struct str){0};
     object->manifest = 0;
     const struct s3_piece *first = manifest->pieces.items;
     if (manifest->pieces.len == 1 && manifest->parts.len == 0 && first->offset == 0 &&
         (!str_is_absent(first->bytes) || object->size == first->length)) {
         object->body = first->bytes;
         object->blob_id = first->blob_id;
+        object->sealed_key = first->sealed_key;
         return RESULT_OK;
     }
     if (manifest->pieces.len == 0 && manifest->parts.len == 0) {
@@ -145,8 +181,7 @@ RESULT content_set(struct call *call, struct s3_object *object, const struct s3_
     uint64_t id;
     TRY(call_sequence(call, &id));
     object->manifest = (int64_t)id;
-    struct key key = manifest_key(call, object->manifest);
-    return call_put_record(call, &key, &s3_model, S3_SHAPE_manifest, manifest);
+    return content_put_manifest(call, object->manifest, manifest);
 }
 
 RESULT content_release_object(struct call *call, const struct s3_object *object)
@@ -161,58 +196,4 @@ RESULT content_release_object(struct call *call, const struct s3_object *object)
         TRY(content_release(call, &manifest.pieces.items[i]));
     struct key key = manifest_key(call, object->manifest);
     return kv_delete(call->txn, key_bytes(&key), NULL);
-}
-
-/* --- reading through --- */
-
-struct digests {
-    struct digest md5;
-    struct digest *checksum;
-};
-
-static void digests_update(struct digests *digests, struct str bytes)
-{
-    digest_update(&digests->md5, bytes);
-    if (digests->checksum != NULL)
-        digest_update(digests->checksum, bytes);
-}
-
-static RESULT digest_file(int fd, const struct s3_piece *piece, struct digests *digests)
-{
-    enum { ROOM = 16 * 1024 };
-    char room[ROOM];
-    int64_t done = 0;
-    while (done < piece->length) {
-        int64_t left = piece->length - done;
-        ssize_t count = pread(fd, room, left < ROOM ? (size_t)left : ROOM, piece->offset + done);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return FAULT("a blob is shorter than its record says");
-        digests_update(digests, str_make(room, (size_t)count));
-        done += count;
-    }
-    return RESULT_OK;
-}
-
-RESULT content_digest(struct call *call, const struct s3_manifest *manifest, uint8_t md5[MD5_SIZE],
-                      struct digest *checksum)
-{
-    struct digests digests = {.checksum = checksum};
-    digest_begin(&digests.md5, DIGEST_MD5);
-    for (size_t i = 0; i < manifest->pieces.len; i++) {
-        const struct s3_piece *piece = &manifest->pieces.items[i];
-        if (!str_is_absent(piece->bytes)) {
-            digests_update(&digests, piece->bytes);
-            continue;
-        }
-        struct blob_id id = blob_of(piece->blob_id);
-        int fd;
-        TRY(blob_open(call->cloud->blobs, &id, &fd));
-        enum result result = digest_file(fd, piece, &digests);
-        (void)close(fd);
-        TRY(result);
-    }
-    digest_end(&digests.md5, md5);
-    return RESULT_OK;
 }

@@ -1,84 +1,65 @@
 /* CopyObject and UploadPartCopy. Bytes are shared, not copied; only where the copy needs a digest
- * that the source has not are they read: in the read-only run that comes first, so that nobody
- * waits for it in the store. */
+ * that the source has not, or a layer of encryption, are they read: beside the call
+ * (content_read.c), so that nobody waits for it. The data keys go from box to box (crypt.h). */
 #include "base/encode.h"
+#include "services/s3/access.h"
 #include "services/s3/changes.h"
+#include "services/s3/copy_source.h"
+#include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
-#include "wire/params.h"
 
 struct copy_source {
     struct s3_bucket bucket;
     struct str key;
     struct s3_object object;
+    struct crypt crypt;
 };
 
-/* "/BUCKET/KEY?versionId=ID", the first '/' may be missing. */
-static RESULT source_read(struct call *call, struct str text, struct str *bucket, struct str *key,
-                          struct str *version_id)
-{
-    struct str query;
-    struct wire_params params = {0};
-    *version_id = (struct str){0};
-    size_t mark = str_find(text, STR("?versionId="));
-    query = mark == SIZE_MAX ? (struct str){0} : str_slice(text, mark + 1, text.len);
-    if (mark != SIZE_MAX)
-        text = str_slice(text, 0, mark);
-    if (str_starts_with(text, STR("/")))
-        text = str_slice(text, 1, text.len);
-    bool good = percent_decode(call->arena, text, false, &text) &&
-                str_cut(text, '/', bucket, key) && !str_is_empty(*bucket) && !str_is_empty(*key) &&
-                (mark == SIZE_MAX || wire_params_read(call->arena, query, &params));
-    if (!good)
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "Copy Source must mention the source bucket and key: "
-                         "sourcebucket/sourcekey");
-    const struct wire_param *version = wire_params_find(&params, STR("versionId"));
-    if (version != NULL)
-        *version_id = version->value;
-    return RESULT_OK;
-}
-
 static RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
-                        const struct s3_conditions *conditions, struct copy_source *source)
+                        const struct s3_conditions *conditions,
+                        const struct crypt_customer *customer, struct copy_source *source)
 {
     struct str bucket, version_id;
     bool not_modified;
-    TRY(source_read(call, text, &bucket, &source->key, &version_id));
-    if (str_starts_with(bucket, STR("arn:")))
-        return call_fail(call, S3_UNBUILT_HEADER, "Copying from access points is not implemented.");
+    if (!copy_source_read(call, text, &bucket, &source->key, &version_id))
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "Copy Source must mention the source bucket and key: "
+                         "sourcebucket/sourcekey");
     TRY(bucket_open_anywhere(call, bucket, expected_owner, &source->bucket));
     TRY(object_open(call, &source->bucket, source->key, version_id, &source->object));
     TRY(conditions_read(call, conditions, &source->object, &not_modified));
     if (not_modified)
         return s3_precondition_failed(call, STR("x-amz-copy-source-If-None-Match"));
-    return RESULT_OK;
+    return crypt_open(call, &source->bucket, source->key, &source->object, customer,
+                      &source->crypt);
 }
 
 /* --- digests --- */
 
-struct copied {
-    int64_t source_sequence;
-    uint8_t md5[MD5_SIZE], sum[SHA256_SIZE];
-};
-
-/* Found out once for the runs of one call. */
-static RESULT copy_digest(struct call *call, const struct copy_source *source,
-                          const struct s3_manifest *pieces, enum digest_kind kind,
-                          const struct copied **out)
+/* What the copy needs of its source's bytes that no record tells; found out once for all runs. */
+static RESULT copy_read(struct call *call, const struct copy_source *source, uint64_t offset,
+                        struct s3_manifest *pieces, enum digest_kind kind, unsigned layers,
+                        struct content_read **out)
 {
-    struct copied *memo = call->memo;
-    struct digest checksum;
-    *out = memo;
-    if (memo != NULL && memo->source_sequence == source->object.sequence)
-        return RESULT_OK;
-    memo = ARENA_NEW(call->arena, struct copied);
-    memo->source_sequence = source->object.sequence;
-    digest_begin(&checksum, kind);
-    TRY(content_digest(call, pieces, memo->md5, &checksum));
-    digest_end(&checksum, memo->sum);
-    call->memo = memo;
-    *out = memo;
-    return RESULT_OK;
+    struct content_reading wanted = {
+        .sequence = source->object.sequence,
+        .offset = offset,
+        .manifest = pieces,
+        .kind = kind,
+        .layers = layers,
+    };
+    return content_read_through(call, &wanted, out);
+}
+
+/* The layer that the copy wants has been written: its blob takes the pieces' place. */
+static RESULT copy_rewritten(struct call *call, struct content_read *read,
+                             struct s3_manifest *pieces)
+{
+    struct blob_id id;
+    memcpy(id.bytes, read->copy.blob_id.ptr, sizeof id.bytes);
+    pieces->pieces = (struct s3_list_piece){&read->copy, 1};
+    read->kept = true;
+    return blob_retain(call->cloud->blobs, call->txn, &id);
 }
 
 static RESULT copy_retain(struct call *call, const struct s3_manifest *pieces)
@@ -98,11 +79,8 @@ static bool is_directive(struct str given, struct str wanted)
 static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *in,
                          const struct copy_source *source)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWriteACP};
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
-    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
     TRY(s3_check_storage_class(call, in->StorageClass));
     if (!str_is_absent(in->MetadataDirective) &&
         !is_directive(in->MetadataDirective, STR("COPY")) &&
@@ -119,7 +97,8 @@ static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *i
     struct str asked, rest;
     bool of_version = str_cut(in->CopySource, '?', &asked, &rest);
     if (itself && !of_version && !is_directive(in->MetadataDirective, STR("REPLACE")) &&
-        str_is_absent(in->StorageClass) && str_is_absent(in->WebsiteRedirectLocation))
+        str_is_absent(in->StorageClass) && str_is_absent(in->WebsiteRedirectLocation) &&
+        str_is_absent(in->ServerSideEncryption) && str_is_absent(in->SSECustomerAlgorithm))
         return call_fail(call, WIRE_VALIDATION,
                          "This copy request is illegal because it is trying to copy an object to "
                          "itself without changing the object's metadata, storage class, website "
@@ -159,8 +138,8 @@ static RESULT copy_properties(struct call *call, const struct s3_CopyObjectReque
 
 /* The copy is made in one piece: its ETag is an MD5, its checksum that of the full object. */
 static RESULT copy_digests(struct call *call, const struct s3_CopyObjectRequest *in,
-                           const struct copy_source *source, const struct s3_manifest *pieces,
-                           struct s3_object *object)
+                           const struct copy_source *source, const struct crypt *crypt,
+                           struct s3_manifest *pieces, struct s3_object *object)
 {
     const struct s3_object *from = &source->object;
     enum digest_kind kind = DIGEST_CRC64NVME;
@@ -170,17 +149,43 @@ static RESULT copy_digests(struct call *call, const struct s3_CopyObjectRequest 
         return call_fail(call, WIRE_VALIDATION,
                          "Checksum algorithm provided is unsupported. Please try again with any of "
                          "the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
-    object->etag = from->etag;
+    bool another = crypt_wants_layer(crypt, pieces);
+    bool hidden = crypt_hides_md5(&source->crypt) && !crypt_hides_md5(crypt);
+    const uint8_t nothing[MD5_SIZE] = {0};
+    object->etag = crypt_hides_md5(crypt) ? crypt_etag(call, crypt, nothing) : from->etag;
     object->checksum_algorithm = s3_checksum_name(kind);
     object->checksum = from->checksum;
     object->checksum_type = STR("FULL_OBJECT");
-    if (from->part_count == 0 && str_eq(object->checksum_algorithm, from->checksum_algorithm))
+    if (from->part_count == 0 && !another && !hidden &&
+        str_eq(object->checksum_algorithm, from->checksum_algorithm))
         return RESULT_OK;
-    const struct copied *copied;
-    TRY(copy_digest(call, source, pieces, kind, &copied));
-    object->etag = s3_hex(call->arena, copied->md5, MD5_SIZE);
-    object->checksum = s3_base64(call->arena, copied->sum, digest_size(kind));
-    return RESULT_OK;
+    struct content_read *read;
+    TRY(copy_read(call, source, 0, pieces, kind, another ? crypt->layers : 0, &read));
+    object->etag = crypt_etag(call, crypt, read->md5);
+    object->checksum = s3_base64(call->arena, read->checksum, digest_size(kind));
+    if (!kv_is_writing(call->txn))
+        return RESULT_RESTART;
+    return another ? copy_rewritten(call, read, pieces) : RESULT_OK;
+}
+
+/* Its bytes: the source's, with their data keys in boxes of the copy's own. */
+static RESULT copy_content(struct call *call, const struct s3_CopyObjectRequest *in,
+                           const struct copy_source *source, const struct crypt *crypt,
+                           struct s3_object *object)
+{
+    struct s3_manifest pieces;
+    TRY(content_pieces(call, &source->object, &pieces));
+    pieces.parts = (struct s3_list_done_part){0};
+    TRY(crypt_unseal(call, &source->crypt, &pieces));
+    bool rewritten = crypt_wants_layer(crypt, &pieces);
+    TRY(copy_digests(call, in, source, crypt, &pieces, object));
+    if (!kv_is_writing(call->txn))
+        return RESULT_RESTART;
+    if (!rewritten)
+        TRY(copy_retain(call, &pieces));
+    TRY(crypt_seal(call, crypt, &pieces));
+    crypt_note(crypt, object);
+    return content_set(call, object, &pieces);
 }
 
 RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
@@ -188,23 +193,27 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
 {
     struct s3_bucket bucket;
     struct copy_source source;
-    struct s3_manifest pieces;
+    struct crypt crypt;
+    const struct crypt_wish wish = CRYPT_WISH(in);
+    const struct crypt_customer customer = CRYPT_CUSTOMER_OF_SOURCE(in);
     const struct s3_conditions conditions = {in->CopySourceIfMatch, in->CopySourceIfNoneMatch,
                                              in->CopySourceIfModifiedSince,
                                              in->CopySourceIfUnmodifiedSince};
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(copy_open(call, in->CopySource, in->ExpectedSourceBucketOwner, &conditions, &source));
+    TRY(copy_open(call, in->CopySource, in->ExpectedSourceBucketOwner, &conditions, &customer,
+                  &source));
     TRY(copy_check(call, in, &source));
     TRY(conditions_write(call, &bucket, in->Key, in->IfMatch, in->IfNoneMatch));
+    TRY(crypt_new(call, &bucket, in->Key, &wish, &crypt));
     struct s3_object object = {.size = source.object.size};
     TRY(copy_properties(call, in, &source.object, &object));
-    TRY(content_pieces(call, &source.object, &pieces));
-    pieces.parts = (struct s3_list_done_part){0};
-    TRY(copy_digests(call, in, &source, &pieces, &object));
-    if (!kv_is_writing(call->txn))
-        return RESULT_RESTART;
-    TRY(copy_retain(call, &pieces));
-    TRY(content_set(call, &object, &pieces));
+    const struct acl_request acl = {.canned = in->ACL,
+                                    .full_control = in->GrantFullControl,
+                                    .read = in->GrantRead,
+                                    .read_acp = in->GrantReadACP,
+                                    .write_acp = in->GrantWriteACP};
+    TRY(acl_of_new_object(call, &bucket, &acl, &object));
+    TRY(copy_content(call, in, &source, &crypt, &object));
     TRY(object_add(call, &bucket, in->Key, &object));
     const struct s3_change change = {.kind = S3_CREATED_COPY, .key = in->Key, .object = &object};
     TRY(s3_changed(call, &bucket, &change));
@@ -215,6 +224,8 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
     result->ChecksumType = object.checksum_type;
     S3_SET_CHECKSUM(result, object.checksum_algorithm, object.checksum);
     out->CopyObjectResult = result;
+    CRYPT_SHOW(out, &object, wish.customer);
+    out->SSEKMSEncryptionContext = crypt_shown_context(call, &object);
     out->VersionId = object_shown_version(&bucket, &object);
     out->CopySourceVersionId = object_shown_version(&source.bucket, &source.object);
     return RESULT_OK;
@@ -257,7 +268,9 @@ RESULT s3_UploadPartCopy(struct call *call, const struct s3_UploadPartCopyReques
     struct s3_manifest all, pieces;
     uint64_t offset, length;
     enum digest_kind kind;
-    const struct copied *copied;
+    struct content_read *read;
+    struct crypt crypt;
+    const struct crypt_customer from = CRYPT_CUSTOMER_OF_SOURCE(in), to = CRYPT_CUSTOMER(in);
     const struct s3_conditions conditions = {in->CopySourceIfMatch, in->CopySourceIfNoneMatch,
                                              in->CopySourceIfModifiedSince,
                                              in->CopySourceIfUnmodifiedSince};
@@ -265,7 +278,9 @@ RESULT s3_UploadPartCopy(struct call *call, const struct s3_UploadPartCopyReques
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(part_check_number(call, in->PartNumber.value));
     TRY(upload_find(call, &bucket, in->Key, in->UploadId, &upload));
-    TRY(copy_open(call, in->CopySource, in->ExpectedSourceBucketOwner, &conditions, &source));
+    TRY(crypt_open_upload(call, &bucket, in->Key, upload.object, &to, &crypt));
+    TRY(copy_open(call, in->CopySource, in->ExpectedSourceBucketOwner, &conditions, &from,
+                  &source));
     TRY(part_range(call, in->CopySourceRange, (uint64_t)source.object.size, &offset, &length));
     if (length > (uint64_t)S3_PUT_MAX)
         return call_fail(call, S3_REQUEST_TOO_LARGE,
@@ -274,15 +289,21 @@ RESULT s3_UploadPartCopy(struct call *call, const struct s3_UploadPartCopyReques
         return FAULT("an upload without a checksum");
     TRY(content_pieces(call, &source.object, &all));
     content_range(call, &all, offset, length, &pieces);
-    TRY(copy_digest(call, &source, &pieces, kind, &copied));
+    TRY(crypt_unseal(call, &source.crypt, &pieces));
+    bool another = crypt_wants_layer(&crypt, &pieces);
+    TRY(copy_read(call, &source, offset, &pieces, kind, another ? crypt.layers : 0, &read));
     if (!kv_is_writing(call->txn))
         return RESULT_RESTART;
-    TRY(copy_retain(call, &pieces));
+    if (another)
+        TRY(copy_rewritten(call, read, &pieces));
+    else
+        TRY(copy_retain(call, &pieces));
+    TRY(crypt_seal(call, &crypt, &pieces));
     struct s3_part part = {
         .number = in->PartNumber.value,
         .size = (int64_t)length,
-        .etag = s3_hex(call->arena, copied->md5, MD5_SIZE),
-        .checksum = s3_base64(call->arena, copied->sum, digest_size(kind)),
+        .etag = crypt_etag(call, &crypt, read->md5),
+        .checksum = s3_base64(call->arena, read->checksum, digest_size(kind)),
         .modified_ms = call->now_ms / 1000 * 1000,
         .pieces = pieces.pieces,
     };
@@ -293,6 +314,7 @@ RESULT s3_UploadPartCopy(struct call *call, const struct s3_UploadPartCopyReques
     if (upload.checksum_chosen)
         S3_SET_CHECKSUM(result, upload.checksum_algorithm, part.checksum);
     out->CopyPartResult = result;
+    CRYPT_SHOW(out, upload.object, to);
     out->CopySourceVersionId = object_shown_version(&source.bucket, &source.object);
     return RESULT_OK;
 }

@@ -1,6 +1,7 @@
 /* DeleteObject and DeleteObjects: "Deleting object versions from a versioning-enabled bucket",
  * Amazon S3 User Guide. */
 #include "base/vec.h"
+#include "services/s3/access.h"
 #include "services/s3/changes.h"
 
 struct deletion {
@@ -138,6 +139,8 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
                                "The XML you provided was not well-formed or did not validate "
                                "against our published schema");
         else
+            result = access_delete(call, in, one);
+        if (result == RESULT_OK)
             result = delete_one(call, &bucket, &deletion);
         if (result == RESULT_ERROR)
             add_error(call, one, out, &errors);

@@ -3,6 +3,7 @@
 
 #include "base/time.h"
 #include "base/vec.h"
+#include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
 
 /* A Range header: "bytes=A-B", "bytes=A-", "bytes=-N"; anything else, several ranges too, counts
@@ -59,7 +60,10 @@ struct view {
     struct s3_manifest manifest;
     uint64_t offset, length;
     bool partial, not_modified;
+    bool head; /* its bytes are not wanted */
     struct str content_range;
+    struct crypt crypt;
+    struct crypt_customer customer;
 };
 
 /* partNumber=N: that part of a multipart upload; the whole of another object is its part 1. */
@@ -109,13 +113,24 @@ static RESULT view_check(struct call *call, const struct s3_GetObjectRequest *in
     return in->PartNumber.set ? part_check_number(call, in->PartNumber.value) : RESULT_OK;
 }
 
-static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in, struct view *view)
+/* HEAD asks nothing of KMS; a customer's key it asks for. */
+static RESULT view_key(struct call *call, const struct s3_GetObjectRequest *in, struct view *view)
 {
-    *view = (struct view){0};
+    view->customer = CRYPT_CUSTOMER(in);
+    if (view->head && !crypt_is_customers(&view->object))
+        return crypt_check(call, &view->object, &view->customer);
+    return crypt_open(call, &view->bucket, in->Key, &view->object, &view->customer, &view->crypt);
+}
+
+static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in, bool head,
+                        struct view *view)
+{
+    *view = (struct view){.head = head};
     TRY(view_check(call, in));
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &view->bucket));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(object_open(call, &view->bucket, in->Key, in->VersionId, &view->object));
+    TRY(view_key(call, in, view));
     struct s3_conditions conditions = {in->IfMatch, in->IfNoneMatch, in->IfModifiedSince,
                                        in->IfUnmodifiedSince};
     TRY(conditions_read(call, &conditions, &view->object, &view->not_modified));
@@ -173,6 +188,8 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
         (out)->ETag = s3_quote(call->arena, o->etag);                                              \
         (out)->LastModified = opt_time(o->modified_ms);                                            \
         (out)->VersionId = object_shown_version(&(view)->bucket, o);                               \
+        if (!str_is_empty(o->replication_status))                                                  \
+            (out)->ReplicationStatus = o->replication_status;                                      \
         (out)->AcceptRanges = STR("bytes");                                                        \
         (out)->CacheControl = o->cache_control;                                                    \
         (out)->Expires = o->expires;                                                               \
@@ -197,6 +214,7 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
             S3_SET_CHECKSUM(out, o->checksum_algorithm, o->checksum);                              \
             (out)->ChecksumType = o->checksum_type;                                                \
         }                                                                                          \
+        CRYPT_SHOW(out, o, (view)->customer);                                                      \
     } while (0)
 
 static struct blob_id view_blob(const struct s3_piece *piece)
@@ -218,12 +236,14 @@ static RESULT view_stream(struct call *call, const struct view *view)
     if (view->not_modified || view->length == 0)
         return RESULT_OK;
     content_range(call, &view->manifest, view->offset, view->length, &part);
+    TRY(crypt_unseal(call, &view->crypt, &part));
     const struct s3_piece *first = part.pieces.items;
     if (part.pieces.len == 1 && !str_is_absent(first->bytes)) {
         stream->bytes = first->bytes;
         return RESULT_OK;
     }
-    if (part.pieces.len == 1) {
+    /* From before S3 sealed: the kernel may send it. */
+    if (part.pieces.len == 1 && first->sealed_key.len == 0 && call->request != NULL) {
         struct blob_id id = view_blob(first);
         stream->is_file = true;
         stream->offset = (uint64_t)first->offset;
@@ -238,6 +258,7 @@ static RESULT view_stream(struct call *call, const struct view *view)
             continue;
         pieces[i].offset = (uint64_t)piece->offset;
         pieces[i].blob = view_blob(piece);
+        pieces[i].key = crypt_blob_key(piece);
     }
     stream->pieces = pieces;
     stream->piece_count = part.pieces.len;
@@ -256,7 +277,7 @@ RESULT s3_GetObject(struct call *call, const struct s3_GetObjectRequest *in,
                     struct s3_GetObjectOutput *out)
 {
     struct view view;
-    TRY(view_open(call, in, &view));
+    TRY(view_open(call, in, false, &view));
     TRY(view_overrides(call, in, &view.object));
     VIEW_FILL(out, &view, in);
     if (str_is_absent(in->VersionId))
@@ -286,9 +307,12 @@ RESULT s3_HeadObject(struct call *call, const struct s3_HeadObjectRequest *in,
         .PartNumber = in->PartNumber,
         .ExpectedBucketOwner = in->ExpectedBucketOwner,
         .ChecksumMode = in->ChecksumMode,
+        .SSECustomerAlgorithm = in->SSECustomerAlgorithm,
+        .SSECustomerKey = in->SSECustomerKey,
+        .SSECustomerKeyMD5 = in->SSECustomerKeyMD5,
     };
     struct view view;
-    TRY(view_open(call, &get, &view));
+    TRY(view_open(call, &get, true, &view));
     TRY(view_overrides(call, &get, &view.object));
     VIEW_FILL(out, &view, in);
     if (str_is_absent(in->VersionId))

@@ -76,7 +76,8 @@ static RESULT page_add(struct page *page, struct str key, struct str value)
         .ChecksumType = object.checksum_type,
     };
     if (page->owner)
-        entry.Owner = s3_owner(call, page->bucket->account);
+        entry.Owner =
+            s3_owner(call, str_is_absent(object.owner) ? page->bucket->account : object.owner);
     if (!str_is_absent(object.checksum_algorithm)) {
         struct str *name = ARENA_NEW(call->arena, struct str);
         *name = object.checksum_algorithm;

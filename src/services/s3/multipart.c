@@ -1,5 +1,7 @@
 /* Multipart uploads: making, parts, aborting. "Uploading and copying objects using multipart
  * upload", Amazon S3 User Guide. */
+#include "services/s3/access.h"
+#include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
 #include "store/record.h"
 
@@ -83,11 +85,8 @@ static RESULT create_checksum(struct call *call, const struct s3_CreateMultipart
 
 static RESULT create_check(struct call *call, const struct s3_CreateMultipartUploadRequest *in)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWriteACP};
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
-    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
     return s3_check_storage_class(call, in->StorageClass);
 }
 
@@ -111,7 +110,17 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
     struct s3_upload upload = {.initiated_ms = call->now_ms / 1000 * 1000, .object = &object};
     TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
+    const struct acl_request acl = {.canned = in->ACL,
+                                    .full_control = in->GrantFullControl,
+                                    .read = in->GrantRead,
+                                    .read_acp = in->GrantReadACP,
+                                    .write_acp = in->GrantWriteACP};
+    TRY(acl_of_new_object(call, &bucket, &acl, &object));
     TRY(create_checksum(call, in, &upload));
+    struct crypt crypt;
+    const struct crypt_wish wish = CRYPT_WISH(in);
+    TRY(crypt_new(call, &bucket, in->Key, &wish, &crypt));
+    crypt_note(&crypt, &object);
     TRY(call_sequence(call, &sequence));
     upload.sequence = (int64_t)sequence;
     upload.upload_id = s3_make_id(call->arena, sequence);
@@ -122,6 +131,8 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
     out->Bucket = in->Bucket;
     out->Key = in->Key;
     out->UploadId = upload.upload_id;
+    CRYPT_SHOW(out, &object, wish.customer);
+    out->SSEKMSEncryptionContext = crypt_shown_context(call, &object);
     if (upload.checksum_chosen) {
         out->ChecksumAlgorithm = upload.checksum_algorithm;
         out->ChecksumType = upload.checksum_type;
@@ -183,10 +194,13 @@ RESULT s3_UploadPart(struct call *call, const struct s3_UploadPartRequest *in,
         return call_fail(call, S3_REQUEST_TOO_LARGE,
                          "Your proposed upload exceeds the maximum allowed size");
     struct s3_piece piece;
+    struct crypt crypt;
+    const struct crypt_customer customer = CRYPT_CUSTOMER(in);
+    TRY(crypt_open_upload(call, &bucket, in->Key, upload.object, &customer, &crypt));
     struct s3_part part = {
         .number = in->PartNumber.value,
         .size = (int64_t)payload->size,
-        .etag = s3_hex(call->arena, payload->md5, MD5_SIZE),
+        .etag = crypt_etag(call, &crypt, payload->md5),
         .checksum = s3_base64(call->arena, payload->crc64nvme, sizeof payload->crc64nvme),
         .modified_ms = call->now_ms / 1000 * 1000,
         .pieces = {.items = &piece, .len = 1},
@@ -195,9 +209,12 @@ RESULT s3_UploadPart(struct call *call, const struct s3_UploadPartRequest *in,
         s3_base64(call->arena, payload->checksum_value, digest_size(payload->checksum));
     if (upload.checksum_chosen)
         part.checksum = sent;
-    TRY(content_of_payload(call, &piece));
+    TRY(content_of_payload(call, &crypt, &piece));
+    struct s3_manifest manifest = {.pieces = part.pieces};
+    TRY(crypt_seal(call, &crypt, &manifest));
     TRY(part_put(call, &upload, &part));
     out->ETag = s3_quote(call->arena, part.etag);
+    CRYPT_SHOW(out, upload.object, customer);
     if (payload->checksum_chosen)
         S3_SET_CHECKSUM(out, s3_checksum_name(payload->checksum), sent);
     return RESULT_OK;

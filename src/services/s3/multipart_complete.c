@@ -2,6 +2,7 @@
 #include "base/encode.h"
 #include "base/vec.h"
 #include "services/s3/changes.h"
+#include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
 
 /* What is being put together. */
@@ -157,6 +158,11 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(upload_find(call, &bucket, in->Key, in->UploadId, &upload));
+    /* A customer's key may be given, and must then be the one. */
+    const struct crypt_customer customer = CRYPT_CUSTOMER(in);
+    struct crypt crypt;
+    if (!str_is_absent(customer.algorithm))
+        TRY(crypt_open_upload(call, &bucket, in->Key, upload.object, &customer, &crypt));
     if (in->MultipartUpload == NULL || in->MultipartUpload->Parts.len == 0)
         return call_fail(call, WIRE_SERIALIZATION,
                          "The XML you provided was not well-formed or did not validate against "
@@ -187,6 +193,12 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
                                PRSTR(in->Bucket), PRSTR(s3_encode_key(call, STR("url"), in->Key)));
     out->ETag = s3_quote(call->arena, object->etag);
     out->VersionId = object_shown_version(&bucket, object);
+    out->ServerSideEncryption = crypt_shown_algorithm(object);
+    if (object->sealing != NULL && !crypt_is_customers(object)) {
+        out->SSEKMSKeyId = object->sealing->key_arn;
+        if (object->sealing->bucket_key)
+            out->BucketKeyEnabled = opt_bool(true);
+    }
     out->ChecksumType = object->checksum_type;
     S3_SET_CHECKSUM(out, object->checksum_algorithm, object->checksum);
     return RESULT_OK;

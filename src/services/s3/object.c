@@ -1,7 +1,8 @@
 /* Versions of objects. The newest version of a key stands in the table that listings and GET read,
  * unless it is a delete marker; all else stands in the table of versions, newest first. README.md
  * draws the keys. */
-#include "services/s3/s3_int.h"
+#include "services/s3/access.h"
+#include "services/s3/replication.h"
 #include "store/record.h"
 
 struct key object_key(struct call *call, const struct s3_bucket *bucket, struct str key)
@@ -176,6 +177,8 @@ RESULT object_open(struct call *call, const struct s3_bucket *bucket, struct str
         return call_fail_with(call, S3_NO_SUCH_VERSION, detail,
                               "The specified version does not exist.");
     }
+    if (!place.found || (place.object.delete_marker && !by_version))
+        TRY(access_list(call, bucket));
     if (!place.found)
         return s3_no_such_key(call, key);
     if (place.object.delete_marker)
@@ -232,6 +235,16 @@ RESULT object_update(struct call *call, const struct s3_bucket *bucket, struct s
                           : put_version(call, bucket, key, &place->object);
 }
 
+RESULT object_demote(struct call *call, const struct s3_bucket *bucket, struct str key)
+{
+    struct object_place place = {0};
+    TRY(find_current(call, bucket, key, &place));
+    if (!place.found)
+        return RESULT_OK;
+    TRY(take_away(call, bucket, key, &place));
+    return put_version(call, bucket, key, &place.object);
+}
+
 RESULT object_add(struct call *call, const struct s3_bucket *bucket, struct str key,
                   struct s3_object *object)
 {
@@ -241,6 +254,7 @@ RESULT object_add(struct call *call, const struct s3_bucket *bucket, struct str 
     object->modified_ms = call->now_ms / 1000 * 1000;
     bool enabled = str_eq(bucket->versioning, STR("Enabled"));
     object->version_id = enabled ? s3_make_id(call->arena, sequence) : (struct str){0};
+    TRY(replicate_mark(call, bucket, key, object));
     struct object_place place = {0};
     if (!enabled) {
         if (bucket_is_versioned(bucket))
@@ -251,12 +265,7 @@ RESULT object_add(struct call *call, const struct s3_bucket *bucket, struct str 
             TRY(forget(call, bucket, key, &place));
     }
     if (bucket_is_versioned(bucket)) {
-        place = (struct object_place){0};
-        TRY(find_current(call, bucket, key, &place));
-        if (place.found) {
-            TRY(take_away(call, bucket, key, &place));
-            TRY(put_version(call, bucket, key, &place.object));
-        }
+        TRY(object_demote(call, bucket, key));
     }
     return object->delete_marker ? put_version(call, bucket, key, object)
                                  : put_current(call, bucket, key, object);

@@ -1,14 +1,13 @@
 /* PutObject. */
+#include "services/s3/access.h"
 #include "services/s3/changes.h"
+#include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
 
 static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
 {
-    const struct str grants[] = {in->GrantFullControl, in->GrantRead, in->GrantReadACP,
-                                 in->GrantWriteACP};
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
-    TRY(s3_check_acl(call, in->ACL, grants, sizeof grants / sizeof grants[0]));
     TRY(s3_check_storage_class(call, in->StorageClass));
     if (call->payload.size > (uint64_t)S3_PUT_MAX)
         return call_fail(call, S3_REQUEST_TOO_LARGE,
@@ -44,7 +43,6 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
     const struct call_payload *payload = &call->payload;
     struct s3_object object = {
         .size = (int64_t)payload->size,
-        .etag = s3_hex(call->arena, payload->md5, MD5_SIZE),
         .content_type = in->ContentType,
         .cache_control = in->CacheControl,
         .content_disposition = in->ContentDisposition,
@@ -59,16 +57,33 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
     };
     TRY(s3_read_metadata(call, &in->Metadata, &object.metadata));
     TRY(s3_read_tagging(call, in->Tagging, &object.tags));
+    const struct acl_request acl = {.canned = in->ACL,
+                                    .full_control = in->GrantFullControl,
+                                    .read = in->GrantRead,
+                                    .read_acp = in->GrantReadACP,
+                                    .write_acp = in->GrantWriteACP};
+    TRY(acl_of_new_object(call, &bucket, &acl, &object));
     struct s3_piece piece;
-    TRY(content_of_payload(call, &piece));
+    struct crypt crypt;
+    const struct crypt_wish wish = CRYPT_WISH(in);
+    TRY(crypt_new(call, &bucket, in->Key, &wish, &crypt));
+    TRY(content_of_payload(call, &crypt, &piece));
     struct s3_manifest manifest = {.pieces = {.items = &piece, .len = 1}};
+    TRY(crypt_seal(call, &crypt, &manifest));
+    crypt_note(&crypt, &object);
+    object.etag = crypt_etag(call, &crypt, payload->md5);
     TRY(content_set(call, &object, &manifest));
     TRY(object_add(call, &bucket, in->Key, &object));
-    const struct s3_change change = {.kind = S3_CREATED_PUT, .key = in->Key, .object = &object};
+    const struct s3_change change = {.kind = call->operation == S3_OP_PostObject ? S3_CREATED_POST
+                                                                                 : S3_CREATED_PUT,
+                                     .key = in->Key,
+                                     .object = &object};
     TRY(s3_changed(call, &bucket, &change));
     TRY(lifecycle_expiration(call, &bucket, in->Key, &object, &out->Expiration));
     out->ETag = s3_quote(call->arena, object.etag);
     out->VersionId = object_shown_version(&bucket, &object);
+    CRYPT_SHOW(out, &object, wish.customer);
+    out->SSEKMSEncryptionContext = crypt_shown_context(call, &object);
     out->ChecksumType = object.checksum_type;
     S3_SET_CHECKSUM(out, object.checksum_algorithm, object.checksum);
     return RESULT_OK;

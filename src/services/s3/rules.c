@@ -27,18 +27,9 @@ RESULT s3_precondition_failed(struct call *call, struct str condition)
 
 /* What the answer would have to obey or to show, and cannot yet: README.md, Deliberately absent. */
 const char *const s3_unbuilt_headers[] = {
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-aws-kms-key-id",
-    "x-amz-server-side-encryption-context",
-    "x-amz-server-side-encryption-bucket-key-enabled",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-object-lock-event-hold",
-    "x-amz-write-offset-bytes",
-    NULL,
+    "x-amz-object-lock-mode",       "x-amz-object-lock-retain-until-date",
+    "x-amz-object-lock-legal-hold", "x-amz-object-lock-event-hold",
+    "x-amz-write-offset-bytes",     NULL,
 };
 
 RESULT s3_refuse_headers(struct call *call, const char *const *names)
@@ -52,19 +43,6 @@ RESULT s3_refuse_headers(struct call *call, const char *const *names)
                 "A header you provided implies functionality that is not implemented: %s",
                 names[i]);
     return RESULT_OK;
-}
-
-/* "Controlling ownership of objects and disabling ACLs", Amazon S3 User Guide: a bucket takes
- * nothing but what gives its owner full control. */
-RESULT s3_check_acl(struct call *call, struct str acl, const struct str *grants, size_t count)
-{
-    bool allowed = str_is_absent(acl) || str_eq(acl, STR("bucket-owner-full-control")) ||
-                   str_eq(acl, STR("private"));
-    for (size_t i = 0; i < count; i++)
-        allowed = allowed && str_is_absent(grants[i]);
-    if (allowed)
-        return RESULT_OK;
-    return call_fail(call, S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED, "The bucket does not allow ACLs");
 }
 
 RESULT s3_check_key(struct call *call, struct str key)

@@ -37,8 +37,6 @@ RESULT s3_deliver_drop(struct call *call, const struct outbox_item *item);
 /* A buffered body that must carry a digest, and does so truly. */
 RESULT s3_check_body(struct call *call);
 RESULT s3_check_key(struct call *call, struct str key);
-/* Access control lists are disabled in all buckets: only what says the same is taken. */
-RESULT s3_check_acl(struct call *call, struct str acl, const struct str *grants, size_t count);
 /* Refuses what this service does not have yet; names: of the headers, NULL-terminated. */
 RESULT s3_refuse_headers(struct call *call, const char *const *names);
 extern const char *const s3_unbuilt_headers[];
@@ -104,6 +102,8 @@ RESULT object_open(struct call *call, const struct s3_bucket *bucket, struct str
 /* Makes this the newest version: its version id and sequence are set here. */
 RESULT object_add(struct call *call, const struct s3_bucket *bucket, struct str key,
                   struct s3_object *object);
+/* The newest becomes one of the older ones: another takes its place. */
+RESULT object_demote(struct call *call, const struct s3_bucket *bucket, struct str key);
 /* Writes a version that is there again. */
 RESULT object_update(struct call *call, const struct s3_bucket *bucket, struct str key,
                      const struct object_place *place);
@@ -129,11 +129,29 @@ void content_range(struct call *call, const struct s3_manifest *all, uint64_t of
 /* Sets an object's content: one piece in the record, more in a manifest. Blobs are already
  * retained. */
 RESULT content_set(struct call *call, struct s3_object *object, const struct s3_manifest *manifest);
-/* What came with the request, retained. */
-RESULT content_of_payload(struct call *call, struct s3_piece *piece);
-/* Reads the pieces through. */
-RESULT content_digest(struct call *call, const struct s3_manifest *manifest, uint8_t md5[MD5_SIZE],
-                      struct digest *checksum);
+/* Writes the manifest of that id again. */
+RESULT content_put_manifest(struct call *call, int64_t id, const struct s3_manifest *manifest);
+/* What came with the request, retained; an open piece (crypt.h). May park, to add a layer. */
+struct crypt;
+RESULT content_of_payload(struct call *call, const struct crypt *crypt, struct s3_piece *piece);
+/* --- content_read.c --- */
+
+/* Reads open pieces (crypt.h) through: their digests, and a copy of them when it has layers. The
+ * call parks meanwhile; the handler then runs again, comes here again and gets what was found. */
+struct content_reading {
+    int64_t sequence; /* of the version that they are of: with offset it tells readings apart */
+    uint64_t offset;
+    const struct s3_manifest *manifest;
+    enum digest_kind kind;
+    unsigned layers; /* 0: no copy is written */
+};
+struct content_read {
+    uint8_t md5[MD5_SIZE], checksum[SHA256_SIZE];
+    struct s3_piece copy; /* open; its blob is to be retained in this transaction */
+    bool kept;            /* who retained it says so */
+};
+RESULT content_read_through(struct call *call, const struct content_reading *wanted,
+                            struct content_read **out);
 
 /* --- metadata.c: x-amz-meta-* --- */
 

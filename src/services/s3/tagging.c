@@ -1,6 +1,6 @@
 /* Tags of objects, and GetObjectAttributes. */
 #include "base/vec.h"
-#include "services/s3/changes.h"
+#include "services/s3/replication.h"
 
 /* The version that a request names; it must be an object. */
 static RESULT open_place(struct call *call, const struct s3_bucket *bucket, struct str key,
@@ -15,6 +15,7 @@ static RESULT put_tags(struct call *call, const struct s3_bucket *bucket, struct
                        struct object_place *place, enum s3_change_kind kind)
 {
     const struct s3_change change = {.kind = kind, .key = key, .object = &place->object};
+    replicate_mark_again(bucket, &place->object);
     TRY(object_update(call, bucket, key, place));
     return s3_changed(call, bucket, &change);
 }

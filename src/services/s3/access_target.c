@@ -1,0 +1,89 @@
+/* Which bucket a request means ("Using Amazon S3 access points", "Access point aliases"). */
+#include "cloud/arn.h"
+#include "services/s3/access.h"
+
+/* accesspoint/NAME or accesspoint:NAME, what stands behind it goes into the key elsewhere. */
+static bool point_of_arn(struct str text, struct arn *arn, struct str *name)
+{
+    struct str kind = STR("accesspoint");
+    if (!arn_parse(text, arn) || !str_eq(arn->service, STR("s3")) ||
+        !str_starts_with(arn->resource, kind) || arn->resource.len < kind.len + 2 ||
+        (arn->resource.ptr[kind.len] != '/' && arn->resource.ptr[kind.len] != ':'))
+        return false;
+    *name = str_slice(arn->resource, kind.len + 1, arn->resource.len);
+    return true;
+}
+
+/* NAME-ACCOUNT, the first label of an access point's host. */
+static bool point_of_label(struct str label, struct str *name, struct str *account)
+{
+    size_t dash = str_find_last_char(label, '-');
+    if (dash == SIZE_MAX || dash == 0)
+        return false;
+    *name = str_slice(label, 0, dash);
+    *account = str_slice(label, dash + 1, label.len);
+    return arn_is_account(*account);
+}
+
+static RESULT find_point(struct call *call, struct str asked, struct access_point *point,
+                         bool *found)
+{
+    struct str name, account;
+    struct arn arn;
+    *found = false;
+    if (str_starts_with(asked, STR("arn:")))
+        return point_of_arn(asked, &arn, &name)
+                   ? access_point_find(call, arn.account, arn.region, name, point, found)
+                   : RESULT_OK;
+    if (str_ends_with(asked, STR("-s3alias")))
+        return access_point_find_alias(call, asked, point, found);
+    if (point_of_label(asked, &name, &account))
+        return access_point_find(call, account, call->region, name, point, found);
+    return RESULT_OK;
+}
+
+RESULT access_resolve(struct call *call, struct str asked, struct access_target *target)
+{
+    *target = (struct access_target){.asked = asked};
+    if (bucket_name_is_valid(asked))
+        TRY(bucket_find(call, asked, &target->bucket, &target->found));
+    if (target->found)
+        return RESULT_OK;
+    TRY(find_point(call, asked, &target->point, &target->by_point));
+    if (!target->by_point)
+        return RESULT_OK;
+    TRY(bucket_find(call, target->point.bucket, &target->bucket, &target->found));
+    /* Another's bucket may have taken the name since. */
+    target->found = target->found && str_eq(target->bucket.account, target->point.bucket_account);
+    return RESULT_OK;
+}
+
+/* Of one run: the bucket, and the source's of a copy. */
+struct access_found {
+    const struct access_target *targets[2];
+};
+
+void access_remember(struct call *call, const struct access_target *target)
+{
+    struct access_found *found = ARENA_NEW(call->arena, struct access_found);
+    if (call->found != NULL)
+        *found = *(const struct access_found *)call->found;
+    found->targets[found->targets[0] != NULL] = target;
+    call->found = found;
+}
+
+RESULT access_target(struct call *call, struct str asked, const struct access_target **target)
+{
+    const struct access_found *found = call->found;
+    for (size_t i = 0; found != NULL && i < 2; i++) {
+        *target = found->targets[i];
+        if (*target != NULL &&
+            (str_eq((*target)->asked, asked) ||
+             ((*target)->by_point && (*target)->found && str_eq((*target)->bucket.name, asked))))
+            return RESULT_OK;
+    }
+    struct access_target *made = ARENA_NEW(call->arena, struct access_target);
+    TRY(access_resolve(call, asked, made));
+    *target = made;
+    return RESULT_OK;
+}

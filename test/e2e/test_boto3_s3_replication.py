@@ -1,0 +1,200 @@
+"""Replication between buckets through boto3: same account, other region, other account; what is refused."""
+
+import contextlib
+import json
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+ROLE = "arn:aws:iam::000000000000:role/replicator"
+
+
+@pytest.fixture
+def s3(cloud):
+    """With the role that the configurations name; where IAM keeps no roles yet, any name will do."""
+    iam = cloud.client("iam")
+    with contextlib.suppress(ClientError):
+        iam.create_role(RoleName="replicator", AssumeRolePolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                                                    "Principal": {"Service": "s3.amazonaws.com"}}]}))
+        iam.put_role_policy(RoleName="replicator", PolicyName="all", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}))
+    return cloud.client("s3")
+
+
+@pytest.fixture
+def pair(s3, cloud, name):
+    """A source in us-east-1 and a target in eu-west-1, both versioned."""
+    plain = name.lower().replace("_", "-")[:60].rstrip("-")
+    s3.create_bucket(Bucket=plain)
+    far = cloud.client("s3", region="eu-west-1")
+    far.create_bucket(Bucket=plain + "-r", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    for client, bucket in ((s3, plain), (far, plain + "-r")):
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return plain, plain + "-r", far
+
+
+def rule(target, prefix="", markers="Enabled", priority=1, **more):
+    return {"ID": f"r{priority}", "Priority": priority, "Status": "Enabled", "Filter": {"Prefix": prefix},
+            "DeleteMarkerReplication": {"Status": markers}, "Destination": {"Bucket": f"arn:aws:s3:::{target}"}, **more}
+
+
+def configure(s3, bucket, *rules, role=ROLE):
+    s3.put_bucket_replication(Bucket=bucket, ReplicationConfiguration={"Role": role, "Rules": list(rules)})
+
+
+def settled(s3, bucket, key, version=None):
+    more = {"VersionId": version} if version else {}
+    end = time.monotonic() + 10
+    while True:
+        head = s3.head_object(Bucket=bucket, Key=key, **more)
+        if head.get("ReplicationStatus") != "PENDING":
+            return head
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_versions(s3, pair):
+    source, target, far = pair
+    s3.put_object(Bucket=source, Key="before", Body=b"x")
+    configure(s3, source, rule(target))
+    got = s3.get_bucket_replication(Bucket=source)["ReplicationConfiguration"]
+    assert got["Role"] == ROLE and got["Rules"] == [rule(target)]
+    versions = []
+    for body in (b"one", b"x" * 100000, b"three"):
+        versions.append(s3.put_object(Bucket=source, Key="k/é", Body=body, Metadata={"a": "b"}, Tagging="t=1",
+                                      ContentType="text/x")["VersionId"])
+    upload = s3.create_multipart_upload(Bucket=source, Key="m")["UploadId"]
+    part = s3.upload_part(Bucket=source, Key="m", UploadId=upload, PartNumber=1, Body=b"y" * 9000)
+    done = s3.complete_multipart_upload(Bucket=source, Key="m", UploadId=upload,
+                                        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    for version in versions:
+        head = settled(s3, source, "k/é", version)
+        assert head["ReplicationStatus"] == "COMPLETED"
+        replica = far.get_object(Bucket=target, Key="k/é", VersionId=version)
+        assert replica["ReplicationStatus"] == "REPLICA"
+        for same in ("ETag", "LastModified", "ContentType", "Metadata", "ContentLength", "TagCount"):
+            assert replica[same] == head[same], same
+        assert len(replica["Body"].read()) == head["ContentLength"]
+    settled(s3, source, "m")
+    replica = far.get_object(Bucket=target, Key="m")
+    assert replica["ETag"] == done["ETag"] and replica["VersionId"] == done["VersionId"]
+    assert replica["Body"].read() == b"y" * 9000
+    assert [v["VersionId"] for v in far.list_object_versions(Bucket=target, Prefix="k/")["Versions"]] == versions[::-1]
+    # What was there before stays where it is.
+    assert "ReplicationStatus" not in s3.head_object(Bucket=source, Key="before")
+    with pytest.raises(ClientError):
+        far.head_object(Bucket=target, Key="before")
+    # Tags follow; the version is the same.
+    s3.put_object_tagging(Bucket=source, Key="k/é", Tagging={"TagSet": [{"Key": "t", "Value": "2"}]})
+    settled(s3, source, "k/é")
+    assert far.get_object_tagging(Bucket=target, Key="k/é")["TagSet"] == [{"Key": "t", "Value": "2"}]
+    # A delete marker does, the deletion of a version does not.
+    marker = s3.delete_object(Bucket=source, Key="k/é")["VersionId"]
+    s3.delete_object(Bucket=source, Key="k/é", VersionId=versions[0])
+    end = time.monotonic() + 10
+    while not (markers := far.list_object_versions(Bucket=target, Prefix="k/").get("DeleteMarkers")):
+        assert time.monotonic() < end
+    assert markers[0]["VersionId"] == marker and markers[0]["IsLatest"]
+    assert len(far.list_object_versions(Bucket=target, Prefix="k/")["Versions"]) == 3
+    # Deleting the source leaves the bytes to the replica.
+    s3.delete_object(Bucket=source, Key="k/é", VersionId=versions[1])
+    assert far.get_object(Bucket=target, Key="k/é", VersionId=versions[1])["Body"].read() == b"x" * 100000
+    assert s3.delete_bucket_replication(Bucket=source)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    with pytest.raises(ClientError) as caught:
+        s3.get_bucket_replication(Bucket=source)
+    assert caught.value.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError"
+
+
+def test_rules(s3, pair):
+    source, target, far = pair
+    tagged = rule(target, priority=3, markers="Disabled")
+    tagged["Filter"] = {"And": {"Prefix": "t/", "Tags": [{"Key": "go", "Value": "1"}]}}
+    tagged["Destination"]["StorageClass"] = "STANDARD_IA"
+    configure(s3, source, rule(target, "a/", markers="Disabled"),
+              rule(target, "a/off/", priority=2, Status="Disabled"), tagged)
+    s3.put_object(Bucket=source, Key="b", Body=b"")
+    s3.put_object(Bucket=source, Key="t/no", Body=b"")
+    s3.put_object(Bucket=source, Key="t/yes", Body=b"", Tagging="go=1")
+    s3.put_object(Bucket=source, Key="a/1", Body=b"")
+    s3.delete_object(Bucket=source, Key="a/1")
+    assert settled(s3, source, "t/yes")["ReplicationStatus"] == "COMPLETED"
+    time.sleep(0.2)
+    assert [(o["Key"], o["StorageClass"]) for o in far.list_objects_v2(Bucket=target)["Contents"]] == [
+        ("a/1", "STANDARD"), ("t/yes", "STANDARD_IA")]
+    for key in ("b", "t/no"):
+        assert "ReplicationStatus" not in s3.head_object(Bucket=source, Key=key)
+
+
+def test_failure_is_told(s3, sqs, queue, pair, cloud):
+    source, target, _ = pair
+    configure(s3, source, rule(target), role="arn:aws:iam::000000000000:role/replicator")
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:*", "Resource": arn}]})})
+    s3.put_bucket_notification_configuration(Bucket=source, NotificationConfiguration={"QueueConfigurations": [
+        {"Id": "n", "QueueArn": arn, "Events": ["s3:Replication:*"]}]})
+    cloud.client("s3", region="eu-west-1").put_bucket_versioning(
+        Bucket=target, VersioningConfiguration={"Status": "Suspended"})
+    s3.put_object(Bucket=source, Key="k", Body=b"12")
+    assert settled(s3, source, "k")["ReplicationStatus"] == "FAILED"
+    records = []
+    while len(records) < 2:
+        for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]:
+            records.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    (record,) = [r["Records"][0] for r in records if "Records" in r]
+    assert record["eventName"] == "Replication:OperationFailedReplication" and record["eventVersion"] == "2.2"
+    data = record["replicationEventData"]
+    assert data.pop("requestTime").endswith("Z")
+    assert data == {"replicationRuleId": "r1", "destinationBucket": f"arn:aws:s3:::{target}",
+                    "s3Operation": "OBJECT_PUT", "failureReason": "DstBucketUnversioned"}
+
+
+def test_refused(s3, pair, name):
+    source, target, _ = pair
+
+    def refused(*rules, code="InvalidRequest", text="", role=ROLE):
+        with pytest.raises(ClientError) as caught:
+            configure(s3, source, *rules, role=role)
+        error = caught.value.response["Error"]
+        assert error["Code"] == code and text in error["Message"], error
+
+    good = rule(target)
+    refused({k: v for k, v in good.items() if k != "Priority"}, text="Priority must be specified for this version")
+    refused({k: v for k, v in good.items() if k != "DeleteMarkerReplication"},
+            text="DeleteMarkerReplication must be specified")
+    refused({**good, "Filter": {"Tag": {"Key": "a", "Value": "b"}}}, text="Delete marker replication is not supported")
+    refused(rule("not-" + target), text="Destination bucket must exist.")
+    refused(rule(source), text="cannot be the same")
+    refused(good, {**good, "Priority": 2}, text="Rule Id must be unique")
+    refused(good, {**good, "ID": "other"}, text="priorities")
+    refused({**good, "Status": "Maybe"}, code="MalformedXML")
+    refused({**good, "ExistingObjectReplication": {"Status": "Enabled"}}, code="MalformedXML")
+    refused(good, role="replicator", code="InvalidArgument")
+    refused({**good, "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}}},
+            code="NotImplemented")
+    plain = source[:50] + "-plain"
+    s3.create_bucket(Bucket=plain)
+    refused(rule(plain), text="Destination bucket must have versioning enabled.")
+    with pytest.raises(ClientError) as caught:
+        configure(s3, plain, good)
+    assert caught.value.response["Error"]["Message"] == \
+        "Versioning must be 'Enabled' on the bucket to apply a replication configuration"
+
+
+def test_other_account(cloud, s3, pair):
+    source, target, far = pair
+    other = cloud.client("s3", key="111122223333")
+    name = source[:50] + "-other"
+    other.create_bucket(Bucket=name)
+    other.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    one = rule(name)
+    one["Destination"].update(Account="111122223333", AccessControlTranslation={"Owner": "Destination"})
+    configure(s3, source, one)
+    s3.put_object(Bucket=source, Key="k", Body=b"12")
+    # The owner of the target has not allowed it.
+    assert settled(s3, source, "k")["ReplicationStatus"] == "FAILED"
+    with pytest.raises(ClientError):
+        other.head_object(Bucket=name, Key="k")
