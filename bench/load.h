@@ -132,5 +132,18 @@ DYNAMO_JUDGE(get);
 DYNAMO_JUDGE(query);
 DYNAMO_JUDGE(fill);
 DYNAMO_JUDGE(scan);
+/* s3_workload.c */
+void prepare_bucket(struct load *load);
+void prepare_objects(struct load *load);
+bool build_put_object(struct load *load, struct conn *conn, struct request *request);
+bool build_fill_objects(struct load *load, struct conn *conn, struct request *request);
+bool build_get_object(struct load *load, struct conn *conn, struct request *request);
+bool build_list(struct load *load, struct conn *conn, struct request *request);
+enum outcome check_put_object(struct load *load, struct conn *conn, const struct reply *reply,
+                              uint64_t *messages);
+enum outcome check_get_object(struct load *load, struct conn *conn, const struct reply *reply,
+                              uint64_t *messages);
+enum outcome check_list(struct load *load, struct conn *conn, const struct reply *reply,
+                        uint64_t *messages);
 
 #endif

@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from s3 import S3
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -53,9 +55,12 @@ class Cores:
         self.all = sorted(os.sched_getaffinity(0))
         self.server, self.client = self.all[0], self.all[1 % len(self.all)]
 
-    def spawn(self, core, arguments, environment, log):
-        """Starts a program on one core. posix_spawn: the child is not held up by a copy of this process."""
-        os.sched_setaffinity(0, {core})
+    def free(self):
+        os.sched_setaffinity(0, self.all)
+
+    def spawn(self, cores, arguments, environment, log):
+        """Starts a program on some cores. posix_spawn: the child is not held up by a copy of this process."""
+        os.sched_setaffinity(0, cores)
         try:
             return os.posix_spawn(arguments[0], arguments, environment, file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -97,12 +102,12 @@ def signed_request(port):
 class Server:
     """One running program; `with` stops it."""
 
-    def __init__(self, cores, arguments, port, log, request=None):
+    def __init__(self, cores, arguments, port, log, request=None, free=False):
         self.port, self.log, self.stop_seconds = port, log, None
         self.arguments = [str(argument) for argument in arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KUMONIWA")}
         begin = time.perf_counter()
-        self.pid = cores.spawn(cores.server, self.arguments, environment, log)
+        self.pid = cores.spawn(cores.all if free else {cores.server}, self.arguments, environment, log)
         self.running = True
         try:
             self.first_answer(request or b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", begin + 15)
@@ -160,6 +165,7 @@ class Server:
 class Bench:
     def __init__(self, options, scratch):
         self.quick, self.full = options.quick, options.full
+        self.keys, self.only = options.keys, options.only
         self.plan, self.cores = Plan(options.quick), Cores()
         self.build, self.scratch = Path(options.build).resolve(), Path(scratch)
         self.program = program_path(options)
@@ -170,11 +176,14 @@ class Bench:
     def say(self, text):
         print("bench: " + text, file=sys.stderr, flush=True)
 
-    def serve(self):
+    free_port = staticmethod(free_port)
+
+    def serve(self, free=False):
+        """On the server's core, or on all of them."""
         self.count += 1
         port, data = free_port(), self.scratch / ("data%d" % self.count)
         return Server(self.cores, [self.program, "serve", "--listen", "127.0.0.1:%d" % port, "--data", data], port,
-                      self.scratch / ("log%d" % self.count), signed_request(port))
+                      self.scratch / ("log%d" % self.count), signed_request(port), free)
 
     def load(self, server, workload, seconds=None, timeout=240, **flags):
         seconds = seconds or self.plan.seconds
@@ -338,6 +347,10 @@ class Bench:
             self.facts.append(("load of the machine before the run",
                                "%.1f: other programs are at work, the figures are too low" % os.getloadavg()[0]))
         os.sched_setaffinity(0, {self.cores.client})
+        if self.only == "s3":
+            self.measure_echo()
+            S3(self).run()
+            return
         self.measure_start()
         self.measure_idle()
         self.measure_echo()
@@ -349,6 +362,7 @@ class Bench:
         self.measure_parked()
         self.judge_operations()
         self.judge_dynamodb()
+        S3(self).run()
 
 
 def quantity(value, unit):
@@ -436,10 +450,12 @@ def main():
                         help="DynamoDB at 10,000,000 items too: some minutes and 20 GB more")
     parser.add_argument("--write", action="store_true", help="put the ratios into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is not met")
+    parser.add_argument("--only", choices=["s3"], help="this part alone")
+    parser.add_argument("--keys", type=int, help="among how many keys a page is listed (1,000,000; quick: 100,000)")
     parser.add_argument("--build", default=str(ROOT / "build"), help="where the programs are (build)")
     parser.add_argument("--scratch", help="where the data directories go (the system's temporary directory)")
     options = parser.parse_args()
-    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo")]
+    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo", "bulk")]
     missing = [str(path) for path in bench_programs + [program_path(options)] if not path.exists()]
     if missing:
         sys.exit("bench: %s must be built first (make bench)" % ", ".join(missing))
