@@ -409,7 +409,7 @@ RESULT authorize_call(struct call *call, const void *in)
     struct authorize_guard guard = {.form = POLICY_FORM_RESOURCE};
     if (authorize_is_barred(call))
         return call_fail(call, WIRE_INVALID_CLIENT_TOKEN,
-                         "The security token included in the request is invalid");
+                         "The security token included in the request is invalid.");
     struct authorize_policies policies = {0};
     struct authorize_request request = {
         .call = call, .in = in, .hooks = hooks, .who = &call->principal};

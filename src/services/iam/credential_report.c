@@ -2,7 +2,6 @@
  * by an event, kept for four hours. */
 #include "base/time.h"
 #include "cloud/credentials.h"
-#include "cloud/identity_cache.h"
 #include "services/iam/iam_int.h"
 #include "store/record.h"
 
