@@ -287,9 +287,7 @@ RESULT policy_condition_key(struct call *call, const void *in, struct str key, s
 
 /* The table has local indexes. */
 bool collection_is_kept(const struct dynamodb_table *table);
-/* Of the item's partition. */
-RESULT collection_size(struct call *call, const struct dynamodb_table *table,
-                       const struct dynamodb_AttributeMap *item, int64_t *bytes);
+/* To the size of the item's partition; *total: what it is then. */
 RESULT collection_add(struct call *call, const struct dynamodb_table *table,
                       const struct dynamodb_AttributeMap *item, int64_t bytes, int64_t *total);
 struct item_write;
