@@ -14,7 +14,7 @@ enum { PAYLOAD_MAX = 64 * 1024 * 1024, SEQUENCE_SIZE = 8, COPY_ITEMS = 500, COPY
  * -------------------------------------------------------------------------------------------------
  */
 
-struct dynamodb_replica *replica_find(const struct dynamodb_table *table, struct str region)
+static struct dynamodb_replica *replica_find(const struct dynamodb_table *table, struct str region)
 {
     for (size_t i = 0; i < table->replicas.len; i++)
         if (str_eq(table->replicas.items[i].region, region))
@@ -33,7 +33,7 @@ void replica_list_add(struct call *call, struct dynamodb_table *table,
     table->replicas = list;
 }
 
-void replica_list_remove(struct dynamodb_table *table, struct str region)
+static void replica_list_remove(struct dynamodb_table *table, struct str region)
 {
     size_t kept = 0;
     for (size_t i = 0; i < table->replicas.len; i++)
@@ -590,9 +590,9 @@ static struct dynamodb_OnDemandThroughputOverride *shown_maximum(struct arena *a
     return out;
 }
 
-struct dynamodb_ReplicaDescription replica_description(struct call *call,
-                                                       const struct dynamodb_table *table,
-                                                       const struct dynamodb_replica *replica)
+static struct dynamodb_ReplicaDescription
+replica_description(struct call *call, const struct dynamodb_table *table,
+                    const struct dynamodb_replica *replica)
 {
     struct arena *arena = call->arena;
     struct dynamodb_table member = *table;

@@ -20,17 +20,12 @@ RESULT replica_leave(struct call *call, const struct dynamodb_table *table);
 RESULT global_leave(struct call *call, const struct dynamodb_table *table);
 void replica_describe(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription *out);
-struct dynamodb_ReplicaDescription replica_description(struct call *call,
-                                                       const struct dynamodb_table *table,
-                                                       const struct dynamodb_replica *replica);
 /* The member of that region, whatever region the call is of. */
 RESULT replica_table(struct call *call, struct str region, struct str name,
                      struct dynamodb_table *table, bool *found);
-/* Adds a member to the table's list of the others, or takes it off. */
+/* Adds a member to the table's list of the others. */
 void replica_list_add(struct call *call, struct dynamodb_table *table,
                       const struct dynamodb_replica *replica);
-void replica_list_remove(struct dynamodb_table *table, struct str region);
-struct dynamodb_replica *replica_find(const struct dynamodb_table *table, struct str region);
 
 RESULT replica_deliver(struct call *call, const struct outbox_item *item);
 RESULT replica_deliver_copy(struct call *call, const struct outbox_item *item);
