@@ -12,6 +12,7 @@ import os
 import sys
 
 import gen_c
+import gen_managed
 import gen_vectors
 from gen_input import (GeneratorError, read_common_errors, read_iam, read_model, read_overlay,
                        read_records, read_services, read_unimplemented)  # fmt: skip
@@ -132,6 +133,12 @@ def main(argv):
         print("generate: %s: %s" % (name, error), file=sys.stderr)
     if failures:
         return 1
+    try:
+        managed = gen_managed.read_managed(os.path.join(args.services, "iam", "managed"))
+    except (GeneratorError, KeyError, ValueError) as error:
+        print("generate: managed policies: %s" % error, file=sys.stderr)
+        return 1
+    write_if_changed(os.path.join(args.out, "iam_managed.c"), gen_managed.source_file(managed))
     names = [name for name, _, _ in services]
     write_if_changed(os.path.join(args.out, "registry.c"), gen_c.registry(names))
     write_if_changed(os.path.join(args.out, "summary.txt"), summary([r[:2] for r in results]))

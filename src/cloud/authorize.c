@@ -87,6 +87,8 @@ struct authorize_policies {
     struct policy_cache_entry **held;
     size_t held_count;
     const struct identity_compiled *own; /* NULL: the principal is of a kind without policies */
+    size_t organization;                 /* how many of them are of the principal's organization */
+    bool linked;                         /* a service-linked role */
 };
 
 static void authorize_attach(struct call *call, struct authorize_policies *policies,
@@ -100,6 +102,18 @@ static void authorize_attach(struct call *call, struct authorize_policies *polic
     if (item.policy == NULL)
         item.policy = identity_cache_nothing(authorizer->identities);
     policies->attached[policies->count++] = item;
+}
+
+static void authorize_attach_view(struct call *call, struct authorize_policies *policies,
+                                  const struct organization_view *view, enum policy_kind kind)
+{
+    for (size_t i = 0; i < view->len; i++) {
+        const struct organization_policy *item = &view->items[i];
+        struct policy_attached attached = {.kind = kind, .name = item->name, .level = item->level};
+        if (item->kind == kind)
+            authorize_attach(call, policies, &attached, item->document,
+                             kind == POLICY_RCP ? POLICY_FORM_RESOURCE : POLICY_FORM_INLINE);
+    }
 }
 
 /* A federated user may nothing that no session policy allows ("GetFederationToken"). */
@@ -133,6 +147,12 @@ static RESULT authorize_gather(struct call *call, const struct principal *who,
     const struct session *session = who->session;
     size_t own = 0;
     size_t of_session = session == NULL ? 0 : session->policies.len + session->policy_arns.len + 1;
+    struct organization_view view = {0};
+    policies->linked = authorize_is_linked(who);
+    if (who->kind != PRINCIPAL_SERVICE && who->kind != PRINCIPAL_ANONYMOUS && !policies->linked)
+        TRY(authorize_view(call, who->account, &view));
+    policies->organization = view.len;
+    of_session += view.len;
     if (authorize_has_policies(who)) {
         TRY(identity_cache_take(authorizer->identities, call, who, &policies->own));
         own = policies->own->len;
@@ -154,6 +174,7 @@ static RESULT authorize_gather(struct call *call, const struct principal *who,
         policies->attached[policies->count++] =
             (struct policy_attached){POLICY_IDENTITY, authorizer->administrator,
                                      STR("arn:aws:iam::aws:policy/AdministratorAccess"), 0};
+    authorize_attach_view(call, policies, &view, POLICY_SCP);
     return session == NULL ? RESULT_OK : authorize_attach_session(call, who, policies);
 }
 
@@ -210,17 +231,43 @@ static RESULT authorize_refuse(struct call *call, const struct policy_question *
     return call_fail(call, WIRE_ACCESS_DENIED, "%.*s", PRSTR(text));
 }
 
+/* The resource control policies of the resource's account, in room made for them. */
+static RESULT authorize_attach_rcps(struct authorize_request *request, struct str action,
+                                    const struct authorize_guard *guard,
+                                    struct authorize_policies *policies)
+{
+    struct call *call = request->call;
+    struct organization_view view;
+    if (policies->linked)
+        return RESULT_OK;
+    TRY(authorize_view(call, str_is_absent(guard->owner) ? call->account : guard->owner, &view));
+    size_t count = authorize_view_count(&view, POLICY_RCP, action);
+    if (count == 0)
+        return RESULT_OK;
+    struct policy_attached *attached =
+        ARENA_ARRAY(call->arena, policies->count + count, struct policy_attached);
+    struct policy_cache_entry **held =
+        ARENA_ARRAY(call->arena, policies->held_count + count, struct policy_cache_entry *);
+    memcpy(attached, policies->attached, policies->count * sizeof *attached);
+    memcpy(held, policies->held, policies->held_count * sizeof *held);
+    policies->attached = attached;
+    policies->held = held;
+    authorize_attach_view(call, policies, &view, POLICY_RCP);
+    return RESULT_OK;
+}
+
 /* Attaches the resource's policy and evaluates; the answer holds until authorize_forget(). */
-static void authorize_question(struct authorize_request *request, struct str action,
-                               const struct authorize_guard *guard,
-                               struct authorize_policies *policies,
-                               struct policy_question *question, struct policy_answer *answer)
+static RESULT authorize_question(struct authorize_request *request, struct str action,
+                                 const struct authorize_guard *guard,
+                                 struct authorize_policies *policies,
+                                 struct policy_question *question, struct policy_answer *answer)
 {
     request->owner = guard->owner;
     if (!str_is_empty(guard->policy)) {
         struct policy_attached attached = {.kind = POLICY_RESOURCE, .name = guard->arn};
         authorize_attach(request->call, policies, &attached, guard->policy, guard->form);
     }
+    TRY(authorize_attach_rcps(request, action, guard, policies));
     *question = (struct policy_question){
         .principal = authorize_principal(request->who),
         .action = action,
@@ -232,18 +279,17 @@ static void authorize_question(struct authorize_request *request, struct str act
         .needs_resource_policy = guard->needed,
     };
     policy_evaluate(request->call->arena, question, answer);
+    return RESULT_OK;
 }
 
-/* The resource's policy makes room for the next one's. */
-static void authorize_forget(struct authorize_request *request, const struct authorize_guard *guard,
-                             struct authorize_policies *policies)
+/* What one resource brought makes room for the next one's. */
+static void authorize_forget(struct call *call, struct authorize_policies *policies, size_t count)
 {
-    if (str_is_empty(guard->policy))
-        return;
-    policies->count--;
-    policies->held_count--;
-    policy_cache_release(request->call->cloud->authorizer->policies,
-                         policies->held[policies->held_count]);
+    for (; policies->count > count; policies->count--) {
+        policies->held_count--;
+        policy_cache_release(call->cloud->authorizer->policies,
+                             policies->held[policies->held_count]);
+    }
 }
 
 static RESULT authorize_decide(struct authorize_request *request, struct str action,
@@ -252,11 +298,11 @@ static RESULT authorize_decide(struct authorize_request *request, struct str act
 {
     struct policy_question question;
     struct policy_answer answer;
-    enum result result = RESULT_OK;
-    authorize_question(request, action, guard, policies, &question, &answer);
-    if (answer.verdict != POLICY_ALLOWED)
+    size_t count = policies->count;
+    enum result result = authorize_question(request, action, guard, policies, &question, &answer);
+    if (result == RESULT_OK && answer.verdict != POLICY_ALLOWED)
         result = authorize_refuse(request->call, &question, &answer);
-    authorize_forget(request, guard, policies);
+    authorize_forget(request->call, policies, count);
     return result;
 }
 
@@ -331,6 +377,7 @@ static RESULT authorize_rules(struct authorize_request *request,
     bool mended = str_is_empty(guard->policy) || authorize_unlocks(call, request->hooks);
     /* Who has no policies that anybody keeps may all in its account. */
     if (own && unlimited && call->principal.session == NULL && mended &&
+        policies->organization == 0 &&
         !(rules->len > 0 && rules->items[0].lists && request->hooks->policy_of_arn != NULL))
         return RESULT_OK;
     for (size_t i = 0; i < rules->len; i++)
@@ -413,8 +460,9 @@ static RESULT authorize_further(struct call *call, const struct authorize_ask *a
     struct policy_question question;
     struct policy_answer answer = {0};
     enum result result = authorize_gather(call, who, &policies);
+    if (result == RESULT_OK)
+        result = authorize_question(&request, ask->action, &guard, &policies, &question, &answer);
     if (result == RESULT_OK) {
-        authorize_question(&request, ask->action, &guard, &policies, &question, &answer);
         if (allowed != NULL)
             *allowed = answer.verdict == POLICY_ALLOWED;
         else if (answer.verdict != POLICY_ALLOWED)

@@ -3,7 +3,9 @@
 #define KUMONIWA_CLOUD_AUTHORIZE_INT_H
 
 #include "auth/policy.h"
+#include "cloud/arn.h"
 #include "cloud/call.h"
+#include "cloud/organization.h"
 
 /* --- authorize_rules.c: iam.list --- */
 
@@ -66,5 +68,18 @@ bool authorize_tag_keys(struct authorize_request *request, struct policy_values 
 /* aws:PrincipalTag/NAME, and keys that a session carries. */
 bool authorize_session_key(struct authorize_request *request, struct str key,
                            struct policy_values *out);
+
+/* --- authorize_organization.c --- */
+
+/* Nothing when the account is in no organization. */
+RESULT authorize_view(struct call *call, struct str account, struct organization_view *out);
+/* How many policies of a kind hold for an action. */
+size_t authorize_view_count(const struct organization_view *view, enum policy_kind kind,
+                            struct str action);
+/* A service-linked role, whom no organization's policy binds. */
+bool authorize_is_linked(const struct principal *who);
+/* aws:PrincipalOrgID, aws:PrincipalOrgPaths, and the same of Resource and Source. */
+bool authorize_organization_key(struct authorize_request *request, struct str key,
+                                struct policy_values *out);
 
 #endif

@@ -214,7 +214,7 @@ bool authorize_key(void *self, struct str key, struct policy_values *out)
             return key_global(request, (enum global_key)i, out);
     if (str_eq_nocase(str_slice(key, 0, tag.len), tag))
         return authorize_request_tag(request, str_slice(key, tag.len, key.len), out);
-    if (authorize_session_key(request, key, out))
+    if (authorize_session_key(request, key, out) || authorize_organization_key(request, key, out))
         return true;
     const struct service_hooks *hooks = request->hooks;
     struct str value = {0};

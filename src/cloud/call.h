@@ -123,6 +123,10 @@ struct call {
     int64_t park_deadline_ms; /* cloud time */
     unsigned runs;            /* how often the handler has run before: 0 in the first */
     int64_t started_ms;       /* cloud time of the first run */
+    /* By the service, for its `ended` hook (struct service_hooks): what this run met; NULL at
+     * first.
+     */
+    const void *noted;
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */

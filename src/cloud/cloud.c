@@ -4,6 +4,7 @@
 #include "cloud/audit.h"
 #include "cloud/authorize.h"
 #include "cloud/clock.h"
+#include "cloud/fetch.h"
 #include "cloud/identity_use.h"
 #include "cloud/keys.h"
 #include "cloud/metrics.h"
@@ -86,6 +87,7 @@ static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *c
     TRY(cloud_load_state(cloud));
     TRY(clock_open(cloud->arena, cloud->kv, &cloud->clock));
     TRY(park_table_new(cloud->arena, cloud->clock, &cloud->parks));
+    cloud->fetcher = fetcher_new(cloud->arena, cloud->parks);
     struct str ring = str_concat(cloud->arena, config->directory, STR("/audit.ring"));
     TRY(audit_open(cloud->arena, ring, &cloud->audit));
     size_t swept;
@@ -142,6 +144,8 @@ void cloud_close(struct cloud *cloud)
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
     workers_stop(cloud->workers);
+    if (cloud->fetcher != NULL)
+        fetcher_free(cloud->fetcher);
     if (cloud->parks != NULL)
         park_table_free(cloud->parks);
     if (cloud->audit != NULL)

@@ -15,8 +15,10 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct fetcher;
 struct workers;
 struct service_hooks;
+struct organization_table;
 
 /* --iam: whether policies decide, are only watched (denials are logged, nothing is refused), or are
  * not looked at. */
@@ -42,7 +44,9 @@ struct cloud {
     bool strict_auth;     /* --auth=strict */
     enum iam_mode iam;
     struct authorizer *authorizer;           /* cloud/authorize.h */
+    _Atomic int organizations;               /* cloud/authorize_organization.c */
     const struct wire_model *identity_model; /* of who keeps identities; NULL: nobody */
+    struct fetcher *fetcher;                 /* cloud/fetch.h */
     struct identity_uses *uses;              /* cloud/identity_use.h */
     _Atomic uint64_t sequence;               /* last number given out: call_sequence() */
     _Atomic uint64_t sequence_mark;          /* numbers up to here are reserved in the store */
@@ -98,6 +102,15 @@ struct service_page {
     RESULT (*answer)(struct call *call, struct wire_response *response);
 };
 struct identity_table; /* cloud/identity.h */
+/* How a request was answered, as it goes out. */
+struct call_end {
+    uint16_t status;
+    struct str error; /* its code; absent: none */
+    struct str path;  /* REST: as routed, the bucket of a virtual host before it */
+    uint64_t bytes_sent, micros;
+    const struct wire_header *headers; /* of the answer */
+    size_t header_count;
+};
 struct service_hooks {
     const struct wire_model *model;
     const struct service_page *pages;
@@ -126,6 +139,8 @@ struct service_hooks {
      * is not in the request's form (a token's claims, a role's trust policy). */
     const uint32_t *asking;
     size_t asking_count;
+    /* What organizations say. NULL: the service keeps none. */
+    const struct organization_table *organization; /* cloud/organization.h */
     /* Asks for all operations of the service, with authorize_ask(), in place of the rows of
      * iam.list: what a request needs depends on more than its operation. NULL: the rows count. */
     RESULT (*authorize)(struct call *call, const void *in);
@@ -133,6 +148,10 @@ struct service_hooks {
      * the path of the request, the bucket of its host before it; in a read-only transaction of its
      * own, for answers of every kind to requests with an Origin. NULL: never any. */
     RESULT (*cross_origin)(struct call *call, struct str path);
+    /* Told of each request of the service that is answered, outside of any transaction: for records
+     * of access. Runs on the server's thread; what takes time is left to a job. NULL: not wanted.
+     */
+    void (*ended)(const struct call *call, const struct call_end *end);
     /* Operations that the root user of the resource's account may call whatever its policy denies,
      * so that a policy that locks out everybody can be mended. */
     const uint32_t *unlocking;

@@ -109,6 +109,21 @@ RESULT credentials_set_active(struct kv_txn *txn, struct arena *arena, struct st
     return credentials_put(txn, arena, access_key, &record);
 }
 
+RESULT credentials_set_owner(struct kv_txn *txn, struct arena *arena, struct str access_key,
+                             const struct credentials_owner *owner)
+{
+    struct key key = credentials_key(arena, access_key);
+    struct cloud_access_key record;
+    struct str value;
+    TRY(kv_get(txn, key_bytes(&key), &value));
+    if (str_is_absent(value))
+        return RESULT_OK;
+    TRY(record_decode_copy(arena, &cloud_model, CLOUD_SHAPE_access_key, value, &record));
+    record.user_name = owner->name;
+    record.user_path = owner->path;
+    return credentials_put(txn, arena, access_key, &record);
+}
+
 RESULT credentials_issue_for(struct cloud *cloud, struct kv_txn *txn, struct arena *arena,
                              const struct credentials_owner *owner, struct credentials *out)
 {

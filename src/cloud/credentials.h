@@ -31,6 +31,9 @@ RESULT credentials_issue_for(struct cloud *cloud, struct kv_txn *txn, struct are
 /* *found false: never issued. */
 RESULT credentials_set_active(struct kv_txn *txn, struct arena *arena, struct str access_key,
                               bool active, bool *found);
+/* The owner was renamed or moved: its name and path in the key's record. Not issued: nothing. */
+RESULT credentials_set_owner(struct kv_txn *txn, struct arena *arena, struct str access_key,
+                             const struct credentials_owner *owner);
 RESULT credentials_revoke(struct cloud *cloud, struct kv_txn *txn, struct str access_key,
                           bool *existed);
 

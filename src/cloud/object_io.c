@@ -5,21 +5,27 @@
 #include "store/record.h"
 
 /* What S3 itself keeps in its records rather than in a file. */
-enum { OBJECT_MEMORY = 8 * 1024, OBJECT_PRINCIPAL_MAX = 16 * 1024, OBJECT_PAGE = 1000 };
+enum { OBJECT_MEMORY = 8 * 1024, OBJECT_PRINCIPAL_MAX = 64 * 1024, OBJECT_PAGE = 1000 };
 
 /* --- who asks --- */
 
 RESULT object_io_principal_keep(struct call *call, struct str *bytes)
 {
     const struct principal *who = &call->principal;
-    const struct cloud_principal record = {
+    struct cloud_principal record = {
         .kind = (int64_t)who->kind,
         .account = who->account,
         .arn = who->arn,
         .user_id = who->user_id,
         .access_key = who->access_key,
         .name = who->name,
+        .drop_in = who->drop_in,
     };
+    struct cloud_session session;
+    if (who->session != NULL) {
+        session = session_record(who);
+        record.session = &session;
+    }
     struct buf out;
     buf_init(&out, call->arena, OBJECT_PRINCIPAL_MAX);
     TRY(record_encode(&out, &cloud_model, CLOUD_SHAPE_principal, &record));
@@ -35,6 +41,11 @@ RESULT object_io_principal_read(struct arena *arena, struct str bytes, struct pr
     TRY(record_decode(arena, &cloud_model, CLOUD_SHAPE_principal, bytes, &record));
     if (record.kind < PRINCIPAL_ANONYMOUS || record.kind > PRINCIPAL_SERVICE)
         return FAULT("a kept principal is of no kind");
+    if (record.session != NULL) {
+        *out = session_principal(arena, record.session);
+        out->access_key = record.access_key;
+        return RESULT_OK;
+    }
     *out = (struct principal){
         .kind = (enum principal_kind)record.kind,
         .account = record.account,
@@ -42,6 +53,7 @@ RESULT object_io_principal_read(struct arena *arena, struct str bytes, struct pr
         .user_id = record.user_id,
         .access_key = record.access_key,
         .name = record.name,
+        .drop_in = record.drop_in,
     };
     return RESULT_OK;
 }

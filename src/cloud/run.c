@@ -36,6 +36,7 @@ static void call_forget_effects(struct call *call, void *out)
     call->status = 0;
     call->header_count = 0;
     call->headers = NULL;
+    call->noted = NULL;
     call->stream = (struct call_stream){0};
     call->found = NULL;
     call->now_ms = clock_now(call->cloud->clock);

@@ -132,7 +132,7 @@ static bool session_inflate(struct arena *arena, struct str packed, struct str *
     return whole;
 }
 
-static struct cloud_session session_record(const struct principal *who)
+struct cloud_session session_record(const struct principal *who)
 {
     const struct session *session = who->session;
     return (struct cloud_session){
@@ -166,7 +166,7 @@ static struct cloud_session session_record(const struct principal *who)
     };
 }
 
-static struct principal session_principal(struct arena *arena, const struct cloud_session *record)
+struct principal session_principal(struct arena *arena, const struct cloud_session *record)
 {
     struct session *session = ARENA_NEW(arena, struct session);
     *session = (struct session){

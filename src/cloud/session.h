@@ -84,6 +84,12 @@ struct identity_role;
 void session_role_principal(struct arena *arena, const struct identity_role *role,
                             struct principal *who);
 
+/* A principal with a session as a record (gen/cloud.h) and back; the access key is not in it.
+ * Strings are borrowed both ways. */
+struct cloud_session;
+struct cloud_session session_record(const struct principal *who);
+struct principal session_principal(struct arena *arena, const struct cloud_session *record);
+
 /* The packed form that PackedPolicySize measures. */
 struct str session_deflate(struct arena *arena, struct str plain);
 

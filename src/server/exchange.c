@@ -111,6 +111,14 @@ static uint16_t request_flags(const struct request *request)
 
 /* --- what goes out --- */
 
+/* Of the error that answers it. */
+static struct str request_code(const struct request *request)
+{
+    const struct wire_model *model = request->route.model;
+    return str_is_absent(request->code) ? wire_string(model, model->errors[request->error].code)
+                                        : request->code;
+}
+
 static void request_count(struct request *request, unsigned status)
 {
     struct call *call = &request->call;
@@ -135,9 +143,7 @@ static void request_count(struct request *request, unsigned status)
                       (uint16_t)status, took);
     }
     if (status >= 400 && model != NULL && !str_is_absent(request->message))
-        entry.error = str_is_absent(request->code)
-                          ? wire_string(model, model->errors[request->error].code)
-                          : request->code;
+        entry.error = request_code(request);
     audit_append(call->cloud->audit, &entry);
 }
 
@@ -162,6 +168,39 @@ static void request_allow_origin(struct request *request)
     call->txn = NULL;
 }
 
+static uint64_t body_length(const struct request *request, const struct http_body *body)
+{
+    if (str_eq(request->wire.method, STR("HEAD")))
+        return 0;
+    return body->is_file || body->pull != NULL ? body->length : body->bytes.len;
+}
+
+/* The service may want to record who was answered what. */
+static void request_tell(struct request *request, unsigned status, const struct http_field *fields,
+                         size_t count, const struct http_body *body)
+{
+    const struct call *call = &request->call;
+    const struct service_hooks *const *hooks = call->cloud->hooks;
+    if (call->noted == NULL)
+        return;
+    struct wire_header *headers =
+        ARENA_ARRAY(request->exchange->arena, count + 1, struct wire_header);
+    for (size_t i = 0; i < count; i++)
+        headers[i] = (struct wire_header){fields[i].name, fields[i].value};
+    const struct call_end end = {
+        .status = (uint16_t)status,
+        .error = status < 400 ? (struct str){0} : request_code(request),
+        .path = request->route.path,
+        .bytes_sent = body_length(request, body),
+        .micros = (time_monotonic_ns() - request->started_ns) / 1000,
+        .headers = headers,
+        .header_count = count,
+    };
+    for (size_t i = 0; hooks[i] != NULL; i++)
+        if (hooks[i]->model == call->model && hooks[i]->ended != NULL)
+            hooks[i]->ended(call, &end);
+}
+
 static void request_send(struct request *request, const struct http_body *body)
 {
     struct call *call = &request->call;
@@ -176,6 +215,7 @@ static void request_send(struct request *request, const struct http_body *body)
             (struct http_field){call->headers[i].name, call->headers[i].value};
     unsigned status = call->status != 0 ? call->status : response->status;
     request_count(request, status);
+    request_tell(request, status, fields, count, body);
     http_respond(request->exchange, status, fields, count, body);
 }
 

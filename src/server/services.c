@@ -3,10 +3,14 @@
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodbstreams/dynamodbstreams.h"
 #include "services/iam/iam.h"
+#include "services/organizations/organizations.h"
 #include "services/s3/s3.h"
 #include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 
 const struct service_hooks *const server_services[] = {
-    &dynamodb_hooks, &dynamodbstreams_hooks, &iam_hooks, &s3_hooks, &sqs_hooks, &sts_hooks, NULL,
+    &dynamodb_hooks, &dynamodbstreams_hooks,
+    &iam_hooks,      &organizations_hooks,
+    &s3_hooks,       &sqs_hooks,
+    &sts_hooks,      NULL,
 };

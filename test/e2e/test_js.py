@@ -10,10 +10,10 @@ import pytest
 FOLDER = pathlib.Path(__file__).with_name("js")
 
 
-def run(cloud, name, **environment):
+def run(cloud, name, script="sqs.mjs", **environment):
     if shutil.which("node") is None or not (FOLDER / "node_modules").is_dir():
         pytest.skip("node or the SDK is not installed")
-    done = subprocess.run(["node", str(FOLDER / "sqs.mjs"), name],
+    done = subprocess.run(["node", str(FOLDER / script), name],
                           env=cloud.client_environment(AWS_REGION="us-east-1", **environment),
                           capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -40,3 +40,30 @@ def test_sqs_and_sts(cloud, name):
 
 def test_tls(secure, name):
     check(run(secure, name, NODE_EXTRA_CA_CERTS=str(secure.ca)), name)
+
+
+def check_s3(seen):
+    assert seen["put"] == {"ETag": '"5d41402abc4b2a76b9719d911017c592"', "crc32": "NhCmhg=="}
+    assert seen["got"] == {"body": "hello", "metadata": {"a": "b"}, "type": "text/x"}
+    large = seen["large"]
+    assert large["etag"].endswith('-3"') and large["same"] and large["progress"] == 13 << 20
+    assert (large["range"], large["part"]) == ("ef01", 3 << 20)
+    assert seen["small"] == '"187ef4436122d1cc2f40dc2b92f0eba0"' and seen["aborted"] == "AbortError"
+    assert {name: seen["sums"][name] for name in ("CRC32", "CRC32C", "SHA1", "SHA256")} == dict.fromkeys(
+        ("CRC32", "CRC32C", "SHA1", "SHA256"), "1")
+    assert seen["attributes"] == [13 << 20, 3]
+    assert [len(page) for page in seen["keys"]][:-1] == [3] * (len(seen["keys"]) - 1)
+    assert sorted(sum(seen["keys"], []))[:4] == ["copy", "dir/ü +.txt", "large", "small"]
+    assert seen["folders"] == ["dir/", "sum/"]
+    assert seen["signed"] == {"put": 200, "hoisted": True, "body": "by url", "part": "part"}
+    assert seen["errors"] == [{"name": "NoSuchKey", "status": 404}, {"name": "NotFound", "status": 404},
+                              {"name": "NoSuchBucket", "status": 404}, {"name": "PreconditionFailed", "status": 412}]
+    assert seen["deleted"] == ["copy", "small"]
+
+
+def test_s3(cloud, name):
+    check_s3(run(cloud, name.replace("_", "-"), "s3.mjs"))
+
+
+def test_s3_by_tls(secure, name):
+    check_s3(run(secure, name.replace("_", "-"), "s3.mjs", NODE_EXTRA_CA_CERTS=str(secure.ca)))

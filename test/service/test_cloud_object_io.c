@@ -285,6 +285,18 @@ static void test_kept_principal(void **state)
     assert_true(str_eq(back.arn, world->call.principal.arn));
     assert_true(str_eq(back.name, STR("ann")));
     assert_true(str_eq(back.access_key, STR("AKIA1")));
+    const struct session session = {.issued_ms = 5,
+                                    .expires_ms = 7,
+                                    .role_arn = STR("arn:aws:iam::111111111111:role/r"),
+                                    .name = STR("s")};
+    world->call.principal.kind = PRINCIPAL_ROLE_SESSION;
+    world->call.principal.session = &session;
+    assert_int_equal(object_io_principal_keep(&world->call, &bytes), RESULT_OK);
+    assert_int_equal(object_io_principal_read(world->call.arena, bytes, &back), RESULT_OK);
+    assert_int_equal(back.kind, PRINCIPAL_ROLE_SESSION);
+    assert_true(str_eq(back.access_key, STR("AKIA1")));
+    assert_int_equal(back.session->expires_ms, 7);
+    assert_true(str_eq(back.session->role_arn, session.role_arn));
     assert_int_equal(object_io_principal_read(world->call.arena, STR("\x01\xff"), &back),
                      RESULT_FAULT);
     world_end(world, false);

@@ -77,7 +77,7 @@ static const struct match_case s3_cases[] = {
     {"DELETE", "/b/k", NULL, "DeleteObject"},
     {"DELETE", "/b/k?uploadId=u", NULL, "AbortMultipartUpload"},
     {"DELETE", "/b/k?versionId=u", NULL, "DeleteObject"},
-    {"POST", "/b", NULL, ""},
+    {"POST", "/b", NULL, "PostObject"},
     {"PATCH", "/b", NULL, ""},
 };
 

@@ -239,7 +239,7 @@ RESULT access_open(struct call *call, struct access *access, struct str name,
         TRY(policy_of_table(call, table, &ask.policy));
     if (!access_is_plain(call, &ask))
         TRY(authorize_ask(call, &ask));
-    if (!found || str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING))
+    if (!found || !table_is_usable(table))
         return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND, "Requested resource not found");
     return RESULT_OK;
 }

@@ -23,8 +23,8 @@ static struct key backup_prefix(struct call *call)
     return call_key(call, STR("backup"));
 }
 
-/* "table/NAME/backup/ID" */
-static RESULT backup_key(struct call *call, struct str text, struct key *key, bool *valid)
+RESULT table_child_key(struct call *call, struct str text, struct str kind, struct key *key,
+                       bool *valid)
 {
     struct arn arn;
     struct str table, rest, word, id;
@@ -32,16 +32,22 @@ static RESULT backup_key(struct call *call, struct str text, struct key *key, bo
              str_eq(arn.region, call->region) && str_eq(arn.account, call->account) &&
              str_starts_with(arn.resource, STR("table/")) &&
              str_cut(str_slice(arn.resource, 6, arn.resource.len), '/', &table, &rest) &&
-             str_cut(rest, '/', &word, &id) && str_eq(word, STR("backup"));
+             str_cut(rest, '/', &word, &id) && str_eq(word, kind);
     if (!*valid)
         return RESULT_OK;
-    *key = backup_prefix(call);
+    *key = call_key(call, kind);
     key_str(key, table);
     key_str(key, id);
     return RESULT_OK;
 }
 
-RESULT backup_find(struct call *call, struct str arn, struct dynamodb_backup *backup, bool *found)
+static RESULT backup_key(struct call *call, struct str text, struct key *key, bool *valid)
+{
+    return table_child_key(call, text, STR("backup"), key, valid);
+}
+
+static RESULT backup_find(struct call *call, struct str arn, struct dynamodb_backup *backup,
+                          bool *found)
 {
     struct key key;
     TRY(backup_key(call, arn, &key, found));

@@ -4,11 +4,14 @@
 
 #include "services/dynamodb/dynamodb_int.h"
 
-RESULT backup_find(struct call *call, struct str arn, struct dynamodb_backup *backup, bool *found);
 RESULT backup_get(struct call *call, struct str arn, struct dynamodb_backup *backup);
 RESULT backup_put(struct call *call, const struct dynamodb_backup *backup);
 /* A table, in the words of the operations on backups. */
 RESULT backup_table_get(struct call *call, struct str name, struct dynamodb_table *table);
+/* The key of what stands under a table by name: "...:table/NAME/KIND/ID" gives (KIND, NAME, ID).
+ * *valid: it is such an ARN, of this account and region. */
+RESULT table_child_key(struct call *call, struct str text, struct str kind, struct key *key,
+                       bool *valid);
 /* "01489602797149-73d8d5bc": the moment and something random. */
 struct str backup_make_id(struct call *call);
 /* A table with point-in-time recovery that goes leaves one behind, which keeps its items where they
@@ -22,9 +25,6 @@ RESULT backup_of_deleted(struct call *call, const struct dynamodb_table *table);
 RESULT pitr_check(struct call *call, const struct dynamodb_table *table);
 /* Whether the table can be had as it was then. */
 bool pitr_covers(const struct call *call, const struct dynamodb_table *table, int64_t time_ms);
-/* time not set: now. */
-RESULT pitr_view(struct call *call, const struct dynamodb_table *table, const struct opt_time *time,
-                 struct dynamodb_view *view);
 
 /* --- jobs
  * -------------------------------------------------------------------------------------------------

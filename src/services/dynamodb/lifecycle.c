@@ -67,6 +67,8 @@ RESULT table_deliver_step(struct call *call, const struct outbox_item *item)
         return RESULT_OK;
     if (str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING))
         return table_go(call, &table, item);
+    if (table.importing)
+        return RESULT_OK; /* who fills it asks again */
     size_t kept = 0;
     for (size_t i = 0; i < table.indexes.len; i++) {
         struct dynamodb_index *index = &table.indexes.items[i];

@@ -260,14 +260,6 @@ static int64_t pitr_earliest(const struct call *call, const struct dynamodb_tabl
     return kept_ms > table->pitr_since_ms ? kept_ms : table->pitr_since_ms;
 }
 
-RESULT pitr_view(struct call *call, const struct dynamodb_table *table, const struct opt_time *time,
-                 struct dynamodb_view *view)
-{
-    if (!time->set)
-        return history_view_now(call, table, view);
-    return history_view_at(call, table, time->ms, view);
-}
-
 RESULT pitr_check(struct call *call, const struct dynamodb_table *table)
 {
     if (table->pitr)
@@ -319,7 +311,10 @@ RESULT dynamodb_RestoreTableToPointInTime(struct call *call,
         .in_progress = true,
     };
     TRY(history_hold(call, &source));
-    TRY(pitr_view(call, &source, &in->RestoreDateTime, &view));
+    if (in->RestoreDateTime.set)
+        TRY(history_view_at(call, &source, in->RestoreDateTime.ms, &view));
+    else
+        TRY(history_view_now(call, &source, &view));
     struct dynamodb_copying copying = {.view = &view, .holder = source.name};
     return restore_start(call, &table, &copying, &out->TableDescription);
 }

@@ -2,6 +2,7 @@
 #include "services/dynamodb/backup.h"
 #include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/transfer.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.step"), table_deliver_step},
@@ -15,6 +16,9 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.backup"), backup_deliver},
     {STR_INIT("dynamodb.expire"), backup_deliver_expire},
     {STR_INIT("dynamodb.restore"), restore_deliver},
+    {STR_INIT("dynamodb.once"), once_deliver},
+    {STR_INIT("dynamodb.export"), export_deliver},
+    {STR_INIT("dynamodb.import"), import_deliver},
 };
 
 /* Operations on items: access.h. */

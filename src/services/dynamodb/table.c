@@ -116,12 +116,17 @@ RESULT table_get(struct call *call, struct str name, struct dynamodb_table *tabl
     return RESULT_OK;
 }
 
+bool table_is_usable(const struct dynamodb_table *table)
+{
+    return !str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING) && !table->importing &&
+           (table->restored == NULL || !table->restored->in_progress);
+}
+
 RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table)
 {
     bool found;
     TRY(table_find(call, name, table, &found));
-    if (!found || str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING) ||
-        (table->restored != NULL && table->restored->in_progress))
+    if (!found || !table_is_usable(table))
         return call_fail(call, DYNAMODB_RESOURCE_NOT_FOUND, "Requested resource not found");
     call->account = table->account;
     return RESULT_OK;

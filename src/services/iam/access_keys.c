@@ -2,7 +2,6 @@
  * record that signatures are verified with (cloud/credentials.h), here only whose a key is. */
 #include "base/vec.h"
 #include "cloud/credentials.h"
-#include "cloud/paging.h"
 #include "services/iam/iam_int.h"
 #include "store/record.h"
 
@@ -30,8 +29,7 @@ RESULT iam_CreateAccessKey(struct call *call, const struct iam_CreateAccessKeyRe
     TRY(iam_user_or_caller(call, in->UserName, &user));
     TRY(key_count(call, user.name, &count));
     if (count >= KEYS_PER_USER)
-        return call_fail(call, IAM_LIMIT_EXCEEDED, "Cannot exceed quota for AccessKeysPerUser: %d",
-                         KEYS_PER_USER);
+        return iam_quota(call, "AccessKeysPerUser", KEYS_PER_USER);
     struct credentials_owner owner = {
         .account = call->account,
         .name = str_copy(call->arena, user.name),
@@ -89,6 +87,8 @@ RESULT iam_DeleteAccessKey(struct call *call, const struct iam_DeleteAccessKeyRe
     bool existed;
     TRY(key_find(call, in->UserName, in->AccessKeyId, &key));
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    key = iam_key(call, "key-used", in->AccessKeyId);
+    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
     return credentials_revoke(call->cloud, call->txn, in->AccessKeyId, &existed);
 }
 
@@ -97,20 +97,17 @@ RESULT iam_ListAccessKeys(struct call *call, const struct iam_ListAccessKeysRequ
 {
     struct iam_user user;
     struct iam_pages pages;
-    struct str key, value, last = {0};
+    struct str value;
     TRY(iam_user_or_caller(call, in->UserName, &user));
     struct key prefix = iam_key(call, "user-key", user.name);
     TRY(iam_pages_open(call, &prefix, in->Marker, in->MaxItems, &pages));
-    out->IsTruncated = opt_bool(false);
     out->AccessKeyMetadata.items = ARENA_NEW(call->arena, struct iam_AccessKeyMetadata);
     for (size_t cap = 1;;) {
         struct iam_user_key record;
         struct credentials credentials;
         bool found;
-        TRY(kv_next(pages.cursor, &key, &value));
-        if (str_is_absent(key))
-            return RESULT_OK;
-        if (out->AccessKeyMetadata.len == pages.limit)
+        TRY(iam_pages_next(&pages, out->AccessKeyMetadata.len, &value));
+        if (str_is_absent(value))
             break;
         TRY(record_decode(call->arena, &iam_model, IAM_SHAPE_user_key, value, &record));
         TRY(credentials_find(call->cloud, call->txn, call->arena, record.id, &credentials, &found));
@@ -118,12 +115,38 @@ RESULT iam_ListAccessKeys(struct call *call, const struct iam_ListAccessKeysRequ
             .UserName = str_is_empty(user.name) ? (struct str){0} : user.name,
             .AccessKeyId = record.id,
             .Status = found && credentials.active ? STR("Active") : STR("Inactive"),
-            .CreateDate = {true, record.created_ms},
+            .CreateDate = iam_time(record.created_ms),
         };
         VEC_PUSH(call->arena, out->AccessKeyMetadata.items, out->AccessKeyMetadata.len, cap, shown);
-        last = str_copy(call->arena, key);
     }
-    out->IsTruncated = opt_bool(true);
-    out->Marker = paging_token(call, last);
+    iam_pages_end(&pages, &out->IsTruncated, &out->Marker);
+    return RESULT_OK;
+}
+
+/* Of any account: who knows a key's id may ask whose it is ("GetAccessKeyLastUsed"). */
+RESULT iam_GetAccessKeyLastUsed(struct call *call, const struct iam_GetAccessKeyLastUsedRequest *in,
+                                struct iam_GetAccessKeyLastUsedResponse *out)
+{
+    struct credentials credentials;
+    struct iam_last_use use;
+    bool found;
+    TRY(credentials_find(call->cloud, call->txn, call->arena, in->AccessKeyId, &credentials,
+                         &found));
+    if (!found || str_is_absent(credentials.secret) ||
+        !str_eq(credentials.principal.account, call->account))
+        return call_fail(call, IAM_ACCESS_DENIED,
+                         "User: %.*s is not authorized to perform: iam:GetAccessKeyLastUsed on "
+                         "resource: access key %.*s",
+                         PRSTR(call->principal.arn), PRSTR(in->AccessKeyId));
+    struct key key = iam_key(call, "key-used", in->AccessKeyId);
+    TRY(call_get_record(call, &key, &iam_model, IAM_SHAPE_last_use, &use, &found));
+    if (credentials.principal.kind == PRINCIPAL_USER)
+        out->UserName = credentials.principal.name;
+    out->AccessKeyLastUsed = ARENA_NEW(call->arena, struct iam_AccessKeyLastUsed);
+    *out->AccessKeyLastUsed = (struct iam_AccessKeyLastUsed){
+        .LastUsedDate = iam_time(use.at_ms),
+        .ServiceName = found ? use.service : STR("N/A"),
+        .Region = found ? use.region : STR("N/A"),
+    };
     return RESULT_OK;
 }

@@ -114,6 +114,11 @@ static RESULT ask_lists(struct access_question *question, int64_t public_access,
     unsigned mask = list_permission(question->action, &of_object);
     bool public_too = (public_access & PUBLIC_ACCESS_IGNORE_ACLS) == 0;
     *granted = false;
+    /* Who may write an object may say with it who else may read it. */
+    if (mask == ACL_WRITE_ACP && of_object && call->operation != S3_OP_PutObjectAcl) {
+        mask = ACL_WRITE;
+        of_object = false;
+    }
     if (mask == 0 || !acl_is_enabled(bucket))
         return RESULT_OK;
     if (of_object) {

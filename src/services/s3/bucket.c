@@ -1,6 +1,7 @@
 /* Buckets: names, owners, regions. */
 #include "base/encode.h"
 #include "services/s3/access.h"
+#include "services/s3/access_log.h"
 
 /* --- names --- */
 
@@ -63,7 +64,9 @@ static struct key bucket_key(struct call *call, struct str name)
 RESULT bucket_find(struct call *call, struct str name, struct s3_bucket *bucket, bool *found)
 {
     struct key key = bucket_key(call, name);
-    return call_get_record_copy(call, &key, &s3_model, S3_SHAPE_bucket, bucket, found);
+    TRY(call_get_record_copy(call, &key, &s3_model, S3_SHAPE_bucket, bucket, found));
+    access_log_note(call, bucket);
+    return RESULT_OK;
 }
 
 RESULT bucket_put(struct call *call, const struct s3_bucket *bucket)

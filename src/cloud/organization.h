@@ -1,0 +1,30 @@
+/* What the organization of an account says about what may be done in it: told by whoever keeps
+ * organizations. Runs inside call->txn, read only; strings are in call->arena. */
+#ifndef KUMONIWA_CLOUD_ORGANIZATION_H
+#define KUMONIWA_CLOUD_ORGANIZATION_H
+
+#include "auth/policy.h"
+#include "cloud/call.h"
+
+struct organization_view {
+    struct str id;     /* "o-..."; absent: the account is in no organization */
+    struct str path;   /* "o-.../r-.../ou-.../", as aws:PrincipalOrgPaths has it */
+    struct str master; /* the management account, whom no policy binds */
+    /* Service control and resource control policies of all levels, the root's first; absent for the
+     * management account. */
+    struct organization_policy {
+        enum policy_kind kind; /* POLICY_SCP, POLICY_RCP */
+        unsigned level;
+        struct str name, document;
+    } * items;
+    size_t len;
+};
+
+struct organization_table {
+    RESULT (*view)(struct call *call, struct str account, struct organization_view *out);
+};
+
+/* Tells the authorizer that there are organizations from now on; before the first commits. */
+void organization_exists(struct cloud *cloud);
+
+#endif

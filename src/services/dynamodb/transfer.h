@@ -1,0 +1,51 @@
+/* Exports to S3 and imports from it. */
+#ifndef KUMONIWA_SERVICES_DYNAMODB_TRANSFER_H
+#define KUMONIWA_SERVICES_DYNAMODB_TRANSFER_H
+
+#include "cloud/object_io.h"
+#include "services/dynamodb/dynamodb_int.h"
+
+/* --- requests that their token makes once, for eight hours --- */
+
+/* *arn: what the token has made already; absent: nothing. A request that differs from the one that
+ * made it fails with `mismatch`. */
+RESULT once_meet(struct call *call, struct str token, uint16_t shape, const void *in,
+                 uint32_t mismatch, struct str *arn);
+RESULT once_note(struct call *call, struct str token, uint16_t shape, const void *in,
+                 struct str arn);
+RESULT once_deliver(struct call *call, const struct outbox_item *item);
+
+/* In whose name S3 is asked, as the record has it. */
+RESULT transfer_caller(struct call *call, struct str kept, struct str source_arn,
+                       struct object_io_caller *out);
+/* "S3NoSuchBucket", as FailureCode has it. */
+struct str transfer_failure(struct call *call, const struct object_io_problem *problem);
+/* A page of what stands under (kind, table): visit until it says that the page is full. */
+struct transfer_list {
+    struct str kind, table_arn, token;
+    bool (*visit)(void *context, struct str value, enum result *result);
+    void *context;
+};
+RESULT transfer_list(struct call *call, const struct transfer_list *list, struct str *next);
+
+RESULT export_deliver(struct call *call, const struct outbox_item *item);
+RESULT import_deliver(struct call *call, const struct outbox_item *item);
+
+/* --- import_text.c: lines of DynamoDB JSON and records of CSV
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* Where the first line or record of the text ends, its line feed included; 0: it does not end
+ * here. */
+size_t import_line_end(struct str text, bool csv);
+/* The fields of one record, without the line's end. */
+RESULT import_csv_fields(struct arena *arena, struct str line, char delimiter,
+                         struct str_list *fields);
+/* The item that a line means; RESULT_ERROR: it means none, and *reason says why. */
+RESULT import_json_item(struct arena *arena, struct str line, struct dynamodb_AttributeMap *item,
+                        struct str *reason);
+RESULT import_csv_item(struct arena *arena, const struct dynamodb_table *table,
+                       const struct str_list *header, const struct str_list *fields,
+                       struct dynamodb_AttributeMap *item, struct str *reason);
+
+#endif

@@ -1,0 +1,177 @@
+/* The account itself ("Your AWS account identifiers", "GetAccountSummary"). */
+#include "services/iam/iam_int.h"
+
+static RESULT account_get(struct call *call, struct iam_account *out)
+{
+    struct key key = iam_key(call, "account", (struct str){0});
+    bool found;
+    return call_get_record_copy(call, &key, &iam_model, IAM_SHAPE_account, out, &found);
+}
+
+static RESULT account_put(struct call *call, const struct iam_account *account)
+{
+    struct key key = iam_key(call, "account", (struct str){0});
+    return call_put_record(call, &key, &iam_model, IAM_SHAPE_account, account);
+}
+
+/* An alias is one account's among all: ("iam", "alias", ALIAS). */
+static struct key alias_key(struct call *call, struct str alias)
+{
+    return iam_key_of(call, STR("alias"), "name", alias);
+}
+
+/* The new alias takes the place of the old. */
+RESULT iam_CreateAccountAlias(struct call *call, const struct iam_CreateAccountAliasRequest *in,
+                              struct iam_CreateAccountAliasResult *out)
+{
+    (void)out;
+    struct key key = alias_key(call, in->AccountAlias);
+    struct iam_account account;
+    struct str owner;
+    TRY(kv_get(call->txn, key_bytes(&key), &owner));
+    if (!str_is_absent(owner))
+        return call_fail(call, IAM_ENTITY_ALREADY_EXISTS, "The account alias %.*s already exists.",
+                         PRSTR(in->AccountAlias));
+    TRY(account_get(call, &account));
+    TRY(kv_put(call->txn, key_bytes(&key), call->account));
+    if (!str_is_absent(account.alias)) {
+        key = alias_key(call, account.alias);
+        TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    }
+    account.alias = in->AccountAlias;
+    return account_put(call, &account);
+}
+
+RESULT iam_DeleteAccountAlias(struct call *call, const struct iam_DeleteAccountAliasRequest *in,
+                              struct iam_DeleteAccountAliasResult *out)
+{
+    (void)out;
+    struct iam_account account;
+    TRY(account_get(call, &account));
+    if (!str_eq(account.alias, in->AccountAlias))
+        return call_fail(call, IAM_NO_SUCH_ENTITY, "The account alias %.*s cannot be found.",
+                         PRSTR(in->AccountAlias));
+    struct key key = alias_key(call, account.alias);
+    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    account.alias = (struct str){0};
+    return account_put(call, &account);
+}
+
+RESULT iam_ListAccountAliases(struct call *call, const struct iam_ListAccountAliasesRequest *in,
+                              struct iam_ListAccountAliasesResponse *out)
+{
+    (void)in; /* one alias at most: there are no pages, and no markers */
+    struct iam_account account;
+    TRY(account_get(call, &account));
+    out->AccountAliases.items = ARENA_NEW(call->arena, struct str);
+    out->AccountAliases.items[0] = account.alias;
+    out->AccountAliases.len = !str_is_absent(account.alias);
+    out->IsTruncated = opt_bool(false);
+    return RESULT_OK;
+}
+
+RESULT iam_SetSecurityTokenServicePreferences(
+    struct call *call, const struct iam_SetSecurityTokenServicePreferencesRequest *in,
+    struct iam_SetSecurityTokenServicePreferencesResult *out)
+{
+    (void)out;
+    struct iam_account account;
+    TRY(account_get(call, &account));
+    account.v2_tokens = str_eq(in->GlobalEndpointTokenVersion, STR("v2Token"));
+    return account_put(call, &account);
+}
+
+/* --- the summary --- */
+
+struct summary {
+    struct call *call;
+    struct iam_summaryMapType *map;
+};
+
+static void summary_add(struct summary *summary, struct str key, int64_t value)
+{
+    summary->map->items[summary->map->len].key = key;
+    summary->map->items[summary->map->len++].value = opt_int((int32_t)value);
+}
+
+static RESULT summary_count(struct summary *summary, struct str key, const char *kind)
+{
+    struct key prefix = iam_key(summary->call, kind, (struct str){0});
+    struct kv_cursor *cursor;
+    struct str at, value;
+    int64_t count = 0;
+    TRY(kv_cursor_open(summary->call->txn, summary->call->arena, key_bytes(&prefix), false,
+                       &cursor));
+    for (;; count++) {
+        TRY(kv_next(cursor, &at, &value));
+        if (str_is_absent(at))
+            break;
+    }
+    summary_add(summary, key, count);
+    return RESULT_OK;
+}
+
+static RESULT summary_counters(struct summary *summary)
+{
+    const struct {
+        struct str number, quota;
+        const struct iam_counted *what;
+    } counters[] = {
+        {STR("Users"), STR("UsersQuota"), &iam_users_counted},
+        {STR("Groups"), STR("GroupsQuota"), &iam_groups_counted},
+        {STR("Roles"), STR("RolesQuota"), &iam_roles_counted},
+        {STR("InstanceProfiles"), STR("InstanceProfilesQuota"), &iam_profiles_counted},
+        {STR("Policies"), STR("PoliciesQuota"), &iam_policies_counted},
+        {STR("PolicyVersionsInUse"), STR("PolicyVersionsInUseQuota"), &iam_versions_counted},
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+        int64_t number;
+        TRY(iam_counted(summary->call, counters[i].what, &number));
+        summary_add(summary, counters[i].number, number);
+        summary_add(summary, counters[i].quota, counters[i].what->limit);
+    }
+    return RESULT_OK;
+}
+
+static void summary_quotas(struct summary *summary)
+{
+    const struct {
+        struct str name;
+        int64_t limit;
+    } quotas[] = {
+        {STR("AccessKeysPerUserQuota"), 2},
+        {STR("AssumeRolePolicySizeQuota"), 2048},
+        {STR("AttachedPoliciesPerGroupQuota"), 10},
+        {STR("AttachedPoliciesPerRoleQuota"), 10},
+        {STR("AttachedPoliciesPerUserQuota"), 10},
+        {STR("GroupPolicySizeQuota"), 5120},
+        {STR("GroupsPerUserQuota"), 10},
+        {STR("PolicySizeQuota"), 6144},
+        {STR("RolePolicySizeQuota"), 10240},
+        {STR("ServerCertificatesQuota"), 20},
+        {STR("SigningCertificatesPerUserQuota"), 2},
+        {STR("UserPolicySizeQuota"), 2048},
+        {STR("VersionsPerPolicyQuota"), 5},
+    };
+    for (size_t i = 0; i < sizeof quotas / sizeof quotas[0]; i++)
+        summary_add(summary, quotas[i].name, quotas[i].limit);
+}
+
+RESULT iam_GetAccountSummary(struct call *call, const struct iam_GetAccountSummaryRequest *in,
+                             struct iam_GetAccountSummaryResponse *out)
+{
+    (void)in;
+    struct iam_account account;
+    struct summary summary = {call, &out->SummaryMap};
+    bool root_keys;
+    out->SummaryMap.items = arena_alloc_array(call->arena, 40, sizeof *out->SummaryMap.items);
+    TRY(account_get(call, &account));
+    TRY(summary_counters(&summary));
+    summary_quotas(&summary);
+    TRY(iam_has_any(call, "user-key", STR(""), &root_keys));
+    summary_add(&summary, STR("AccountAccessKeysPresent"), root_keys);
+    summary_add(&summary, STR("GlobalEndpointTokenVersion"), account.v2_tokens ? 2 : 1);
+    summary_add(&summary, STR("AccountPasswordPresent"), 0); /* nobody signs in to a console */
+    TRY(summary_count(&summary, STR("ServerCertificates"), "server-certificate"));
+    return RESULT_OK;
+}

@@ -1,0 +1,277 @@
+/* PutBucketLogging, GetBucketLogging, and what becomes of the lines:
+ *   ("s3-log", bucket id, day, sequence)   a line
+ *   ("s3-log-due", bucket id)              a job is there to gather them */
+#include "services/s3/access_log.h"
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "cloud/clock.h"
+#include "cloud/object_io.h"
+#include "services/s3/flow_int.h"
+#include "services/s3/settings.h"
+#include "store/record.h"
+
+#define DAY_MS INT64_C(86400000)
+enum { GATHER_MS = 5 * 60 * 1000, GATHER_BYTES = 4 * 1024 * 1024 };
+
+/* --- the configuration --- */
+
+static RESULT check_target(struct call *call, const struct s3_bucket *bucket,
+                           const struct s3_LoggingEnabled *wanted)
+{
+    struct s3_bucket target;
+    bool found;
+    TRY(bucket_find(call, wanted->TargetBucket, &target, &found));
+    if (!found)
+        return call_fail(call, S3_INVALID_TARGET_BUCKET_FOR_LOGGING,
+                         "The target bucket for logging does not exist");
+    if (!str_eq(target.account, bucket->account))
+        return call_fail(call, S3_INVALID_TARGET_BUCKET_FOR_LOGGING,
+                         "The owner for the bucket to be logged and the target bucket must be the "
+                         "same.");
+    if (!str_eq(target.region, bucket->region))
+        return call_fail(call, S3_CROSS_LOCATION_LOGGING_PROHIBITED,
+                         "Cross S3 location logging not allowed. ");
+    if (wanted->TargetGrants.len > 0)
+        return call_fail(call, S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED,
+                         "The bucket does not allow ACLs");
+    return RESULT_OK;
+}
+
+RESULT s3_PutBucketLogging(struct call *call, const struct s3_PutBucketLoggingRequest *in,
+                           struct s3_PutBucketLoggingResult *out)
+{
+    (void)out;
+    struct s3_bucket bucket;
+    bool existed;
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
+    if (in->BucketLoggingStatus == NULL)
+        return flow_fail_xml(call);
+    const struct s3_LoggingEnabled *wanted = in->BucketLoggingStatus->LoggingEnabled;
+    if (wanted == NULL)
+        return setting_delete(call, &bucket, S3_SETTING_LOGGING, (struct str){0}, &existed);
+    const struct s3_TargetObjectKeyFormat *format = wanted->TargetObjectKeyFormat;
+    if (str_is_empty(wanted->TargetBucket) || str_is_absent(wanted->TargetPrefix) ||
+        (format != NULL && (format->SimplePrefix != NULL) == (format->PartitionedPrefix != NULL)))
+        return flow_fail_xml(call);
+    if (format != NULL && format->PartitionedPrefix != NULL &&
+        !str_is_absent(format->PartitionedPrefix->PartitionDateSource) &&
+        !flow_is_one_of(format->PartitionedPrefix->PartitionDateSource,
+                        STR("EventTime DeliveryTime")))
+        return flow_fail_xml(call);
+    TRY(check_target(call, &bucket, wanted));
+    return setting_put(call, &bucket, S3_SETTING_LOGGING, (struct str){0}, in->BucketLoggingStatus);
+}
+
+RESULT s3_GetBucketLogging(struct call *call, const struct s3_GetBucketLoggingRequest *in,
+                           struct s3_GetBucketLoggingOutput *out)
+{
+    struct s3_bucket bucket;
+    struct s3_BucketLoggingStatus have;
+    bool found;
+    TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(setting_get(call, &bucket, S3_SETTING_LOGGING, (struct str){0}, &have, &found));
+    if (found)
+        out->LoggingEnabled = have.LoggingEnabled;
+    return RESULT_OK;
+}
+
+/* --- a line --- */
+
+void access_log_note(struct call *call, const struct s3_bucket *bucket)
+{
+    if (call->noted != NULL || call->request == NULL ||
+        !setting_is_there(bucket, S3_SETTING_LOGGING))
+        return;
+    struct s3_bucket *noted = ARENA_NEW(call->arena, struct s3_bucket);
+    *noted = *bucket;
+    call->noted = noted;
+}
+
+static struct key lines_key(struct call *call, int64_t bucket_id)
+{
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, STR("s3-log"));
+    key_i64(&key, bucket_id);
+    return key;
+}
+
+static struct key due_key(struct call *call, int64_t bucket_id)
+{
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, STR("s3-log-due"));
+    key_i64(&key, bucket_id);
+    return key;
+}
+
+static RESULT post_job(struct call *call, struct str name, int64_t bucket_id, int64_t due_ms)
+{
+    const struct s3_log_job job = {.bucket = name, .bucket_id = bucket_id};
+    struct buf bytes;
+    buf_init(&bytes, call->arena, SIZE_MAX);
+    TRY(record_encode(&bytes, &s3_model, S3_SHAPE_log_job, &job));
+    return job_schedule(call, STR("s3.logs"), due_ms, buf_str(&bytes), NULL);
+}
+
+static RESULT keep_line(struct call *call, const struct s3_bucket *bucket, struct str line)
+{
+    struct key key = lines_key(call, bucket->id), due = due_key(call, bucket->id);
+    uint64_t sequence;
+    struct str there;
+    TRY(call_sequence(call, &sequence));
+    key_i64(&key, call->now_ms / DAY_MS);
+    key_u64(&key, sequence);
+    TRY(kv_put(call->txn, key_bytes(&key), line));
+    TRY(kv_get(call->txn, key_bytes(&due), &there));
+    if (!str_is_absent(there))
+        return RESULT_OK;
+    TRY(kv_put(call->txn, key_bytes(&due), STR("")));
+    return post_job(call, bucket->name, bucket->id, (call->now_ms / GATHER_MS + 1) * GATHER_MS);
+}
+
+/* Logs are delivered "on a best effort basis": what fails here is only told. */
+void access_log_ended(const struct call *call, const struct call_end *end)
+{
+    const struct s3_bucket *bucket = call->noted;
+    if (bucket == NULL)
+        return;
+    struct call log = {
+        .arena = call->arena,
+        .cloud = call->cloud,
+        .model = call->model,
+        .account = bucket->account,
+        .region = bucket->region,
+        .partition = call->partition,
+        .request_id = call->request_id,
+        .now_ms = clock_now(call->cloud->clock),
+    };
+    struct str line = access_log_line(call->arena, bucket, call, end);
+    enum result result = kv_begin(call->cloud->kv, true, &log.txn);
+    if (result == RESULT_OK) {
+        result = keep_line(&log, bucket, line);
+        if (result == RESULT_OK)
+            result = call_commit(&log);
+        else
+            kv_abort(log.txn);
+    }
+    if (result != RESULT_OK)
+        log_line(LOG_WARN, "s3: a line of the access log of %.*s was lost", PRSTR(bucket->name));
+}
+
+/* --- objects of lines --- */
+
+struct gathering {
+    struct buf text;
+    int64_t day;
+    bool more;
+};
+
+/* Takes lines of one day. */
+static RESULT gather(struct call *call, int64_t bucket_id, struct gathering *out)
+{
+    struct key prefix = lines_key(call, bucket_id);
+    struct kv_cursor *cursor;
+    bool first = true;
+    buf_init(&out->text, call->arena, 2 * GATHER_BYTES);
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (;;) {
+        struct str key, line, table;
+        int64_t id, day;
+        TRY(kv_next(cursor, &key, &line));
+        if (str_is_absent(key))
+            break;
+        struct key_reader reader = key_read(call->arena, key);
+        if (!key_next_str(&reader, &table) || !key_next_i64(&reader, &id) ||
+            !key_next_i64(&reader, &day))
+            return FAULT("a broken key of a line");
+        out->more = (!first && day != out->day) || out->text.len >= GATHER_BYTES;
+        if (out->more)
+            break;
+        out->day = day;
+        first = false;
+        buf_append(&out->text, line);
+        TRY(kv_delete(call->txn, str_copy(call->arena, key), NULL));
+    }
+    kv_cursor_close(cursor);
+    return RESULT_OK;
+}
+
+/* "Log object key format" */
+static struct str log_name(struct call *call, const struct s3_bucket *bucket,
+                           const struct s3_LoggingEnabled *to, int64_t day)
+{
+    const struct s3_TargetObjectKeyFormat *format = to->TargetObjectKeyFormat;
+    struct str unique, partition = STR("");
+    uint8_t noise[8];
+    struct civil_time t = time_to_civil(call->now_ms);
+    rng_bytes(noise, sizeof noise);
+    unique = s3_hex(call->arena, noise, sizeof noise);
+    if (format != NULL && format->PartitionedPrefix != NULL) {
+        if (str_eq(format->PartitionedPrefix->PartitionDateSource, STR("EventTime")))
+            t = time_to_civil(day * DAY_MS);
+        partition =
+            str_format(call->arena, "%.*s/%.*s/%.*s/%04d/%02d/%02d/", PRSTR(bucket->account),
+                       PRSTR(bucket->region), PRSTR(bucket->name), t.year, t.month, t.day);
+    }
+    return str_format(call->arena, "%.*s%.*s%04d-%02d-%02d-%02d-%02d-%02d-%.*s",
+                      PRSTR(to->TargetPrefix), PRSTR(partition), t.year, t.month, t.day, t.hour,
+                      t.minute, t.second, PRSTR(unique));
+}
+
+static RESULT deliver_lines(struct call *call, const struct s3_bucket *bucket,
+                            const struct s3_LoggingEnabled *to, const struct gathering *lines)
+{
+    const struct object_io_caller caller = {
+        .principal = {.kind = PRINCIPAL_SERVICE,
+                      .account = bucket->account,
+                      .name = STR("logging.s3.amazonaws.com")},
+        .source_arn = str_concat(call->arena, STR("arn:aws:s3:::"), bucket->name),
+        .source_account = bucket->account,
+    };
+    const struct object_io_put put = {
+        .bucket = to->TargetBucket,
+        .key = log_name(call, bucket, to, lines->day),
+        .content_type = STR("text/plain"),
+        .expected_owner = bucket->account,
+    };
+    struct object_io_stored stored;
+    struct object_io_problem problem;
+    enum result result =
+        object_io_put_bytes(call, &caller, &put, buf_str(&lines->text), &stored, &problem);
+    if (result == RESULT_ERROR) {
+        log_line(LOG_WARN, "s3: the access log of %.*s is not delivered to %.*s: %.*s",
+                 PRSTR(bucket->name), PRSTR(to->TargetBucket), PRSTR(problem.message));
+        return RESULT_OK; /* dropped, as S3 does */
+    }
+    return result;
+}
+
+RESULT access_log_deliver(struct call *call, const struct outbox_item *item)
+{
+    struct s3_log_job job;
+    struct s3_bucket bucket;
+    struct s3_BucketLoggingStatus have;
+    struct gathering lines = {0};
+    bool found;
+    TRY(record_decode_copy(call->arena, &s3_model, S3_SHAPE_log_job, item->payload, &job));
+    TRY(gather(call, job.bucket_id, &lines));
+    struct key due = due_key(call, job.bucket_id);
+    TRY(kv_delete(call->txn, key_bytes(&due), NULL));
+    TRY(bucket_find(call, job.bucket, &bucket, &found));
+    if (lines.more) {
+        TRY(kv_put(call->txn, key_bytes(&due), STR("")));
+        TRY(post_job(call, job.bucket, job.bucket_id, call->now_ms));
+    }
+    if (!found || bucket.id != job.bucket_id)
+        return RESULT_OK;
+    call->account = bucket.account;
+    call->region = bucket.region;
+    TRY(setting_get(call, &bucket, S3_SETTING_LOGGING, (struct str){0}, &have, &found));
+    if (!found || lines.text.len == 0)
+        return RESULT_OK;
+    return deliver_lines(call, &bucket, have.LoggingEnabled, &lines);
+}

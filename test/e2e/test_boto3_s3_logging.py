@@ -1,0 +1,118 @@
+"""Server access logs through boto3: lines of every field, delivered as objects by the cloud's clock."""
+
+import contextlib
+import json
+import re
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+FIELD = re.compile(r'\[[^\]]*\]|"[^"]*"|\S+')
+NAMES = ("owner bucket time ip requester request operation key uri status error sent size total turnaround referer agent "
+         "version host signature cipher authentication header tls access_point acl").split()
+
+
+def read(text):
+    lines = []
+    for line in text.decode().splitlines():
+        fields = FIELD.findall(line)
+        assert len(fields) == len(NAMES), line
+        lines.append(dict(zip(NAMES, fields)))
+    return lines
+
+
+def allow(s3, target):
+    """Where policies of buckets decide, the service that delivers logs must be let in."""
+    policy = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{target}/*"}]}
+    with contextlib.suppress(ClientError):
+        s3.put_bucket_policy(Bucket=target, Policy=json.dumps(policy))
+
+
+def logs(own, s3, target, prefix, seconds=10):
+    own.run("clock", "advance", "6m")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = s3.list_objects_v2(Bucket=target, Prefix=prefix).get("Contents", [])
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(own.log_text())
+
+
+def test_delivery(own):
+    s3 = own.client("s3")
+    for bucket in ("source", "target"):
+        s3.create_bucket(Bucket=bucket)
+    allow(s3, "target")
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket="source")
+    enabled = {"TargetBucket": "target", "TargetPrefix": "logs/"}
+    s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": enabled})
+    assert s3.get_bucket_logging(Bucket="source")["LoggingEnabled"] == enabled
+    put = s3.put_object(Bucket="source", Key="a b", Body=b"12345")
+    s3.get_object(Bucket="source", Key="a b", Range="bytes=1-2")["Body"].read()
+    with pytest.raises(ClientError):
+        s3.get_object(Bucket="source", Key="none")
+    s3.get_bucket_versioning(Bucket="source")
+    s3.copy_object(Bucket="source", Key="c", CopySource="source/a b")
+    s3.delete_object(Bucket="source", Key="c")
+    s3.list_objects_v2(Bucket="source")
+    (one,) = logs(own, s3, "target", "logs/")
+    assert re.fullmatch(r"logs/\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9a-fA-F]{16}", one["Key"])
+    lines = read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
+    assert [line["operation"] for line in lines if line["operation"] != "REST.GET.LOGGING_STATUS"] == [
+        "REST.PUT.OBJECT", "REST.GET.OBJECT", "REST.GET.OBJECT", "REST.GET.VERSIONING", "REST.COPY.OBJECT",
+        "REST.DELETE.OBJECT", "REST.GET.BUCKET"]
+    lines = [line for line in lines if line["operation"] != "REST.GET.LOGGING_STATUS"]
+    first, ranged, missing = lines[:3]
+    owner = s3.list_buckets()["Owner"]["ID"]
+    assert first["owner"] == first["requester"] == owner and first["bucket"] == "source"
+    assert re.fullmatch(r"\[\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d \+0000\]", first["time"])
+    assert first["ip"] == "127.0.0.1" and first["key"] == "a%20b" and first["status"] == "200"
+    assert first["uri"].startswith('"PUT /source/a%20b') and first["uri"].endswith(' HTTP/1.1"')
+    assert first["request"] == put["ResponseMetadata"]["HTTPHeaders"]["x-amz-request-id"]
+    assert first["host"] == put["ResponseMetadata"]["HTTPHeaders"]["x-amz-id-2"]
+    assert first["error"] == first["sent"] == "-" and first["size"] == "5"
+    assert first["signature"] == "SigV4" and first["authentication"] == "AuthHeader" and "Boto3" in first["agent"]
+    assert (ranged["status"], ranged["sent"], ranged["size"]) == ("206", "2", "5")
+    assert (missing["status"], missing["error"], missing["key"]) == ("404", "NoSuchKey", "none")
+    s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={})
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket="source")
+
+
+def test_partitions(own):
+    s3 = own.client("s3")
+    for bucket in ("source", "target"):
+        s3.create_bucket(Bucket=bucket)
+    allow(s3, "target")
+    s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": {
+        "TargetBucket": "target", "TargetPrefix": "p/",
+        "TargetObjectKeyFormat": {"PartitionedPrefix": {"PartitionDateSource": "EventTime"}}}})
+    for _ in range(20):
+        s3.head_bucket(Bucket="source")
+    (one,) = logs(own, s3, "target", "p/")
+    assert re.fullmatch(r"p/000000000000/us-east-1/source/(\d{4})/(\d\d)/(\d\d)/\1-\2-\3-00-00-00-[0-9a-fA-F]{16}",
+                        one["Key"])
+    lines = read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
+    assert [line["operation"] for line in lines].count("REST.HEAD.BUCKET") == 20
+
+
+def test_refused(own):
+    s3 = own.client("s3")
+    s3.create_bucket(Bucket="source")
+    own.client("s3", key="111122223333").create_bucket(Bucket="theirs")
+    own.client("s3", region="eu-west-1").create_bucket(
+        Bucket="far", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    for target, code in (("none", "InvalidTargetBucketForLogging"), ("theirs", "InvalidTargetBucketForLogging"),
+                         ("far", "CrossLocationLoggingProhibited")):
+        with pytest.raises(ClientError) as caught:
+            s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": {
+                "TargetBucket": target, "TargetPrefix": ""}})
+        assert caught.value.response["Error"]["Code"] == code
+    with pytest.raises(ClientError) as caught:
+        s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": {
+            "TargetBucket": "source", "TargetPrefix": "", "TargetGrants": [
+                {"Grantee": {"Type": "CanonicalUser", "ID": "x"}, "Permission": "READ"}]}})
+    assert caught.value.response["Error"]["Code"] == "AccessControlListNotSupported"
