@@ -174,7 +174,7 @@ def test_refused(s3, pair, name):
     refused({**good, "ExistingObjectReplication": {"Status": "Enabled"}}, code="MalformedXML")
     refused(good, role="replicator", code="InvalidArgument")
     refused({**good, "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}}},
-            code="NotImplemented")
+            text="ReplicaKmsKeyID must be specified")
     plain = source[:50] + "-plain"
     s3.create_bucket(Bucket=plain)
     refused(rule(plain), text="Destination bucket must have versioning enabled.")
@@ -198,3 +198,9 @@ def test_other_account(cloud, s3, pair):
     assert settled(s3, source, "k")["ReplicationStatus"] == "FAILED"
     with pytest.raises(ClientError):
         other.head_object(Bucket=name, Key="k")
+    other.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": ROLE}, "Resource": f"arn:aws:s3:::{name}/*",
+        "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]}]}))
+    s3.put_object(Bucket=source, Key="k", Body=b"34")
+    assert settled(s3, source, "k")["ReplicationStatus"] == "COMPLETED"
+    assert other.get_object(Bucket=name, Key="k")["Body"].read() == b"34"
