@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import time
 
 import pytest
@@ -97,6 +98,26 @@ def test_records(s3, sqs, bucket, queue):
     with pytest.raises(ClientError):
         s3.put_object(Bucket=bucket, Key="b", Body=b"x", IfMatch='"no"')
     drain(sqs, queue, 0, 0)
+
+
+def test_cli_copy_is_told(cloud, s3, sqs, bucket, queue, tmp_path):
+    """The first link of a pipeline: `aws s3 cp` of a file, a message in the queue."""
+    configure(s3, bucket, (allow(sqs, queue, bucket), ["s3:ObjectCreated:*"], {
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "incoming/"}]}}}))
+    drain(sqs, queue, 1)
+    (tmp_path / "small.csv").write_text("a,b\n1,2\n")
+    with (tmp_path / "large.bin").open("wb") as large:
+        large.write(bytes(range(256)) * 4 * 9000)
+    for name in ("small.csv", "large.bin"):
+        subprocess.run(["aws", "s3", "cp", str(tmp_path / name), f"s3://{bucket}/incoming/{name}"], check=True,
+                       env=cloud.client_environment(), capture_output=True)
+    subprocess.run(["aws", "s3", "cp", str(tmp_path / "small.csv"), f"s3://{bucket}/else/small.csv"], check=True,
+                   env=cloud.client_environment(), capture_output=True)
+    told = {r["s3"]["object"]["key"]: r for m in drain(sqs, queue, 2) for r in m["Records"]}
+    assert told["incoming/small.csv"]["eventName"] == "ObjectCreated:Put"
+    assert told["incoming/small.csv"]["s3"]["object"]["size"] == 8
+    assert told["incoming/large.bin"]["eventName"] == "ObjectCreated:CompleteMultipartUpload"
+    assert told["incoming/large.bin"]["s3"]["object"]["size"] == 256 * 4 * 9000
 
 
 def test_filters(s3, sqs, bucket, queue, name):

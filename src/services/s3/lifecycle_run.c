@@ -5,6 +5,7 @@
 #include "services/s3/changes.h"
 #include "services/s3/lifecycle.h"
 #include "services/s3/list_int.h"
+#include "services/s3/lock.h"
 #include "services/s3/settings.h"
 #include "store/record.h"
 
@@ -53,6 +54,9 @@ static RESULT run_expire(struct run *run, struct str key, const struct object_pl
 {
     struct call *call = run->call;
     struct s3_change change = {.kind = S3_EXPIRED, .key = key, .object = &place->object};
+    bool removes = noncurrent || !bucket_is_versioned(&run->bucket);
+    if (removes && lock_protects(&place->object, call->now_ms, false))
+        return RESULT_OK;
     run->changes++;
     if (noncurrent || place->object.delete_marker || !bucket_is_versioned(&run->bucket)) {
         TRY(object_remove(call, &run->bucket, key, place));
