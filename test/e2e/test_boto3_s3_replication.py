@@ -200,7 +200,8 @@ def test_other_account(cloud, s3, pair):
         other.head_object(Bucket=name, Key="k")
     other.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": ROLE}, "Resource": f"arn:aws:s3:::{name}/*",
-        "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]}]}))
+        "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags",
+                                          "s3:ObjectOwnerOverrideToBucketOwner"]}]}))
     s3.put_object(Bucket=source, Key="k", Body=b"34")
     assert settled(s3, source, "k")["ReplicationStatus"] == "COMPLETED"
     assert other.get_object(Bucket=name, Key="k")["Body"].read() == b"34"

@@ -133,6 +133,14 @@ static RESULT keep_line(struct call *call, const struct s3_bucket *bucket, struc
     return post_job(call, bucket->name, bucket->id, (call->now_ms / GATHER_MS + 1) * GATHER_MS);
 }
 
+RESULT access_log_lifecycle(struct call *call, const struct s3_bucket *bucket,
+                            const char *operation, struct str key, const struct s3_object *object)
+{
+    if (!setting_is_there(bucket, S3_SETTING_LOGGING))
+        return RESULT_OK;
+    return keep_line(call, bucket, access_log_own_line(call, bucket, operation, key, object));
+}
+
 /* Logs are delivered "on a best effort basis": what fails here is only told. */
 void access_log_ended(const struct call *call, const struct call_end *end)
 {

@@ -3,10 +3,8 @@
  *   ("s3-inventory", bucket id, configuration id)            the epoch of its jobs
  *   ("s3-inventory-file", bucket id, configuration id, number)   a data file of the report at hand
  */
-#define ZLIB_CONST
-#include <zlib.h>
-
 #include "base/encode.h"
+#include "base/gzip.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -80,24 +78,6 @@ RESULT inventory_start(struct call *call, const struct s3_bucket *bucket,
 }
 
 /* --- writing into the target --- */
-
-static RESULT gzip(struct call *call, struct str plain, struct str *packed)
-{
-    z_stream z = {0};
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
-        return FAULT("deflateInit2");
-    size_t room = deflateBound(&z, plain.len) + 64;
-    char *out = arena_alloc_raw(call->arena, room);
-    z.next_in = (const Bytef *)plain.ptr;
-    z.avail_in = (uInt)plain.len;
-    z.next_out = (Bytef *)out;
-    z.avail_out = (uInt)room;
-    int end = deflate(&z, Z_FINISH);
-    *packed = str_make(out, room - z.avail_out);
-    (void)deflateEnd(&z);
-    return end == Z_STREAM_END ? RESULT_OK : FAULT("deflate");
-}
 
 /* PREFIX/SOURCE/ID/name */
 static struct str report_name(const struct report *r, struct str name)
@@ -186,7 +166,7 @@ static RESULT report_put(struct report *r, struct str name, struct str bytes,
 static RESULT report_flush(struct report *r)
 {
     struct call *call = r->call;
-    struct str packed;
+    struct buf packed;
     struct object_io_stored stored = {0};
     char id[36];
     if (r->rows.len == 0)
@@ -194,8 +174,9 @@ static RESULT report_flush(struct report *r)
     rng_uuid(id);
     struct str name =
         report_name(r, str_format(call->arena, "data/%.*s.csv.gz", (int)sizeof id, id));
-    TRY(gzip(call, buf_str(&r->rows), &packed));
-    TRY(report_put(r, name, packed, &stored));
+    buf_init(&packed, call->arena, SIZE_MAX);
+    TRY(gzip_pack(buf_str(&r->rows), &packed));
+    TRY(report_put(r, name, buf_str(&packed), &stored));
     if (r->refused)
         return RESULT_OK;
     const struct s3_inventory_file file = {
