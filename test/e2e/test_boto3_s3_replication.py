@@ -82,6 +82,9 @@ def test_versions(s3, pair):
     assert replica["ETag"] == done["ETag"] and replica["VersionId"] == done["VersionId"]
     assert replica["Body"].read() == b"y" * 9000
     assert [v["VersionId"] for v in far.list_object_versions(Bucket=target, Prefix="k/")["Versions"]] == versions[::-1]
+    with pytest.raises(ClientError) as caught:
+        s3.put_bucket_versioning(Bucket=source, VersioningConfiguration={"Status": "Suspended"})
+    assert caught.value.response["Error"]["Code"] == "InvalidBucketState"
     # What was there before stays where it is.
     assert "ReplicationStatus" not in s3.head_object(Bucket=source, Key="before")
     with pytest.raises(ClientError):

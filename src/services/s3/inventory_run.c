@@ -12,6 +12,7 @@
 #include "cloud/authorize.h"
 #include "cloud/object_io.h"
 #include "services/s3/configs.h"
+#include "services/s3/flow_int.h"
 #include "services/s3/inventory.h"
 #include "services/s3/list_int.h"
 #include "store/record.h"
@@ -43,14 +44,6 @@ static struct key report_key(struct call *call, struct str table, int64_t bucket
     return key;
 }
 
-static RESULT post_job(struct call *call, const struct s3_inventory_job *job, int64_t due_ms)
-{
-    struct buf bytes;
-    buf_init(&bytes, call->arena, SIZE_MAX);
-    TRY(record_encode(&bytes, &s3_model, S3_SHAPE_inventory_job, job));
-    return job_schedule(call, STR("s3.inventory"), due_ms, buf_str(&bytes), NULL);
-}
-
 /* The next midnight, or that before the next Sunday's day. */
 static int64_t next_time(int64_t now_ms, const struct s3_InventoryConfiguration *what, bool first)
 {
@@ -61,20 +54,35 @@ static int64_t next_time(int64_t now_ms, const struct s3_InventoryConfiguration 
     return at;
 }
 
+RESULT inventory_drop(struct call *call, int64_t bucket_id, struct str id)
+{
+    static const struct str tables[] = {STR_INIT("s3-inventory"), STR_INIT("s3-inventory-file")};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        struct key key;
+        size_t deleted;
+        key_init(&key, call->arena);
+        key_str(&key, tables[i]);
+        key_i64(&key, bucket_id);
+        if (!str_is_absent(id))
+            key_str(&key, id);
+        TRY(kv_delete_prefix(call->txn, key_bytes(&key), SIZE_MAX, &deleted));
+    }
+    return RESULT_OK;
+}
+
 RESULT inventory_start(struct call *call, const struct s3_bucket *bucket,
                        const struct s3_InventoryConfiguration *what)
 {
     struct key key = report_key(call, STR("s3-inventory"), bucket->id, what->Id);
-    struct key files = report_key(call, STR("s3-inventory-file"), bucket->id, what->Id);
     uint64_t epoch;
-    size_t deleted;
+    TRY(inventory_drop(call, bucket->id, what->Id));
     TRY(call_sequence(call, &epoch));
     TRY(kv_put(call->txn, key_bytes(&key),
                str_format(call->arena, "%llu", (unsigned long long)epoch)));
-    TRY(kv_delete_prefix(call->txn, key_bytes(&files), SIZE_MAX, &deleted));
     const struct s3_inventory_job job = {
         .bucket = bucket->name, .bucket_id = bucket->id, .id = what->Id, .epoch = (int64_t)epoch};
-    return post_job(call, &job, next_time(call->now_ms, what, true));
+    return flow_job(call, STR("s3.inventory"), next_time(call->now_ms, what, true),
+                    S3_SHAPE_inventory_job, &job);
 }
 
 /* --- writing into the target --- */
@@ -326,7 +334,9 @@ static RESULT report_open(struct report *r, const struct outbox_item *item, bool
     if (str_is_absent(epoch) || !str_to_i64(epoch, &number) || number != r->job.epoch)
         return RESULT_OK;
     TRY(setting_get(call, &r->bucket, S3_SETTING_INVENTORY, r->job.id, &r->what, &found));
-    if (!found || !arn_parse(r->what.Destination->S3BucketDestination->Bucket, &arn))
+    if (!found)
+        return inventory_drop(call, r->bucket.id, r->job.id);
+    if (!arn_parse(r->what.Destination->S3BucketDestination->Bucket, &arn))
         return RESULT_OK;
     TRY(bucket_find(call, arn.resource, &r->target, mine));
     return RESULT_OK;
@@ -338,7 +348,8 @@ static RESULT report_next_time(struct report *r)
                                          .bucket_id = r->bucket.id,
                                          .id = r->what.Id,
                                          .epoch = r->job.epoch};
-    return post_job(r->call, &job, next_time(r->call->now_ms, &r->what, false));
+    return flow_job(r->call, STR("s3.inventory"), next_time(r->call->now_ms, &r->what, false),
+                    S3_SHAPE_inventory_job, &job);
 }
 
 RESULT inventory_deliver(struct call *call, const struct outbox_item *item)
@@ -363,7 +374,7 @@ RESULT inventory_deliver(struct call *call, const struct outbox_item *item)
         TRY(report_table(&r, STR("s3-version")));
     TRY(report_flush(&r));
     if (!r.refused && r.job.phase != PHASE_MANIFEST)
-        return post_job(call, &r.job, call->now_ms);
+        return flow_go_on(call, STR("s3.inventory"), r.bucket.id, S3_SHAPE_inventory_job, &r.job);
     if (!r.refused)
         TRY(report_manifest(&r));
     return report_next_time(&r);

@@ -1,9 +1,10 @@
 /* The walk of a bucket by its lifecycle: first its newest versions, then older ones and delete
  * markers, then uploads. A step looks at STEP_LOOKS records at most and changes STEP_CHANGES; the
- * job that follows it in the same transaction knows where it ended: a crash repeats nothing and
+ * event that follows it in the same transaction knows where it ended: a crash repeats nothing and
  * leaves nothing out. */
 #include "services/s3/access_log.h"
 #include "services/s3/changes.h"
+#include "services/s3/flow_int.h"
 #include "services/s3/lifecycle.h"
 #include "services/s3/list_int.h"
 #include "services/s3/lock.h"
@@ -25,19 +26,12 @@ struct run {
 
 /* --- the job --- */
 
-static RESULT job_post(struct call *call, const struct s3_lifecycle_job *job, int64_t due_ms)
-{
-    struct buf bytes;
-    buf_init(&bytes, call->arena, SIZE_MAX);
-    TRY(record_encode(&bytes, &s3_model, S3_SHAPE_lifecycle_job, job));
-    return job_schedule(call, STR("s3.lifecycle"), due_ms, buf_str(&bytes), NULL);
-}
-
 static RESULT job_post_next_day(struct call *call, const struct s3_bucket *bucket)
 {
     struct s3_lifecycle_job job = {
         .bucket = bucket->name, .bucket_id = bucket->id, .epoch = bucket->lifecycle_epoch};
-    return job_post(call, &job, (call->now_ms / DAY_MS + 1) * DAY_MS);
+    return flow_job(call, STR("s3.lifecycle"), (call->now_ms / DAY_MS + 1) * DAY_MS,
+                    S3_SHAPE_lifecycle_job, &job);
 }
 
 RESULT lifecycle_start(struct call *call, struct s3_bucket *bucket)
@@ -369,5 +363,5 @@ RESULT lifecycle_deliver(struct call *call, const struct outbox_item *item)
     }
     if (run.job.phase == PHASE_DONE)
         return job_post_next_day(call, &run.bucket);
-    return job_post(call, &run.job, call->now_ms);
+    return flow_go_on(call, STR("s3.lifecycle"), run.bucket.id, S3_SHAPE_lifecycle_job, &run.job);
 }
