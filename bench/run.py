@@ -30,6 +30,8 @@ MIB = 1 << 20
 # What the program must reach on the machine that it is developed on.
 START_MS, STOP_S, IDLE_MIB, PROGRAM_MB = 15, 1, 10, 19
 ECHO_SHARE, P99_MS, WAITING_SHARE, PARKED_MIB, WAKE_MS = 0.4, 5, 0.8, 100, 5
+ITEM_BYTES, SORTED_BYTES = 1024, 64
+UPDATE_SHARE, FULL_SHARE, QUERIES, SCAN_MB = 0.35, 0.8, 8000, 150
 
 
 class Failure(Exception):
@@ -45,6 +47,7 @@ class Plan:
         self.echo_seconds = 1.5 if quick else 4
         self.waiting = 100_000 if quick else 1_000_000
         self.polls, self.rounds = 10_000, 100 if quick else 500
+        self.items, self.sorted = (50_000, 50_000) if quick else (200_000, 200_000)
 
 
 class Cores:
@@ -161,7 +164,8 @@ class Server:
 
 class Bench:
     def __init__(self, options, scratch):
-        self.quick, self.keys, self.only = options.quick, options.keys, options.only
+        self.quick, self.full = options.quick, options.full
+        self.only = options.only
         self.plan, self.cores = Plan(options.quick), Cores()
         self.build, self.scratch = Path(options.build).resolve(), Path(scratch)
         self.program = program_path(options)
@@ -265,6 +269,47 @@ class Bench:
                               self.load(server, workload, queue="bench-waiting"))
             self.figures[name + "_waiting"] = result
 
+    def dynamodb_items(self, server, items, titles):
+        """Fills a table and measures what touches one item of it; *titles: what is measured under which name."""
+        flags = {"queue": "bench-items-%d" % items, "messages": items, "body_bytes": ITEM_BYTES}
+        self.load(server, "dynamo-fill", timeout=3600, **flags)
+        return {workload: self.row(title, self.load(server, "dynamo-" + workload, **flags))
+                for workload, title in titles.items()}
+
+    def measure_dynamodb(self):
+        titles = {"put": "PutItem, 1 KiB", "get": "GetItem, 1 KiB", "update": "UpdateItem with a condition"}
+        with self.serve() as server:
+            few = self.dynamodb_items(server, self.plan.items, titles)
+            scan = self.row("Scan, 16 segments", self.load(
+                server, "dynamo-scan", queue="bench-items-%d" % self.plan.items, connections=16,
+                messages=self.plan.items))
+            flags = {"queue": "bench-sorted", "messages": self.plan.sorted, "body_bytes": SORTED_BYTES}
+            self.load(server, "dynamo-fill-sorted", **flags)
+            query = self.row("Query of 100 items", self.load(server, "dynamo-query", **flags))
+            memory = server.memory()
+        self.facts.append(("DynamoDB's memory at the end, anonymous", "%.1f MiB" % (memory["Anonymous"] / MIB)))
+        scan_mb = scan["messages"] / scan["requests"] * scan["per_second"] * ITEM_BYTES / 1e6
+        self.figures["dynamodb"] = few, query, scan_mb
+        if not self.full:
+            return
+        with self.serve() as server:
+            full = self.dynamodb_items(server, 10_000_000,
+                                       {name: title + ", 10,000,000 items" for name, title in titles.items()})
+        for name, title in titles.items():
+            self.judge("%s, 10,000,000 items against few" % title,
+                       full[name]["per_second"] / few[name]["per_second"] * 100, "%", FULL_SHARE * 100, at_most=False)
+
+    def judge_dynamodb(self):
+        few, query, scan_mb = self.figures["dynamodb"]
+        echo = self.figures["echo"]["per_second"]
+        for name, title, share in (("put", "PutItem", ECHO_SHARE), ("get", "GetItem", ECHO_SHARE),
+                                   ("update", "UpdateItem", UPDATE_SHARE)):
+            self.judge(title + ", share of echo", few[name]["per_second"] / echo * 100, "%", share * 100, at_most=False)
+            if name != "update":
+                self.judge(title + ", p99", few[name]["operations"][0]["p99_us"] / 1e3, "ms", P99_MS)
+        self.judge("Query of 100 items", query["per_second"], "/s", QUERIES, at_most=False)
+        self.judge("parallel Scan", scan_mb, "MB/s", SCAN_MB, at_most=False)
+
     def measure_parked(self):
         with self.serve() as server:
             result = self.load(server, "sqs-longpoll", queue="bench-polls", connections=self.plan.polls,
@@ -312,9 +357,11 @@ class Bench:
         with self.serve() as server:
             self.measure_operations(server)
             self.measure_waiting(server)
+        self.measure_dynamodb()
         self.measure_echo()
         self.measure_parked()
         self.judge_operations()
+        self.judge_dynamodb()
         S3(self).run()
 
 
@@ -399,10 +446,11 @@ def write_page(bench):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="less of everything, under 40 s; rougher figures")
+    parser.add_argument("--full", action="store_true",
+                        help="DynamoDB at 10,000,000 items too: some minutes and 20 GB more")
     parser.add_argument("--write", action="store_true", help="put the ratios into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is not met")
     parser.add_argument("--only", choices=["s3"], help="this part alone")
-    parser.add_argument("--keys", type=int, help="among how many keys a page is listed (1,000,000; quick: 100,000)")
     parser.add_argument("--build", default=str(ROOT / "build"), help="where the programs are (build)")
     parser.add_argument("--scratch", help="where the data directories go (the system's temporary directory)")
     options = parser.parse_args()

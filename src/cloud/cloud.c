@@ -98,6 +98,32 @@ static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *c
     return RESULT_OK;
 }
 
+static void cloud_open_memories(struct cloud *cloud)
+{
+    size_t count = 0;
+    while (cloud->hooks[count] != NULL)
+        count++;
+    cloud->memories = ARENA_ARRAY(cloud->arena, count + 1, void *);
+    for (size_t i = 0; i < count; i++)
+        if (cloud->hooks[i]->memory_new != NULL)
+            cloud->memories[i] = cloud->hooks[i]->memory_new();
+}
+
+static void cloud_close_memories(struct cloud *cloud)
+{
+    for (size_t i = 0; cloud->hooks[i] != NULL; i++)
+        if (cloud->memories[i] != NULL)
+            cloud->hooks[i]->memory_free(cloud->memories[i]);
+}
+
+void *cloud_memory(const struct cloud *cloud, const struct wire_model *model)
+{
+    for (size_t i = 0; cloud->hooks[i] != NULL; i++)
+        if (cloud->hooks[i]->model == model)
+            return cloud->memories[i];
+    return NULL;
+}
+
 RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct cloud **out,
                   struct str *message)
 {
@@ -108,6 +134,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     cloud->endpoint = config->endpoint;
     cloud->strict_auth = config->strict_auth;
     cloud->iam = config->iam;
+    cloud_open_memories(cloud);
     cloud->authorizer = authorizer_new(arena, config->hooks);
     cloud->uses = identity_uses_new(arena);
     for (size_t i = 0; config->hooks[i] != NULL; i++)
@@ -156,6 +183,7 @@ void cloud_close(struct cloud *cloud)
         kv_close(cloud->kv);
     if (cloud->metrics != NULL)
         metrics_free(cloud->metrics);
+    cloud_close_memories(cloud);
     authorizer_free(cloud->authorizer);
     sigv4_keys_free(cloud->signing_keys);
     wire_patterns_free(cloud->patterns);

@@ -37,6 +37,7 @@ struct cloud {
     struct wire_index *index; /* for wire_route() */
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
+    void **memories;                          /* theirs, in the same order: cloud_memory() */
     struct str default_region;                /* "us-east-1" */
     struct str endpoint;  /* "http://localhost:4566": where clients find us, for URLs in answers */
     uint8_t secret[32];   /* of this data directory: paging tokens, receipt handles, sessions */
@@ -81,6 +82,9 @@ RESULT cloud_reset(struct cloud *cloud);
 /* A key for one purpose, derived from the data directory's secret. */
 void cloud_derive(const struct cloud *cloud, struct str purpose, uint8_t key[SHA256_SIZE]);
 
+/* What the service's memory_new() made; any thread, so it locks for itself. */
+void *cloud_memory(const struct cloud *cloud, const struct wire_model *model);
+
 /* Moves the clock and wakes all who wait for it. */
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms);
 
@@ -119,6 +123,10 @@ struct service_hooks {
     size_t handler_count;
     /* Run once at start, after the store is open. NULL: nothing to do. */
     RESULT (*start)(struct cloud *cloud);
+    /* What it holds in memory while the cloud is open, for cloud_memory(): meters and caches, which
+     * may be lost at any time. NULL: nothing. */
+    void *(*memory_new)(void);
+    void (*memory_free)(void *memory);
     /* Finds the resource-based policy that guards the request's resource and its owner; absent
      * policy: none. NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
     RESULT(*resource_policy)

@@ -80,11 +80,13 @@ static struct request *request_new(struct server *server, struct http_exchange *
 
 static void request_set_route(struct request *request)
 {
-    request->routed = wire_route(request->call.arena, request->call.cloud->index, &request->wire,
-                                 request->signature.service,
-                                 s3_bucket_of_host(request->wire.host, request->signature.service,
-                                                   request->call.cloud->index),
-                                 &request->route);
+    struct call *call = &request->call;
+    struct str host = request->wire.host;
+    struct str place = s3_website_of_host(call->arena, host);
+    if (str_is_absent(place))
+        place = s3_bucket_of_host(host, request->signature.service, call->cloud->index);
+    request->routed = wire_route(call->arena, call->cloud->index, &request->wire,
+                                 request->signature.service, place, &request->route);
     if (!request->routed)
         return;
     request->call.model = request->route.model;

@@ -174,7 +174,7 @@ def test_refused(s3, pair, name):
     refused({**good, "ExistingObjectReplication": {"Status": "Enabled"}}, code="MalformedXML")
     refused(good, role="replicator", code="InvalidArgument")
     refused({**good, "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}}},
-            code="NotImplemented")
+            text="ReplicaKmsKeyID must be specified")
     plain = source[:50] + "-plain"
     s3.create_bucket(Bucket=plain)
     refused(rule(plain), text="Destination bucket must have versioning enabled.")

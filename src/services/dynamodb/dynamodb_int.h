@@ -119,6 +119,9 @@ struct key place_prefix(const struct place *place);
 /* All of the partition that the value names. */
 struct key place_partition(const struct place *place,
                            const struct dynamodb_AttributeValue *partition);
+/* The partition's bytes, in no order. */
+void place_add_partition(const struct place *place, struct key *key,
+                         const struct dynamodb_AttributeMap *item);
 /* From this part of the space of partitions on; part 2^32 is the end. */
 struct key place_part(const struct place *place, uint64_t part);
 void place_add_sort(struct key *key, const struct dynamodb_AttributeValue *sort);
@@ -149,8 +152,9 @@ struct dynamodb_AttributeMap place_key_of(const struct place *place,
 struct capacity {
     const struct dynamodb_table *table;
     bool reads;
-    double units;  /* of the table */
-    double *index; /* by position in table->indexes */
+    double units;             /* of the table */
+    double *index;            /* by position in table->indexes */
+    int64_t collection_bytes; /* of a write's item collection; with local indexes */
 };
 struct capacity capacity_new(struct arena *arena, const struct dynamodb_table *table, bool reads);
 double capacity_read(size_t size, bool consistent); /* 4 KiB a unit, half for eventual reads */
@@ -247,6 +251,24 @@ RESULT policy_forget(struct call *call, const struct dynamodb_table *table);
 RESULT policy_hook(struct call *call, const void *in, struct str *arn, struct str *owner,
                    struct str *document);
 RESULT policy_condition_key(struct call *call, const void *in, struct str key, struct str *value);
+
+/* --- collection.c
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* The table has local indexes. */
+bool collection_is_kept(const struct dynamodb_table *table);
+/* Of the item's partition. */
+RESULT collection_size(struct call *call, const struct dynamodb_table *table,
+                       const struct dynamodb_AttributeMap *item, int64_t *bytes);
+RESULT collection_add(struct call *call, const struct dynamodb_table *table,
+                      const struct dynamodb_AttributeMap *item, int64_t bytes, int64_t *total);
+struct item_write;
+/* RESULT_ERROR when the collection would be larger than 10 GB. */
+RESULT collection_check(struct call *call, struct item_write *write);
+
+/* insights.c: GET /_kumoniwa/dynamodb/hot-keys */
+RESULT insights_page(struct call *call, struct wire_response *response);
 
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /* What DynamoDB gives the cloud besides its operations. */
 #include "services/dynamodb/backup.h"
-#include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/transfer.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
@@ -19,6 +19,10 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.once"), once_deliver},
     {STR_INIT("dynamodb.export"), export_deliver},
     {STR_INIT("dynamodb.import"), import_deliver},
+};
+
+static const struct service_page dynamodb_pages[] = {
+    {STR_INIT("/_kumoniwa/dynamodb/hot-keys"), insights_page},
 };
 
 /* Operations on items: access.h. */
@@ -48,6 +52,10 @@ const struct service_hooks dynamodb_hooks = {
     .model = &dynamodb_model,
     .handlers = dynamodb_handlers,
     .handler_count = sizeof dynamodb_handlers / sizeof dynamodb_handlers[0],
+    .pages = dynamodb_pages,
+    .page_count = sizeof dynamodb_pages / sizeof dynamodb_pages[0],
+    .memory_new = meters_new,
+    .memory_free = meters_free,
     .resource_policy = policy_hook,
     .condition_key = policy_condition_key,
     .asking = dynamodb_asking,

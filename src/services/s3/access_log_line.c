@@ -49,43 +49,36 @@ static void put_time(struct buf *out, int64_t ms)
 
 /* --- the operation --- */
 
-struct resource_row {
-    struct str query, bucket, object; /* what it is called at a bucket and at an object */
-};
-static const struct resource_row resource_rows[] = {
-    {STR_INIT("accelerate"), STR_INIT("ACCELERATE"), STR_INIT("OBJECT")},
-    {STR_INIT("acl"), STR_INIT("ACL"), STR_INIT("ACL")},
-    {STR_INIT("analytics"), STR_INIT("ANALYTICS"), STR_INIT("OBJECT")},
-    {STR_INIT("attributes"), STR_INIT("BUCKET"), STR_INIT("OBJECT_ATTRIBUTES")},
-    {STR_INIT("cors"), STR_INIT("CORS"), STR_INIT("OBJECT")},
-    {STR_INIT("delete"), STR_INIT("MULTI_OBJECT_DELETE"), STR_INIT("OBJECT")},
-    {STR_INIT("encryption"), STR_INIT("ENCRYPTION"), STR_INIT("OBJECT")},
-    {STR_INIT("intelligent-tiering"), STR_INIT("INTELLIGENT_TIERING"), STR_INIT("OBJECT")},
-    {STR_INIT("inventory"), STR_INIT("INVENTORY"), STR_INIT("OBJECT")},
-    {STR_INIT("legal-hold"), STR_INIT("BUCKET"), STR_INIT("OBJECT_LOCK_LEGALHOLD")},
-    {STR_INIT("lifecycle"), STR_INIT("LIFECYCLE"), STR_INIT("OBJECT")},
-    {STR_INIT("location"), STR_INIT("LOCATION"), STR_INIT("OBJECT")},
-    {STR_INIT("logging"), STR_INIT("LOGGING_STATUS"), STR_INIT("OBJECT")},
-    {STR_INIT("metrics"), STR_INIT("METRICS"), STR_INIT("OBJECT")},
-    {STR_INIT("notification"), STR_INIT("NOTIFICATION"), STR_INIT("OBJECT")},
-    {STR_INIT("object-lock"), STR_INIT("OBJECT_LOCK_CONFIGURATION"), STR_INIT("OBJECT")},
-    {STR_INIT("ownershipControls"), STR_INIT("OWNERSHIP_CONTROLS"), STR_INIT("OBJECT")},
-    {STR_INIT("partNumber"), STR_INIT("BUCKET"), STR_INIT("PART")},
-    {STR_INIT("policy"), STR_INIT("BUCKETPOLICY"), STR_INIT("OBJECT")},
-    {STR_INIT("policyStatus"), STR_INIT("BUCKETPOLICY_STATUS"), STR_INIT("OBJECT")},
-    {STR_INIT("publicAccessBlock"), STR_INIT("PUBLIC_ACCESS_BLOCK"), STR_INIT("OBJECT")},
-    {STR_INIT("replication"), STR_INIT("REPLICATION"), STR_INIT("OBJECT")},
-    {STR_INIT("requestPayment"), STR_INIT("REQUEST_PAYMENT"), STR_INIT("OBJECT")},
-    {STR_INIT("restore"), STR_INIT("BUCKET"), STR_INIT("OBJECT_RESTORE")},
-    {STR_INIT("retention"), STR_INIT("BUCKET"), STR_INIT("OBJECT_LOCK_RETENTION")},
-    {STR_INIT("select"), STR_INIT("BUCKET"), STR_INIT("OBJECT_SELECT")},
-    {STR_INIT("tagging"), STR_INIT("TAGGING"), STR_INIT("OBJECT_TAGGING")},
-    {STR_INIT("uploadId"), STR_INIT("BUCKET"), STR_INIT("UPLOAD")},
-    {STR_INIT("uploads"), STR_INIT("UPLOADS"), STR_INIT("UPLOADS")},
-    {STR_INIT("versioning"), STR_INIT("VERSIONING"), STR_INIT("OBJECT")},
-    {STR_INIT("versions"), STR_INIT("BUCKETVERSIONS"), STR_INIT("OBJECT")},
-    {STR_INIT("website"), STR_INIT("WEBSITE"), STR_INIT("OBJECT")},
-};
+/* Query parameters, and what they make of a bucket and of an object. */
+static const char at_bucket[] =
+    "accelerate ACCELERATE\nacl ACL\nanalytics ANALYTICS\ncors CORS\n"
+    "delete MULTI_OBJECT_DELETE\nencryption ENCRYPTION\n"
+    "intelligent-tiering INTELLIGENT_TIERING\ninventory INVENTORY\nlifecycle LIFECYCLE\n"
+    "location LOCATION\nlogging LOGGING_STATUS\nmetrics METRICS\nnotification NOTIFICATION\n"
+    "object-lock OBJECT_LOCK_CONFIGURATION\nownershipControls OWNERSHIP_CONTROLS\n"
+    "policy BUCKETPOLICY\npolicyStatus BUCKETPOLICY_STATUS\n"
+    "publicAccessBlock PUBLIC_ACCESS_BLOCK\nreplication REPLICATION\n"
+    "requestPayment REQUEST_PAYMENT\ntagging TAGGING\nuploads UPLOADS\n"
+    "versioning VERSIONING\nversions BUCKETVERSIONS\nwebsite WEBSITE\n";
+static const char at_object[] =
+    "acl ACL\nattributes OBJECT_ATTRIBUTES\nlegal-hold OBJECT_LOCK_LEGALHOLD\n"
+    "partNumber PART\nrestore OBJECT_RESTORE\nretention OBJECT_LOCK_RETENTION\n"
+    "select OBJECT_SELECT\ntagging OBJECT_TAGGING\nuploadId UPLOAD\nuploads UPLOADS\n";
+
+static bool find_resource(struct str query, bool object, struct str *resource)
+{
+    struct str rest = object ? str_make(at_object, sizeof at_object - 1)
+                             : str_make(at_bucket, sizeof at_bucket - 1),
+               row, name, value;
+    while (str_cut(rest, '\n', &row, &rest)) {
+        str_cut(row, ' ', &name, &value);
+        if (str_eq(name, query)) {
+            *resource = value;
+            return true;
+        }
+    }
+    return false;
+}
 
 /* REST.METHOD.RESOURCE, the resource by the request's first known query parameter. */
 static void put_operation(struct buf *out, const struct call *call, bool object)
@@ -93,18 +86,12 @@ static void put_operation(struct buf *out, const struct call *call, bool object)
     const struct wire_request *request = call->request;
     bool copies = !str_is_absent(wire_request_header(request, STR("x-amz-copy-source")));
     struct str resource = object ? STR("OBJECT") : STR("BUCKET"), rest = request->query, one;
-    size_t count = sizeof resource_rows / sizeof resource_rows[0];
     while (!str_is_absent(rest)) {
         struct str name, value;
         str_cut(rest, '&', &one, &rest);
         str_cut(one, '=', &name, &value);
-        size_t i = 0;
-        while (i < count && !str_eq(name, resource_rows[i].query))
-            i++;
-        if (i == count)
-            continue;
-        resource = object ? resource_rows[i].object : resource_rows[i].bucket;
-        break;
+        if (find_resource(name, object, &resource))
+            break;
     }
     buf_append(out, STR("REST."));
     buf_append(out, copies ? STR("COPY") : request->method);

@@ -1,5 +1,5 @@
 /* What a bucket says of itself: versioning and tags. */
-#include "services/s3/s3_int.h"
+#include "services/s3/lock.h"
 
 RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersioningRequest *in,
                               struct s3_PutBucketVersioningResult *out)
@@ -16,6 +16,10 @@ RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersio
         (!str_eq(wanted->Status, STR("Enabled")) && !str_eq(wanted->Status, STR("Suspended"))))
         return call_fail(call, S3_ILLEGAL_VERSIONING_CONFIGURATION,
                          "The Versioning element must be specified");
+    if (lock_is_on(&bucket) && !str_eq(wanted->Status, STR("Enabled")))
+        return call_fail(call, S3_INVALID_BUCKET_STATE,
+                         "An Object Lock configuration is present on this bucket, so the "
+                         "versioning state cannot be changed.");
     bucket.versioning = wanted->Status;
     return bucket_put(call, &bucket);
 }

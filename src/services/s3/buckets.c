@@ -5,6 +5,7 @@
 #include "cloud/paging.h"
 #include "services/s3/access.h"
 #include "services/s3/crypt.h"
+#include "services/s3/lock.h"
 #include "services/s3/settings.h"
 
 static struct key owned_prefix(struct call *call, struct str account)
@@ -69,8 +70,6 @@ static RESULT create_check(struct call *call, const struct s3_CreateBucketReques
     if (!str_is_absent(in->ObjectOwnership) && !ownership_is_known(in->ObjectOwnership))
         return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
                          "Invalid x-amz-object-ownership header: %.*s", PRSTR(in->ObjectOwnership));
-    if (in->ObjectLockEnabledForBucket.set && in->ObjectLockEnabledForBucket.value)
-        return call_fail(call, S3_UNBUILT_HEADER, "Object Lock is not implemented.");
     if (!str_is_absent(in->BucketNamespace) && !str_eq(in->BucketNamespace, STR("global")))
         return call_fail(call, S3_UNBUILT_HEADER,
                          "Bucket namespaces other than global are not implemented.");
@@ -130,6 +129,8 @@ static RESULT create_new(struct call *call, const struct s3_CreateBucketRequest 
     TRY(bucket_put(call, &bucket));
     if (acl != NULL)
         TRY(setting_put(call, &bucket, S3_SETTING_ACL, (struct str){0}, acl));
+    if (in->ObjectLockEnabledForBucket.set && in->ObjectLockEnabledForBucket.value)
+        TRY(lock_enable(call, &bucket));
     struct key owned = owned_key(call, &bucket);
     return kv_put(call->txn, key_bytes(&owned), bucket.region);
 }

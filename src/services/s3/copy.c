@@ -3,10 +3,12 @@
  * (content_read.c), so that nobody waits for it. The data keys go from box to box (crypt.h). */
 #include "base/encode.h"
 #include "services/s3/access.h"
+#include "services/s3/archive.h"
 #include "services/s3/changes.h"
 #include "services/s3/copy_source.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
+#include "services/s3/lock.h"
 
 struct copy_source {
     struct s3_bucket bucket;
@@ -30,6 +32,7 @@ static RESULT copy_open(struct call *call, struct str text, struct str expected_
     TRY(conditions_read(call, conditions, &source->object, &not_modified));
     if (not_modified)
         return s3_precondition_failed(call, STR("x-amz-copy-source-If-None-Match"));
+    TRY(archive_check_read(call, &source->object, true));
     return crypt_open(call, &source->bucket, source->key, &source->object, customer,
                       &source->crypt);
 }
@@ -213,6 +216,9 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
                                     .read_acp = in->GrantReadACP,
                                     .write_acp = in->GrantWriteACP};
     TRY(acl_of_new_object(call, &bucket, &acl, &object));
+    const struct lock_wish lock = LOCK_WISH(in);
+    TRY(lock_ask(call, &bucket, &lock, &object));
+    TRY(lock_default(call, &bucket, &object));
     TRY(copy_content(call, in, &source, &crypt, &object));
     TRY(object_add(call, &bucket, in->Key, &object));
     const struct s3_change change = {.kind = S3_CREATED_COPY, .key = in->Key, .object = &object};

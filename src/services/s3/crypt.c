@@ -91,8 +91,9 @@ RESULT crypt_fail_key(struct call *call, const struct keys_problem *problem)
     return FAULT("an object's key does not open");
 }
 
+/* by: whoever reads must be allowed to decrypt with it; NULL: who writes was asked already. */
 static RESULT take_key(struct call *call, enum result result, const struct keys_problem *problem,
-                       struct str secret, uint8_t key[32])
+                       const struct keys_key *by, struct str secret, uint8_t key[32])
 {
     if (result == RESULT_ERROR)
         return crypt_fail_key(call, problem);
@@ -100,7 +101,7 @@ static RESULT take_key(struct call *call, enum result result, const struct keys_
     if (secret.len != 32)
         return FAULT("an object's key of %zu bytes", secret.len);
     memcpy(key, secret.ptr, 32);
-    return RESULT_OK;
+    return by == NULL ? RESULT_OK : crypt_permit(call, by, "kms:Decrypt");
 }
 
 /* The bucket's key under that KMS key; made when there is none. */
@@ -119,7 +120,7 @@ static RESULT bucket_key_get(struct call *call, const struct s3_bucket *bucket,
     TRY(call_get_record_copy(call, &key, &s3_model, S3_SHAPE_bucket_key, &record, &found));
     if (found) {
         enum result result = keys_open(call, record.sealed_key, &context, &secret, &by, &problem);
-        return take_key(call, result, &problem, secret, out);
+        return take_key(call, result, &problem, make_with == NULL ? &by : NULL, secret, out);
     }
     if (make_with == NULL)
         return FAULT("an object without its bucket's key");
@@ -171,7 +172,7 @@ RESULT crypt_open_kms(struct call *call, const struct s3_bucket *bucket, struct 
     }
     struct str_map context = context_of(call, bucket, key, sealing, false);
     enum result result = keys_open(call, sealing->sealed_key, &context, &secret, &by, &problem);
-    return take_key(call, result, &problem, secret, crypt->key);
+    return take_key(call, result, &problem, &by, secret, crypt->key);
 }
 
 /* --- the customer's key --- */

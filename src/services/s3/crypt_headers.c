@@ -4,6 +4,7 @@
  * HTTP is taken too. */
 #include "base/encode.h"
 #include "base/rng.h"
+#include "cloud/authorize.h"
 #include "services/s3/crypt_int.h"
 #include "services/s3/settings.h"
 #include "wire/json_text.h"
@@ -40,6 +41,23 @@ RESULT crypt_rule(struct call *call, const struct s3_bucket *bucket,
 
 /* --- KMS keys --- */
 
+/* The key aws/s3 serves whoever may use S3 in its account; others by IAM ("Permissions" of
+ * "Using server-side encryption with AWS KMS keys"). Key policies come with KMS: until then a key
+ * has the default one, which leaves it to the account's IAM policies. */
+RESULT crypt_permit(struct call *call, const struct keys_key *key, const char *action)
+{
+    const struct authorize_ask ask = {
+        .action = str_from_c(action),
+        .resource = key->arn,
+        .owner = key->account,
+        .form = POLICY_FORM_RESOURCE,
+    };
+    if (call->cloud->iam == IAM_OFF || call->principal.kind == PRINCIPAL_SERVICE ||
+        (key->of_service && str_eq(key->account, call->account)))
+        return RESULT_OK;
+    return authorize_ask(call, &ask);
+}
+
 RESULT crypt_find_key(struct call *call, const struct s3_bucket *bucket, struct str name,
                       const char *action, struct keys_key *key)
 {
@@ -53,13 +71,7 @@ RESULT crypt_find_key(struct call *call, const struct s3_bucket *bucket, struct 
     if (result == RESULT_ERROR)
         return crypt_fail_key(call, &problem);
     TRY(result);
-    /* Other accounts need the key's own policy, which nobody keeps yet. */
-    if (!str_eq(key->account, account))
-        return call_fail(call, WIRE_ACCESS_DENIED,
-                         "User: %.*s is not authorized to perform: %s on resource: %.*s because no "
-                         "resource-based policy allows the %s action",
-                         PRSTR(call->principal.arn), action, PRSTR(key->arn), action);
-    return RESULT_OK;
+    return crypt_permit(call, key, action);
 }
 
 /* x-amz-server-side-encryption-context: base64 of a JSON object of strings. */

@@ -21,6 +21,8 @@ RESULT crypt_fail_key(struct call *call, const struct keys_problem *problem);
 
 /* --- crypt_headers.c --- */
 
+/* kms:GenerateDataKey, kms:Decrypt. */
+RESULT crypt_permit(struct call *call, const struct keys_key *key, const char *action);
 /* What a bucket that says nothing has. */
 bool crypt_blocks_customers(struct call *call, const struct s3_ServerSideEncryptionRule *rule);
 RESULT crypt_rule(struct call *call, const struct s3_bucket *bucket,

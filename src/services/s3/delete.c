@@ -3,10 +3,12 @@
 #include "base/vec.h"
 #include "services/s3/access.h"
 #include "services/s3/changes.h"
+#include "services/s3/lock.h"
 
 struct deletion {
     struct str key, version_id;
     struct str if_match;
+    bool bypass; /* x-amz-bypass-governance-retention */
     /* What came of it. */
     bool marker;             /* a marker was made, or removed */
     struct str made_version; /* the marker that was made, or the version that went */
@@ -30,8 +32,9 @@ static RESULT delete_check(struct call *call, const struct s3_bucket *bucket,
 
 /* For good: a version, or the object of a bucket without versions. */
 static RESULT delete_version(struct call *call, const struct s3_bucket *bucket, struct str key,
-                             const struct object_place *place)
+                             const struct object_place *place, bool bypass)
 {
+    TRY(lock_check_removal(call, bucket, key, &place->object, bypass));
     const struct s3_change change = {.kind = S3_REMOVED, .key = key, .object = &place->object};
     TRY(object_remove(call, bucket, key, place));
     return s3_changed(call, bucket, &change);
@@ -49,11 +52,12 @@ static RESULT delete_one(struct call *call, const struct s3_bucket *bucket,
         if (!place.found)
             return RESULT_OK;
         deletion->marker = place.object.delete_marker;
-        return delete_version(call, bucket, deletion->key, &place);
+        return delete_version(call, bucket, deletion->key, &place, deletion->bypass);
     }
     if (!bucket_is_versioned(bucket)) {
         TRY(object_latest(call, bucket, deletion->key, &place));
-        return place.found ? delete_version(call, bucket, deletion->key, &place) : RESULT_OK;
+        return place.found ? delete_version(call, bucket, deletion->key, &place, deletion->bypass)
+                           : RESULT_OK;
     }
     struct s3_object marker = {.delete_marker = true};
     TRY(object_add(call, bucket, deletion->key, &marker));
@@ -68,9 +72,12 @@ RESULT s3_DeleteObject(struct call *call, const struct s3_DeleteObjectRequest *i
                        struct s3_DeleteObjectOutput *out)
 {
     struct s3_bucket bucket;
-    struct deletion deletion = {
-        .key = in->Key, .version_id = in->VersionId, .if_match = in->IfMatch};
+    struct deletion deletion = {.key = in->Key,
+                                .version_id = in->VersionId,
+                                .if_match = in->IfMatch,
+                                .bypass = in->BypassGovernanceRetention.value};
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(lock_check_bypass(call, &bucket, in->BypassGovernanceRetention));
     if (in->IfMatchLastModifiedTime.set || in->IfMatchSize.set)
         return call_fail(call, S3_UNBUILT_HEADER,
                          "A header you provided implies functionality that is not implemented");
@@ -114,6 +121,7 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
     struct s3_bucket bucket;
     size_t deleted = 0, errors = 0;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(lock_check_bypass(call, &bucket, in->BypassGovernanceRetention));
     TRY(s3_check_body(call));
     const struct s3_Delete *list = in->Delete;
     if (list == NULL || list->Objects.len == 0 || list->Objects.len > 1000)
@@ -123,8 +131,10 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
     bool quiet = list->Quiet.set && list->Quiet.value;
     for (size_t i = 0; i < list->Objects.len; i++) {
         const struct s3_ObjectIdentifier *one = &list->Objects.items[i];
-        struct deletion deletion = {
-            .key = one->Key, .version_id = one->VersionId, .if_match = one->ETag};
+        struct deletion deletion = {.key = one->Key,
+                                    .version_id = one->VersionId,
+                                    .if_match = one->ETag,
+                                    .bypass = in->BypassGovernanceRetention.value};
         enum result result = RESULT_OK;
         uint64_t sequence;
         if (one->LastModifiedTime.set || one->Size.set) /* directory buckets only */

@@ -3,8 +3,10 @@
 
 #include "base/time.h"
 #include "base/vec.h"
+#include "services/s3/archive.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
+#include "services/s3/lock.h"
 
 /* A Range header: "bytes=A-B", "bytes=A-", "bytes=-N"; anything else, several ranges too, counts
  * for nothing (RFC 9110, 14.2; GetObject: one range at a time). */
@@ -117,6 +119,8 @@ static RESULT view_check(struct call *call, const struct s3_GetObjectRequest *in
 static RESULT view_key(struct call *call, const struct s3_GetObjectRequest *in, struct view *view)
 {
     view->customer = CRYPT_CUSTOMER(in);
+    if (!view->head)
+        TRY(archive_check_read(call, &view->object, false));
     if (view->head && !crypt_is_customers(&view->object))
         return crypt_check(call, &view->object, &view->customer);
     return crypt_open(call, &view->bucket, in->Key, &view->object, &view->customer, &view->crypt);
@@ -215,6 +219,8 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
             (out)->ChecksumType = o->checksum_type;                                                \
         }                                                                                          \
         CRYPT_SHOW(out, o, (view)->customer);                                                      \
+        LOCK_SHOW(out, o);                                                                         \
+        (out)->Restore = archive_shown(call, o);                                                   \
     } while (0)
 
 static struct blob_id view_blob(const struct s3_piece *piece)

@@ -59,14 +59,13 @@ RESULT s3_DeleteBucketLifecycle(struct call *call, const struct s3_DeleteBucketL
 
 /* --- headers --- */
 
-RESULT lifecycle_expiration(struct call *call, const struct s3_bucket *bucket, struct str key,
-                            const struct s3_object *object, struct str *header)
+RESULT lifecycle_expires(struct call *call, const struct s3_bucket *bucket, struct str key,
+                         const struct s3_object *object, int64_t *at_ms, struct str *rule_id)
 {
     struct s3_BucketLifecycleConfiguration have;
     bool found;
-    int64_t best = INT64_MAX;
-    struct str rule_id = {0};
-    *header = (struct str){0};
+    *at_ms = INT64_MAX;
+    *rule_id = (struct str){0};
     TRY(setting_get(call, bucket, S3_SETTING_LIFECYCLE, (struct str){0}, &have, &found));
     for (size_t i = 0; found && i < have.Rules.len; i++) {
         const struct s3_LifecycleRule *rule = &have.Rules.items[i];
@@ -77,11 +76,21 @@ RESULT lifecycle_expiration(struct call *call, const struct s3_bucket *bucket, s
         int64_t due = expiration->Date.set
                           ? expiration->Date.ms
                           : lifecycle_day(object->modified_ms, expiration->Days.value);
-        if (due >= best)
+        if (due >= *at_ms)
             continue;
-        best = due;
-        rule_id = rule->ID;
+        *at_ms = due;
+        *rule_id = rule->ID;
     }
+    return RESULT_OK;
+}
+
+RESULT lifecycle_expiration(struct call *call, const struct s3_bucket *bucket, struct str key,
+                            const struct s3_object *object, struct str *header)
+{
+    int64_t best;
+    struct str rule_id;
+    *header = (struct str){0};
+    TRY(lifecycle_expires(call, bucket, key, object, &best, &rule_id));
     if (str_is_absent(rule_id))
         return RESULT_OK;
     struct buf date, id;

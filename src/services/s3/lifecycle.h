@@ -37,6 +37,9 @@ enum lifecycle_action lifecycle_decide(const struct s3_LifecycleRules *rules,
 
 /* --- lifecycle.c --- */
 
+/* When a current version expires, by which rule; *rule_id absent: never. */
+RESULT lifecycle_expires(struct call *call, const struct s3_bucket *bucket, struct str key,
+                         const struct s3_object *object, int64_t *at_ms, struct str *rule_id);
 /* x-amz-expiration of a current version; absent: no rule expires it. */
 RESULT lifecycle_expiration(struct call *call, const struct s3_bucket *bucket, struct str key,
                             const struct s3_object *object, struct str *header);

@@ -2,6 +2,7 @@
  * what it returns. */
 #include "base/vec.h"
 #include "cloud/paging.h"
+#include "services/s3/archive.h"
 #include "services/s3/list_int.h"
 #include "store/record.h"
 
@@ -52,7 +53,7 @@ struct page {
     const struct s3_bucket *bucket;
     struct str prefix, delimiter, after, encoding;
     size_t limit;
-    bool owner;
+    bool owner, restores;
     /* What it holds. */
     struct s3_ObjectList contents;
     struct s3_CommonPrefixList prefixes;
@@ -75,6 +76,8 @@ static RESULT page_add(struct page *page, struct str key, struct str value)
             str_is_absent(object.storage_class) ? STR("STANDARD") : object.storage_class,
         .ChecksumType = object.checksum_type,
     };
+    if (page->restores)
+        entry.RestoreStatus = archive_status(call, &object);
     if (page->owner)
         entry.Owner =
             s3_owner(call, str_is_absent(object.owner) ? page->bucket->account : object.owner);
@@ -157,6 +160,7 @@ RESULT s3_ListObjects(struct call *call, const struct s3_ListObjectsRequest *in,
                         .after = or_empty(in->Marker),
                         .encoding = in->EncodingType,
                         .owner = true};
+    TRY(archive_read_optional(call, &in->OptionalObjectAttributes, &page.restores));
     TRY(list_limit(call, in->MaxKeys, "max-keys", &page.limit));
     TRY(page_walk(&page));
     out->Name = in->Bucket;
@@ -188,6 +192,7 @@ RESULT s3_ListObjectsV2(struct call *call, const struct s3_ListObjectsV2Request 
                         .after = or_empty(in->StartAfter),
                         .encoding = in->EncodingType,
                         .owner = in->FetchOwner.set && in->FetchOwner.value};
+    TRY(archive_read_optional(call, &in->OptionalObjectAttributes, &page.restores));
     TRY(list_limit(call, in->MaxKeys, "max-keys", &page.limit));
     if (!str_is_absent(in->ContinuationToken) &&
         !paging_position(call, in->ContinuationToken, &page.after))

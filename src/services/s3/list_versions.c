@@ -1,5 +1,6 @@
 /* ListObjectVersions: the table of the newest and the table of versions, walked together by key. */
 #include "base/vec.h"
+#include "services/s3/archive.h"
 #include "services/s3/list_int.h"
 #include "store/record.h"
 
@@ -21,6 +22,7 @@ struct versions {
     struct str current; /* the key whose newest version has been met */
     struct s3_ListObjectVersionsOutput *out;
     size_t versions_cap, markers_cap, prefixes_cap;
+    bool restores;
 };
 
 static RESULT walk_next(struct versions *v, struct walk *walk)
@@ -87,6 +89,8 @@ static RESULT versions_add(struct versions *v, struct str key, struct str value,
         .LastModified = opt_time(object.modified_ms),
         .Owner = s3_owner(call, v->bucket->account),
     };
+    if (v->restores)
+        version.RestoreStatus = archive_status(call, &object);
     if (!str_is_absent(object.checksum_algorithm)) {
         struct str *name = ARENA_NEW(call->arena, struct str);
         *name = object.checksum_algorithm;
@@ -182,6 +186,7 @@ RESULT s3_ListObjectVersions(struct call *call, const struct s3_ListObjectVersio
         .delimiter = str_is_absent(in->Delimiter) ? STR("") : in->Delimiter,
         .out = out,
     };
+    TRY(archive_read_optional(call, &in->OptionalObjectAttributes, &v.restores));
     TRY(list_limit(call, in->MaxKeys, "max-keys", &v.limit));
     out->IsTruncated = opt_bool(false);
     TRY(versions_start(&v, &newest, &older));

@@ -3,6 +3,7 @@
 #include "services/s3/access.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
+#include "services/s3/lock.h"
 #include "store/record.h"
 
 struct key upload_key(struct call *call, const struct s3_bucket *bucket, struct str key,
@@ -117,6 +118,8 @@ RESULT s3_CreateMultipartUpload(struct call *call, const struct s3_CreateMultipa
                                     .write_acp = in->GrantWriteACP};
     TRY(acl_of_new_object(call, &bucket, &acl, &object));
     TRY(create_checksum(call, in, &upload));
+    const struct lock_wish lock = LOCK_WISH(in);
+    TRY(lock_ask(call, &bucket, &lock, &object));
     struct crypt crypt;
     const struct crypt_wish wish = CRYPT_WISH(in);
     TRY(crypt_new(call, &bucket, in->Key, &wish, &crypt));

@@ -4,6 +4,7 @@
 #include "services/s3/changes.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
+#include "services/s3/lock.h"
 
 /* What is being put together. */
 struct completion {
@@ -177,6 +178,7 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
     TRY(add_parts(&c, &in->MultipartUpload->Parts));
     struct s3_object *object = upload.object;
     TRY(finish_object(&c, in, object));
+    TRY(lock_default(call, &bucket, object));
     TRY(content_set(call, object, &c.manifest));
     TRY(object_add(call, &bucket, in->Key, object));
     const struct s3_change change = {

@@ -3,6 +3,7 @@
 #include "services/s3/changes.h"
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
+#include "services/s3/lock.h"
 
 static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
 {
@@ -63,6 +64,9 @@ RESULT s3_PutObject(struct call *call, const struct s3_PutObjectRequest *in,
                                     .read_acp = in->GrantReadACP,
                                     .write_acp = in->GrantWriteACP};
     TRY(acl_of_new_object(call, &bucket, &acl, &object));
+    const struct lock_wish lock = LOCK_WISH(in);
+    TRY(lock_ask(call, &bucket, &lock, &object));
+    TRY(lock_default(call, &bucket, &object));
     struct s3_piece piece;
     struct crypt crypt;
     const struct crypt_wish wish = CRYPT_WISH(in);

@@ -7,6 +7,7 @@
 #include "cloud/arn.h"
 #include "cloud/authorize.h"
 #include "cloud/identity.h"
+#include "services/s3/crypt.h"
 #include "services/s3/flow_int.h"
 #include "services/s3/settings.h"
 #include "store/record.h"
@@ -21,6 +22,18 @@ static bool has_tag(const struct s3_object *object, const struct s3_Tag *tag)
     return false;
 }
 
+static bool is_kms(const struct s3_object *object)
+{
+    return object->sealing != NULL && str_starts_with(object->sealing->algorithm, STR("aws:kms"));
+}
+
+static bool rule_takes_kms(const struct s3_ReplicationRule *rule)
+{
+    const struct s3_SourceSelectionCriteria *criteria = rule->SourceSelectionCriteria;
+    return criteria != NULL && criteria->SseKmsEncryptedObjects != NULL &&
+           str_eq(criteria->SseKmsEncryptedObjects->Status, STR("Enabled"));
+}
+
 static bool rule_matches(const struct s3_ReplicationRule *rule, struct str key,
                          const struct s3_object *object)
 {
@@ -31,6 +44,8 @@ static bool rule_matches(const struct s3_ReplicationRule *rule, struct str key,
     if (filter != NULL)
         prefix = filter->And != NULL ? filter->And->Prefix : filter->Prefix;
     if (!str_is_absent(prefix) && !str_starts_with(key, prefix))
+        return false;
+    if (is_kms(object) && !rule_takes_kms(rule))
         return false;
     /* Rules of the first generation carry delete markers over, too. */
     if (object->delete_marker)
@@ -213,6 +228,30 @@ static RESULT carry_insert(struct call *call, const struct s3_bucket *bucket, st
     return object_update(call, bucket, key, &old);
 }
 
+/* The same kind of encryption, with the target's keys. What a customer's key seals stays sealed by
+ * it. RESULT_ERROR: a key is not to be had. */
+static RESULT carry_keys(struct carriage *c, const struct s3_bucket *target,
+                         const struct s3_Destination *to, struct s3_object *replica,
+                         struct s3_manifest *manifest)
+{
+    struct call *call = c->call;
+    struct crypt from, into;
+    const struct crypt_customer nobody = {0};
+    struct crypt_wish wish = {.algorithm = STR("AES256")};
+    if (crypt_is_customers(replica))
+        return RESULT_OK;
+    if (is_kms(replica)) {
+        wish.algorithm = replica->sealing->algorithm;
+        wish.kms_key = to->EncryptionConfiguration->ReplicaKmsKeyID;
+    }
+    TRY(crypt_open(call, &c->source, c->key, &c->from.object, &nobody, &from));
+    TRY(crypt_unseal(call, &from, manifest));
+    TRY(crypt_new(call, target, c->key, &wish, &into));
+    TRY(crypt_seal(call, &into, manifest));
+    crypt_note(&into, replica);
+    return RESULT_OK;
+}
+
 static RESULT carry_new(struct carriage *c, const struct s3_bucket *target,
                         const struct s3_Destination *to)
 {
@@ -225,6 +264,12 @@ static RESULT carry_new(struct carriage *c, const struct s3_bucket *target,
         replica.storage_class = to->StorageClass;
     if (!replica.delete_marker) {
         TRY(content_pieces(call, &c->from.object, &manifest));
+        enum result keyed = carry_keys(c, target, to, &replica, &manifest);
+        if (keyed == RESULT_ERROR) { /* before anything was written */
+            c->reason = "DstKmsKeyNotFound";
+            return RESULT_OK;
+        }
+        TRY(keyed);
         for (size_t i = 0; i < manifest.pieces.len; i++)
             TRY(content_retain(call, &manifest.pieces.items[i]));
         TRY(content_set(call, &replica, &manifest));

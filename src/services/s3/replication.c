@@ -96,9 +96,6 @@ static RESULT check_destination(struct call *call, const struct s3_bucket *bucke
                         STR("STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA GLACIER_IR GLACIER "
                             "INTELLIGENT_TIERING DEEP_ARCHIVE")))
         return flow_fail_xml(call);
-    if (to->EncryptionConfiguration != NULL)
-        return call_fail(call, S3_UNBUILT_HEADER,
-                         "Replicas encrypted with keys of AWS KMS are not implemented.");
     if (to->AccessControlTranslation != NULL &&
         !str_eq(to->AccessControlTranslation->Owner, STR("Destination")))
         return flow_fail_xml(call);
@@ -128,10 +125,18 @@ static RESULT check_rule(struct call *call, const struct s3_bucket *bucket,
     if (rule->ID.len > ID_MAX)
         return flow_fail_argument(call, "ID length should not exceed allowed limit of 255");
     TRY(check_filter(call, rule));
-    if (criteria != NULL && criteria->SseKmsEncryptedObjects != NULL &&
-        !str_eq(criteria->SseKmsEncryptedObjects->Status, STR("Disabled")))
-        return call_fail(call, S3_UNBUILT_HEADER,
-                         "Replicas of objects encrypted with keys of AWS KMS are not implemented.");
+    bool kms = criteria != NULL && criteria->SseKmsEncryptedObjects != NULL;
+    if (kms && !is_switch(criteria->SseKmsEncryptedObjects->Status))
+        return flow_fail_xml(call);
+    kms = kms && str_eq(criteria->SseKmsEncryptedObjects->Status, STR("Enabled"));
+    bool key = rule->Destination != NULL && rule->Destination->EncryptionConfiguration != NULL &&
+               !str_is_empty(rule->Destination->EncryptionConfiguration->ReplicaKmsKeyID);
+    if (kms && !key)
+        return flow_fail_request(call, "ReplicaKmsKeyID must be specified if "
+                                       "SseKmsEncryptedObjects tag is present.");
+    if (key && !kms)
+        return flow_fail_request(call, "SseKmsEncryptedObjects must be specified if "
+                                       "EncryptionConfiguration is present.");
     if (criteria != NULL && criteria->ReplicaModifications != NULL &&
         !is_switch(criteria->ReplicaModifications->Status))
         return flow_fail_xml(call);

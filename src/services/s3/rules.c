@@ -27,9 +27,11 @@ RESULT s3_precondition_failed(struct call *call, struct str condition)
 
 /* What the answer would have to obey or to show, and cannot yet: README.md, Deliberately absent. */
 const char *const s3_unbuilt_headers[] = {
-    "x-amz-object-lock-mode",       "x-amz-object-lock-retain-until-date",
-    "x-amz-object-lock-legal-hold", "x-amz-object-lock-event-hold",
-    "x-amz-write-offset-bytes",     NULL,
+    "x-amz-object-lock-event-hold",
+    "x-amz-object-lock-event-hold-duration-days",
+    "x-amz-object-lock-event-hold-duration-years",
+    "x-amz-write-offset-bytes",
+    NULL,
 };
 
 RESULT s3_refuse_headers(struct call *call, const char *const *names)
@@ -57,19 +59,15 @@ RESULT s3_check_key(struct call *call, struct str key)
 
 RESULT s3_check_storage_class(struct call *call, struct str name)
 {
-    static const struct str readable[] = {
+    static const struct str known[] = {
         STR_INIT("STANDARD"),   STR_INIT("REDUCED_REDUNDANCY"),  STR_INIT("STANDARD_IA"),
-        STR_INIT("ONEZONE_IA"), STR_INIT("INTELLIGENT_TIERING"), STR_INIT("GLACIER_IR")};
+        STR_INIT("ONEZONE_IA"), STR_INIT("INTELLIGENT_TIERING"), STR_INIT("GLACIER_IR"),
+        STR_INIT("GLACIER"),    STR_INIT("DEEP_ARCHIVE")};
     if (str_is_absent(name))
         return RESULT_OK;
-    for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
-        if (str_eq(name, readable[i]))
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (str_eq(name, known[i]))
             return RESULT_OK;
-    if (str_eq(name, STR("GLACIER")) || str_eq(name, STR("DEEP_ARCHIVE")))
-        return call_fail(call, S3_UNBUILT_HEADER,
-                         "The storage class %.*s, whose objects must be restored, is not "
-                         "implemented.",
-                         PRSTR(name));
     return call_fail(call, S3_INVALID_STORAGE_CLASS,
                      "The storage class you specified is not valid");
 }
