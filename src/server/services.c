@@ -1,5 +1,6 @@
 /* The services that are built in. */
 #include "server/server.h"
+#include "services/cloudtrail/cloudtrail.h"
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodbstreams/dynamodbstreams.h"
 #include "services/iam/iam.h"
@@ -10,6 +11,7 @@
 #include "services/sts/sts.h"
 
 const struct service_hooks *const server_services[] = {
+    &cloudtrail_hooks,
     &dynamodb_hooks,
     &dynamodbstreams_hooks,
     &iam_hooks,
