@@ -433,6 +433,19 @@ struct str authorize_action(const struct call *call)
     return rules->len == 0 ? (struct str){0} : rules->items[0].action;
 }
 
+struct str authorize_resource(const struct call *call, const void *in)
+{
+    struct authorize_service *service =
+        authorize_service_of(call->cloud->authorizer->services, call->model);
+    if (service == NULL)
+        return (struct str){0};
+    const struct authorize_rules *rules = authorize_rules_of(service, call->operation);
+    if (rules->len == 0)
+        return (struct str){0};
+    struct str_list resources = authorize_resources(call, in, rules->items[0].resource);
+    return resources.len == 0 ? (struct str){0} : resources.items[0];
+}
+
 /* --- further questions --- */
 
 /* Asks, and refuses by call_fail() unless `allowed` is where to say so. */
