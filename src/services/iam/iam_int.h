@@ -38,6 +38,10 @@ RESULT iam_has_any(struct call *call, const char *kind, struct str name, bool *a
 /* LimitExceeded "Cannot exceed quota for NAME: LIMIT". */
 RESULT iam_quota(struct call *call, const char *name, int64_t limit);
 
+/* What was asked for and may be asked about for a week; then the job "iam.forget" deletes it. */
+RESULT iam_keep_for_a_week(struct call *call, const struct key *key);
+RESULT iam_forget(struct call *call, const struct outbox_item *item);
+
 /* How many an account has, within its quota. */
 struct iam_counted {
     const char *name;  /* of the counter */
