@@ -259,10 +259,6 @@ bool iam_document_grants(struct arena *arena, struct str text, struct str servic
 /* The names of condition keys and variables, each once. */
 void iam_document_keys(struct arena *arena, struct str text, struct str_list *out, size_t *cap);
 
-/* --- identity.c --- */
-
-extern const struct service_hooks iam_hooks;
-
 /* --- identities besides users, groups and roles: mfa.c, oidc.c, saml.c, certificates.c,
  * ssh_keys.c, service_credentials.c. What hangs on a user is kept under its id, so that a rename
  * moves nothing.
