@@ -105,10 +105,9 @@ static void test_order(void **state)
     assert_answer(PQL("SELECT * FROM tab WHERE v = 1 ORDER BY pk"),
                   "ValidationException: Must have at least one non-optional hash key condition in "
                   "WHERE clause when using ORDER BY clause.");
-    assert_answer(
-        PQL("SELECT * FROM tab WHERE pk = `p1` ORDER BY v"),
-        "ValidationException: Variable reference v in ORDER BY clause must be part of the "
-        "primary key");
+    assert_answer(PQL("SELECT * FROM tab WHERE pk = `p1` ORDER BY v"),
+                  "ValidationException: Attribute v in ORDER BY clause must be part of the "
+                  "primary key");
     assert_answer(
         PQL("SELECT v FROM tab WHERE pk IN [`p0`, `p2`] AND sk < 2 ORDER BY pk DESC, sk ASC"),
         "{'Items':[{'v':{'N':'20'}},{'v':{'N':'21'}},{'v':{'N':'0'}},{'v':{'N':'1'}}]}");
