@@ -79,7 +79,7 @@ static void test_select(void **state)
     assert_answer(PQL("SELECT sk, d.a FROM tab WHERE pk = `p0` AND sk = 3"),
                   "{'Items':[{'sk':{'N':'3'},'a':{'L':[{'N':'3'}]}}]}");
     assert_answer(PQL("SELECT sk, d.a[0] FROM tab WHERE pk = `p0` AND sk = 3"),
-                  "{'Items':[{'sk':{'N':'3'},'_2':{'N':'3'}}]}");
+                  "{'Items':[{'sk':{'N':'3'},'a[0]':{'N':'3'}}]}");
     assert_answer(PQL("SELECT v FROM tab WHERE v > 21"),
                   "{'Items':[{'v':{'N':'22'}},{'v':{'N':'23'}}]}");
     assert_answer(PQL("SELECT pk FROM \"tab\".\"global\" WHERE g = `g1` AND h = 1"),
