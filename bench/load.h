@@ -111,4 +111,39 @@ void prepare_queue(struct load *load);
 
 int run_longpoll(struct load *load);
 
+/* dynamodb.c */
+void prepare_dynamo_items(struct load *load);
+void prepare_dynamo_sorted(struct load *load);
+#define DYNAMO_BUILDER(name)                                                                       \
+    bool build_dynamo_##name(struct load *load, struct conn *conn, struct request *request)
+#define DYNAMO_JUDGE(name)                                                                         \
+    enum outcome check_dynamo_##name(struct load *load, struct conn *conn,                         \
+                                     const struct reply *reply, uint64_t *messages)
+DYNAMO_BUILDER(put);
+DYNAMO_BUILDER(get);
+DYNAMO_BUILDER(update);
+DYNAMO_BUILDER(query);
+DYNAMO_BUILDER(fill);
+DYNAMO_BUILDER(fill_sorted);
+DYNAMO_BUILDER(scan);
+DYNAMO_JUDGE(write);
+DYNAMO_JUDGE(update);
+DYNAMO_JUDGE(get);
+DYNAMO_JUDGE(query);
+DYNAMO_JUDGE(fill);
+DYNAMO_JUDGE(scan);
+/* s3_workload.c */
+void prepare_bucket(struct load *load);
+void prepare_objects(struct load *load);
+bool build_put_object(struct load *load, struct conn *conn, struct request *request);
+bool build_fill_objects(struct load *load, struct conn *conn, struct request *request);
+bool build_get_object(struct load *load, struct conn *conn, struct request *request);
+bool build_list(struct load *load, struct conn *conn, struct request *request);
+enum outcome check_put_object(struct load *load, struct conn *conn, const struct reply *reply,
+                              uint64_t *messages);
+enum outcome check_get_object(struct load *load, struct conn *conn, const struct reply *reply,
+                              uint64_t *messages);
+enum outcome check_list(struct load *load, struct conn *conn, const struct reply *reply,
+                        uint64_t *messages);
+
 #endif

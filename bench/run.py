@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from s3 import S3
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -28,6 +30,8 @@ MIB = 1 << 20
 # What the program must reach on the machine that it is developed on.
 START_MS, STOP_S, IDLE_MIB, PROGRAM_MB = 15, 1, 10, 19
 ECHO_SHARE, P99_MS, WAITING_SHARE, PARKED_MIB, WAKE_MS = 0.4, 5, 0.8, 100, 5
+ITEM_BYTES, SORTED_BYTES = 1024, 64
+UPDATE_SHARE, FULL_SHARE, QUERIES, SCAN_MB = 0.35, 0.8, 8000, 150
 
 
 class Failure(Exception):
@@ -43,6 +47,7 @@ class Plan:
         self.echo_seconds = 1.5 if quick else 4
         self.waiting = 100_000 if quick else 1_000_000
         self.polls, self.rounds = 10_000, 100 if quick else 500
+        self.items, self.sorted = (50_000, 50_000) if quick else (200_000, 200_000)
 
 
 class Cores:
@@ -50,9 +55,12 @@ class Cores:
         self.all = sorted(os.sched_getaffinity(0))
         self.server, self.client = self.all[0], self.all[1 % len(self.all)]
 
-    def spawn(self, core, arguments, environment, log):
-        """Starts a program on one core. posix_spawn: the child is not held up by a copy of this process."""
-        os.sched_setaffinity(0, {core})
+    def free(self):
+        os.sched_setaffinity(0, self.all)
+
+    def spawn(self, cores, arguments, environment, log):
+        """Starts a program on some cores. posix_spawn: the child is not held up by a copy of this process."""
+        os.sched_setaffinity(0, cores)
         try:
             return os.posix_spawn(arguments[0], arguments, environment, file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -94,12 +102,12 @@ def signed_request(port):
 class Server:
     """One running program; `with` stops it."""
 
-    def __init__(self, cores, arguments, port, log, request=None):
+    def __init__(self, cores, arguments, port, log, request=None, free=False):
         self.port, self.log, self.stop_seconds = port, log, None
         self.arguments = [str(argument) for argument in arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KUMONIWA")}
         begin = time.perf_counter()
-        self.pid = cores.spawn(cores.server, self.arguments, environment, log)
+        self.pid = cores.spawn(cores.all if free else {cores.server}, self.arguments, environment, log)
         self.running = True
         try:
             self.first_answer(request or b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", begin + 15)
@@ -156,7 +164,8 @@ class Server:
 
 class Bench:
     def __init__(self, options, scratch):
-        self.quick = options.quick
+        self.quick, self.full = options.quick, options.full
+        self.keys, self.only = options.keys, options.only
         self.plan, self.cores = Plan(options.quick), Cores()
         self.build, self.scratch = Path(options.build).resolve(), Path(scratch)
         self.program = program_path(options)
@@ -167,13 +176,16 @@ class Bench:
     def say(self, text):
         print("bench: " + text, file=sys.stderr, flush=True)
 
-    def serve(self):
+    free_port = staticmethod(free_port)
+
+    def serve(self, free=False):
+        """On the server's core, or on all of them."""
         self.count += 1
         port, data = free_port(), self.scratch / ("data%d" % self.count)
         return Server(self.cores, [self.program, "serve", "--listen", "127.0.0.1:%d" % port, "--data", data], port,
-                      self.scratch / ("log%d" % self.count), signed_request(port))
+                      self.scratch / ("log%d" % self.count), signed_request(port), free)
 
-    def load(self, server, workload, seconds=None, **flags):
+    def load(self, server, workload, seconds=None, timeout=240, **flags):
         seconds = seconds or self.plan.seconds
         arguments = [str(self.build / "bench" / "load"), "--json", "--workload", workload, "--endpoint", server.url,
                      "--server-pid", str(server.pid), "--duration", str(seconds), "--warm-up", str(self.plan.warm_up)]
@@ -182,9 +194,9 @@ class Bench:
         self.say(" ".join(arguments[2:4] + arguments[6:]))
         try:
             # This process is bound to the client's core, and with it what it starts.
-            done = subprocess.run(arguments, capture_output=True, text=True, timeout=240)
+            done = subprocess.run(arguments, capture_output=True, text=True, timeout=timeout)
         except subprocess.TimeoutExpired:
-            raise Failure(workload + " did not end in 240 s") from None
+            raise Failure("%s did not end in %d s" % (workload, timeout)) from None
         if not done.stdout:
             log = Path(server.log).read_text(errors="replace")[-2000:]
             raise Failure("%s: %s\nThe server's output:\n%s" % (workload, done.stderr, log))
@@ -257,6 +269,47 @@ class Bench:
                               self.load(server, workload, queue="bench-waiting"))
             self.figures[name + "_waiting"] = result
 
+    def dynamodb_items(self, server, items, titles):
+        """Fills a table and measures what touches one item of it; *titles: what is measured under which name."""
+        flags = {"queue": "bench-items-%d" % items, "messages": items, "body_bytes": ITEM_BYTES}
+        self.load(server, "dynamo-fill", timeout=3600, **flags)
+        return {workload: self.row(title, self.load(server, "dynamo-" + workload, **flags))
+                for workload, title in titles.items()}
+
+    def measure_dynamodb(self):
+        titles = {"put": "PutItem, 1 KiB", "get": "GetItem, 1 KiB", "update": "UpdateItem with a condition"}
+        with self.serve() as server:
+            few = self.dynamodb_items(server, self.plan.items, titles)
+            scan = self.row("Scan, 16 segments", self.load(
+                server, "dynamo-scan", queue="bench-items-%d" % self.plan.items, connections=16,
+                messages=self.plan.items))
+            flags = {"queue": "bench-sorted", "messages": self.plan.sorted, "body_bytes": SORTED_BYTES}
+            self.load(server, "dynamo-fill-sorted", **flags)
+            query = self.row("Query of 100 items", self.load(server, "dynamo-query", **flags))
+            memory = server.memory()
+        self.facts.append(("DynamoDB's memory at the end, anonymous", "%.1f MiB" % (memory["Anonymous"] / MIB)))
+        scan_mb = scan["messages"] / scan["requests"] * scan["per_second"] * ITEM_BYTES / 1e6
+        self.figures["dynamodb"] = few, query, scan_mb
+        if not self.full:
+            return
+        with self.serve() as server:
+            full = self.dynamodb_items(server, 10_000_000,
+                                       {name: title + ", 10,000,000 items" for name, title in titles.items()})
+        for name, title in titles.items():
+            self.judge("%s, 10,000,000 items against few" % title,
+                       full[name]["per_second"] / few[name]["per_second"] * 100, "%", FULL_SHARE * 100, at_most=False)
+
+    def judge_dynamodb(self):
+        few, query, scan_mb = self.figures["dynamodb"]
+        echo = self.figures["echo"]["per_second"]
+        for name, title, share in (("put", "PutItem", ECHO_SHARE), ("get", "GetItem", ECHO_SHARE),
+                                   ("update", "UpdateItem", UPDATE_SHARE)):
+            self.judge(title + ", share of echo", few[name]["per_second"] / echo * 100, "%", share * 100, at_most=False)
+            if name != "update":
+                self.judge(title + ", p99", few[name]["operations"][0]["p99_us"] / 1e3, "ms", P99_MS)
+        self.judge("Query of 100 items", query["per_second"], "/s", QUERIES, at_most=False)
+        self.judge("parallel Scan", scan_mb, "MB/s", SCAN_MB, at_most=False)
+
     def measure_parked(self):
         with self.serve() as server:
             result = self.load(server, "sqs-longpoll", queue="bench-polls", connections=self.plan.polls,
@@ -294,15 +347,22 @@ class Bench:
             self.facts.append(("load of the machine before the run",
                                "%.1f: other programs are at work, the figures are too low" % os.getloadavg()[0]))
         os.sched_setaffinity(0, {self.cores.client})
+        if self.only == "s3":
+            self.measure_echo()
+            S3(self).run()
+            return
         self.measure_start()
         self.measure_idle()
         self.measure_echo()
         with self.serve() as server:
             self.measure_operations(server)
             self.measure_waiting(server)
+        self.measure_dynamodb()
         self.measure_echo()
         self.measure_parked()
         self.judge_operations()
+        self.judge_dynamodb()
+        S3(self).run()
 
 
 def quantity(value, unit):
@@ -386,12 +446,16 @@ def write_page(bench):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="less of everything, under 40 s; rougher figures")
+    parser.add_argument("--full", action="store_true",
+                        help="DynamoDB at 10,000,000 items too: some minutes and 20 GB more")
     parser.add_argument("--write", action="store_true", help="put the ratios into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is not met")
+    parser.add_argument("--only", choices=["s3"], help="this part alone")
+    parser.add_argument("--keys", type=int, help="among how many keys a page is listed (1,000,000; quick: 100,000)")
     parser.add_argument("--build", default=str(ROOT / "build"), help="where the programs are (build)")
     parser.add_argument("--scratch", help="where the data directories go (the system's temporary directory)")
     options = parser.parse_args()
-    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo")]
+    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo", "bulk")]
     missing = [str(path) for path in bench_programs + [program_path(options)] if not path.exists()]
     if missing:
         sys.exit("bench: %s must be built first (make bench)" % ", ".join(missing))

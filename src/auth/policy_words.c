@@ -124,28 +124,17 @@ static bool access_point_is_fixed(struct arena *scratch, const struct policy_pat
 static bool condition_excludes_public(struct arena *scratch,
                                       const struct policy_condition *condition)
 {
-    static const struct str keys[] = {
-        STR_INIT("aws:PrincipalAccount"),
-        STR_INIT("aws:PrincipalArn"),
-        STR_INIT("aws:PrincipalOrgID"),
-        STR_INIT("aws:PrincipalOrgPaths"),
-        STR_INIT("aws:PrincipalServiceName"),
-        STR_INIT("aws:SourceAccount"),
-        STR_INIT("aws:SourceArn"),
-        STR_INIT("aws:SourceOwner"),
-        STR_INIT("aws:SourceVpc"),
-        STR_INIT("aws:SourceVpce"),
-        STR_INIT("aws:userid"),
-        STR_INIT("s3:DataAccessPointAccount"),
-        STR_INIT("s3:x-amz-server-side-encryption-aws-kms-key-id"),
-    };
+    static const char keys[] =
+        " aws:principalaccount aws:principalarn aws:principalorgid aws:principalorgpaths "
+        "aws:principalservicename aws:sourceaccount aws:sourcearn aws:sourceowner aws:sourcevpc "
+        "aws:sourcevpce aws:userid s3:dataaccesspointaccount "
+        "s3:x-amz-server-side-encryption-aws-kms-key-id ";
     if (!condition_narrows(condition) || condition->value_count == 0)
         return false;
     bool range = str_eq_nocase(condition->key, STR("aws:SourceIp"));
     bool point = str_eq_nocase(condition->key, STR("s3:DataAccessPointArn"));
-    bool fixed = false;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        fixed = fixed || str_eq_nocase(condition->key, keys[i]);
+    struct str key = str_lower(scratch, condition->key);
+    bool fixed = str_find(str_from_c(keys), str_format(scratch, " %.*s ", PRSTR(key))) != SIZE_MAX;
     for (size_t i = 0; i < condition->value_count; i++) {
         const struct policy_pattern *value = &condition->values[i];
         if (!(range && range_is_narrow(scratch, value->text)) &&

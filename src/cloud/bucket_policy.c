@@ -12,46 +12,55 @@ enum { POLICY_MAX = 20 * 1024 };
  * S3", Service Authorization Reference). */
 static const char object_actions[] =
     " abortmultipartupload bypassgovernanceretention deleteobject deleteobjecttagging "
-    "deleteobjectversion deleteobjectversiontagging getobject getobjectacl getobjectattributes "
-    "getobjectlegalhold getobjectretention getobjecttagging getobjecttorrent getobjectversion "
-    "getobjectversionacl getobjectversionattributes getobjectversionforreplication "
-    "getobjectversiontagging getobjectversiontorrent initiatereplication listmultipartuploadparts "
-    "objectowneroverridetobucketowner putobject putobjectacl putobjectlegalhold putobjectretention "
-    "putobjecttagging putobjectversionacl putobjectversiontagging replicatedelete replicateobject "
-    "replicatetags restoreobject updateobjectencryption getobjectannotation putobjectannotation "
-    "deleteobjectannotation listobjectannotations ";
-static const char bucket_actions[] =
+    "deleteobjectversion deleteobjectversiontagging getobject getobjectacl "
+    "getobjectattributes getobjectlegalhold getobjectretention getobjecttagging "
+    "getobjecttorrent getobjectversion getobjectversionacl getobjectversionattributes "
+    "getobjectversionforreplication getobjectversiontagging getobjectversiontorrent "
+    "initiatereplication listmultipartuploadparts objectowneroverridetobucketowner "
+    "putobject putobjectacl putobjectlegalhold putobjectretention putobjecttagging "
+    "putobjectversionacl putobjectversiontagging replicatedelete replicateobject "
+    "replicatetags restoreobject updateobjectencryption getobjectannotation "
+    "putobjectannotation deleteobjectannotation listobjectannotations ";
+static const char bucket_reads[] =
     " createbucket createbucketmetadatatableconfiguration deletebucket "
     "deletebucketmetadatatableconfiguration deletebucketpolicy deletebucketwebsite "
-    "getaccelerateconfiguration getanalyticsconfiguration getbucketabac getbucketacl getbucketcors "
-    "getbucketlocation getbucketlogging getbucketmetadatatableconfiguration getbucketnotification "
-    "getbucketobjectlockconfiguration getbucketownershipcontrols getbucketpolicy "
-    "getbucketpolicystatus getbucketpublicaccessblock getbucketrequestpayment getbuckettagging "
-    "getbucketversioning getbucketwebsite getencryptionconfiguration "
-    "getintelligenttieringconfiguration getinventoryconfiguration getlifecycleconfiguration "
-    "getmetricsconfiguration getreplicationconfiguration listbucket listbucketmultipartuploads "
-    "listbucketversions listtagsforresource putaccelerateconfiguration putanalyticsconfiguration "
-    "putbucketabac putbucketacl putbucketcors putbucketlogging putbucketnotification "
-    "putbucketobjectlockconfiguration putbucketownershipcontrols putbucketpolicy "
-    "putbucketpublicaccessblock putbucketrequestpayment putbuckettagging putbucketversioning "
-    "putbucketwebsite putencryptionconfiguration putintelligenttieringconfiguration "
+    "getaccelerateconfiguration getanalyticsconfiguration getbucketabac getbucketacl "
+    "getbucketcors getbucketlocation getbucketlogging getbucketmetadatatableconfiguration "
+    "getbucketnotification getbucketobjectlockconfiguration getbucketownershipcontrols "
+    "getbucketpolicy getbucketpolicystatus getbucketpublicaccessblock "
+    "getbucketrequestpayment getbuckettagging getbucketversioning getbucketwebsite "
+    "getencryptionconfiguration getintelligenttieringconfiguration "
+    "getinventoryconfiguration getlifecycleconfiguration getmetricsconfiguration "
+    "getreplicationconfiguration ";
+static const char bucket_writes[] =
+    " listbucket listbucketmultipartuploads listbucketversions listtagsforresource "
+    "putaccelerateconfiguration putanalyticsconfiguration putbucketabac putbucketacl "
+    "putbucketcors putbucketlogging putbucketnotification putbucketobjectlockconfiguration "
+    "putbucketownershipcontrols putbucketpolicy putbucketpublicaccessblock "
+    "putbucketrequestpayment putbuckettagging putbucketversioning putbucketwebsite "
+    "putencryptionconfiguration putintelligenttieringconfiguration "
     "putinventoryconfiguration putlifecycleconfiguration putmetricsconfiguration "
-    "putreplicationconfiguration tagresource untagresource updatebucketmetadatainventorytable"
-    "configuration updatebucketmetadatajournaltableconfiguration ";
+    "putreplicationconfiguration tagresource untagresource "
+    "updatebucketmetadatainventorytableconfiguration "
+    "updatebucketmetadatajournaltableconfiguration ";
 
 /* Of S3's own condition keys ("Condition keys for Amazon S3"); '/' ends those that go on. */
-static const char condition_keys[] =
+static const char some_keys[] =
     " s3:accessgrantsinstancearn s3:accesspointnetworkorigin s3:accesspointtag/ s3:authtype "
     "s3:buckettag/ s3:dataaccesspointaccount s3:dataaccesspointarn s3:delimiter "
-    "s3:destinationregion s3:existingjoboperation s3:existingjobpriority s3:existingobjecttag/ "
-    "s3:if-match s3:if-none-match s3:inventoryaccessibleoptionalfields s3:jobsuspendedcause "
-    "s3:locationconstraint s3:max-keys s3:object-lock-legal-hold s3:object-lock-mode "
-    "s3:object-lock-remaining-retention-days s3:object-lock-retain-until-date s3:objectcreation"
-    "operation s3:prefix s3:requestjoboperation s3:requestjobpriority s3:requestobjecttag/ "
-    "s3:requestobjecttagkeys s3:resourceaccount s3:signatureage s3:signatureversion s3:tlsversion "
-    "s3:versionid s3:x-amz-acl s3:x-amz-content-sha256 s3:x-amz-copy-source s3:x-amz-grant-full-"
-    "control s3:x-amz-grant-read s3:x-amz-grant-read-acp s3:x-amz-grant-write s3:x-amz-grant-write"
-    "-acp s3:x-amz-metadata-directive s3:x-amz-object-ownership s3:x-amz-server-side-encryption "
+    "s3:destinationregion s3:existingjoboperation s3:existingjobpriority "
+    "s3:existingobjecttag/ s3:if-match s3:if-none-match "
+    "s3:inventoryaccessibleoptionalfields s3:jobsuspendedcause s3:locationconstraint "
+    "s3:max-keys s3:object-lock-legal-hold s3:object-lock-mode "
+    "s3:object-lock-remaining-retention-days s3:object-lock-retain-until-date "
+    "s3:objectcreationoperation s3:prefix ";
+static const char more_keys[] =
+    " s3:requestjoboperation s3:requestjobpriority s3:requestobjecttag/ "
+    "s3:requestobjecttagkeys s3:resourceaccount s3:signatureage s3:signatureversion "
+    "s3:tlsversion s3:versionid s3:x-amz-acl s3:x-amz-content-sha256 s3:x-amz-copy-source "
+    "s3:x-amz-grant-full-control s3:x-amz-grant-read s3:x-amz-grant-read-acp "
+    "s3:x-amz-grant-write s3:x-amz-grant-write-acp s3:x-amz-metadata-directive "
+    "s3:x-amz-object-ownership s3:x-amz-server-side-encryption "
     "s3:x-amz-server-side-encryption-aws-kms-key-id "
     "s3:x-amz-server-side-encryption-customer-algorithm s3:x-amz-storage-class "
     "s3:x-amz-website-redirect-location ";
@@ -245,7 +254,7 @@ static RESULT check_actions(struct checker *checker, const struct policy_words *
         if (!policy_glob(call->arena, vendor, STR("s3")))
             return malformed(checker, STR("Policy has invalid action"));
         bool of_object = list_has(call, object_actions, name);
-        bool of_bucket = list_has(call, bucket_actions, name);
+        bool of_bucket = list_has(call, bucket_reads, name) || list_has(call, bucket_writes, name);
         if (!of_object && !of_bucket)
             return malformed(checker, STR("Policy has invalid action"));
         if (!words->not_action && !(of_object && kind->object) && !(of_bucket && kind->bucket))
@@ -264,7 +273,8 @@ static RESULT check_keys(struct checker *checker, const struct policy_words *wor
         if (!str_starts_with(key, STR("s3:")))
             continue;
         struct str spaced = str_format(call->arena, " %.*s ", PRSTR(word));
-        if (str_find(str_from_c(condition_keys), spaced) == SIZE_MAX)
+        if (str_find(str_from_c(some_keys), spaced) == SIZE_MAX &&
+            str_find(str_from_c(more_keys), spaced) == SIZE_MAX)
             return malformed(checker, STR("Policy has an invalid condition key"));
     }
     return RESULT_OK;

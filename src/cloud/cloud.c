@@ -10,6 +10,7 @@
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
+#include "cloud/trail.h"
 #include "cloud/work.h"
 #include "store/key.h"
 
@@ -90,12 +91,39 @@ static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *c
     cloud->fetcher = fetcher_new(cloud->arena, cloud->parks);
     struct str ring = str_concat(cloud->arena, config->directory, STR("/audit.ring"));
     TRY(audit_open(cloud->arena, ring, &cloud->audit));
+    TRY(trail_open(cloud, config->directory, &cloud->trail));
     size_t swept;
     TRY(blob_sweep(cloud->blobs, cloud->kv, &swept));
     for (size_t i = 0; cloud->hooks[i] != NULL; i++)
         if (cloud->hooks[i]->start != NULL)
             TRY(cloud->hooks[i]->start(cloud));
     return RESULT_OK;
+}
+
+static void cloud_open_memories(struct cloud *cloud)
+{
+    size_t count = 0;
+    while (cloud->hooks[count] != NULL)
+        count++;
+    cloud->memories = ARENA_ARRAY(cloud->arena, count + 1, void *);
+    for (size_t i = 0; i < count; i++)
+        if (cloud->hooks[i]->memory_new != NULL)
+            cloud->memories[i] = cloud->hooks[i]->memory_new();
+}
+
+static void cloud_close_memories(struct cloud *cloud)
+{
+    for (size_t i = 0; cloud->hooks[i] != NULL; i++)
+        if (cloud->memories[i] != NULL)
+            cloud->hooks[i]->memory_free(cloud->memories[i]);
+}
+
+void *cloud_memory(const struct cloud *cloud, const struct wire_model *model)
+{
+    for (size_t i = 0; cloud->hooks[i] != NULL; i++)
+        if (cloud->hooks[i]->model == model)
+            return cloud->memories[i];
+    return NULL;
 }
 
 RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct cloud **out,
@@ -108,6 +136,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     cloud->endpoint = config->endpoint;
     cloud->strict_auth = config->strict_auth;
     cloud->iam = config->iam;
+    cloud_open_memories(cloud);
     cloud->authorizer = authorizer_new(arena, config->hooks);
     cloud->uses = identity_uses_new(arena);
     for (size_t i = 0; config->hooks[i] != NULL; i++)
@@ -136,6 +165,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 RESULT cloud_start(struct cloud *cloud)
 {
     TRY(workers_start(cloud, &cloud->workers));
+    TRY(trail_start(cloud->trail));
     return dispatcher_start(cloud, &cloud->dispatcher);
 }
 
@@ -144,6 +174,7 @@ void cloud_close(struct cloud *cloud)
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
     workers_stop(cloud->workers);
+    trail_close(cloud->trail);
     if (cloud->fetcher != NULL)
         fetcher_free(cloud->fetcher);
     if (cloud->parks != NULL)
@@ -156,6 +187,7 @@ void cloud_close(struct cloud *cloud)
         kv_close(cloud->kv);
     if (cloud->metrics != NULL)
         metrics_free(cloud->metrics);
+    cloud_close_memories(cloud);
     authorizer_free(cloud->authorizer);
     sigv4_keys_free(cloud->signing_keys);
     wire_patterns_free(cloud->patterns);

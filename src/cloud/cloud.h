@@ -15,6 +15,9 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct trail;
+struct trail_data;
+struct trail_keeper;
 struct fetcher;
 struct workers;
 struct service_hooks;
@@ -32,11 +35,13 @@ struct cloud {
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
     struct workers *workers;       /* cloud/work.h: NULL until started */
     struct metrics *metrics;       /* cloud/metrics.h */
+    struct trail *trail;           /* cloud/trail.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
     struct wire_index *index; /* for wire_route() */
     struct sigv4_keys *signing_keys;
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
+    void **memories;                          /* theirs, in the same order: cloud_memory() */
     struct str default_region;                /* "us-east-1" */
     struct str endpoint;  /* "http://localhost:4566": where clients find us, for URLs in answers */
     uint8_t secret[32];   /* of this data directory: paging tokens, receipt handles, sessions */
@@ -81,6 +86,9 @@ RESULT cloud_reset(struct cloud *cloud);
 /* A key for one purpose, derived from the data directory's secret. */
 void cloud_derive(const struct cloud *cloud, struct str purpose, uint8_t key[SHA256_SIZE]);
 
+/* What the service's memory_new() made; any thread, so it locks for itself. */
+void *cloud_memory(const struct cloud *cloud, const struct wire_model *model);
+
 /* Moves the clock and wakes all who wait for it. */
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms);
 
@@ -119,6 +127,10 @@ struct service_hooks {
     size_t handler_count;
     /* Run once at start, after the store is open. NULL: nothing to do. */
     RESULT (*start)(struct cloud *cloud);
+    /* What it holds in memory while the cloud is open, for cloud_memory(): meters and caches, which
+     * may be lost at any time. NULL: nothing. */
+    void *(*memory_new)(void);
+    void (*memory_free)(void *memory);
     /* Finds the resource-based policy that guards the request's resource and its owner; absent
      * policy: none. NULL: the service has no such policies. `action` is e.g. "sqs:SendMessage". */
     RESULT(*resource_policy)
@@ -139,6 +151,9 @@ struct service_hooks {
      * is not in the request's form (a token's claims, a role's trust policy). */
     const uint32_t *asking;
     size_t asking_count;
+    /* Calls that are no management of resources, but use of them; NULL: the service has none. */
+    const struct trail_data *trail_data; /* cloud/trail.h */
+    const struct trail_keeper *trail;    /* who keeps the events of all calls; NULL: not this one */
     /* What organizations say. NULL: the service keeps none. */
     const struct organization_table *organization; /* cloud/organization.h */
     /* Asks for all operations of the service, with authorize_ask(), in place of the rows of

@@ -15,6 +15,7 @@
 #include "server/outflow.h"
 #include "server/s3_request.h"
 #include "server/server.h"
+#include "server/trail_event.h"
 
 /* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are
  * the largest (50 MB, base64: 67 MB; "Lambda quotas"). */
@@ -80,11 +81,13 @@ static struct request *request_new(struct server *server, struct http_exchange *
 
 static void request_set_route(struct request *request)
 {
-    request->routed = wire_route(request->call.arena, request->call.cloud->index, &request->wire,
-                                 request->signature.service,
-                                 s3_bucket_of_host(request->wire.host, request->signature.service,
-                                                   request->call.cloud->index),
-                                 &request->route);
+    struct call *call = &request->call;
+    struct str host = request->wire.host;
+    struct str place = s3_website_of_host(call->arena, host);
+    if (str_is_absent(place))
+        place = s3_bucket_of_host(host, request->signature.service, call->cloud->index);
+    request->routed = wire_route(call->arena, call->cloud->index, &request->wire,
+                                 request->signature.service, place, &request->route);
     if (!request->routed)
         return;
     request->call.model = request->route.model;
@@ -145,6 +148,7 @@ static void request_count(struct request *request, unsigned status)
     if (status >= 400 && model != NULL && !str_is_absent(request->message))
         entry.error = request_code(request);
     audit_append(call->cloud->audit, &entry);
+    trail_event_end(request, entry.error);
 }
 
 /* A page of another origin asks: the service says whether it may read the answer. What goes wrong
@@ -285,6 +289,7 @@ static void request_refuse_result(struct request *request, enum result result)
 static RESULT request_encode(struct call *call, const void *out)
 {
     struct request *request = (struct request *)call;
+    trail_event_reply(request, out);
     return wire_encode_response(call->arena, &request->route, out, call->request_id,
                                 &request->response);
 }

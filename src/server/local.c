@@ -34,7 +34,9 @@ struct local {
 bool local_claims(struct str path)
 {
     return str_starts_with(path, STR("/_localstack/")) ||
-           str_starts_with(path, STR("/_kumoniwa/")) || str_starts_with(path, STR("/_aws/"));
+           (str_starts_with(path, STR("/_kumoniwa/")) &&
+            !str_starts_with(path, STR("/_kumoniwa/website/"))) || /* S3's */
+           str_starts_with(path, STR("/_aws/"));
 }
 
 /* A parameter of the query string, decoded; absent when it is not there. */

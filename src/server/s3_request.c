@@ -26,14 +26,14 @@ static bool begins_with_region(struct str s)
  * things, whose names may hold a region, too. */
 static bool is_kind_of_s3(struct str s)
 {
-    static const struct str others[] = {STR_INIT("website"), STR_INIT("accesspoint"),
-                                        STR_INIT("control"), STR_INIT("outposts"),
-                                        STR_INIT("object-lambda")};
+    static const struct str others[] = {STR_INIT("website"), STR_INIT("control"),
+                                        STR_INIT("outposts"), STR_INIT("object-lambda")};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (str_starts_with(s, others[i]))
             return false;
-    static const struct str kinds[] = {STR_INIT("fips."), STR_INIT("accelerate."),
-                                       STR_INIT("external-1."), STR_INIT("us-gov-")};
+    static const struct str kinds[] = {STR_INIT("accesspoint."), STR_INIT("accesspoint-fips."),
+                                       STR_INIT("fips."),        STR_INIT("accelerate."),
+                                       STR_INIT("external-1."),  STR_INIT("us-gov-")};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (str_starts_with(s, kinds[i]))
             return true;
@@ -74,6 +74,18 @@ struct str s3_bucket_of_host(struct str host, struct str service, const struct w
             return str_slice(host, 0, at);
     }
     return bucket_of_localhost(host, service, index);
+}
+
+struct str s3_website_of_host(struct arena *arena, struct str host)
+{
+    for (size_t at = host.len; at-- > 1;) {
+        struct str rest = str_slice(host, at, host.len);
+        if (str_starts_with(rest, STR(".s3-website.")) ||
+            (str_starts_with(rest, STR(".s3-website-")) &&
+             begins_with_region(str_slice(rest, 12, rest.len))))
+            return str_format(arena, "_kumoniwa/website/%.*s", (int)at, host.ptr);
+    }
+    return (struct str){0};
 }
 
 /* --- headers in the query string --- */

@@ -11,6 +11,11 @@
  * path style. */
 struct str s3_bucket_of_host(struct str host, struct str service, const struct wire_index *index);
 
+/* BUCKET.s3-website-REGION.amazonaws.com, BUCKET.s3-website.localhost and the like ("Website
+ * endpoints", Amazon S3 User Guide): what stands before the path of a page then, as a virtual
+ * host's bucket does (models/overlays/s3.json, GetWebsitePage). Absent: the host is none. */
+struct str s3_website_of_host(struct arena *arena, struct str host);
+
 /* A presigned URL's x-amz-* parameters count as the headers that they stand for ("Authenticating
  * Requests: Using Query Parameters"), but for the signature's own and for checksums: signers
  * without a body to sign put an empty one's there, and S3 does not look at them. Call it when the

@@ -52,6 +52,7 @@ def files(tmp_path):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
+        os.utime(path, (time.time() - 60, time.time() - 60))  # LastModified has whole seconds: what is just made looks newer
     return folder
 
 

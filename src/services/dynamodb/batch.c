@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 
 enum { BATCH_GET_KEYS = 100, BATCH_WRITES = 25 };
 
@@ -31,7 +32,8 @@ struct batch_get {
     size_t read;
 };
 
-/* One table's keys, from the first that fits no more on left unread. */
+/* One table's keys, from the first on left unread that fits no more or for which there is no
+ * throughput. */
 static RESULT batch_get_table(struct batch_get *batch, const struct dynamodb_KeysAndAttributes *in,
                               const struct dynamodb_table *table,
                               const struct projection *projection, struct capacity *capacity,
@@ -43,12 +45,17 @@ static RESULT batch_get_table(struct batch_get *batch, const struct dynamodb_Key
     for (*done = 0; *done < count; ++*done) {
         const struct dynamodb_AttributeMap key = ITEM_OF(in->Keys.items[*done]);
         struct stored stored;
+        struct capacity used = capacity_new(call->arena, table, true);
+        if (!meter_admits(call, table, true))
+            return RESULT_OK;
         TRY(store_get(call, table, &key, false, &stored));
         if (batch->read > 0 && batch->bytes + stored.size > DYNAMODB_BATCH_GET_SIZE)
             return RESULT_OK;
         batch->bytes += stored.size;
         batch->read++;
-        capacity->units += capacity_read(stored.size, in->ConsistentRead.value);
+        used.units = capacity_read(stored.size, in->ConsistentRead.value);
+        meter_spend(call, &used, NULL, &key);
+        capacity_sum(capacity, &used);
         if (!stored.found)
             continue;
         items->items[items->len++] = projection == NULL
@@ -85,6 +92,7 @@ struct batch_read {
     struct dynamodb_table table;
     const struct projection *projection;
     struct capacity capacity;
+    struct dynamodb_AttributeMap first; /* key */
 };
 
 static RESULT batch_get_open(struct batch_get *batch, struct str name,
@@ -103,6 +111,7 @@ static RESULT batch_get_open(struct batch_get *batch, struct str name,
     };
     TRY(access_open(call, &access, name, &out->table));
     out->capacity = capacity_new(call->arena, &out->table, true);
+    out->first = ITEM_OF(in->Keys.items[0]);
     for (size_t k = 0; k < in->Keys.len; k++) {
         const struct dynamodb_AttributeMap key = ITEM_OF(in->Keys.items[k]);
         TRY(place_check_key(call, &out->table, key));
@@ -127,6 +136,7 @@ RESULT dynamodb_BatchGetItem(struct call *call, const struct dynamodb_BatchGetIt
         ARENA_ARRAY(call->arena, count + 1, struct dynamodb_BatchGetResponseMap_entry);
     out->UnprocessedKeys.items =
         ARENA_ARRAY(call->arena, count + 1, struct dynamodb_BatchGetRequestMap_entry);
+    const struct batch_read *throttled = NULL;
     for (size_t i = 0, cap = 0; i < count; i++) {
         const struct dynamodb_BatchGetRequestMap_entry *one = &in->RequestItems.items[i];
         struct dynamodb_BatchGetResponseMap_entry *answer =
@@ -141,6 +151,7 @@ RESULT dynamodb_BatchGetItem(struct call *call, const struct dynamodb_BatchGetIt
             *left = *one;
             left->value.Keys.items += done;
             left->value.Keys.len -= done;
+            throttled = throttled == NULL ? &reads[i] : throttled;
         }
         struct dynamodb_ConsumedCapacity *shown =
             capacity_shown(call->arena, &reads[i].capacity, in->ReturnConsumedCapacity, false);
@@ -148,6 +159,9 @@ RESULT dynamodb_BatchGetItem(struct call *call, const struct dynamodb_BatchGetIt
             VEC_PUSH(call->arena, out->ConsumedCapacity.items, out->ConsumedCapacity.len, cap,
                      *shown);
     }
+    /* "If none of the items can be processed due to insufficient provisioned throughput ...". */
+    if (batch.read == 0 && throttled != NULL)
+        return meter_refuse(call, &throttled->table, true, &throttled->first);
     return RESULT_OK;
 }
 
@@ -183,7 +197,7 @@ struct batch_table {
     struct dynamodb_table table;
     struct capacity capacity;
     struct item_write *writes;
-    size_t len;
+    size_t len, done;
 };
 
 static RESULT batch_write_open(struct call *call, struct map *seen,
@@ -219,15 +233,19 @@ static RESULT batch_write_open(struct call *call, struct map *seen,
     return RESULT_OK;
 }
 
+/* From the first on left undone for which there is no throughput. */
 static RESULT batch_write_do(struct call *call, struct batch_table *batch, struct str metrics,
                              struct dynamodb_ItemCollectionMetricsMultiple *collections)
 {
     size_t cap = 0;
-    for (size_t k = 0; k < batch->len; k++) {
-        struct item_write *write = &batch->writes[k];
+    for (; batch->done < batch->len; batch->done++) {
+        struct item_write *write = &batch->writes[batch->done];
         bool holds;
+        if (!meter_admits(call, &batch->table, false))
+            return RESULT_OK;
         TRY(item_write_read(call, write, &holds));
         TRY(item_write_do(call, write));
+        meter_spend(call, &write->capacity, NULL, &write->key);
         capacity_sum(&batch->capacity, &write->capacity);
         struct dynamodb_ItemCollectionMetrics *one = item_metrics(call, write, metrics);
         if (one != NULL)
@@ -247,14 +265,21 @@ RESULT dynamodb_BatchWriteItem(struct call *call, const struct dynamodb_BatchWri
     for (size_t i = 0; i < count; i++)
         TRY(batch_write_open(call, &seen, &in->RequestItems.items[i], in->ReturnConsumedCapacity,
                              &tables[i]));
-    /* Nothing is ever left over: all of it is one transaction. */
     out->UnprocessedItems.items =
-        ARENA_ARRAY(call->arena, 1, struct dynamodb_BatchWriteItemRequestMap_entry);
-    size_t cap = 0, collections_cap = 0;
+        ARENA_ARRAY(call->arena, count + 1, struct dynamodb_BatchWriteItemRequestMap_entry);
+    size_t cap = 0, collections_cap = 0, done = 0;
     for (size_t i = 0; i < count; i++) {
         struct dynamodb_ItemCollectionMetricsPerTable_entry entry = {
             .key = in->RequestItems.items[i].key};
         TRY(batch_write_do(call, &tables[i], in->ReturnItemCollectionMetrics, &entry.value));
+        done += tables[i].done;
+        if (tables[i].done < tables[i].len) {
+            struct dynamodb_BatchWriteItemRequestMap_entry *left =
+                &out->UnprocessedItems.items[out->UnprocessedItems.len++];
+            *left = in->RequestItems.items[i];
+            left->value.items += tables[i].done;
+            left->value.len -= tables[i].done;
+        }
         if (entry.value.len > 0)
             VEC_PUSH(call->arena, out->ItemCollectionMetrics.items, out->ItemCollectionMetrics.len,
                      collections_cap, entry);
@@ -264,5 +289,7 @@ RESULT dynamodb_BatchWriteItem(struct call *call, const struct dynamodb_BatchWri
             VEC_PUSH(call->arena, out->ConsumedCapacity.items, out->ConsumedCapacity.len, cap,
                      *shown);
     }
+    for (size_t i = 0; i < count && done == 0; i++)
+        TRY(meter_refuse(call, &tables[i].table, false, &tables[i].writes[0].key));
     return RESULT_OK;
 }

@@ -22,6 +22,9 @@ enum {
     DYNAMODB_ACCOUNT_UNITS_MAX = 80000,
     DYNAMODB_TABLES_MAX = 2500,
     DYNAMODB_TOKEN_MS = 10 * 60 * 1000,
+    /* "Understanding DynamoDB warm throughput": what a new table in on-demand mode has. */
+    DYNAMODB_WARM_READ = 12000,
+    DYNAMODB_WARM_WRITE = 4000,
 };
 
 #define DYNAMODB_ERROR(call, ...) call_fail((call), DYNAMODB_VALIDATION, __VA_ARGS__)
@@ -93,6 +96,32 @@ RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedTh
 RESULT describe_table(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription **out);
 
+/* --- limits.c: quotas
+ * -------------------------------------------------------------------------------------------- */
+
+/* What a table and an index alike keep of their provisioned throughput. */
+struct limit_units {
+    int64_t *read, *write, *increased_ms, *decreased_ms, *decreases;
+};
+#define LIMIT_UNITS(of)                                                                            \
+    ((struct limit_units){&(of)->read_units, &(of)->write_units, &(of)->increased_ms,              \
+                          &(of)->decreased_ms, &(of)->decreases})
+/* Decreases are limited within a day. */
+RESULT limit_change_units(struct call *call, struct limit_units *units, int64_t read,
+                          int64_t write);
+bool limit_is_today(const struct call *call, int64_t ms); /* the same UTC day */
+RESULT limit_change_class(struct call *call, struct dynamodb_table *table, struct str class);
+/* To on demand. */
+RESULT limit_change_mode(struct call *call, struct dynamodb_table *table);
+/* Each member alone may be given; NULL: nothing is. */
+RESULT limit_read_warm(struct call *call, const struct dynamodb_WarmThroughput *in, bool on_demand,
+                       int64_t read_units, int64_t write_units, int64_t *warm_read,
+                       int64_t *warm_write);
+RESULT limit_read_maximum(struct call *call, const struct dynamodb_OnDemandThroughput *in,
+                          int64_t *read, int64_t *write);
+/* All of the account's tables in the region, with this one as it will be. */
+RESULT limit_check_account(struct call *call, const struct dynamodb_table *changed);
+
 /* --- codec.c: items as bytes
  * ------------------------------------------------------------------------------------ */
 
@@ -119,6 +148,9 @@ struct key place_prefix(const struct place *place);
 /* All of the partition that the value names. */
 struct key place_partition(const struct place *place,
                            const struct dynamodb_AttributeValue *partition);
+/* The partition's bytes, in no order. */
+void place_add_partition(const struct place *place, struct key *key,
+                         const struct dynamodb_AttributeMap *item);
 /* From this part of the space of partitions on; part 2^32 is the end. */
 struct key place_part(const struct place *place, uint64_t part);
 void place_add_sort(struct key *key, const struct dynamodb_AttributeValue *sort);
@@ -149,8 +181,9 @@ struct dynamodb_AttributeMap place_key_of(const struct place *place,
 struct capacity {
     const struct dynamodb_table *table;
     bool reads;
-    double units;  /* of the table */
-    double *index; /* by position in table->indexes */
+    double units;             /* of the table */
+    double *index;            /* by position in table->indexes */
+    int64_t collection_bytes; /* of a write's item collection; with local indexes */
 };
 struct capacity capacity_new(struct arena *arena, const struct dynamodb_table *table, bool reads);
 double capacity_read(size_t size, bool consistent); /* 4 KiB a unit, half for eventual reads */
@@ -247,6 +280,22 @@ RESULT policy_forget(struct call *call, const struct dynamodb_table *table);
 RESULT policy_hook(struct call *call, const void *in, struct str *arn, struct str *owner,
                    struct str *document);
 RESULT policy_condition_key(struct call *call, const void *in, struct str key, struct str *value);
+
+/* --- collection.c
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* The table has local indexes. */
+bool collection_is_kept(const struct dynamodb_table *table);
+/* To the size of the item's partition; *total: what it is then. */
+RESULT collection_add(struct call *call, const struct dynamodb_table *table,
+                      const struct dynamodb_AttributeMap *item, int64_t bytes, int64_t *total);
+struct item_write;
+/* RESULT_ERROR when the collection would be larger than 10 GB. */
+RESULT collection_check(struct call *call, struct item_write *write);
+
+/* insights.c: GET /_kumoniwa/dynamodb/hot-keys */
+RESULT insights_page(struct call *call, struct wire_response *response);
 
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------

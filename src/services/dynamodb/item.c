@@ -1,5 +1,6 @@
 /* GetItem, PutItem, DeleteItem, UpdateItem. */
 #include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 
 /* --- one write, however it was asked for
  * ----------------------------------------------------------------------------- */
@@ -66,10 +67,10 @@ RESULT item_write_read(struct call *call, struct item_write *write, bool *holds)
     if (!*holds)
         return RESULT_OK;
     if (write->kind == ITEM_UPDATE)
-        return item_update(call, write);
+        TRY(item_update(call, write));
     if (write->kind == ITEM_PUT)
         write->after = &write->key;
-    return RESULT_OK;
+    return collection_check(call, write);
 }
 
 RESULT item_write_do(struct call *call, struct item_write *write)
@@ -90,6 +91,10 @@ RESULT item_refused(struct call *call, const struct item_write *write, struct st
     if (str_eq(wanted, DYNAMODB_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_ALL_OLD) &&
         write->old.found)
         detail->Item = write->old.item;
+    /* "If a ConditionExpression evaluates to false ..., DynamoDB still consumes write capacity". */
+    struct capacity capacity = capacity_new(call->arena, &write->table, false);
+    capacity.units = capacity_write(write->old.size);
+    meter_spend(call, &capacity, NULL, NULL);
     return call_fail_with(call, DYNAMODB_CONDITIONAL_CHECK_FAILED, detail,
                           "The conditional request failed");
 }
@@ -103,17 +108,15 @@ static RESULT item_write_whole(struct call *call, struct item_write *write,
     TRY(item_write_read(call, write, &holds));
     if (!holds)
         return item_refused(call, write, on_check_failure);
-    return item_write_do(call, write);
+    TRY(item_write_do(call, write));
+    return meter_take(call, &write->capacity, NULL, &write->key);
 }
 
 struct dynamodb_ItemCollectionMetrics *
 item_metrics(struct call *call, const struct item_write *write, struct str wanted)
 {
     const struct dynamodb_table *table = &write->table;
-    bool local = false;
-    for (size_t i = 0; i < table->indexes.len; i++)
-        local = local || !table->indexes.items[i].global;
-    if (!local || !str_eq(wanted, DYNAMODB_RETURN_ITEM_COLLECTION_METRICS_SIZE))
+    if (!collection_is_kept(table) || !str_eq(wanted, DYNAMODB_RETURN_ITEM_COLLECTION_METRICS_SIZE))
         return NULL;
     struct dynamodb_ItemCollectionMetrics *out =
         ARENA_NEW(call->arena, struct dynamodb_ItemCollectionMetrics);
@@ -122,10 +125,10 @@ item_metrics(struct call *call, const struct item_write *write, struct str wante
     out->ItemCollectionKey.items[0].key = table->partition;
     out->ItemCollectionKey.items[0].value = *item_get(&write->key, table->partition);
     out->ItemCollectionKey.len = 1;
-    /* The range that holds for every collection: its bounds are the limits of its size. */
+    double whole = (double)(write->capacity.collection_bytes >> 30);
     out->SizeEstimateRangeGB.items = ARENA_ARRAY(call->arena, 2, struct opt_double);
-    out->SizeEstimateRangeGB.items[0] = opt_double(0);
-    out->SizeEstimateRangeGB.items[1] = opt_double(1);
+    out->SizeEstimateRangeGB.items[0] = opt_double(whole);
+    out->SizeEstimateRangeGB.items[1] = opt_double(whole + 1);
     out->SizeEstimateRangeGB.len = 2;
     return out;
 }
@@ -324,7 +327,7 @@ RESULT dynamodb_GetItem(struct call *call, const struct dynamodb_GetItemInput *i
                                        : projection_apply(call->arena, projection, &stored.item);
     out->ConsumedCapacity =
         capacity_shown(call->arena, &capacity, in->ReturnConsumedCapacity, false);
-    return RESULT_OK;
+    return meter_take(call, &capacity, NULL, &key);
 }
 
 RESULT item_parse_projection(struct call *call, struct str expression, struct str_map names,

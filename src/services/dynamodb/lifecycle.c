@@ -1,8 +1,8 @@
 /* What becomes of tables by themselves: CREATING and UPDATING end, what is DELETING goes, indexes
  * are filled with the items that stood before them while writing goes on. */
 #include "services/dynamodb/backup.h"
-#include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/meter.h"
 
 enum { FILL_PORTION = 500, HELD_MS = 50 };
 
@@ -55,6 +55,7 @@ static RESULT table_go(struct call *call, struct dynamodb_table *table,
     table->pitr = false;
     TRY(history_release(call, table));
     TRY(policy_forget(call, table));
+    meter_forget(call, table->id, -1);
     return table_forget(call, table);
 }
 

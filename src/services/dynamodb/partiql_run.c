@@ -1,5 +1,6 @@
 /* ExecuteStatement, BatchExecuteStatement, ExecuteTransaction ("PartiQL - a SQL-compatible query
  * language for Amazon DynamoDB"). */
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/transact.h"
 
 static RESULT run_parse(struct call *call, struct str text,
@@ -75,10 +76,14 @@ static RESULT batch_read(struct call *call, const struct dynamodb_BatchStatement
     TRY(partiql_prepare_get(call, statement, get,
                             "Select statements within BatchExecuteStatement must specify the "
                             "primary key in the where clause."));
-    TRY(partiql_get(call, get, false, &out->Item, &size));
-    bill_of(call->arena, bill, &get->table, true)->units +=
-        capacity_read(size, in->ConsistentRead.value);
-    return RESULT_OK;
+    TRY(partiql_get(call, get, &out->Item, &size));
+    struct capacity used = capacity_new(call->arena, &get->table, true);
+    used.units = capacity_read(size, in->ConsistentRead.value);
+    capacity_sum(bill_of(call->arena, bill, &get->table, true), &used);
+    enum result result = meter_take(call, &used, NULL, &get->key);
+    if (result != RESULT_OK)
+        out->Item = (struct dynamodb_AttributeMap){0};
+    return result;
 }
 
 static RESULT batch_write(struct call *call, const struct dynamodb_BatchStatementRequest *in,

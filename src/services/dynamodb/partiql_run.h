@@ -27,7 +27,7 @@ struct partiql_get {
 RESULT partiql_prepare_get(struct call *call, const struct partiql_statement *statement,
                            struct partiql_get *out, const char *unless_key);
 /* *item absent: there is none, or not such a one. *size: of what was read. */
-RESULT partiql_get(struct call *call, const struct partiql_get *get, bool keep,
+RESULT partiql_get(struct call *call, const struct partiql_get *get,
                    struct dynamodb_AttributeMap *item, size_t *size);
 
 /* Anything else: the table is open. What remains of the WHERE clause beside the key is the write's

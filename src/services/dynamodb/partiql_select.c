@@ -265,7 +265,7 @@ RESULT partiql_select(struct call *call, const struct dynamodb_ExecuteStatementI
         TRY(select_merged(&s));
     else
         TRY(select_partitions(&s));
-    reading_finish(r);
+    TRY(reading_finish(r, s.partitions.count == 1 ? s.partitions.values[0] : NULL));
     out->Items = r->items;
     out->ConsumedCapacity =
         capacity_shown(call->arena, &r->capacity, in->ReturnConsumedCapacity, false);

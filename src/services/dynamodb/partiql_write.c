@@ -1,6 +1,7 @@
 /* One item by its key: INSERT, UPDATE, DELETE, EXISTS, and the SELECTs of batches and transactions
  * ("PartiQL insert | update | delete statements for DynamoDB"). */
 #include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/partiql_run.h"
 
 /* "IAM security policies with PartiQL for DynamoDB": EXISTS is a SELECT. */
@@ -71,11 +72,11 @@ RESULT partiql_prepare_get(struct call *call, const struct partiql_statement *st
     return place_check_key(call, &out->table, out->key);
 }
 
-RESULT partiql_get(struct call *call, const struct partiql_get *get, bool keep,
+RESULT partiql_get(struct call *call, const struct partiql_get *get,
                    struct dynamodb_AttributeMap *item, size_t *size)
 {
     struct stored stored;
-    TRY(store_get(call, &get->table, &get->key, keep, &stored));
+    TRY(store_get(call, &get->table, &get->key, false, &stored));
     *size = stored.size;
     *item = (struct dynamodb_AttributeMap){0};
     if (!stored.found ||
@@ -138,12 +139,16 @@ RESULT partiql_write(struct call *call, const struct partiql_statement *statemen
     bool holds;
     TRY(partiql_open(call, statement, (struct str){0}, capacity, &write->table));
     TRY(partiql_prepare_write(call, statement, write));
+    /* Before anything is written: a batch goes on without this statement. */
+    TRY(meter_refuse(call, &write->table, false, &write->key));
     TRY(item_write_read(call, write, &holds));
     if (!holds && statement->kind == PARTIQL_INSERT)
         return call_fail(call, DYNAMODB_DUPLICATE_ITEM, "Duplicate primary key exists in table");
     if (!holds)
         return item_refused(call, write, on_check_failure);
-    return item_write_do(call, write);
+    TRY(item_write_do(call, write));
+    meter_spend(call, &write->capacity, NULL, &write->key);
+    return RESULT_OK;
 }
 
 struct dynamodb_AttributeMap partiql_returned(struct arena *arena,

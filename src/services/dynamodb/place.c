@@ -119,6 +119,12 @@ static void add_table_key(const struct place *place, struct key *key,
     add_unordered(key, buf_str(&both));
 }
 
+void place_add_partition(const struct place *place, struct key *key,
+                         const struct dynamodb_AttributeMap *item)
+{
+    add_unordered(key, encoded(place->call->arena, must_get(item, place_partition_name(place))));
+}
+
 struct key place_item(const struct place *place, const struct dynamodb_AttributeMap *item)
 {
     struct key key = place_partition(place, must_get(item, place_partition_name(place)));

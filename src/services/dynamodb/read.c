@@ -1,5 +1,6 @@
 /* Query and Scan: one walk over a range of keys, in pages. */
 #include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/reading.h"
 
 /* --- the walk
@@ -105,21 +106,26 @@ RESULT reading_walk(struct reading *r)
     return RESULT_OK;
 }
 
-void reading_finish(struct reading *r)
+RESULT reading_finish(struct reading *r, const struct dynamodb_AttributeValue *partition)
 {
+    struct dynamodb_AttributeMap key = {
+        .items = ARENA_ARRAY(r->call->arena, 1, struct dynamodb_AttributeMap_entry), .len = 1};
     double units = capacity_read(r->bytes, r->consistent);
     if (r->place.index == NULL)
         r->capacity.units += units;
     else
         capacity_add_index(&r->capacity, r->place.index, units);
+    if (partition != NULL)
+        key.items[0] =
+            (struct dynamodb_AttributeMap_entry){place_partition_name(&r->place), *partition};
+    return meter_take(r->call, &r->capacity, r->place.index, partition == NULL ? NULL : &key);
 }
 
-static RESULT reading_run(struct reading *r)
+static RESULT reading_run(struct reading *r, const struct dynamodb_AttributeValue *partition)
 {
     reading_begin(r);
     TRY(reading_walk(r));
-    reading_finish(r);
-    return RESULT_OK;
+    return reading_finish(r, partition);
 }
 
 /* --- bounds
@@ -442,7 +448,7 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
     }
     reading_bounds(r, &condition);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
-    TRY(reading_run(r));
+    TRY(reading_run(r, condition.partition));
     READING_ANSWER(r, out);
     return RESULT_OK;
 }
@@ -539,7 +545,7 @@ RESULT dynamodb_Scan(struct call *call, const struct dynamodb_ScanInput *in,
                                                                   : "ProjectionExpression"));
     scan_bounds(r, in->Segment, in->TotalSegments);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
-    TRY(reading_run(r));
+    TRY(reading_run(r, NULL));
     READING_ANSWER(r, out);
     return RESULT_OK;
 }

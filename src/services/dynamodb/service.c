@@ -1,7 +1,8 @@
 /* What DynamoDB gives the cloud besides its operations. */
+#include "cloud/trail.h"
 #include "services/dynamodb/backup.h"
-#include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/meter.h"
 #include "services/dynamodb/transfer.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
@@ -19,6 +20,10 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.once"), once_deliver},
     {STR_INIT("dynamodb.export"), export_deliver},
     {STR_INIT("dynamodb.import"), import_deliver},
+};
+
+static const struct service_page dynamodb_pages[] = {
+    {STR_INIT("/_kumoniwa/dynamodb/hot-keys"), insights_page},
 };
 
 /* Operations on items: access.h. */
@@ -44,10 +49,34 @@ static const uint32_t dynamodb_unlocking[] = {
     DYNAMODB_OP_PutResourcePolicy,
 };
 
+static const uint32_t dynamodb_data_operations[] = {DYNAMODB_OP_BatchExecuteStatement,
+                                                    DYNAMODB_OP_BatchGetItem,
+                                                    DYNAMODB_OP_BatchWriteItem,
+                                                    DYNAMODB_OP_DeleteItem,
+                                                    DYNAMODB_OP_ExecuteStatement,
+                                                    DYNAMODB_OP_ExecuteTransaction,
+                                                    DYNAMODB_OP_GetItem,
+                                                    DYNAMODB_OP_PutItem,
+                                                    DYNAMODB_OP_Query,
+                                                    DYNAMODB_OP_Scan,
+                                                    DYNAMODB_OP_TransactGetItems,
+                                                    DYNAMODB_OP_TransactWriteItems,
+                                                    DYNAMODB_OP_UpdateItem};
+static const struct trail_data dynamodb_trail_data = {
+    .type = STR_INIT("AWS::DynamoDB::Table"),
+    .operations = dynamodb_data_operations,
+    .count = sizeof dynamodb_data_operations / sizeof dynamodb_data_operations[0],
+};
+
 const struct service_hooks dynamodb_hooks = {
     .model = &dynamodb_model,
+    .trail_data = &dynamodb_trail_data,
     .handlers = dynamodb_handlers,
     .handler_count = sizeof dynamodb_handlers / sizeof dynamodb_handlers[0],
+    .pages = dynamodb_pages,
+    .page_count = sizeof dynamodb_pages / sizeof dynamodb_pages[0],
+    .memory_new = meters_new,
+    .memory_free = meters_free,
     .resource_policy = policy_hook,
     .condition_key = policy_condition_key,
     .asking = dynamodb_asking,

@@ -1,7 +1,7 @@
 /* Items in the store, and everything that changes with one of them: entries of indexes, the expiry,
  * counts. All of it in the transaction of the change. */
-#include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/meter.h"
 
 enum { DROP_PORTION = 1000, COUNTS_MAX = 64 };
 
@@ -140,7 +140,7 @@ static RESULT entry_make(const struct place *place, const struct dynamodb_Attrib
 /* "Write operations" of "Using Global Secondary Indexes": an entry that stays the same costs
  * nothing, one whose key changes is deleted and put. */
 static RESULT entry_change(const struct place *place, const struct change *change,
-                           struct count_rows *counts, struct capacity *capacity)
+                           struct count_rows *counts, struct capacity *capacity, int64_t *grown)
 {
     struct kv_txn *txn = place->call->txn;
     struct entry old, new;
@@ -160,15 +160,21 @@ static RESULT entry_change(const struct place *place, const struct change *chang
         TRY(kv_get(txn, key_bytes(&old.key), &bytes));
         stood = !str_is_absent(bytes);
     }
-    if (stood) /* while back-filling it may not yet */
+    if (stood) { /* while back-filling it may not yet */
         counts_add(counts, id, -1, -(int64_t)old.size);
+        *grown -= (int64_t)old.size;
+    }
     if (new.present) {
         TRY(kv_put(txn, key_bytes(&new.key), new.bytes));
         units += capacity_write(same_key && old.size > new.size ? old.size : new.size);
         counts_add(counts, id, 1, (int64_t) new.size);
+        *grown += (int64_t) new.size;
     }
-    if (capacity != NULL)
-        capacity_add_index(capacity, place->index, units);
+    if (capacity == NULL)
+        return RESULT_OK;
+    capacity_add_index(capacity, place->index, units);
+    if (!str_is_absent(place->index->insights))
+        meter_count(place->call, place, new.present ? change->new : &change->old->item, units);
     return RESULT_OK;
 }
 
@@ -223,11 +229,16 @@ static RESULT store_change(struct call *call, const struct change *change,
     TRY(store_write_item(call, change));
     counts_add(&counts, 0, (change->new != NULL) - change->old->found,
                (int64_t)new_size - (int64_t)old_size);
+    int64_t collection = (int64_t)new_size - (int64_t)old_size, elsewhere = 0, total;
     for (size_t i = 0; i < table->indexes.len; i++) {
         const struct place place = {call, table, &table->indexes.items[i]};
+        int64_t *grown = place.index->global ? &elsewhere : &collection;
         if (!str_eq(place.index->status, DYNAMODB_INDEX_STATUS_DELETING))
-            TRY(entry_change(&place, change, &counts, capacity));
+            TRY(entry_change(&place, change, &counts, capacity, grown));
     }
+    if (collection_is_kept(table))
+        TRY(collection_add(call, table, change->new != NULL ? change->new : &change->old->item,
+                           collection, capacity == NULL ? &total : &capacity->collection_bytes));
     if (!str_is_absent(table->ttl_attribute))
         TRY(ttl_write(call, change));
     if (!str_is_absent(table->stream_view))
@@ -292,6 +303,10 @@ RESULT store_deliver_drop(struct call *call, const struct outbox_item *item)
     if (index >= 0)
         return drop_counts(call, table, index);
     const struct dynamodb_table gone = {.id = (int64_t)table};
+    key = table_key(call, "ddb-c", &gone);
+    TRY(kv_delete_prefix(call->txn, key_bytes(&key), DROP_PORTION, &deleted));
+    if (deleted == DROP_PORTION)
+        return outbox_post(call, STR("dynamodb.drop"), (struct str){0}, item->payload);
     key = table_key(call, "ddb-n", &gone);
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
     key = table_key(call, "ddb-t", &gone);

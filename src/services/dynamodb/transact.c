@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "services/dynamodb/access.h"
+#include "services/dynamodb/meter.h"
 #include "store/record.h"
 
 /* --- reasons
@@ -47,9 +48,24 @@ static struct dynamodb_CancellationReasonList transact_reasons(struct arena *are
 static RESULT transact_reason(struct call *call, enum result result,
                               struct dynamodb_CancellationReason *reason, bool *cancelled)
 {
-    if (result != RESULT_ERROR || call->error != DYNAMODB_VALIDATION)
+    if (result != RESULT_ERROR)
         return result;
-    reason->Code = STR("ValidationError");
+    switch (call->error) {
+    case DYNAMODB_VALIDATION:
+        reason->Code = STR("ValidationError");
+        break;
+    case DYNAMODB_PROVISIONED_THROUGHPUT_EXCEEDED:
+        reason->Code = STR("ProvisionedThroughputExceeded");
+        break;
+    case DYNAMODB_THROTTLING:
+        reason->Code = STR("ThrottlingError");
+        break;
+    case DYNAMODB_ITEM_COLLECTION_SIZE_LIMIT_EXCEEDED:
+        reason->Code = STR("ItemCollectionSizeLimitExceeded");
+        break;
+    default:
+        return result;
+    }
     reason->Message = call->message;
     *cancelled = true;
     return RESULT_OK;
@@ -264,9 +280,11 @@ static RESULT transact_do(struct call *call, struct transact_action *action, str
     else
         TRY(item_write_do(call, write));
     /* "two underlying writes of every item in the transaction" */
-    capacity_sum(sum, &write->capacity);
-    capacity_sum(sum, &write->capacity);
-    return RESULT_OK;
+    struct capacity twice = capacity_new(call->arena, &write->table, false);
+    capacity_sum(&twice, &write->capacity);
+    capacity_sum(&twice, &write->capacity);
+    capacity_sum(sum, &twice);
+    return meter_take(call, &twice, NULL, &write->key);
 }
 
 /* A request that was done already answers as it did, and costs the reads of its items. */
@@ -321,7 +339,10 @@ RESULT transact_write(struct call *call, struct transact_action *actions, size_t
     if (cancelled)
         return transact_cancel(call, reasons);
     for (size_t i = 0; i < count && !known; i++) {
-        TRY(transact_do(call, &actions[i], &bill));
+        TRY(transact_reason(call, transact_do(call, &actions[i], &bill), &reasons.items[i],
+                            &cancelled));
+        if (cancelled) /* what is written by now is rolled back */
+            return transact_cancel(call, reasons);
         transact_note(call, &actions[i].write, options->metrics, count, &out->ItemCollectionMetrics,
                       &cap);
     }
@@ -387,7 +408,10 @@ static RESULT transact_read_one(struct call *call, const struct transact_read *r
     TRY(store_get(call, &get->table, &get->key, false, &stored));
     *total += stored.size;
     /* "two underlying reads of every item in the transaction" */
-    bill_of(call->arena, bill, &get->table, true)->units += 2 * capacity_read(stored.size, true);
+    struct capacity used = capacity_new(call->arena, &get->table, true);
+    used.units = 2 * capacity_read(stored.size, true);
+    capacity_sum(bill_of(call->arena, bill, &get->table, true), &used);
+    TRY(meter_take(call, &used, NULL, &get->key));
     if (!stored.found ||
         (get->rest != NULL && !condition_holds(call->arena, get->rest, &stored.item)))
         return RESULT_OK;
@@ -423,7 +447,11 @@ RESULT transact_read(struct call *call, struct transact_read *reads, size_t coun
     out->Responses.items = ARENA_ARRAY(call->arena, count + 1, struct dynamodb_ItemResponse);
     out->Responses.len = count;
     for (size_t i = 0; i < count; i++)
-        TRY(transact_read_one(call, &reads[i], &bill, &out->Responses.items[i], &total));
+        TRY(transact_reason(
+            call, transact_read_one(call, &reads[i], &bill, &out->Responses.items[i], &total),
+            &reasons.items[i], &cancelled));
+    if (cancelled)
+        return transact_cancel(call, reasons);
     if (total > DYNAMODB_TRANSACTION_SIZE)
         return DYNAMODB_ERROR(call, "Transaction size limit exceeded: the aggregate size of the "
                                     "items in the transaction cannot exceed 4 MB");

@@ -33,21 +33,6 @@ static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTable
  * --------------------------------------------------------------------------------------------------------
  */
 
-static void update_note_units(struct call *call, struct dynamodb_table *table, int64_t read,
-                              int64_t write)
-{
-    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
-    if (read > table->read_units || write > table->write_units)
-        table->increased_ms = call->now_ms;
-    if (read < table->read_units || write < table->write_units) {
-        bool today = table->decreased_ms / day_ms == call->now_ms / day_ms;
-        table->decreases = today ? table->decreases + 1 : 1;
-        table->decreased_ms = call->now_ms;
-    }
-    table->read_units = read;
-    table->write_units = write;
-}
-
 static RESULT update_throughput(struct call *call, const struct dynamodb_UpdateTableInput *in,
                                 struct dynamodb_table *table)
 {
@@ -70,24 +55,20 @@ static RESULT update_throughput(struct call *call, const struct dynamodb_UpdateT
             (long long)table->read_units, (long long)units->ReadCapacityUnits.value,
             (long long)table->write_units, (long long)units->WriteCapacityUnits.value);
     if (changes && on_demand)
-        table->on_demand_ms = call->now_ms;
+        TRY(limit_change_mode(call, table));
     table->on_demand = on_demand;
+    struct limit_units has = LIMIT_UNITS(table);
     if (units != NULL)
-        update_note_units(call, table, units->ReadCapacityUnits.value,
-                          units->WriteCapacityUnits.value);
+        TRY(limit_change_units(call, &has, units->ReadCapacityUnits.value,
+                               units->WriteCapacityUnits.value));
     else if (changes && on_demand)
         table->read_units = table->write_units = 0;
     for (size_t i = 0; changes && on_demand && i < table->indexes.len; i++)
         table->indexes.items[i].read_units = table->indexes.items[i].write_units = 0;
-    if (in->OnDemandThroughput != NULL) {
-        table->read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
-        table->write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
-    }
-    if (in->WarmThroughput != NULL) {
-        table->warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
-        table->warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
-    }
-    return RESULT_OK;
+    TRY(limit_read_maximum(call, in->OnDemandThroughput, &table->read_maximum,
+                           &table->write_maximum));
+    return limit_read_warm(call, in->WarmThroughput, on_demand, table->read_units,
+                           table->write_units, &table->warm_read, &table->warm_write);
 }
 
 /* --- indexes
@@ -138,19 +119,14 @@ static RESULT update_index(struct call *call,
     if (in->ProvisionedThroughput != NULL || in->OnDemandThroughput != NULL)
         TRY(schema_check_units(call, in->ProvisionedThroughput, in->OnDemandThroughput,
                                table->on_demand, in->IndexName));
-    if (in->ProvisionedThroughput != NULL) {
-        index->read_units = in->ProvisionedThroughput->ReadCapacityUnits.value;
-        index->write_units = in->ProvisionedThroughput->WriteCapacityUnits.value;
-    }
-    if (in->OnDemandThroughput != NULL) {
-        index->read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
-        index->write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
-    }
-    if (in->WarmThroughput != NULL) {
-        index->warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
-        index->warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
-    }
-    return RESULT_OK;
+    struct limit_units has = LIMIT_UNITS(index);
+    if (in->ProvisionedThroughput != NULL)
+        TRY(limit_change_units(call, &has, in->ProvisionedThroughput->ReadCapacityUnits.value,
+                               in->ProvisionedThroughput->WriteCapacityUnits.value));
+    TRY(limit_read_maximum(call, in->OnDemandThroughput, &index->read_maximum,
+                           &index->write_maximum));
+    return limit_read_warm(call, in->WarmThroughput, table->on_demand, index->read_units,
+                           index->write_units, &index->warm_read, &index->warm_write);
 }
 
 static RESULT update_indexes(struct call *call, const struct dynamodb_UpdateTableInput *in,
@@ -198,6 +174,18 @@ static RESULT update_stream(struct call *call, const struct dynamodb_StreamSpeci
     return wanted ? stream_begin(call, table, in->StreamViewType) : stream_end(call, table);
 }
 
+static RESULT update_sse(struct call *call, const struct dynamodb_SSESpecification *in,
+                         struct dynamodb_table *table)
+{
+    struct str before = table->sse_key;
+    TRY(table_read_sse(call, in, table));
+    if (in == NULL || !str_eq(before, table->sse_key))
+        return RESULT_OK;
+    return str_is_absent(before)
+               ? INVALID(call, "Table is already encrypted by default.")
+               : INVALID(call, "Table is already encrypted by given KMSMasterKeyId");
+}
+
 /* --- the operation
  * --------------------------------------------------------------------------------------------------
  */
@@ -232,11 +220,12 @@ RESULT dynamodb_UpdateTable(struct call *call, const struct dynamodb_UpdateTable
     TRY(update_indexes(call, in, &table));
     if (in->AttributeDefinitions.len > 0)
         TRY(schema_check_cover(call, &table));
-    TRY(table_read_sse(call, in->SSESpecification, &table));
-    if (!str_is_absent(in->TableClass)) {
-        table.class = in->TableClass;
-        table.class_changed_ms = call->now_ms;
-    }
+    TRY(update_sse(call, in->SSESpecification, &table));
+    if (!str_is_absent(in->TableClass))
+        TRY(limit_change_class(call, &table, in->TableClass));
+    if (in->ProvisionedThroughput != NULL || !str_is_absent(in->BillingMode) ||
+        in->GlobalSecondaryIndexUpdates.len > 0)
+        TRY(limit_check_account(call, &table));
     if (in->DeletionProtectionEnabled.set)
         table.protected = in->DeletionProtectionEnabled.value;
     table.status = DYNAMODB_TABLE_STATUS_UPDATING;

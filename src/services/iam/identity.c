@@ -6,6 +6,7 @@
 #include "cloud/identity_cache.h"
 #include "services/iam/iam_int.h"
 #include "services/iam/resource.h"
+#include "services/iam/topics.h"
 
 /* The call, as one about the account that is asked about. */
 static struct call identity_as(const struct call *call, struct str account)
@@ -168,6 +169,9 @@ static const struct identity_table iam_identity = {
     .role = iam_identity_role,
     .user = iam_identity_user,
     .managed_policy = iam_identity_managed_policy,
+    .check_mfa = iam_check_mfa,
+    .oidc = iam_find_oidc,
+    .saml = iam_find_saml,
     .used = iam_identity_used,
 };
 

@@ -125,8 +125,10 @@ RESULT iam_resource(struct call *call, const void *in, struct str *resource_arn,
     bool found;
     if (call->operation == IAM_OP_GetAccessKeyLastUsed)
         return resource_of_key(call, input_string(call, in, STR("AccessKeyId")), resource_arn);
-    if (call->operation == IAM_OP_CreateServiceLinkedRole || kind == KINDS)
+    if (call->operation == IAM_OP_CreateServiceLinkedRole)
         return RESULT_OK;
+    if (kind == KINDS)
+        return iam_topic_resource(call, in, resource_arn);
     struct str arn = input_string(call, in, STR("PolicyArn"));
     struct str name = resource_name(call, in, kind);
     if (kind == KIND_POLICY && !str_is_absent(arn)) {

@@ -1,6 +1,7 @@
 /* Roles that a service owns ("Create a service-linked role", "AWS services that work with IAM", IAM
  * User Guide). */
 #include "base/rng.h"
+#include "cloud/identity_cache.h"
 #include "services/iam/iam_int.h"
 
 /* The services that have such roles, with the name that each gives and the policy that AWS
@@ -12,8 +13,7 @@ static const struct linked_service {
     bool suffixes;      /* more than one role, told apart by a suffix */
 } linked_services[] = {
     {"access-analyzer.amazonaws.com", "AWSServiceRoleForAccessAnalyzer", NULL, false},
-    {"autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling", "AutoScalingServiceRolePolicy",
-     true},
+    {"autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling", NULL, true},
     {"batch.amazonaws.com", "AWSServiceRoleForBatch", NULL, false},
     {"cloudtrail.amazonaws.com", "AWSServiceRoleForCloudTrail", NULL, false},
     {"config.amazonaws.com", "AWSServiceRoleForConfig", NULL, false},
@@ -22,15 +22,14 @@ static const struct linked_service {
      "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable", NULL, false},
     {"ec2.application-autoscaling.amazonaws.com",
      "AWSServiceRoleForApplicationAutoScaling_EC2SpotFleetRequest", NULL, false},
-    {"ecs.amazonaws.com", "AWSServiceRoleForECS", "AmazonECSServiceRolePolicy", false},
+    {"ecs.amazonaws.com", "AWSServiceRoleForECS", NULL, false},
     {"ecs.application-autoscaling.amazonaws.com",
      "AWSServiceRoleForApplicationAutoScaling_ECSService", NULL, false},
     {"eks.amazonaws.com", "AWSServiceRoleForAmazonEKS", NULL, false},
     {"elasticache.amazonaws.com", "AWSServiceRoleForElastiCache", NULL, false},
     {"elasticbeanstalk.amazonaws.com", "AWSServiceRoleForElasticBeanstalk", NULL, false},
     {"elasticfilesystem.amazonaws.com", "AWSServiceRoleForAmazonElasticFileSystem", NULL, false},
-    {"elasticloadbalancing.amazonaws.com", "AWSServiceRoleForElasticLoadBalancing",
-     "AWSElasticLoadBalancingServiceRolePolicy", false},
+    {"elasticloadbalancing.amazonaws.com", "AWSServiceRoleForElasticLoadBalancing", NULL, false},
     {"es.amazonaws.com", "AWSServiceRoleForAmazonElasticsearchService", NULL, false},
     {"events.amazonaws.com", "AWSServiceRoleForCloudWatchEvents", NULL, false},
     {"guardduty.amazonaws.com", "AWSServiceRoleForAmazonGuardDuty", NULL, false},
@@ -43,7 +42,7 @@ static const struct linked_service {
     {"ops.apigateway.amazonaws.com", "AWSServiceRoleForAPIGateway", NULL, false},
     {"organizations.amazonaws.com", "AWSServiceRoleForOrganizations",
      "AWSOrganizationsServiceTrustPolicy", false},
-    {"rds.amazonaws.com", "AWSServiceRoleForRDS", "AmazonRDSServiceRolePolicy", false},
+    {"rds.amazonaws.com", "AWSServiceRoleForRDS", NULL, false},
     {"rds.application-autoscaling.amazonaws.com",
      "AWSServiceRoleForApplicationAutoScaling_RDSCluster", NULL, false},
     {"redshift.amazonaws.com", "AWSServiceRoleForRedshift", NULL, false},
@@ -186,6 +185,7 @@ RESULT iam_linked_role_deletion(struct call *call, const struct outbox_item *ite
             TRY(iam_policy_used(call, &entity, holdings.attached.items[i], false));
         TRY(iam_role_find(call, task.role, &role, &found));
         TRY(iam_role_remove(call, &role));
+        TRY(identity_changed(call)); /* no operation of IAM's: nobody else says so */
     }
     task.status = STR("SUCCEEDED");
     return task_put(call, &task);

@@ -111,6 +111,9 @@ RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expec
     }
     if (str_starts_with(name, STR("arn:")) || str_ends_with(name, STR("-s3alias")))
         return call_fail(call, S3_NO_SUCH_ACCESS_POINT, "The specified accesspoint does not exist");
+    if (str_eq(name, STR("_kumoniwa"))) /* of a website, where pages can only be read */
+        return call_fail(call, WIRE_INVALID_ACTION,
+                         "The specified method is not allowed against this resource.");
     struct s3_NoSuchBucket *detail = ARENA_NEW(call->arena, struct s3_NoSuchBucket);
     detail->BucketName = name;
     return call_fail_with(call, S3_NO_SUCH_BUCKET, detail, "The specified bucket does not exist");

@@ -246,8 +246,11 @@ RESULT s3_OptionsObject(struct call *call, const struct s3_OptionsObjectRequest 
                         struct s3_OptionsOutput *out)
 {
     (void)out;
+    struct str website = STR("website/"), name = in->Bucket, key;
+    if (str_eq(name, STR("_kumoniwa")) && str_starts_with(in->Key, website))
+        str_cut(str_slice(in->Key, website.len, in->Key.len), '/', &name, &key);
     const struct s3_OptionsRequest bucket = {
-        .Bucket = in->Bucket,
+        .Bucket = name,
         .Origin = in->Origin,
         .AccessControlRequestMethod = in->AccessControlRequestMethod,
         .AccessControlRequestHeaders = in->AccessControlRequestHeaders,
