@@ -49,6 +49,9 @@ static RESULT run_expire(struct run *run, struct str key, const struct object_pl
 {
     struct call *call = run->call;
     struct s3_change change = {.kind = S3_EXPIRED, .key = key, .object = &place->object};
+    bool removes = noncurrent || !bucket_is_versioned(&run->bucket);
+    if (removes && lock_protects(&place->object, call->now_ms, false))
+        return RESULT_OK;
     run->changes++;
     if (noncurrent || place->object.delete_marker || !bucket_is_versioned(&run->bucket)) {
         TRY(object_remove(call, &run->bucket, key, place));
