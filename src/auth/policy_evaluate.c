@@ -19,6 +19,7 @@ struct evaluation {
     struct str action; /* in lower case */
     uint32_t hash;
     uint64_t service;
+    struct policy_pairs resource; /* of the question's */
 };
 
 /* --- whether a statement speaks of the question --- */
@@ -46,6 +47,17 @@ static bool action_listed(const struct evaluation *e, const struct policy_statem
         if (matches)
             return true;
     }
+    return false;
+}
+
+/* Whether it is worth looking further: whatever the action, another resource is meant. */
+static bool resource_possible(const struct evaluation *e, const struct policy_statement *statement)
+{
+    if (statement->any_resource || statement->not_resource)
+        return true;
+    for (size_t i = 0; i < statement->resource_count; i++)
+        if (pairs_within(statement->resources[i].pairs, e->resource))
+            return true;
     return false;
 }
 
@@ -147,7 +159,7 @@ static enum named statement_names(const struct evaluation *e,
 static enum named statement_applies(const struct evaluation *e,
                                     const struct policy_statement *statement)
 {
-    if ((statement->services & e->service) == 0 ||
+    if ((statement->services & e->service) == 0 || !resource_possible(e, statement) ||
         action_listed(e, statement) == statement->not_action || !resource_applies(e, statement))
         return NAMED_NOT;
     enum named named = statement_names(e, statement);
@@ -268,6 +280,7 @@ void policy_evaluate(struct arena *scratch, const struct policy_question *questi
     }
     e.action = str_make(lower, len);
     e.hash = policy_hash(e.action);
+    e.resource = pattern_pairs(question->resource);
     str_cut(e.action, ':', &vendor, &rest);
     e.service = policy_service_bit(policy_hash(vendor));
     for (size_t i = 0; i < question->count; i++)

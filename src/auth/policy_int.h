@@ -18,10 +18,22 @@ enum policy_pattern_form {
 #define WILD_MANY '\xFF'
 #define WILD_ONE '\xFE'
 
+/* Which pairs of neighbouring bytes stand in a text, a bit for each of 128 hashes. A pattern cannot
+ * match what lacks one of its own: that refuses most statements without comparing anything. */
+struct policy_pairs {
+    uint64_t bits[2];
+};
+struct policy_pairs pattern_pairs(struct str text); /* those around wildcards are left out */
+static inline bool pairs_within(struct policy_pairs some, struct policy_pairs all)
+{
+    return ((some.bits[0] & ~all.bits[0]) | (some.bits[1] & ~all.bits[1])) == 0;
+}
+
 struct policy_pattern {
     struct str text; /* PREFIX: without the wildcard; VARIABLE: as the document has it */
     enum policy_pattern_form form;
-    bool wild; /* VARIABLE: '*' and '?' are wildcards once expanded */
+    bool wild;                 /* VARIABLE: '*' and '?' are wildcards once expanded */
+    struct policy_pairs pairs; /* of pattern_compile(), none of ANY and VARIABLE */
 };
 
 /* variables: whether "${" begins one (Version 2012-10-17). wild: whether '*' and '?' mean

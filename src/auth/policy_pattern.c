@@ -41,6 +41,18 @@ bool pattern_glob(struct str pattern, struct str subject)
     return p == pattern.len;
 }
 
+struct policy_pairs pattern_pairs(struct str text)
+{
+    struct policy_pairs pairs = {{0, 0}};
+    for (size_t i = 1; i < text.len; i++) {
+        uint32_t a = (uint8_t)text.ptr[i - 1], b = (uint8_t)text.ptr[i];
+        uint32_t hash = (a * 0x9E3779B1u + b) * 0x85EBCA6Bu >> 25;
+        if (a < (uint8_t)WILD_ONE && b < (uint8_t)WILD_ONE)
+            pairs.bits[hash >> 6] |= UINT64_C(1) << (hash & 63);
+    }
+    return pairs;
+}
+
 static struct policy_pattern pattern_classify(struct str text)
 {
     struct policy_pattern pattern = {.text = text, .form = PATTERN_LITERAL};
@@ -48,7 +60,7 @@ static struct policy_pattern pattern_classify(struct str text)
     if (text.len == 1 && many == 0)
         pattern.form = PATTERN_ANY;
     else if (many == text.len - 1 && text.len > 1 && str_find_char(text, WILD_ONE) == SIZE_MAX)
-        pattern = (struct policy_pattern){str_slice(text, 0, many), PATTERN_PREFIX, false};
+        pattern = (struct policy_pattern){.text = str_slice(text, 0, many), .form = PATTERN_PREFIX};
     else if (many != SIZE_MAX || str_find_char(text, WILD_ONE) != SIZE_MAX)
         pattern.form = PATTERN_GLOB;
     return pattern;
@@ -66,13 +78,17 @@ struct policy_pattern pattern_compile(struct arena *arena, struct str text, bool
                                       bool variables)
 {
     if (variables && str_find(text, STR("${")) != SIZE_MAX)
-        return (struct policy_pattern){text, PATTERN_VARIABLE, wild};
+        return (struct policy_pattern){.text = text, .form = PATTERN_VARIABLE, .wild = wild};
     if (!wild || (str_find_char(text, '*') == SIZE_MAX && str_find_char(text, '?') == SIZE_MAX))
-        return (struct policy_pattern){text, PATTERN_LITERAL, wild};
+        return (struct policy_pattern){
+            .text = text, .form = PATTERN_LITERAL, .wild = wild, .pairs = pattern_pairs(text)};
     struct buf out;
     buf_init(&out, arena, text.len + 1);
     append_wild(&out, text, true);
-    return pattern_classify(buf_str(&out));
+    struct policy_pattern pattern = pattern_classify(buf_str(&out));
+    if (pattern.form != PATTERN_ANY)
+        pattern.pairs = pattern_pairs(pattern.text);
+    return pattern;
 }
 
 /* "aws:PrincipalTag/team, 'company-wide'" */

@@ -409,7 +409,7 @@ RESULT authorize_call(struct call *call, const void *in)
     struct authorize_guard guard = {.form = POLICY_FORM_RESOURCE};
     if (authorize_is_barred(call))
         return call_fail(call, WIRE_INVALID_CLIENT_TOKEN,
-                         "The security token included in the request is invalid");
+                         "The security token included in the request is invalid.");
     struct authorize_policies policies = {0};
     struct authorize_request request = {
         .call = call, .in = in, .hooks = hooks, .who = &call->principal};
@@ -431,6 +431,19 @@ struct str authorize_action(const struct call *call)
         return (struct str){0};
     const struct authorize_rules *rules = authorize_rules_of(service, call->operation);
     return rules->len == 0 ? (struct str){0} : rules->items[0].action;
+}
+
+struct str authorize_resource(const struct call *call, const void *in)
+{
+    struct authorize_service *service =
+        authorize_service_of(call->cloud->authorizer->services, call->model);
+    if (service == NULL)
+        return (struct str){0};
+    const struct authorize_rules *rules = authorize_rules_of(service, call->operation);
+    if (rules->len == 0)
+        return (struct str){0};
+    struct str_list resources = authorize_resources(call, in, rules->items[0].resource);
+    return resources.len == 0 ? (struct str){0} : resources.items[0];
 }
 
 /* --- further questions --- */

@@ -49,4 +49,7 @@ RESULT authorize_pass_role(struct call *call, struct str role_arn, struct str se
 RESULT authorize_trusts(struct call *call, struct str role_arn, struct str service,
                         struct str source_arn, bool *trusts);
 
+/* The first ARN that the operation's row in iam.list names for this request; absent: none. */
+struct str authorize_resource(const struct call *call, const void *in);
+
 #endif

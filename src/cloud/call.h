@@ -43,6 +43,7 @@ struct principal {
 struct call_payload {
     bool present;
     bool in_memory;
+    bool of_form; /* the file of a form, whose other fields stand for the request's headers */
     struct blob_id blob; /* unless in_memory */
     struct blob_key
         key;          /* that the blob is sealed with: the service keeps it, sealed in its turn */

@@ -10,6 +10,7 @@
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
+#include "cloud/trail.h"
 #include "cloud/work.h"
 #include "store/key.h"
 
@@ -90,6 +91,7 @@ static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *c
     cloud->fetcher = fetcher_new(cloud->arena, cloud->parks);
     struct str ring = str_concat(cloud->arena, config->directory, STR("/audit.ring"));
     TRY(audit_open(cloud->arena, ring, &cloud->audit));
+    TRY(trail_open(cloud, config->directory, &cloud->trail));
     size_t swept;
     TRY(blob_sweep(cloud->blobs, cloud->kv, &swept));
     for (size_t i = 0; cloud->hooks[i] != NULL; i++)
@@ -163,6 +165,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 RESULT cloud_start(struct cloud *cloud)
 {
     TRY(workers_start(cloud, &cloud->workers));
+    TRY(trail_start(cloud->trail));
     return dispatcher_start(cloud, &cloud->dispatcher);
 }
 
@@ -171,6 +174,7 @@ void cloud_close(struct cloud *cloud)
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
     workers_stop(cloud->workers);
+    trail_close(cloud->trail);
     if (cloud->fetcher != NULL)
         fetcher_free(cloud->fetcher);
     if (cloud->parks != NULL)

@@ -15,6 +15,9 @@ struct dispatcher;
 struct metrics;
 struct audit;
 struct authorizer;
+struct trail;
+struct trail_data;
+struct trail_keeper;
 struct fetcher;
 struct workers;
 struct service_hooks;
@@ -32,6 +35,7 @@ struct cloud {
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
     struct workers *workers;       /* cloud/work.h: NULL until started */
     struct metrics *metrics;       /* cloud/metrics.h */
+    struct trail *trail;           /* cloud/trail.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct wire_patterns *patterns;
     struct wire_index *index; /* for wire_route() */
@@ -147,6 +151,9 @@ struct service_hooks {
      * is not in the request's form (a token's claims, a role's trust policy). */
     const uint32_t *asking;
     size_t asking_count;
+    /* Calls that are no management of resources, but use of them; NULL: the service has none. */
+    const struct trail_data *trail_data; /* cloud/trail.h */
+    const struct trail_keeper *trail;    /* who keeps the events of all calls; NULL: not this one */
     /* What organizations say. NULL: the service keeps none. */
     const struct organization_table *organization; /* cloud/organization.h */
     /* Asks for all operations of the service, with authorize_ask(), in place of the rows of

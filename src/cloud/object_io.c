@@ -188,6 +188,7 @@ RESULT object_io_put(struct object_io_writer *writer, const struct object_io_cal
         .Key = in->key,
         .ContentType = in->content_type,
         .ContentEncoding = in->content_encoding,
+        .ACL = in->acl,
         .ExpectedBucketOwner = in->expected_owner,
         .Metadata = in->metadata,
     };

@@ -38,6 +38,7 @@ struct object_io_put {
     struct str bucket, key;
     struct str content_type, content_encoding;
     struct str expected_owner; /* of the bucket; absent: any */
+    struct str acl;            /* canned; absent: none */
     struct str_map metadata;
 };
 struct object_io_stored {

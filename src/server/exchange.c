@@ -15,6 +15,7 @@
 #include "server/outflow.h"
 #include "server/s3_request.h"
 #include "server/server.h"
+#include "server/trail_event.h"
 
 /* Bodies that are read into memory end here; what streams to disk does not. Lambda's zip files are
  * the largest (50 MB, base64: 67 MB; "Lambda quotas"). */
@@ -147,6 +148,7 @@ static void request_count(struct request *request, unsigned status)
     if (status >= 400 && model != NULL && !str_is_absent(request->message))
         entry.error = request_code(request);
     audit_append(call->cloud->audit, &entry);
+    trail_event_end(request, entry.error);
 }
 
 /* A page of another origin asks: the service says whether it may read the answer. What goes wrong
@@ -287,6 +289,7 @@ static void request_refuse_result(struct request *request, enum result result)
 static RESULT request_encode(struct call *call, const void *out)
 {
     struct request *request = (struct request *)call;
+    trail_event_reply(request, out);
     return wire_encode_response(call->arena, &request->route, out, call->request_id,
                                 &request->response);
 }
@@ -480,7 +483,8 @@ static RESULT request_refuse_size(struct request *request)
  * taken. */
 static RESULT request_begin_intake(struct request *request)
 {
-    TRY(authenticate_verify(request, NULL));
+    if (!intake_is_form(request)) /* whose fields say who sends it */
+        TRY(authenticate_verify(request, NULL));
     return intake_begin(request);
 }
 

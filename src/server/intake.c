@@ -3,6 +3,7 @@
 #include "auth/chunked.h"
 #include "base/encode.h"
 #include "server/authenticate.h"
+#include "server/intake_form.h"
 #include "server/intake_int.h"
 #include "server/lanes.h"
 #include "server/server.h"
@@ -29,6 +30,15 @@ static RESULT intake_create(struct intake *intake)
         return blob_create_sealed(intake->blobs, &intake->key, &intake->writer);
     }
     return blob_create(intake->blobs, &intake->writer);
+}
+
+bool intake_is_form(const struct request *request)
+{
+    struct str type = wire_request_header(&request->wire, STR("content-type"));
+    struct str form = STR("multipart/form-data");
+    return str_eq(request->call.model->name, STR("s3")) &&
+           str_eq(request->wire.method, STR("POST")) &&
+           str_eq_nocase(str_slice(type, 0, form.len), form);
 }
 
 static RESULT intake_write(void *context, struct str payload)
@@ -96,17 +106,28 @@ RESULT intake_begin(struct request *request)
         digest_begin(&intake->sha256, DIGEST_SHA256);
     }
     buf_init(&intake->memory, call->arena, INTAKE_MEMORY);
+    request->intake = intake;
+    if (intake_is_form(request)) {
+        intake->form = form_new(request);
+        return RESULT_OK; /* its fields say how to go on */
+    }
     if (intake->s3) {
         TRY(intake_check_length(request));
         struct str asked = wire_request_header(&request->wire, STR("x-amz-server-side-encryption"));
         intake->key.layers = str_eq(asked, STR("aws:kms:dsse")) ? 2 : 1;
         TRY(intake_digest_begin(request, intake));
-        request->intake = intake;
         return intake_begin_lanes(request, intake);
     }
-    TRY(intake_create(intake));
-    request->intake = intake;
-    return RESULT_OK;
+    return intake_create(intake);
+}
+
+static RESULT intake_form_fields(struct request *request)
+{
+    struct intake *intake = request->intake;
+    struct str asked = wire_request_header(&request->wire, STR("x-amz-server-side-encryption"));
+    intake->key.layers = str_eq(asked, STR("aws:kms:dsse")) ? 2 : 1;
+    TRY(authenticate_form(request));
+    return intake_digest_begin(request, intake);
 }
 
 static RESULT intake_store(void *context, struct str payload)
@@ -136,6 +157,10 @@ static RESULT intake_store(void *context, struct str payload)
 RESULT intake_take(struct request *request, struct str piece)
 {
     struct intake *intake = request->intake;
+    if (intake->form != NULL) {
+        const struct form_reader reader = {intake_form_fields, intake_store, intake};
+        return form_feed(intake->form, piece, &reader);
+    }
     if (intake->lanes != NULL && !lanes_room(intake->lanes, piece.len)) {
         http_suspend(request->exchange);
         return RESULT_PARK;
@@ -195,6 +220,8 @@ static RESULT intake_check(struct request *request)
     struct intake *intake = request->intake;
     if (intake->check_sha256)
         TRY(intake_check_sha256(request));
+    if (intake->form != NULL)
+        return form_end(intake->form);
     if (intake->chunked == NULL)
         return RESULT_OK;
     return intake_end_chunks(request, intake->chunked);
@@ -234,6 +261,7 @@ RESULT intake_end(struct request *request)
     if (intake->s3)
         TRY(intake_digest_end(request, intake, payload));
     payload->present = true;
+    payload->of_form = intake->form != NULL;
     payload->size = intake->size;
     if (intake->writer == NULL) {
         payload->in_memory = true;

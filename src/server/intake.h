@@ -5,6 +5,8 @@
 
 #include "server/request.h"
 
+/* The body is a form for S3, which is signed in itself. */
+bool intake_is_form(const struct request *request);
 /* After the signature over the head was verified. */
 RESULT intake_begin(struct request *request);
 /* RESULT_PARK: the exchange is suspended; the piece comes again. */

@@ -5,7 +5,9 @@
 #include "auth/chunked.h"
 #include "server/request.h"
 
+struct form;
 struct intake {
+    struct form *form;          /* S3: the body is a form; NULL: it is not */
     struct blob_writer *writer; /* NULL while in memory, and once published or discarded */
     struct blob_store *blobs;
     struct chunked *chunked; /* NULL: plain bytes */

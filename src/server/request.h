@@ -7,6 +7,7 @@
 #include "cloud/park.h"
 #include "http/http.h"
 
+struct cloud_trail_event;
 struct server;
 struct intake;
 
@@ -26,6 +27,7 @@ struct request {
     struct arena *run_arena; /* of one run of the handler; its reply is in it */
     struct intake *intake;   /* a body that streams to disk; NULL: buffered */
     uint64_t started_ns;
+    struct cloud_trail_event *told; /* what CloudTrail hears of the answer; NULL: nothing */
 
     struct park_waiter waiter;
     struct str park_topic;

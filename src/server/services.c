@@ -1,5 +1,6 @@
 /* The services that are built in. */
 #include "server/server.h"
+#include "services/cloudtrail/cloudtrail.h"
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodbstreams/dynamodbstreams.h"
 #include "services/iam/iam.h"
@@ -9,8 +10,7 @@
 #include "services/sts/sts.h"
 
 const struct service_hooks *const server_services[] = {
-    &dynamodb_hooks, &dynamodbstreams_hooks,
-    &iam_hooks,      &organizations_hooks,
-    &s3_hooks,       &sqs_hooks,
-    &sts_hooks,      NULL,
+    &cloudtrail_hooks, &dynamodb_hooks,      &dynamodbstreams_hooks,
+    &iam_hooks,        &organizations_hooks, &s3_hooks,
+    &sqs_hooks,        &sts_hooks,           NULL,
 };

@@ -1,5 +1,7 @@
 /* JSON from typed structs (RFC 8259). Nothing is formatted by printf but rare floating point
  * numbers; clean runs of strings are copied whole. */
+#include <time.h>
+
 #include "base/encode.h"
 #include "wire/json_int.h"
 #include "wire/shape.h"
@@ -8,6 +10,7 @@
 struct writer {
     struct buf *out;
     const struct wire_model *model;
+    bool describe; /* wire_json_describe() */
 };
 
 static void write_value(struct writer *w, const struct wire_member *member, const void *place,
@@ -68,6 +71,21 @@ static void write_blob(struct buf *out, struct str bytes)
     put_char(out, '"');
 }
 
+/* "Nov 21, 2026, 8:00:00 AM" */
+static void describe_time(struct buf *out, int64_t ms)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm parts;
+    char month[8], rest[16];
+    put_char(out, '"');
+    if (gmtime_r(&seconds, &parts) != NULL &&
+        strftime(month, sizeof month, "%b", &parts) > 0 &&
+        strftime(rest, sizeof rest, ":%M:%S %p", &parts) > 0)
+        buf_append_format(out, "%s %d, %d, %d%s", month, parts.tm_mday, parts.tm_year + 1900,
+                          (parts.tm_hour + 11) % 12 + 1, rest);
+    put_char(out, '"');
+}
+
 static void write_time(struct buf *out, const struct wire_member *member, int64_t ms)
 {
     enum wire_time_format format = (enum wire_time_format)member->time_format;
@@ -98,20 +116,29 @@ static void write_members(struct writer *w, const struct wire_shape *shape, cons
     const struct wire_member *members = shape_members(w->model, shape);
     for (size_t i = 0; i < shape->member_count; i++) {
         const struct wire_member *member = &members[i];
-        if (top && member->location != WIRE_IN_BODY)
+        uint8_t shape_flags = w->model->shapes[member->shape].flags;
+        if (w->describe ? shape_flags & WIRE_SHAPE_STREAMING
+                        : top && member->location != WIRE_IN_BODY)
             continue;
         if (!member_is_present(w->model, member, structure))
             continue;
-        if (w->model->shapes[member->shape].flags & WIRE_SHAPE_EVENT_STREAM)
+        if (shape_flags & WIRE_SHAPE_EVENT_STREAM)
             continue;
         if (!*first)
             put_char(w->out, ',');
         *first = false;
         struct str name = wire_string(w->model, member->name);
         put_char(w->out, '"');
+        if (w->describe && name.len > 0 && name.ptr[0] >= 'A' && name.ptr[0] <= 'Z') {
+            put_char(w->out, (char)(name.ptr[0] - 'A' + 'a'));
+            name = str_slice(name, 1, name.len);
+        }
         put(w->out, name.ptr, name.len);
         put(w->out, "\":", 2);
-        write_value(w, member, member_value(member, structure), false);
+        if (w->describe && shape_flags & WIRE_SHAPE_SENSITIVE)
+            wire_json_write_string(w->out, STR("HIDDEN_DUE_TO_SECURITY_REASONS"));
+        else
+            write_value(w, member, member_value(member, structure), false);
     }
 }
 
@@ -211,7 +238,10 @@ static void write_value(struct writer *w, const struct wire_member *member, cons
         write_double(w->out, member_double(flags, place), shape->type == WIRE_FLOAT);
         break;
     case WIRE_TIMESTAMP:
-        write_time(w->out, member, member_time(flags, place));
+        if (w->describe)
+            describe_time(w->out, member_time(flags, place));
+        else
+            write_time(w->out, member, member_time(flags, place));
         break;
     case WIRE_DOCUMENT:
     case WIRE_BIG_NUMBER:
@@ -254,6 +284,13 @@ RESULT wire_json_write_members(struct buf *out, const struct wire_model *model, 
     struct writer w = {.out = out, .model = model};
     write_members(&w, &model->shapes[shape], value, true, first);
     return buf_is_full(out) ? RESULT_FULL : RESULT_OK;
+}
+
+RESULT wire_json_describe(struct buf *out, const struct wire_model *model, uint16_t shape,
+                          const void *value)
+{
+    struct writer w = {.out = out, .model = model, .describe = true};
+    return write_whole(&w, shape, value, true);
 }
 
 RESULT wire_json_encode(struct buf *out, const struct wire_model *model, uint16_t shape,

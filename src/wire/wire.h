@@ -118,6 +118,10 @@ void wire_json_write_string(struct buf *out, struct str s);
 /* JSON of a shape, both ways, for documents stored or sent inside other messages. */
 RESULT wire_json_encode(struct buf *out, const struct wire_model *model, uint16_t shape,
                         const void *value);
+/* As CloudTrail tells of a request: all members wherever they travel, names with a small first
+ * letter, secrets hidden, streams left out. */
+RESULT wire_json_describe(struct buf *out, const struct wire_model *model, uint16_t shape,
+                          const void *value);
 RESULT wire_json_decode(struct arena *arena, const struct wire_model *model, uint16_t shape,
                         struct str text, void *value, struct wire_failure *failure);
 

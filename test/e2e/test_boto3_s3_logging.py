@@ -1,6 +1,5 @@
 """Server access logs through boto3: lines of every field, delivered as objects by the cloud's clock."""
 
-import contextlib
 import json
 import re
 import time
@@ -23,12 +22,11 @@ def read(text):
 
 
 def allow(s3, target):
-    """Where policies of buckets decide, the service that delivers logs must be let in."""
+    """The service that delivers logs must be let in."""
     policy = {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject",
         "Resource": f"arn:aws:s3:::{target}/*"}]}
-    with contextlib.suppress(ClientError):
-        s3.put_bucket_policy(Bucket=target, Policy=json.dumps(policy))
+    s3.put_bucket_policy(Bucket=target, Policy=json.dumps(policy))
 
 
 def logs(own, s3, target, prefix, seconds=10):
@@ -97,6 +95,45 @@ def test_partitions(own):
                         one["Key"])
     lines = read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
     assert [line["operation"] for line in lines].count("REST.HEAD.BUCKET") == 20
+
+
+def test_lifecycle_is_told(own):
+    s3 = own.client("s3")
+    for bucket in ("source", "target"):
+        s3.create_bucket(Bucket=bucket)
+    allow(s3, "target")
+    for key, size in (("old/ä", 5), ("kept", 200000)):
+        s3.put_object(Bucket="source", Key=key, Body=b"x" * size)
+    s3.create_multipart_upload(Bucket="source", Key="up")
+    s3.put_bucket_lifecycle_configuration(Bucket="source", LifecycleConfiguration={"Rules": [
+        {"Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Days": 1}},
+        {"Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER_IR"}],
+         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}]})
+    s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": {
+        "TargetBucket": "target", "TargetPrefix": ""}})
+    own.run("clock", "advance", "48h")
+    end = time.monotonic() + 10
+    while len(s3.list_objects_v2(Bucket="source")["Contents"]) > 1:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    lines = []
+    for one in logs(own, s3, "target", ""):
+        lines += read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
+    own_lines = {line["operation"]: line for line in lines if line["operation"].startswith("S3.")}
+    assert sorted(own_lines) == ["S3.DELETE.UPLOAD", "S3.EXPIRE.OBJECT", "S3.TRANSITION_GIR.OBJECT"]
+    expired = own_lines["S3.EXPIRE.OBJECT"]
+    assert (expired["requester"], expired["key"], expired["size"]) == ("AmazonS3", "old/%C3%A4", "5")
+
+
+def test_nobody_lets_it_in(own):
+    s3 = own.client("s3")
+    for bucket in ("source", "target"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": {
+        "TargetBucket": "target", "TargetPrefix": "logs/"}})
+    s3.head_bucket(Bucket="source")
+    with pytest.raises(AssertionError, match="the access log of source is not delivered to target"):
+        logs(own, s3, "target", "logs/", seconds=2)
 
 
 def test_refused(own):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import time
 
 import pytest
@@ -99,6 +100,26 @@ def test_records(s3, sqs, bucket, queue):
     drain(sqs, queue, 0, 0)
 
 
+def test_cli_copy_is_told(cloud, s3, sqs, bucket, queue, tmp_path):
+    """The first link of a pipeline: `aws s3 cp` of a file, a message in the queue."""
+    configure(s3, bucket, (allow(sqs, queue, bucket), ["s3:ObjectCreated:*"], {
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "incoming/"}]}}}))
+    drain(sqs, queue, 1)
+    (tmp_path / "small.csv").write_text("a,b\n1,2\n")
+    with (tmp_path / "large.bin").open("wb") as large:
+        large.write(bytes(range(256)) * 4 * 9000)
+    for name in ("small.csv", "large.bin"):
+        subprocess.run(["aws", "s3", "cp", str(tmp_path / name), f"s3://{bucket}/incoming/{name}"], check=True,
+                       env=cloud.client_environment(), capture_output=True)
+    subprocess.run(["aws", "s3", "cp", str(tmp_path / "small.csv"), f"s3://{bucket}/else/small.csv"], check=True,
+                   env=cloud.client_environment(), capture_output=True)
+    told = {r["s3"]["object"]["key"]: r for m in drain(sqs, queue, 2) for r in m["Records"]}
+    assert told["incoming/small.csv"]["eventName"] == "ObjectCreated:Put"
+    assert told["incoming/small.csv"]["s3"]["object"]["size"] == 8
+    assert told["incoming/large.bin"]["eventName"] == "ObjectCreated:CompleteMultipartUpload"
+    assert told["incoming/large.bin"]["s3"]["object"]["size"] == 256 * 4 * 9000
+
+
 def test_filters(s3, sqs, bucket, queue, name):
     other = sqs.create_queue(QueueName=name + "-2")["QueueUrl"]
     one, two = allow(sqs, queue, bucket), allow(sqs, other, bucket)
@@ -172,3 +193,16 @@ def test_refused(s3, sqs, bucket, queue, fifo):
     assert s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"][0]["QueueArn"] == \
         plain + "-not"
     drain(sqs, queue, 0, 0)
+
+
+def test_first_generation(s3, sqs, bucket, queue):
+    """The operations that others have superseded are the same requests."""
+    arn = allow(sqs, queue, bucket)
+    s3.put_bucket_notification(Bucket=bucket, NotificationConfiguration={
+        "QueueConfiguration": {"Id": "old", "Queue": arn, "Events": ["s3:ObjectCreated:*"]}})
+    drain(sqs, queue, 1)
+    got = s3.get_bucket_notification(Bucket=bucket)["QueueConfiguration"]
+    assert (got["Id"], got["Queue"], got["Events"]) == ("old", arn, ["s3:ObjectCreated:*"])
+    rule = {"ID": "r", "Prefix": "a", "Status": "Enabled", "Expiration": {"Days": 3}}
+    s3.put_bucket_lifecycle(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    assert s3.get_bucket_lifecycle(Bucket=bucket)["Rules"] == [rule]

@@ -209,7 +209,7 @@ static struct str page(struct loopback *lo, const char *query)
     return str_make(copy, response.body.len);
 }
 
-static void test_insights(void **state)
+static void test_switching_insights(void **state)
 {
     struct loopback *lo = *state;
     ddb_table(lo);
@@ -238,6 +238,19 @@ static void test_insights(void **state)
     assert_answer(list, "{'ContributorInsightsSummaries':[{'TableName':'tab','IndexName':'global',"
                         "'ContributorInsightsStatus':'ENABLED','ContributorInsightsMode':"
                         "'ACCESSED_AND_THROTTLED_KEYS'}]}");
+    assert_answer(DDB(lo, UpdateContributorInsights,
+                      "{'TableName':'tab','ContributorInsightsAction':'DISABLE'}"),
+                  "{'TableName':'tab','ContributorInsightsStatus':'DISABLING',"
+                  "'ContributorInsightsMode':'ACCESSED_AND_THROTTLED_KEYS'}");
+}
+
+static void test_insights(void **state)
+{
+    struct loopback *lo = *state;
+    ddb_table(lo);
+    DDB(lo, UpdateContributorInsights, "{'TableName':'tab','ContributorInsightsAction':'ENABLE'}");
+    DDB(lo, UpdateContributorInsights,
+        "{'TableName':'tab','IndexName':'global','ContributorInsightsAction':'ENABLE'}");
     for (int n = 0; n < 10; n++)
         DDB(lo, PutItem,
             "{'TableName':'tab','Item':{'pk':{'S':'p%d'},'sk':{'N':'%d'},'g':{'S':'G'},'h':{'N':"
@@ -270,10 +283,7 @@ static void test_insights(void **state)
     assert_holds(shown, "'mostThrottled':[{'key':{'pk':{'S':'p0'}},'times':2}]");
     assert_true(str_find(str_slice(shown, 0, str_find(shown, STR("T00:00:00"))),
                          STR("mostAccessed")) == SIZE_MAX);
-    assert_answer(DDB(lo, UpdateContributorInsights,
-                      "{'TableName':'tab','ContributorInsightsAction':'DISABLE'}"),
-                  "{'TableName':'tab','ContributorInsightsStatus':'DISABLING',"
-                  "'ContributorInsightsMode':'THROTTLED_KEYS'}");
+    DDB(lo, UpdateContributorInsights, "{'TableName':'tab','ContributorInsightsAction':'DISABLE'}");
     assert_holds(page(lo, "table=tab"), "{'table':'tab','status':'DISABLED','minutes':[]}");
 }
 
@@ -336,6 +346,7 @@ int main(void)
         DDB_TEST(test_batches_and_transactions),
         DDB_TEST(test_maximum_on_demand),
         cmocka_unit_test(test_sketch),
+        DDB_TEST(test_switching_insights),
         DDB_TEST(test_insights),
         DDB_TEST(test_collections),
     };

@@ -1,20 +1,7 @@
 /* Users, their keys and policies; what policies of users decide. */
-#include "service/sqs_support.h"
+#include "service/iam_support.h"
 
 #include "cloud/credentials.h"
-#include "gen/iam.h"
-
-#define IAM_CALL(lo, operation, ...)                                                               \
-    loopback_call((lo), &iam_model, IAM_OP_##operation,                                            \
-                  &(struct iam_##operation##Request){__VA_ARGS__})
-#define IAM_OK(lo, operation, ...)                                                                 \
-    ((const struct iam_##operation##Response *)loopback_ok(IAM_CALL((lo), operation, __VA_ARGS__)))
-#define IAM_FAILS(lo, code, message, operation, ...)                                               \
-    loopback_error(IAM_CALL((lo), operation, __VA_ARGS__), (code), (message))
-
-#define POLICY(effect, action, resource)                                                           \
-    STR("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"" effect                         \
-        "\",\"Action\":\"" action "\",\"Resource\":\"" resource "\"}]}")
 
 static void as(struct loopback *lo, const char *user)
 {
@@ -129,6 +116,86 @@ static void test_policies(void **state)
     loopback_ok(IAM_CALL(lo, DeleteUser, .UserName = STR("alice")));
 }
 
+/* A user renamed keeps all that is its own. */
+static void test_rename(void **state)
+{
+    struct loopback *lo = *state;
+    struct credentials found;
+    struct kv_txn *txn;
+    bool known;
+    struct str id = IAM_OK(lo, CreateUser, .UserName = STR("alice"))->User->UserId;
+    IAM_OK(lo, CreateUser, .UserName = STR("bob"));
+    IAM_OK(lo, CreateGroup, .GroupName = STR("devs"));
+    IAM_DO(lo, AddUserToGroup, .GroupName = STR("devs"), .UserName = STR("alice"));
+    IAM_DO(lo, PutUserPolicy, .UserName = STR("alice"), .PolicyName = STR("p"),
+           .PolicyDocument = POLICY("Allow", "sqs:*", "*"));
+    IAM_DO(lo, AttachUserPolicy, .UserName = STR("alice"),
+           .PolicyArn = AWS_POLICY("AmazonSQSFullAccess"));
+    struct str key = IAM_OK(lo, CreateAccessKey, .UserName = STR("alice"))->AccessKey->AccessKeyId;
+    IAM_OK(lo, CreateLoginProfile, .UserName = STR("alice"), .Password = STR("Secret-123"));
+    IAM_FAILS(lo, "EntityAlreadyExistsException", "User with name bob already exists.", UpdateUser,
+              .UserName = STR("alice"), .NewUserName = STR("bob"));
+    IAM_DO(lo, UpdateUser, .UserName = STR("alice"), .NewUserName = STR("Carol"),
+           .NewPath = STR("/x/"));
+    IAM_FAILS(lo, "NoSuchEntityException", NULL, GetUser, .UserName = STR("alice"));
+    const struct iam_User *user = IAM_OK(lo, GetUser, .UserName = STR("carol"))->User;
+    assert_str(user->UserId, id);
+    assert_str(user->Arn, ARN("user/x/Carol"));
+    assert_str(IAM_OK(lo, GetGroup, .GroupName = STR("devs"))->Users.items[0].UserName,
+               STR("Carol"));
+    assert_int_equal(IAM_OK(lo, ListGroupsForUser, .UserName = STR("carol"))->Groups.len, 1);
+    assert_int_equal(IAM_OK(lo, ListUserPolicies, .UserName = STR("carol"))->PolicyNames.len, 1);
+    assert_str(IAM_OK(lo, ListEntitiesForPolicy, .PolicyArn = AWS_POLICY("AmazonSQSFullAccess"))
+                   ->PolicyUsers.items[0]
+                   .UserName,
+               STR("Carol"));
+    assert_str(IAM_OK(lo, ListAccessKeys, .UserName = STR("carol"))
+                   ->AccessKeyMetadata.items[0]
+                   .AccessKeyId,
+               key);
+    IAM_OK(lo, GetLoginProfile, .UserName = STR("carol"));
+    assert_int_equal(kv_begin(lo->cloud->kv, false, &txn), RESULT_OK);
+    assert_int_equal(credentials_find(lo->cloud, txn, lo->arena, key, &found, &known), RESULT_OK);
+    kv_abort(txn);
+    assert_str(found.principal.arn, ARN("user/x/Carol"));
+    IAM_DO(lo, UpdateUser, .UserName = STR("carol"), .NewUserName = STR("CAROL"));
+    assert_str(IAM_OK(lo, GetUser, .UserName = STR("carol"))->User->UserName, STR("CAROL"));
+}
+
+static void test_user_names_and_tags(void **state)
+{
+    struct loopback *lo = *state;
+    struct iam_Tag two[] = {{STR("Team"), STR("a")}, {STR("team"), STR("b")}};
+    IAM_FAILS(lo, "ValidationError",
+              "The specified value for userName is invalid. It must contain only alphanumeric "
+              "characters and/or the following: +=,.@_-",
+              CreateUser, .UserName = STR("a/b"));
+    IAM_FAILS(lo, "ValidationError",
+              "The specified value for path is invalid. It must begin and end with / and contain "
+              "only alphanumeric characters and/or / characters.",
+              CreateUser, .UserName = STR("a"), .Path = STR("x"));
+    IAM_FAILS(lo, "InvalidInputException",
+              "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+              CreateUser, .UserName = STR("a"), .Tags = {two, 2});
+    IAM_OK(lo, CreateUser, .UserName = STR("a"), .Tags = {two, 1});
+    IAM_DO(lo, TagUser, .UserName = STR("a"), .Tags = {two + 1, 1});
+    const struct iam_ListUserTagsResponse *tags = IAM_OK(lo, ListUserTags, .UserName = STR("a"));
+    assert_int_equal(tags->Tags.len, 1);
+    assert_str(tags->Tags.items[0].Value, STR("b"));
+    struct iam_Tag *many = ARENA_ARRAY(lo->arena, 50, struct iam_Tag);
+    for (int i = 0; i < 50; i++)
+        many[i] = (struct iam_Tag){str_format(lo->arena, "k%02d", i), STR("")};
+    IAM_FAILS(lo, "LimitExceededException", "The number of tags has reached the maximum limit.",
+              TagUser, .UserName = STR("a"), .Tags = {many, 50});
+    IAM_DO(lo, TagUser, .UserName = STR("a"), .Tags = {many, 49});
+    tags = IAM_OK(lo, ListUserTags, .UserName = STR("a"), .MaxItems = opt_int(30));
+    assert_true(tags->IsTruncated.value && tags->Tags.len == 30);
+    tags = IAM_OK(lo, ListUserTags, .UserName = STR("a"), .Marker = tags->Marker);
+    assert_int_equal(tags->Tags.len, 20);
+    IAM_DO(lo, UntagUser, .UserName = STR("a"), .TagKeys = NAMES(lo, "TEAM", "k00", "none"));
+    assert_int_equal(IAM_OK(lo, ListUserTags, .UserName = STR("a"))->Tags.len, 48);
+}
+
 #define ME "User: arn:aws:iam::000000000000:user/alice is not authorized to perform: "
 
 /* A user may what its policies allow, and nothing else. */
@@ -184,10 +251,9 @@ static void test_policies_decide(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SQS_TEST(test_users),
-        SQS_TEST(test_access_keys),
-        SQS_TEST(test_policies),
-        SQS_TEST(test_policies_decide),
+        SQS_TEST(test_users),    SQS_TEST(test_access_keys),
+        SQS_TEST(test_policies), SQS_TEST(test_policies_decide),
+        SQS_TEST(test_rename),   SQS_TEST(test_user_names_and_tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,6 +120,8 @@ static struct principal loopback_principal(const struct loopback *loopback, stru
         .access_key = STR("AKIATEST"),
         .name = STR("root"),
     };
+    if (loopback->who != NULL)
+        return *loopback->who;
     if (loopback->principal == PRINCIPAL_SERVICE) {
         principal.name = loopback->user;
     } else if (!str_is_absent(loopback->user)) {
@@ -136,22 +138,26 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
                                     uint32_t operation, const void *in)
 {
     struct arena *arena = arena_new_child(loopback->arena);
-    struct loopback_call whole = {.call = {
-                                      .arena = arena,
-                                      .cloud = loopback->cloud,
-                                      .model = model,
-                                      .operation = operation,
-                                      .protocol = loopback->protocol,
-                                      .account = loopback->account,
-                                      .region = loopback->region,
-                                      .partition = STR("aws"),
-                                      .request_id = STR("00000000-0000-4000-8000-000000000000"),
-                                      .endpoint = loopback->cloud->endpoint,
-                                      .source_ip = loopback->source_ip,
-                                      .source_arn = loopback->source_arn,
-                                      .principal = loopback_principal(loopback, arena),
-                                  }};
-    struct wire_request request = {.method = STR("POST"), .path = STR("/")}; /* as a client's */
+    struct loopback_call whole = {
+        .call = {
+            .arena = arena,
+            .cloud = loopback->cloud,
+            .model = model,
+            .operation = operation,
+            .protocol = loopback->protocol,
+            .account = loopback->who != NULL ? loopback->who->account : loopback->account,
+            .region = loopback->region,
+            .partition = STR("aws"),
+            .request_id = STR("00000000-0000-4000-8000-000000000000"),
+            .endpoint = loopback->cloud->endpoint,
+            .source_ip = loopback->source_ip,
+            .source_arn = loopback->source_arn,
+            .principal = loopback_principal(loopback, arena),
+        }};
+    /* As a client's, with an empty body and its digest. */
+    const struct wire_header digest = {STR("Content-MD5"), STR("1B2M2Y8AsgTpgAmY7PhCfg==")};
+    struct wire_request request = {
+        .method = STR("POST"), .path = STR("/"), .headers = &digest, .header_count = 1};
     struct call *call = &whole.call;
     call->request = &request;
     struct wire_route route = {

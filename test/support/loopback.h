@@ -13,6 +13,7 @@ struct loopback {
     struct str account, region;        /* of the calls to come; "000000000000", "us-east-1" */
     enum principal_kind principal;     /* PRINCIPAL_ROOT */
     struct str user;                   /* of that name; absent: the account's root */
+    const struct principal *who;       /* in place of the three above; NULL: those */
     struct str source_ip;              /* "127.0.0.1" */
     struct str source_arn;             /* on whose behalf a service calls */
     enum wire_protocol protocol;       /* WIRE_PROTOCOL_JSON */

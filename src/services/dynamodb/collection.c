@@ -24,8 +24,8 @@ static struct key collection_key(struct call *call, const struct dynamodb_table 
     return key;
 }
 
-RESULT collection_size(struct call *call, const struct dynamodb_table *table,
-                       const struct dynamodb_AttributeMap *item, int64_t *bytes)
+static RESULT collection_size(struct call *call, const struct dynamodb_table *table,
+                              const struct dynamodb_AttributeMap *item, int64_t *bytes)
 {
     struct key key = collection_key(call, table, item);
     struct str text;

@@ -1,8 +1,10 @@
 /* Making and deleting tables. */
 #include "base/rng.h"
 #include "cloud/arn.h"
+#include "cloud/keys.h"
 #include "cloud/tags.h"
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/replica.h"
 
 #define INVALID(call, ...)                                                                         \
     DYNAMODB_ERROR(call, "One or more parameter values were invalid: " __VA_ARGS__)
@@ -124,12 +126,13 @@ RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification 
         return INVALID(call, "SSEType AES256 is not supported");
     struct str id =
         str_is_empty(in->KMSMasterKeyId) ? STR("alias/aws/dynamodb") : in->KMSMasterKeyId;
-    if (!str_starts_with(id, STR("arn:"))) {
-        if (!str_starts_with(id, STR("alias/")))
-            id = str_concat(call->arena, STR("key/"), id);
-        id = arn_make(call->arena, STR("kms"), call->region, call->account, id);
-    }
-    table->sse_key = id;
+    struct keys_key *key = ARENA_NEW(call->arena, struct keys_key);
+    struct keys_problem problem;
+    enum result result = keys_find(call, call->account, call->region, id, key, &problem);
+    if (result == RESULT_ERROR)
+        return INVALID(call, "KMS validation error: %.*s", PRSTR(problem.message));
+    TRY(result);
+    table->sse_key = key->arn;
     return RESULT_OK;
 }
 
@@ -171,15 +174,10 @@ static RESULT create_read_throughput(struct call *call, const struct dynamodb_Cr
         table->read_units = in->ProvisionedThroughput->ReadCapacityUnits.value;
         table->write_units = in->ProvisionedThroughput->WriteCapacityUnits.value;
     }
-    if (in->OnDemandThroughput != NULL) {
-        table->read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
-        table->write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
-    }
-    if (in->WarmThroughput != NULL) {
-        table->warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
-        table->warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
-    }
-    return RESULT_OK;
+    TRY(limit_read_maximum(call, in->OnDemandThroughput, &table->read_maximum,
+                           &table->write_maximum));
+    return limit_read_warm(call, in->WarmThroughput, table->on_demand, table->read_units,
+                           table->write_units, &table->warm_read, &table->warm_write);
 }
 
 RESULT dynamodb_CreateTable(struct call *call, const struct dynamodb_CreateTableInput *in,
@@ -216,6 +214,7 @@ RESULT dynamodb_CreateTable(struct call *call, const struct dynamodb_CreateTable
     if (found)
         return call_fail(call, DYNAMODB_RESOURCE_IN_USE, "Table already exists: %.*s",
                          PRSTR(table.name));
+    TRY(limit_check_account(call, &table));
     uint64_t id;
     TRY(call_sequence(call, &id));
     table.id = (int64_t)id;
@@ -251,6 +250,9 @@ RESULT dynamodb_DeleteTable(struct call *call, const struct dynamodb_DeleteTable
                               "Resource cannot be deleted as it is currently protected against "
                               "deletion. Disable deletion protection first.");
     if (!str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING)) {
+        TRY(global_leave(call, &table));
+        TRY(replica_leave(call, &table));
+        table.replicas.len = 0;
         table.status = DYNAMODB_TABLE_STATUS_DELETING;
         TRY(table_put(call, &table));
         TRY(table_want_step(call, &table));

@@ -1,5 +1,6 @@
 /* Tables as clients see them. */
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/replica.h"
 
 static struct dynamodb_KeySchema describe_key(struct arena *arena, struct str partition,
                                               struct str sort)
@@ -55,9 +56,6 @@ static RESULT describe_local(struct call *call, const struct dynamodb_table *tab
     return RESULT_OK;
 }
 
-/* "Understanding DynamoDB warm throughput": what a new table in on-demand mode has. */
-enum { WARM_READ = 12000, WARM_WRITE = 4000 };
-
 static int64_t describe_warm(bool on_demand, int64_t given, int64_t units, int64_t least)
 {
     int64_t has = on_demand ? least : units;
@@ -78,7 +76,12 @@ static RESULT describe_global(struct call *call, const struct dynamodb_table *ta
         out->Backfilling = opt_bool(true);
     out->ProvisionedThroughput =
         ARENA_NEW(call->arena, struct dynamodb_ProvisionedThroughputDescription);
-    out->ProvisionedThroughput->NumberOfDecreasesToday = opt_long(0);
+    if (index->increased_ms != 0)
+        out->ProvisionedThroughput->LastIncreaseDateTime = opt_time(index->increased_ms);
+    if (index->decreased_ms != 0)
+        out->ProvisionedThroughput->LastDecreaseDateTime = opt_time(index->decreased_ms);
+    out->ProvisionedThroughput->NumberOfDecreasesToday =
+        opt_long(limit_is_today(call, index->decreased_ms) ? index->decreases : 0);
     out->ProvisionedThroughput->ReadCapacityUnits = opt_long(index->read_units);
     out->ProvisionedThroughput->WriteCapacityUnits = opt_long(index->write_units);
     out->IndexSizeBytes = opt_long(counts.bytes);
@@ -88,10 +91,10 @@ static RESULT describe_global(struct call *call, const struct dynamodb_table *ta
         describe_maximum(call->arena, index->read_maximum, index->write_maximum);
     out->WarmThroughput =
         ARENA_NEW(call->arena, struct dynamodb_GlobalSecondaryIndexWarmThroughputDescription);
-    out->WarmThroughput->ReadUnitsPerSecond =
-        opt_long(describe_warm(table->on_demand, index->warm_read, index->read_units, WARM_READ));
-    out->WarmThroughput->WriteUnitsPerSecond = opt_long(
-        describe_warm(table->on_demand, index->warm_write, index->write_units, WARM_WRITE));
+    out->WarmThroughput->ReadUnitsPerSecond = opt_long(
+        describe_warm(table->on_demand, index->warm_read, index->read_units, DYNAMODB_WARM_READ));
+    out->WarmThroughput->WriteUnitsPerSecond = opt_long(describe_warm(
+        table->on_demand, index->warm_write, index->write_units, DYNAMODB_WARM_WRITE));
     out->WarmThroughput->Status = index->status;
     return RESULT_OK;
 }
@@ -130,9 +133,8 @@ static void describe_throughput(struct call *call, const struct dynamodb_table *
         units->LastIncreaseDateTime = opt_time(table->increased_ms);
     if (table->decreased_ms != 0)
         units->LastDecreaseDateTime = opt_time(table->decreased_ms);
-    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
-    bool today = table->decreased_ms / day_ms == call->now_ms / day_ms;
-    units->NumberOfDecreasesToday = opt_long(today ? table->decreases : 0);
+    units->NumberOfDecreasesToday =
+        opt_long(limit_is_today(call, table->decreased_ms) ? table->decreases : 0);
     units->ReadCapacityUnits = opt_long(table->read_units);
     units->WriteCapacityUnits = opt_long(table->write_units);
     out->ProvisionedThroughput = units;
@@ -146,10 +148,10 @@ static void describe_throughput(struct call *call, const struct dynamodb_table *
     out->OnDemandThroughput =
         describe_maximum(call->arena, table->read_maximum, table->write_maximum);
     out->WarmThroughput = ARENA_NEW(call->arena, struct dynamodb_TableWarmThroughputDescription);
-    out->WarmThroughput->ReadUnitsPerSecond =
-        opt_long(describe_warm(table->on_demand, table->warm_read, table->read_units, WARM_READ));
-    out->WarmThroughput->WriteUnitsPerSecond = opt_long(
-        describe_warm(table->on_demand, table->warm_write, table->write_units, WARM_WRITE));
+    out->WarmThroughput->ReadUnitsPerSecond = opt_long(
+        describe_warm(table->on_demand, table->warm_read, table->read_units, DYNAMODB_WARM_READ));
+    out->WarmThroughput->WriteUnitsPerSecond = opt_long(describe_warm(
+        table->on_demand, table->warm_write, table->write_units, DYNAMODB_WARM_WRITE));
     out->WarmThroughput->Status = table->status;
 }
 
@@ -223,6 +225,7 @@ RESULT describe_table(struct call *call, const struct dynamodb_table *table,
     describe_options(call, table, out);
     describe_stream(call, table, out);
     describe_restored(call, table, out);
+    replica_describe(call, table, out);
     TRY(describe_indexes(call, table, out));
     *description = out;
     return RESULT_OK;

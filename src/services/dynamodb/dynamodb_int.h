@@ -22,6 +22,9 @@ enum {
     DYNAMODB_ACCOUNT_UNITS_MAX = 80000,
     DYNAMODB_TABLES_MAX = 2500,
     DYNAMODB_TOKEN_MS = 10 * 60 * 1000,
+    /* "Understanding DynamoDB warm throughput": what a new table in on-demand mode has. */
+    DYNAMODB_WARM_READ = 12000,
+    DYNAMODB_WARM_WRITE = 4000,
 };
 
 #define DYNAMODB_ERROR(call, ...) call_fail((call), DYNAMODB_VALIDATION, __VA_ARGS__)
@@ -92,6 +95,32 @@ RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedTh
 
 RESULT describe_table(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription **out);
+
+/* --- limits.c: quotas
+ * -------------------------------------------------------------------------------------------- */
+
+/* What a table and an index alike keep of their provisioned throughput. */
+struct limit_units {
+    int64_t *read, *write, *increased_ms, *decreased_ms, *decreases;
+};
+#define LIMIT_UNITS(of)                                                                            \
+    ((struct limit_units){&(of)->read_units, &(of)->write_units, &(of)->increased_ms,              \
+                          &(of)->decreased_ms, &(of)->decreases})
+/* Decreases are limited within a day. */
+RESULT limit_change_units(struct call *call, struct limit_units *units, int64_t read,
+                          int64_t write);
+bool limit_is_today(const struct call *call, int64_t ms); /* the same UTC day */
+RESULT limit_change_class(struct call *call, struct dynamodb_table *table, struct str class);
+/* To on demand. */
+RESULT limit_change_mode(struct call *call, struct dynamodb_table *table);
+/* Each member alone may be given; NULL: nothing is. */
+RESULT limit_read_warm(struct call *call, const struct dynamodb_WarmThroughput *in, bool on_demand,
+                       int64_t read_units, int64_t write_units, int64_t *warm_read,
+                       int64_t *warm_write);
+RESULT limit_read_maximum(struct call *call, const struct dynamodb_OnDemandThroughput *in,
+                          int64_t *read, int64_t *write);
+/* All of the account's tables in the region, with this one as it will be. */
+RESULT limit_check_account(struct call *call, const struct dynamodb_table *changed);
 
 /* --- codec.c: items as bytes
  * ------------------------------------------------------------------------------------ */
@@ -197,7 +226,9 @@ struct change {
     const struct stored *old;                /* what store_get() kept */
     const struct dynamodb_AttributeMap *new; /* NULL: it goes */
     size_t new_size;
-    bool by_service; /* time to live */
+    bool by_service;    /* time to live */
+    int64_t replicated; /* sequence of the change in another region that this follows; 0: none,
+                           -1: the copy that a new replica begins with */
 };
 RESULT store_write(struct call *call, const struct change *change, struct capacity *capacity);
 struct counts {
@@ -258,9 +289,7 @@ RESULT policy_condition_key(struct call *call, const void *in, struct str key, s
 
 /* The table has local indexes. */
 bool collection_is_kept(const struct dynamodb_table *table);
-/* Of the item's partition. */
-RESULT collection_size(struct call *call, const struct dynamodb_table *table,
-                       const struct dynamodb_AttributeMap *item, int64_t *bytes);
+/* To the size of the item's partition; *total: what it is then. */
 RESULT collection_add(struct call *call, const struct dynamodb_table *table,
                       const struct dynamodb_AttributeMap *item, int64_t bytes, int64_t *total);
 struct item_write;

@@ -251,17 +251,20 @@ static struct str hook_resource(const struct call *call, const void *in)
     case DYNAMODB_OP_##operation:                                                                  \
         return ((const struct dynamodb_##shape *)in)->member
     switch (call->operation) {
+        NAMED(CreateBackup, CreateBackupInput, TableName);
         NAMED(DeleteResourcePolicy, DeleteResourcePolicyInput, ResourceArn);
         NAMED(DeleteTable, DeleteTableInput, TableName);
         NAMED(DescribeContinuousBackups, DescribeContinuousBackupsInput, TableName);
         NAMED(DescribeContributorInsights, DescribeContributorInsightsInput, TableName);
         NAMED(DescribeTable, DescribeTableInput, TableName);
         NAMED(DescribeTimeToLive, DescribeTimeToLiveInput, TableName);
+        NAMED(ExportTableToPointInTime, ExportTableToPointInTimeInput, TableArn);
         NAMED(GetResourcePolicy, GetResourcePolicyInput, ResourceArn);
         NAMED(ListTagsOfResource, ListTagsOfResourceInput, ResourceArn);
         NAMED(PutResourcePolicy, PutResourcePolicyInput, ResourceArn);
         NAMED(TagResource, TagResourceInput, ResourceArn);
         NAMED(UntagResource, UntagResourceInput, ResourceArn);
+        NAMED(UpdateContinuousBackups, UpdateContinuousBackupsInput, TableName);
         NAMED(UpdateContributorInsights, UpdateContributorInsightsInput, TableName);
         NAMED(UpdateTable, UpdateTableInput, TableName);
         NAMED(UpdateTimeToLive, UpdateTimeToLiveInput, TableName);

@@ -217,14 +217,10 @@ RESULT schema_add_global(struct call *call, const struct dynamodb_GlobalSecondar
         index.read_units = in->ProvisionedThroughput->ReadCapacityUnits.value;
         index.write_units = in->ProvisionedThroughput->WriteCapacityUnits.value;
     }
-    if (in->OnDemandThroughput != NULL) {
-        index.read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
-        index.write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
-    }
-    if (in->WarmThroughput != NULL) {
-        index.warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
-        index.warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
-    }
+    TRY(limit_read_maximum(call, in->OnDemandThroughput, &index.read_maximum,
+                           &index.write_maximum));
+    TRY(limit_read_warm(call, in->WarmThroughput, table->on_demand, index.read_units,
+                        index.write_units, &index.warm_read, &index.warm_write));
     return schema_append(call, table, &index);
 }
 

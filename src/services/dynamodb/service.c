@@ -1,7 +1,9 @@
 /* What DynamoDB gives the cloud besides its operations. */
+#include "cloud/trail.h"
 #include "services/dynamodb/backup.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/meter.h"
+#include "services/dynamodb/replica.h"
 #include "services/dynamodb/transfer.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
@@ -19,6 +21,9 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.once"), once_deliver},
     {STR_INIT("dynamodb.export"), export_deliver},
     {STR_INIT("dynamodb.import"), import_deliver},
+    {STR_INIT("dynamodb.replicate"), replica_deliver},
+    {STR_INIT("dynamodb.replica"), replica_deliver_copy},
+    {STR_INIT("dynamodb.tombstone"), replica_deliver_forget},
 };
 
 static const struct service_page dynamodb_pages[] = {
@@ -48,8 +53,28 @@ static const uint32_t dynamodb_unlocking[] = {
     DYNAMODB_OP_PutResourcePolicy,
 };
 
+static const uint32_t dynamodb_data_operations[] = {DYNAMODB_OP_BatchExecuteStatement,
+                                                    DYNAMODB_OP_BatchGetItem,
+                                                    DYNAMODB_OP_BatchWriteItem,
+                                                    DYNAMODB_OP_DeleteItem,
+                                                    DYNAMODB_OP_ExecuteStatement,
+                                                    DYNAMODB_OP_ExecuteTransaction,
+                                                    DYNAMODB_OP_GetItem,
+                                                    DYNAMODB_OP_PutItem,
+                                                    DYNAMODB_OP_Query,
+                                                    DYNAMODB_OP_Scan,
+                                                    DYNAMODB_OP_TransactGetItems,
+                                                    DYNAMODB_OP_TransactWriteItems,
+                                                    DYNAMODB_OP_UpdateItem};
+static const struct trail_data dynamodb_trail_data = {
+    .type = STR_INIT("AWS::DynamoDB::Table"),
+    .operations = dynamodb_data_operations,
+    .count = sizeof dynamodb_data_operations / sizeof dynamodb_data_operations[0],
+};
+
 const struct service_hooks dynamodb_hooks = {
     .model = &dynamodb_model,
+    .trail_data = &dynamodb_trail_data,
     .handlers = dynamodb_handlers,
     .handler_count = sizeof dynamodb_handlers / sizeof dynamodb_handlers[0],
     .pages = dynamodb_pages,

@@ -1,5 +1,6 @@
 /* UpdateTable. */
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/replica.h"
 
 #define INVALID(call, ...)                                                                         \
     DYNAMODB_ERROR(call, "One or more parameter values were invalid: " __VA_ARGS__)
@@ -7,11 +8,9 @@
 static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTableInput *in)
 {
     const char *what = NULL;
-    if (in->ReplicaUpdates.len > 0)
-        what = "ReplicaUpdates";
-    else if (!str_is_absent(in->MultiRegionConsistency) || in->GlobalTableWitnessUpdates.len > 0 ||
-             !str_is_absent(in->GlobalTableSettingsReplicationMode) ||
-             in->DisassociationProtectionEnabled.set)
+    if (!str_is_absent(in->MultiRegionConsistency) || in->GlobalTableWitnessUpdates.len > 0 ||
+        !str_is_absent(in->GlobalTableSettingsReplicationMode) ||
+        in->DisassociationProtectionEnabled.set)
         what = "settings of global tables";
     else if (in->VectorIndexUpdates.len > 0)
         what = "VectorIndexUpdates";
@@ -21,8 +20,8 @@ static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTable
     if (str_is_absent(in->BillingMode) && in->ProvisionedThroughput == NULL &&
         in->GlobalSecondaryIndexUpdates.len == 0 && in->StreamSpecification == NULL &&
         in->SSESpecification == NULL && str_is_absent(in->TableClass) &&
-        !in->DeletionProtectionEnabled.set && in->OnDemandThroughput == NULL &&
-        in->WarmThroughput == NULL)
+        in->ReplicaUpdates.len == 0 && !in->DeletionProtectionEnabled.set &&
+        in->OnDemandThroughput == NULL && in->WarmThroughput == NULL)
         return DYNAMODB_ERROR(
             call, "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
                   "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required");
@@ -32,21 +31,6 @@ static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTable
 /* --- throughput
  * --------------------------------------------------------------------------------------------------------
  */
-
-static void update_note_units(struct call *call, struct dynamodb_table *table, int64_t read,
-                              int64_t write)
-{
-    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
-    if (read > table->read_units || write > table->write_units)
-        table->increased_ms = call->now_ms;
-    if (read < table->read_units || write < table->write_units) {
-        bool today = table->decreased_ms / day_ms == call->now_ms / day_ms;
-        table->decreases = today ? table->decreases + 1 : 1;
-        table->decreased_ms = call->now_ms;
-    }
-    table->read_units = read;
-    table->write_units = write;
-}
 
 static RESULT update_throughput(struct call *call, const struct dynamodb_UpdateTableInput *in,
                                 struct dynamodb_table *table)
@@ -70,24 +54,20 @@ static RESULT update_throughput(struct call *call, const struct dynamodb_UpdateT
             (long long)table->read_units, (long long)units->ReadCapacityUnits.value,
             (long long)table->write_units, (long long)units->WriteCapacityUnits.value);
     if (changes && on_demand)
-        table->on_demand_ms = call->now_ms;
+        TRY(limit_change_mode(call, table));
     table->on_demand = on_demand;
+    struct limit_units has = LIMIT_UNITS(table);
     if (units != NULL)
-        update_note_units(call, table, units->ReadCapacityUnits.value,
-                          units->WriteCapacityUnits.value);
+        TRY(limit_change_units(call, &has, units->ReadCapacityUnits.value,
+                               units->WriteCapacityUnits.value));
     else if (changes && on_demand)
         table->read_units = table->write_units = 0;
     for (size_t i = 0; changes && on_demand && i < table->indexes.len; i++)
         table->indexes.items[i].read_units = table->indexes.items[i].write_units = 0;
-    if (in->OnDemandThroughput != NULL) {
-        table->read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
-        table->write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
-    }
-    if (in->WarmThroughput != NULL) {
-        table->warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
-        table->warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
-    }
-    return RESULT_OK;
+    TRY(limit_read_maximum(call, in->OnDemandThroughput, &table->read_maximum,
+                           &table->write_maximum));
+    return limit_read_warm(call, in->WarmThroughput, on_demand, table->read_units,
+                           table->write_units, &table->warm_read, &table->warm_write);
 }
 
 /* --- indexes
@@ -138,19 +118,14 @@ static RESULT update_index(struct call *call,
     if (in->ProvisionedThroughput != NULL || in->OnDemandThroughput != NULL)
         TRY(schema_check_units(call, in->ProvisionedThroughput, in->OnDemandThroughput,
                                table->on_demand, in->IndexName));
-    if (in->ProvisionedThroughput != NULL) {
-        index->read_units = in->ProvisionedThroughput->ReadCapacityUnits.value;
-        index->write_units = in->ProvisionedThroughput->WriteCapacityUnits.value;
-    }
-    if (in->OnDemandThroughput != NULL) {
-        index->read_maximum = in->OnDemandThroughput->MaxReadRequestUnits.value;
-        index->write_maximum = in->OnDemandThroughput->MaxWriteRequestUnits.value;
-    }
-    if (in->WarmThroughput != NULL) {
-        index->warm_read = in->WarmThroughput->ReadUnitsPerSecond.value;
-        index->warm_write = in->WarmThroughput->WriteUnitsPerSecond.value;
-    }
-    return RESULT_OK;
+    struct limit_units has = LIMIT_UNITS(index);
+    if (in->ProvisionedThroughput != NULL)
+        TRY(limit_change_units(call, &has, in->ProvisionedThroughput->ReadCapacityUnits.value,
+                               in->ProvisionedThroughput->WriteCapacityUnits.value));
+    TRY(limit_read_maximum(call, in->OnDemandThroughput, &index->read_maximum,
+                           &index->write_maximum));
+    return limit_read_warm(call, in->WarmThroughput, table->on_demand, index->read_units,
+                           index->write_units, &index->warm_read, &index->warm_write);
 }
 
 static RESULT update_indexes(struct call *call, const struct dynamodb_UpdateTableInput *in,
@@ -195,7 +170,22 @@ static RESULT update_stream(struct call *call, const struct dynamodb_StreamSpeci
     if (!wanted && !has)
         return DYNAMODB_ERROR(call, "Table already has stream disabled: TableName: %.*s",
                               PRSTR(table->name));
+    if (!wanted && table->replicas.len > 0)
+        return INVALID(call, "The stream of a table with replicas cannot be disabled: %.*s",
+                       PRSTR(table->name));
     return wanted ? stream_begin(call, table, in->StreamViewType) : stream_end(call, table);
+}
+
+static RESULT update_sse(struct call *call, const struct dynamodb_SSESpecification *in,
+                         struct dynamodb_table *table)
+{
+    struct str before = table->sse_key;
+    TRY(table_read_sse(call, in, table));
+    if (in == NULL || !str_eq(before, table->sse_key))
+        return RESULT_OK;
+    return str_is_absent(before)
+               ? INVALID(call, "Table is already encrypted by default.")
+               : INVALID(call, "Table is already encrypted by given KMSMasterKeyId");
 }
 
 /* --- the operation
@@ -218,29 +208,65 @@ static RESULT update_usable(struct call *call, const struct dynamodb_table *tabl
                      doing, PRSTR(table->name));
 }
 
+/* One member's table, but for its replicas. */
+static RESULT update_one(struct call *call, const struct dynamodb_UpdateTableInput *in,
+                         struct dynamodb_table *table)
+{
+    TRY(table_get(call, in->TableName, table));
+    TRY(update_usable(call, table));
+    TRY(update_stream(call, in->StreamSpecification, table));
+    if (in->AttributeDefinitions.len > 0)
+        TRY(schema_read_attributes(call, in->AttributeDefinitions, table));
+    TRY(update_throughput(call, in, table));
+    TRY(update_indexes(call, in, table));
+    if (in->AttributeDefinitions.len > 0)
+        TRY(schema_check_cover(call, table));
+    TRY(update_sse(call, in->SSESpecification, table));
+    if (!str_is_absent(in->TableClass))
+        TRY(limit_change_class(call, table, in->TableClass));
+    if (in->ProvisionedThroughput != NULL || !str_is_absent(in->BillingMode) ||
+        in->GlobalSecondaryIndexUpdates.len > 0)
+        TRY(limit_check_account(call, table));
+    if (in->DeletionProtectionEnabled.set)
+        table->protected = in->DeletionProtectionEnabled.value;
+    TRY(replica_update(call, in->ReplicaUpdates, table));
+    table->status = DYNAMODB_TABLE_STATUS_UPDATING;
+    TRY(table_put(call, table));
+    return table_want_step(call, table);
+}
+
+/* "Settings that are synchronized between replicas": indexes, billing mode, capacity. */
+static RESULT update_others(struct call *call, const struct dynamodb_UpdateTableInput *in,
+                            const struct dynamodb_table *table)
+{
+    const struct dynamodb_UpdateTableInput shared = {
+        .AttributeDefinitions = in->AttributeDefinitions,
+        .TableName = table->name,
+        .BillingMode = in->BillingMode,
+        .ProvisionedThroughput = in->ProvisionedThroughput,
+        .GlobalSecondaryIndexUpdates = in->GlobalSecondaryIndexUpdates,
+        .OnDemandThroughput = in->OnDemandThroughput,
+    };
+    if (str_is_absent(shared.BillingMode) && shared.ProvisionedThroughput == NULL &&
+        shared.GlobalSecondaryIndexUpdates.len == 0 && shared.OnDemandThroughput == NULL)
+        return RESULT_OK;
+    struct str own = call->region;
+    enum result result = RESULT_OK;
+    for (size_t i = 0; i < table->replicas.len && result == RESULT_OK; i++) {
+        struct dynamodb_table other;
+        call->region = table->replicas.items[i].region;
+        result = update_one(call, &shared, &other);
+    }
+    call->region = own;
+    return result;
+}
+
 RESULT dynamodb_UpdateTable(struct call *call, const struct dynamodb_UpdateTableInput *in,
                             struct dynamodb_UpdateTableOutput *out)
 {
     struct dynamodb_table table;
     TRY(update_refuse(call, in));
-    TRY(table_get(call, in->TableName, &table));
-    TRY(update_usable(call, &table));
-    TRY(update_stream(call, in->StreamSpecification, &table));
-    if (in->AttributeDefinitions.len > 0)
-        TRY(schema_read_attributes(call, in->AttributeDefinitions, &table));
-    TRY(update_throughput(call, in, &table));
-    TRY(update_indexes(call, in, &table));
-    if (in->AttributeDefinitions.len > 0)
-        TRY(schema_check_cover(call, &table));
-    TRY(table_read_sse(call, in->SSESpecification, &table));
-    if (!str_is_absent(in->TableClass)) {
-        table.class = in->TableClass;
-        table.class_changed_ms = call->now_ms;
-    }
-    if (in->DeletionProtectionEnabled.set)
-        table.protected = in->DeletionProtectionEnabled.value;
-    table.status = DYNAMODB_TABLE_STATUS_UPDATING;
-    TRY(table_put(call, &table));
-    TRY(table_want_step(call, &table));
+    TRY(update_one(call, in, &table));
+    TRY(update_others(call, in, &table));
     return describe_table(call, &table, &out->TableDescription);
 }

@@ -94,20 +94,25 @@ static void summary_add(struct summary *summary, struct str key, int64_t value)
     summary->map->items[summary->map->len++].value = opt_int((int32_t)value);
 }
 
-static RESULT summary_count(struct summary *summary, struct str key, const char *kind)
+/* What stands in other files' care. */
+static RESULT summary_topics(struct summary *summary)
 {
-    struct key prefix = iam_key(summary->call, kind, (struct str){0});
-    struct kv_cursor *cursor;
-    struct str at, value;
-    int64_t count = 0;
-    TRY(kv_cursor_open(summary->call->txn, summary->call->arena, key_bytes(&prefix), false,
-                       &cursor));
-    for (;; count++) {
-        TRY(kv_next(cursor, &at, &value));
-        if (str_is_absent(at))
-            break;
-    }
-    summary_add(summary, key, count);
+    struct call *call = summary->call;
+    struct iam_user root = {.name = STR(""), .id = call->account};
+    struct iam_topic_counts counts;
+    bool keys, mfa, certificates;
+    TRY(iam_topic_count(call, &counts));
+    TRY(iam_has_any(call, "user-key", STR(""), &keys));
+    TRY(iam_user_has_mfa(call, &root, &mfa));
+    TRY(iam_has_any(call, "signing-cert", root.id, &certificates));
+    summary_add(summary, STR("MFADevices"), counts.mfa_devices);
+    summary_add(summary, STR("MFADevicesInUse"), counts.mfa_in_use);
+    summary_add(summary, STR("Providers"), counts.providers);
+    summary_add(summary, STR("ServerCertificates"), counts.server_certificates);
+    summary_add(summary, STR("AccountAccessKeysPresent"), keys);
+    summary_add(summary, STR("AccountMFAEnabled"), mfa);
+    summary_add(summary, STR("AccountSigningCertificatesPresent"), certificates);
+    summary_add(summary, STR("AccountPasswordPresent"), 0); /* nobody signs in to a console */
     return RESULT_OK;
 }
 
@@ -163,15 +168,10 @@ RESULT iam_GetAccountSummary(struct call *call, const struct iam_GetAccountSumma
     (void)in;
     struct iam_account account;
     struct summary summary = {call, &out->SummaryMap};
-    bool root_keys;
     out->SummaryMap.items = arena_alloc_array(call->arena, 40, sizeof *out->SummaryMap.items);
     TRY(account_get(call, &account));
     TRY(summary_counters(&summary));
     summary_quotas(&summary);
-    TRY(iam_has_any(call, "user-key", STR(""), &root_keys));
-    summary_add(&summary, STR("AccountAccessKeysPresent"), root_keys);
     summary_add(&summary, STR("GlobalEndpointTokenVersion"), account.v2_tokens ? 2 : 1);
-    summary_add(&summary, STR("AccountPasswordPresent"), 0); /* nobody signs in to a console */
-    TRY(summary_count(&summary, STR("ServerCertificates"), "server-certificate"));
-    return RESULT_OK;
+    return summary_topics(&summary);
 }

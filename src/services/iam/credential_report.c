@@ -2,7 +2,6 @@
  * by an event, kept for four hours. */
 #include "base/time.h"
 #include "cloud/credentials.h"
-#include "cloud/identity_cache.h"
 #include "services/iam/iam_int.h"
 #include "store/record.h"
 
@@ -166,6 +165,27 @@ static RESULT report_keys(struct call *call, struct str user, struct buf *out)
     return RESULT_OK;
 }
 
+static RESULT report_certificates(struct call *call, const struct iam_user *user, struct buf *out)
+{
+    struct key prefix = iam_key(call, "signing-cert", user->id);
+    struct kv_cursor *cursor;
+    struct str key, value;
+    size_t shown = 0;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (; shown < 2; shown++) {
+        struct iam_signing_certificate record;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        TRY(record_decode(call->arena, &iam_model, IAM_SHAPE_signing_certificate, value, &record));
+        field_bool(out, !record.inactive);
+        field_time(out, record.uploaded_ms);
+    }
+    for (; shown < 2; shown++)
+        buf_append(out, STR(",false,N/A"));
+    return RESULT_OK;
+}
+
 static RESULT report_user(struct call *call, const struct iam_user *user, struct buf *out)
 {
     bool root = str_is_empty(user->name);
@@ -179,17 +199,16 @@ static RESULT report_user(struct call *call, const struct iam_user *user, struct
         TRY(report_password(call, user->name, out));
     }
     bool mfa;
-    TRY(iam_has_any(call, "user-mfa", user->name, &mfa));
+    TRY(iam_user_has_mfa(call, user, &mfa));
     field_bool(out, mfa);
     TRY(report_keys(call, user->name, out));
-    buf_append(out, STR(",false,N/A,false,N/A"));
-    return RESULT_OK;
+    return report_certificates(call, user, out);
 }
 
 RESULT iam_credential_report(struct call *call, const struct outbox_item *item)
 {
     struct iam_credential_report report;
-    struct iam_user user = {.name = STR("")};
+    struct iam_user user = {.name = STR(""), .id = item->account};
     struct kv_cursor *cursor;
     struct str key, value;
     struct buf text;

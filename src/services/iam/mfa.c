@@ -120,9 +120,11 @@ RESULT iam_check_mfa(struct call *call, struct str account, struct str user, str
     TRY(device_find(call, account, serial, &device, &found));
     if (!found || !str_eq(device.user_id, id))
         return RESULT_OK;
-    int64_t now = totp_step(call->now_ms) + device.drift;
+    int64_t now = totp_step(call->now_ms); /* the device's clock may be right again by now */
+    int64_t from = now + (device.drift < 0 ? device.drift : 0) - 1;
+    int64_t to = now + (device.drift > 0 ? device.drift : 0) + 1;
     *out = IDENTITY_MFA_BAD;
-    for (int64_t step = now - 1; step <= now + 1; step++) {
+    for (int64_t step = from; step <= to; step++) {
         if (step <= device.last_step || !totp_matches(device.seed, step, code))
             continue;
         device.last_step = step; /* a code serves once */

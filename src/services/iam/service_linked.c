@@ -1,6 +1,7 @@
 /* Roles that a service owns ("Create a service-linked role", "AWS services that work with IAM", IAM
  * User Guide). */
 #include "base/rng.h"
+#include "cloud/identity_cache.h"
 #include "services/iam/iam_int.h"
 
 /* The services that have such roles, with the name that each gives and the policy that AWS
@@ -184,6 +185,7 @@ RESULT iam_linked_role_deletion(struct call *call, const struct outbox_item *ite
             TRY(iam_policy_used(call, &entity, holdings.attached.items[i], false));
         TRY(iam_role_find(call, task.role, &role, &found));
         TRY(iam_role_remove(call, &role));
+        TRY(identity_changed(call)); /* no operation of IAM's: nobody else says so */
     }
     task.status = STR("SUCCEEDED");
     return task_put(call, &task);

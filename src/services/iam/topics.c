@@ -28,11 +28,10 @@ RESULT iam_user_holds(struct call *call, const struct iam_user *user, struct str
         const char *kind;
         struct str what;
     } held[] = {
-        {"user-mfa", STR_INIT("Cannot delete entity, must deactivate MFA device first.")},
-        {"signing-cert", STR_INIT("Cannot delete entity, must delete signing certificates first.")},
-        {"ssh-key", STR_INIT("Cannot delete entity, must delete SSH public keys first.")},
-        {"service-cred",
-         STR_INIT("Cannot delete entity, must delete service specific credentials first.")},
+        {"user-mfa", STR_INIT("Cannot delete entity, must delete MFA device first.")},
+        {"signing-cert", STR_INIT("Cannot delete entity, must delete certificates first.")},
+        {"ssh-key", STR_INIT("Cannot delete entity, must remove referenced objects first.")},
+        {"service-cred", STR_INIT("Cannot delete entity, must remove referenced objects first.")},
     };
     *message = (struct str){0};
     for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {

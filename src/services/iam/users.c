@@ -167,6 +167,11 @@ RESULT iam_DeleteUser(struct call *call, const struct iam_DeleteUserRequest *in,
         if (any)
             return call_fail(call, IAM_DELETE_CONFLICT, "%s", belongings[i].conflict);
     }
+    struct iam_user user = {.name = entity.name, .path = entity.path, .id = entity.id};
+    struct str conflict;
+    TRY(iam_user_holds(call, &user, &conflict));
+    if (!str_is_absent(conflict))
+        return call_fail(call, IAM_DELETE_CONFLICT, "%.*s", PRSTR(conflict));
     TRY(iam_entity_is_bare(call, &holdings));
     if (holdings.groups.len > 0)
         return call_fail(call, IAM_DELETE_CONFLICT,

@@ -58,10 +58,11 @@ static bool has_grants(const struct needs *needs)
            has(needs, "GrantReadACP") || has(needs, "GrantWrite") || has(needs, "GrantWriteACP");
 }
 
-/* What PutObject and its kin ask besides s3:PutObject. */
+/* What PutObject and its kin ask besides s3:PutObject. Services are given buckets by policies that
+ * allow s3:PutObject alone and demand an ACL ("Amazon S3 bucket policy for CloudTrail"). */
 static RESULT need_of_write(const struct needs *needs)
 {
-    if (has_grants(needs))
+    if (has_grants(needs) && needs->call->principal.kind != PRINCIPAL_SERVICE)
         TRY(need(needs, STR("s3:PutObjectAcl")));
     if (has(needs, "Tagging"))
         TRY(need(needs, STR("s3:PutObjectTagging")));

@@ -1,5 +1,6 @@
 /* What a bucket says of itself: versioning and tags. */
 #include "services/s3/lock.h"
+#include "services/s3/settings.h"
 
 RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersioningRequest *in,
                               struct s3_PutBucketVersioningResult *out)
@@ -20,6 +21,13 @@ RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersio
         return call_fail(call, S3_INVALID_BUCKET_STATE,
                          "An Object Lock configuration is present on this bucket, so the "
                          "versioning state cannot be changed.");
+    if (setting_is_there(&bucket, S3_SETTING_REPLICATION) &&
+        !str_eq(wanted->Status, STR("Enabled")))
+        return call_fail(
+            call, S3_INVALID_BUCKET_STATE,
+            "A replication configuration is present on this bucket, so you cannot "
+            "change the versioning state. To change the versioning state, first delete "
+            "the replication configuration.");
     bucket.versioning = wanted->Status;
     return bucket_put(call, &bucket);
 }

@@ -29,6 +29,7 @@ enum s3_change_kind {
     S3_TAGGING_PUT,
     S3_TAGGING_DELETED,
     S3_ACL_PUT,
+    S3_RETENTION_PUT,
     S3_CHANGE_KINDS
 };
 

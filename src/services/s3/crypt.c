@@ -53,7 +53,7 @@ void crypt_own_key(struct call *call, const struct s3_bucket *bucket, uint8_t ke
     keys_derive(call->cloud, purpose, key);
 }
 
-struct key crypt_bucket_keys(struct call *call, const struct s3_bucket *bucket)
+static struct key crypt_bucket_keys(struct call *call, const struct s3_bucket *bucket)
 {
     struct key key;
     key_init(&key, call->arena);

@@ -58,8 +58,9 @@ RESULT crypt_permit(struct call *call, const struct keys_key *key, const char *a
     return authorize_ask(call, &ask);
 }
 
-RESULT crypt_find_key(struct call *call, const struct s3_bucket *bucket, struct str name,
-                      const char *action, struct keys_key *key)
+/* By the name that a client gave it, or "alias/aws/s3"; may be used for that. */
+static RESULT crypt_find_key(struct call *call, const struct s3_bucket *bucket, struct str name,
+                             const char *action, struct keys_key *key)
 {
     struct keys_problem problem = {0};
     struct str account = str_is_absent(call->account) ? bucket->account : call->account;

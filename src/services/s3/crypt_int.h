@@ -8,8 +8,6 @@
 /* --- crypt.c --- */
 
 void crypt_own_key(struct call *call, const struct s3_bucket *bucket, uint8_t key[32]);
-/* The prefix of the bucket's keys. */
-struct key crypt_bucket_keys(struct call *call, const struct s3_bucket *bucket);
 /* The object's key under a KMS key: crypt->sealing says how. */
 RESULT crypt_make_kms(struct call *call, const struct s3_bucket *bucket, struct str key,
                       const struct keys_key *by, struct crypt *crypt);
@@ -27,8 +25,5 @@ RESULT crypt_permit(struct call *call, const struct keys_key *key, const char *a
 bool crypt_blocks_customers(struct call *call, const struct s3_ServerSideEncryptionRule *rule);
 RESULT crypt_rule(struct call *call, const struct s3_bucket *bucket,
                   const struct s3_ServerSideEncryptionRule **rule);
-/* A KMS key by the name that a client gave it, or "alias/aws/s3"; may be used for that. */
-RESULT crypt_find_key(struct call *call, const struct s3_bucket *bucket, struct str name,
-                      const char *action, struct keys_key *key);
 
 #endif

@@ -1,4 +1,5 @@
 /* What SQS gives the cloud besides its operations. */
+#include "cloud/trail.h"
 #include "services/sqs/sqs_int.h"
 
 static const struct outbox_handler sqs_handlers[] = {
@@ -21,8 +22,20 @@ static const uint32_t sqs_unlocking[] = {
     SQS_OP_SetQueueAttributes,
 };
 
+static const uint32_t sqs_data_operations[] = {
+    SQS_OP_ChangeMessageVisibility, SQS_OP_ChangeMessageVisibilityBatch,
+    SQS_OP_DeleteMessage,           SQS_OP_DeleteMessageBatch,
+    SQS_OP_ReceiveMessage,          SQS_OP_SendMessage,
+    SQS_OP_SendMessageBatch};
+static const struct trail_data sqs_trail_data = {
+    .type = STR_INIT("AWS::SQS::Queue"),
+    .operations = sqs_data_operations,
+    .count = sizeof sqs_data_operations / sizeof sqs_data_operations[0],
+};
+
 const struct service_hooks sqs_hooks = {
     .model = &sqs_model,
+    .trail_data = &sqs_trail_data,
     .handlers = sqs_handlers,
     .handler_count = sizeof sqs_handlers / sizeof sqs_handlers[0],
     .pages = sqs_pages,

@@ -1,0 +1,42 @@
+/* What CloudTrail hears of: management calls always, data calls when a trail wants them. A server's
+ * thread appends an event to a spool file (DIR/trail-N.spool: length and record, one after another;
+ * in the page cache, so that it survives kill -9) and goes on; a thread of its own takes a file's
+ * events into the store in one transaction and unlinks it. A crash in between takes them again:
+ * who keeps events knows them by their ids. A torn end of a file, and only that, is left out. */
+#ifndef KUMONIWA_CLOUD_TRAIL_H
+#define KUMONIWA_CLOUD_TRAIL_H
+
+#include "cloud/call.h"
+#include "gen/cloud.h"
+
+struct trail;
+
+/* What a service tells of its data calls, in service_hooks. */
+struct trail_data {
+    struct str type; /* "AWS::S3::Object" */
+    const uint32_t *operations;
+    size_t count;
+};
+
+/* Who keeps events, in service_hooks. Runs in a writing transaction as the service itself. */
+struct trail_keeper {
+    RESULT (*keep)(struct call *call, const struct cloud_trail_event *events, size_t count);
+};
+
+RESULT trail_open(struct cloud *cloud, struct str directory, struct trail **out);
+RESULT trail_start(struct trail *trail); /* the thread that takes */
+void trail_close(struct trail *trail);   /* takes what is there; NULL is fine */
+/* Any thread. That it fails is logged. */
+void trail_append(struct trail *trail, struct arena *arena, const struct cloud_trail_event *event);
+/* Takes what is there, on this thread. */
+RESULT trail_step(struct trail *trail);
+
+/* Whether anybody wants data events at all: asked for every data call. */
+bool trail_wants_data(const struct trail *trail);
+void trail_set_data(struct trail *trail, bool wanted);
+
+/* Adds what a structure names (trail_resources.c), in the arena. */
+void trail_resources(struct arena *arena, const struct wire_model *model, uint16_t shape,
+                     const void *value, struct cloud_trail_event *event);
+
+#endif

@@ -1,0 +1,226 @@
+/* Which events a trail takes ("Logging management events", "Logging data events", AWS CloudTrail
+ * User Guide). */
+#include "base/vec.h"
+#include "services/cloudtrail/cloudtrail_int.h"
+
+/* --- matching --- */
+
+static bool is_management(const struct cloud_trail_event *event)
+{
+    return str_is_absent(event->data_type);
+}
+
+static bool list_has(const struct str_list *list, struct str value)
+{
+    for (size_t i = 0; i < list->len; i++)
+        if (str_eq(list->items[i], value))
+            return true;
+    return false;
+}
+
+/* "arn:aws:s3" and "arn:aws:lambda" mean all; otherwise the beginning of the resource's ARN. */
+static bool data_matches(const struct cloudtrail_DataResources *resources,
+                         const struct cloud_trail_event *event)
+{
+    for (size_t i = 0; i < resources->len; i++) {
+        if (!str_eq(resources->items[i].Type, event->data_type))
+            continue;
+        const struct cloudtrail_DataResource *resource = &resources->items[i];
+        for (size_t v = 0; v < resource->Values.len; v++)
+            if (event->resources.len > 0 &&
+                str_starts_with(event->resources.items[0], resource->Values.items[v]))
+                return true;
+    }
+    return false;
+}
+
+static bool selector_matches(const struct cloudtrail_EventSelector *selector,
+                             const struct cloud_trail_event *event)
+{
+    if ((str_eq(selector->ReadWriteType, STR("ReadOnly")) && !event->read_only) ||
+        (str_eq(selector->ReadWriteType, STR("WriteOnly")) && event->read_only))
+        return false;
+    if (!is_management(event))
+        return data_matches(&selector->DataResources, event);
+    if (selector->IncludeManagementEvents.set && !selector->IncludeManagementEvents.value)
+        return false;
+    const struct str_list excluded = {selector->ExcludeManagementEventSources.items,
+                                      selector->ExcludeManagementEventSources.len};
+    return !list_has(&excluded, event->source);
+}
+
+static struct str field_value(const struct cloud_trail_event *event, struct str field)
+{
+    if (str_eq(field, STR("eventCategory")))
+        return is_management(event) ? STR("Management") : STR("Data");
+    if (str_eq(field, STR("readOnly")))
+        return event->read_only ? STR("true") : STR("false");
+    if (str_eq(field, STR("eventSource")))
+        return event->source;
+    if (str_eq(field, STR("eventName")))
+        return event->name;
+    if (str_eq(field, STR("resources.type")))
+        return event->data_type;
+    if (str_eq(field, STR("resources.ARN")))
+        return event->resources.len > 0 ? event->resources.items[0] : STR("");
+    if (str_eq(field, STR("eventType")))
+        return STR("AwsApiCall");
+    return STR("");
+}
+
+typedef bool str_test(struct str s, struct str part);
+
+static bool equals(struct str s, struct str part)
+{
+    return str_eq(s, part);
+}
+
+static bool any_of(struct str value, const struct str *items, size_t len, str_test *test)
+{
+    for (size_t i = 0; i < len; i++)
+        if (test(value, items[i]))
+            return true;
+    return false;
+}
+
+static bool field_matches(const struct cloudtrail_AdvancedFieldSelector *field,
+                          const struct cloud_trail_event *event)
+{
+    struct str value = field_value(event, field->Field);
+    bool asked = field->Equals.len + field->StartsWith.len + field->EndsWith.len > 0;
+    bool wanted = any_of(value, field->Equals.items, field->Equals.len, equals) ||
+                  any_of(value, field->StartsWith.items, field->StartsWith.len, str_starts_with) ||
+                  any_of(value, field->EndsWith.items, field->EndsWith.len, str_ends_with);
+    bool unwanted =
+        any_of(value, field->NotEquals.items, field->NotEquals.len, equals) ||
+        any_of(value, field->NotStartsWith.items, field->NotStartsWith.len, str_starts_with) ||
+        any_of(value, field->NotEndsWith.items, field->NotEndsWith.len, str_ends_with);
+    return (wanted || !asked) && !unwanted;
+}
+
+static bool advanced_matches(const struct cloudtrail_AdvancedEventSelector *selector,
+                             const struct cloud_trail_event *event)
+{
+    for (size_t i = 0; i < selector->FieldSelectors.len; i++)
+        if (!field_matches(&selector->FieldSelectors.items[i], event))
+            return false;
+    return true;
+}
+
+bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event)
+{
+    bool global = str_eq(event->source, STR("iam.amazonaws.com")) ||
+                  str_eq(event->source, STR("organizations.amazonaws.com"));
+    if (!trail->logging || !str_eq(trail->account, event->account) ||
+        (!trail->multi_region && !str_eq(trail->region, event->region)) ||
+        (global && !trail->global))
+        return false;
+    for (size_t i = 0; i < trail->advanced.len; i++)
+        if (advanced_matches(&trail->advanced.items[i], event))
+            return true;
+    for (size_t i = 0; i < trail->selectors.len; i++)
+        if (selector_matches(&trail->selectors.items[i], event))
+            return true;
+    return trail->advanced.len + trail->selectors.len == 0 && is_management(event);
+}
+
+bool trail_selects_data(const struct cloudtrail_trail *trail)
+{
+    for (size_t i = 0; i < trail->selectors.len; i++)
+        if (trail->selectors.items[i].DataResources.len > 0)
+            return true;
+    return trail->advanced.len > 0;
+}
+
+/* --- PutEventSelectors, GetEventSelectors --- */
+
+static RESULT invalid(struct call *call, const char *why)
+{
+    return call_fail(call, CLOUDTRAIL_INVALID_EVENT_SELECTORS, "%s", why);
+}
+
+static RESULT selectors_check(struct call *call,
+                              const struct cloudtrail_PutEventSelectorsRequest *in)
+{
+    size_t values = 0;
+    if (in->EventSelectors.len > 0 && in->AdvancedEventSelectors.len > 0)
+        return invalid(call, "You can use either event selectors or advanced event selectors for a "
+                             "trail, but not both.");
+    if (in->EventSelectors.len + in->AdvancedEventSelectors.len == 0)
+        return invalid(call, "Specify event selectors or advanced event selectors.");
+    if (in->EventSelectors.len > 5)
+        return invalid(call, "A trail has at most 5 event selectors.");
+    for (size_t i = 0; i < in->EventSelectors.len; i++)
+        for (size_t r = 0; r < in->EventSelectors.items[i].DataResources.len; r++)
+            values += in->EventSelectors.items[i].DataResources.items[r].Values.len;
+    if (values > 250)
+        return invalid(call, "A trail has at most 250 data resources.");
+    for (size_t i = 0; i < in->AdvancedEventSelectors.len; i++) {
+        bool category = false;
+        const struct cloudtrail_AdvancedFieldSelectors *fields =
+            &in->AdvancedEventSelectors.items[i].FieldSelectors;
+        for (size_t f = 0; f < fields->len; f++)
+            category |= str_eq(fields->items[f].Field, STR("eventCategory"));
+        if (!category)
+            return invalid(call, "An advanced event selector needs the field eventCategory.");
+    }
+    return RESULT_OK;
+}
+
+/* Data events are collected when any trail of any account wants some. */
+static RESULT data_switch(struct call *call)
+{
+    struct cloudtrail_trail *trails;
+    size_t count;
+    bool wanted = false;
+    TRY(trails_of(call, (struct str){0}, &trails, &count));
+    for (size_t i = 0; i < count; i++)
+        wanted |= trail_selects_data(&trails[i]);
+    trail_set_data(call->cloud->trail, wanted);
+    return RESULT_OK;
+}
+
+RESULT cloudtrail_PutEventSelectors(struct call *call,
+                                    const struct cloudtrail_PutEventSelectorsRequest *in,
+                                    struct cloudtrail_PutEventSelectorsResponse *out)
+{
+    struct cloudtrail_trail trail;
+    TRY(trail_find_own(call, in->TrailName, &trail));
+    TRY(selectors_check(call, in));
+    trail.selectors = in->EventSelectors;
+    for (size_t i = 0; i < trail.selectors.len; i++) {
+        struct cloudtrail_EventSelector *selector = &trail.selectors.items[i];
+        if (str_is_absent(selector->ReadWriteType))
+            selector->ReadWriteType = STR("All");
+        if (!selector->IncludeManagementEvents.set)
+            selector->IncludeManagementEvents = opt_bool(true);
+    }
+    trail.advanced = in->AdvancedEventSelectors;
+    TRY(trail_put(call, &trail));
+    TRY(data_switch(call));
+    out->TrailARN = trail_arn(call, &trail);
+    out->EventSelectors = trail.selectors;
+    out->AdvancedEventSelectors = trail.advanced;
+    return RESULT_OK;
+}
+
+RESULT cloudtrail_GetEventSelectors(struct call *call,
+                                    const struct cloudtrail_GetEventSelectorsRequest *in,
+                                    struct cloudtrail_GetEventSelectorsResponse *out)
+{
+    struct cloudtrail_trail trail;
+    TRY(trail_find(call, in->TrailName, &trail));
+    out->TrailARN = trail_arn(call, &trail);
+    out->EventSelectors = trail.selectors;
+    out->AdvancedEventSelectors = trail.advanced;
+    if (trail.selectors.len + trail.advanced.len > 0)
+        return RESULT_OK;
+    struct cloudtrail_EventSelector *all = ARENA_NEW(call->arena, struct cloudtrail_EventSelector);
+    all->ReadWriteType = STR("All");
+    all->IncludeManagementEvents = opt_bool(true);
+    all->DataResources.items = ARENA_NEW(call->arena, struct cloudtrail_DataResource);
+    all->ExcludeManagementEventSources.items = ARENA_NEW(call->arena, struct str);
+    out->EventSelectors.items = all;
+    out->EventSelectors.len = 1;
+    return RESULT_OK;
+}
