@@ -397,9 +397,9 @@ RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *i
     struct s3_bucket bucket;
     struct s3_AccessControlPolicy *acl;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_body(call));
     if (!acl_is_enabled(&bucket))
         return refuse_acl(call);
+    TRY(s3_check_given(call));
     TRY(acl_to_put(call, &request, in->AccessControlPolicy, bucket.account, NULL, &acl));
     TRY(acl_check_public(call, &bucket, acl));
     return setting_put(call, &bucket, S3_SETTING_ACL, (struct str){0}, acl);
@@ -433,7 +433,7 @@ RESULT s3_PutObjectAcl(struct call *call, const struct s3_PutObjectAclRequest *i
     struct object_place place;
     struct s3_AccessControlPolicy *acl;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_body(call));
+    TRY(s3_check_given(call));
     TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
     if (!acl_is_enabled(&bucket))
         return refuse_acl(call);
