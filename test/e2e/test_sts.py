@@ -16,6 +16,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import botocore.exceptions
 import pytest
@@ -301,6 +303,66 @@ def test_size_of_tokens(cloud, name):
 def test_messages_to_decode(cloud):
     assert refusal(cloud.client("sts").decode_authorization_message, EncodedMessage="nonsense")[0] == (
         "InvalidAuthorizationMessageException")
+
+
+def test_every_table_is_asked_about(cloud, iam, name):
+    """Operations that name several resources need all of them, and no more."""
+    tables = [f"{name[-40:]}-{letter}" for letter in "ab"]
+    dynamodb = cloud.client("dynamodb")
+    for table in tables:
+        dynamodb.create_table(TableName=table, BillingMode="PAY_PER_REQUEST",
+                              AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+                              KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}])
+    arns = [f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{table}" for table in tables]
+    user = make_user(iam, name, statement("dynamodb:*", arns[0]))
+    mine = cloud.client("dynamodb", *user[1])
+    key = {"k": {"S": "1"}}
+    mine.batch_get_item(RequestItems={tables[0]: {"Keys": [key]}})
+    mine.batch_get_item(RequestItems={arns[0]: {"Keys": [key]}})
+    mine.batch_write_item(RequestItems={tables[0]: [{"PutRequest": {"Item": key}}]})
+    mine.transact_write_items(TransactItems=[{"Put": {"TableName": tables[0], "Item": key}}])
+    mine.transact_get_items(TransactItems=[{"Get": {"TableName": tables[0], "Key": key}}])
+    denied = f"User: {arn_of(user[0])} is not authorized to perform: {{}} on resource: {arns[1]} because"
+    for operation, action, request in (
+        (mine.batch_get_item, "dynamodb:BatchGetItem",
+         {"RequestItems": {table: {"Keys": [key]} for table in tables}}),
+        (mine.batch_write_item, "dynamodb:BatchWriteItem",
+         {"RequestItems": {table: [{"PutRequest": {"Item": key}}] for table in tables}}),
+        (mine.transact_write_items, "dynamodb:DeleteItem",
+         {"TransactItems": [{"Put": {"TableName": tables[0], "Item": key}}, {"Delete": {"TableName": tables[1], "Key": key}}]}),
+        (mine.transact_get_items, "dynamodb:GetItem",
+         {"TransactItems": [{"Get": {"TableName": table, "Key": key}} for table in tables]}),
+    ):
+        code, message = refusal(operation, **request)
+        assert code == "AccessDeniedException" and message.startswith(denied.format(action)), message
+
+
+def test_when_keys_and_roles_were_used(cloud, iam, user, name):
+    role = make_role(iam, name, trust({"AWS": ACCOUNT}), statement("sqs:*", "*"))
+    made = cloud.client("sts", *user[1]).assume_role(RoleArn=role, RoleSessionName="ss")
+    used = iam.get_access_key_last_used(AccessKeyId=user[1][0])
+    assert (used["UserName"], used["AccessKeyLastUsed"]["ServiceName"], used["AccessKeyLastUsed"]["Region"]) == (
+        user[0], "sts", "us-east-1")
+    cloud.client("sqs", *of(made["Credentials"]), region="eu-west-1").list_queues()
+    assert iam.get_role(RoleName=role.split("/")[-1])["Role"]["RoleLastUsed"]["Region"] == "eu-west-1"
+
+
+def test_sessions_with_s3(cloud, iam, user, name):
+    """Headers, and URLs that carry the token."""
+    bucket = "b-" + "".join(c if c.isalnum() else "-" for c in name.lower())[-50:]
+    role = make_role(iam, name, trust({"AWS": ACCOUNT}), statement("s3:*", "*"))
+    made = cloud.client("sts", *user[1]).assume_role(RoleArn=role, RoleSessionName="ss")
+    for version in ("s3v4", "s3"):
+        s3 = cloud.client("s3", *of(made["Credentials"]), signature_version=version, s3={"addressing_style": "path"})
+        if version == "s3v4":
+            s3.create_bucket(Bucket=bucket)
+            s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        assert opener.open(url).read() == b"hello"
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            opener.open(re.sub("(?i)(security-token=)", r"\1A", url))
+        assert b"<Code>InvalidToken</Code>" in caught.value.read()
 
 
 # --- MFA ---
