@@ -428,6 +428,8 @@ static RESULT replica_make(struct call *call, const struct dynamodb_table *sourc
     table->indexes.items = ARENA_ARRAY(call->arena, indexes.len + 1, struct dynamodb_index);
     for (size_t i = 0; i < indexes.len; i++)
         table->indexes.items[i] = indexes.items[i];
+    insights_forget(table);
+    table->class_changes = table->mode_changes = (struct str){0};
     TRY(key_inherit(call, source, replica, table));
     return overrides_apply(call, replica, table);
 }
