@@ -165,7 +165,7 @@ class Server:
 class Bench:
     def __init__(self, options, scratch):
         self.quick, self.full = options.quick, options.full
-        self.keys, self.only = options.keys, options.only
+        self.only = options.only
         self.plan, self.cores = Plan(options.quick), Cores()
         self.build, self.scratch = Path(options.build).resolve(), Path(scratch)
         self.program = program_path(options)
@@ -451,7 +451,6 @@ def main():
     parser.add_argument("--write", action="store_true", help="put the ratios into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is not met")
     parser.add_argument("--only", choices=["s3"], help="this part alone")
-    parser.add_argument("--keys", type=int, help="among how many keys a page is listed (1,000,000; quick: 100,000)")
     parser.add_argument("--build", default=str(ROOT / "build"), help="where the programs are (build)")
     parser.add_argument("--scratch", help="where the data directories go (the system's temporary directory)")
     options = parser.parse_args()

@@ -72,7 +72,7 @@ class S3:
     def __init__(self, bench):
         self.bench, self.quick = bench, bench.quick
         self.size = 256 * MIB if self.quick else 1024 * MIB
-        self.keys = bench.keys or (100_000 if self.quick else 1_000_000)
+        self.keys = 10_000_000 if bench.full else 100_000 if self.quick else 1_000_000
         self.part = 16 * MIB if self.quick else 512 * MIB
         self.block = bench.scratch / "block"
         self.bytes = random.Random(3).randbytes(MIB)

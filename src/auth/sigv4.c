@@ -306,3 +306,13 @@ struct str sigv4_sign(struct arena *arena, const struct wire_request *request,
     buf_append(&out, str_make(hex, sizeof(hex)));
     return buf_str(&out);
 }
+
+void sigv4_sign_policy(const struct sigv4 *signature, struct str secret, struct str policy,
+                       char out[64])
+{
+    const struct sigv4_key_name name = {secret, signature->date, signature->region,
+                                        signature->service};
+    struct sigv4_key key;
+    sigv4_key_derive(&key, &name);
+    sigv4_key_sign(&key, policy, out);
+}

@@ -82,6 +82,11 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
                     const uint8_t *body_sha256, uint8_t *signing_key,
                     struct sigv4_problem *problem);
 
+/* The signature over a form's policy, its base64 text, by the scope of *signature: 64 hex digits
+ * ("Calculating a signature", Authenticating Requests in Browser-Based Uploads Using POST). */
+void sigv4_sign_policy(const struct sigv4 *signature, struct str secret, struct str policy,
+                       char out[64]);
+
 /* Signs a request as a client does (the program's own calls, tests, presigned URLs): the
  * Authorization value. */
 struct str sigv4_sign(struct arena *arena, const struct wire_request *request,

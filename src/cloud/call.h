@@ -43,6 +43,7 @@ struct principal {
 struct call_payload {
     bool present;
     bool in_memory;
+    bool of_form; /* the file of a form, whose other fields stand for the request's headers */
     struct blob_id blob; /* unless in_memory */
     struct blob_key
         key;          /* that the blob is sealed with: the service keeps it, sealed in its turn */
@@ -54,7 +55,7 @@ struct call_payload {
     enum digest_kind checksum; /* the client's choice, or CRC64NVME */
     bool checksum_chosen;      /* the client did choose */
     uint8_t checksum_value[SHA256_SIZE];
-    uint8_t crc64nvme[8]; /* whatever the client chose */
+    uint8_t crc64nvme[8]; /* of a part (UploadPart), whatever the client chose */
 };
 
 /* A piece of a payload that streams out. */

@@ -1,6 +1,8 @@
 #include "server/authenticate.h"
 
 #include "auth/sigv2.h"
+#include "base/buf.h"
+#include "base/time.h"
 #include "cloud/arn.h"
 #include "cloud/clock.h"
 #include "cloud/credentials.h"
@@ -48,6 +50,21 @@ static struct str authenticate_mismatch_text(struct request *request,
         PRSTR(problem->message), PRSTR(problem->canonical_request), PRSTR(problem->string_to_sign));
 }
 
+/* S3 says what time it is ("Error responses", Amazon S3 API Reference). */
+static void authenticate_show_time(struct request *request)
+{
+    struct arena *arena = request->call.arena;
+    struct buf now;
+    struct wire_header *extra = ARENA_ARRAY(arena, 3, struct wire_header);
+    buf_init(&now, arena, 32);
+    time_format_iso8601(&now, clock_now(request->call.cloud->clock) / 1000 * 1000);
+    extra[0] = (struct wire_header){STR("RequestTime"), request->signature.time};
+    extra[1] = (struct wire_header){STR("ServerTime"), buf_str(&now)};
+    extra[2] = (struct wire_header){STR("MaxAllowedSkewMilliseconds"), STR("900000")};
+    request->extra = extra;
+    request->extra_count = 3;
+}
+
 RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *problem)
 {
     const struct fault_name *name = &fault_names[problem->fault];
@@ -62,6 +79,8 @@ RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *
         bool presigned =
             request->signature.form == SIGV4_PRESIGNED || request->signature.form == SIGV4_V2_QUERY;
         request->code = str_from_c(presigned ? name->s3_presigned_code : name->s3_code);
+        if (problem->fault == SIGV4_SKEWED && !presigned)
+            authenticate_show_time(request);
         if (problem->fault == SIGV4_MISMATCH && !str_is_absent(problem->string_to_sign)) {
             struct wire_header *extra = ARENA_ARRAY(request->call.arena, 4, struct wire_header);
             extra[0] = (struct wire_header){STR("AWSAccessKeyId"), request->signature.access_key};
@@ -224,25 +243,130 @@ static RESULT authenticate_signature(struct request *request, const struct crede
     return RESULT_OK;
 }
 
-RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
+static RESULT authenticate_credentials(struct request *request, struct credentials *out)
+{
+    return session_is_key(request->signature.access_key) ? authenticate_session(request, out)
+                                                         : authenticate_long_term(request, out);
+}
+
+static void authenticate_set(struct request *request, const struct credentials *credentials,
+                             bool any_region)
 {
     struct call *call = &request->call;
+    struct str region = request->signature.region;
+    call->principal = credentials->principal;
+    call->account = credentials->principal.account;
+    call->region = arn_is_region(region) ? region : call->cloud->default_region;
+    call->any_region = any_region;
+}
+
+RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256)
+{
     struct sigv4 *signature = &request->signature;
     bool v2 = signature->form == SIGV4_V2_QUERY && request_is_s3(request);
     if (signature->form != SIGV4_HEADER && signature->form != SIGV4_PRESIGNED && !v2)
         return authenticate_unsigned(request);
     struct credentials credentials;
-    TRY(session_is_key(signature->access_key) ? authenticate_session(request, &credentials)
-                                              : authenticate_long_term(request, &credentials));
-    if (!str_is_absent(credentials.secret)) {
+    TRY(authenticate_credentials(request, &credentials));
+    if (!str_is_absent(credentials.secret))
         TRY(authenticate_signature(request, &credentials, body_sha256));
-    }
-    call->principal = credentials.principal;
-    call->account = credentials.principal.account;
-    call->region =
-        arn_is_region(signature->region) ? signature->region : call->cloud->default_region;
-    call->any_region = v2;
+    authenticate_set(request, &credentials, v2);
     if (signature->form == SIGV4_HEADER || !request_is_s3(request))
         return RESULT_OK;
     return s3_take_query_headers(request);
+}
+
+/* --- forms --- */
+
+static struct str form_field(const struct request *request, struct str name)
+{
+    return wire_request_header(&request->wire, name);
+}
+
+static RESULT form_lacks(struct request *request, const char *field)
+{
+    request->code = STR("InvalidArgument");
+    return request_fail(request, WIRE_VALIDATION,
+                        str_format(request->call.arena,
+                                   "Bucket POST must contain a field named '%s'.  If it is "
+                                   "specified, please check the order of the fields.",
+                                   field));
+}
+
+/* AKID/20261121/us-east-1/s3/aws4_request */
+static RESULT form_scope(struct request *request)
+{
+    struct sigv4 *signature = &request->signature;
+    struct str rest = form_field(request, STR("x-amz-credential")), end;
+    bool good = str_cut(rest, '/', &signature->access_key, &rest) &&
+                str_cut(rest, '/', &signature->date, &rest) &&
+                str_cut(rest, '/', &signature->region, &rest) &&
+                str_cut(rest, '/', &signature->service, &end) && str_eq(end, STR("aws4_request")) &&
+                str_eq(signature->service, STR("s3")) &&
+                str_starts_with(form_field(request, STR("x-amz-date")), signature->date);
+    if (good)
+        return RESULT_OK;
+    request->code = STR("InvalidArgument");
+    return request_fail(request, WIRE_VALIDATION,
+                        STR("The Credential field of the form is malformed; it must be of the form "
+                            "\"<YOUR-AKID>/YYYYMMDD/REGION/s3/aws4_request\" and of the date in "
+                            "X-Amz-Date."));
+}
+
+static RESULT form_read(struct request *request, bool v2)
+{
+    static const char *const needed[] = {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date",
+                                         "X-Amz-Signature"};
+    struct sigv4 *signature = &request->signature;
+    *signature = (struct sigv4){.form = v2 ? SIGV4_V2_QUERY : SIGV4_HEADER};
+    signature->security_token = form_field(request, STR("x-amz-security-token"));
+    if (v2) {
+        signature->access_key = form_field(request, STR("awsaccesskeyid"));
+        signature->signature = form_field(request, STR("signature"));
+        return str_is_absent(signature->signature) ? form_lacks(request, "Signature") : RESULT_OK;
+    }
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (str_is_absent(
+                form_field(request, str_lower(request->call.arena, str_from_c(needed[i])))))
+            return form_lacks(request, needed[i]);
+    if (!str_eq(form_field(request, STR("x-amz-algorithm")), STR("AWS4-HMAC-SHA256"))) {
+        request->code = STR("InvalidArgument");
+        return request_fail(request, WIRE_VALIDATION,
+                            STR("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+    }
+    signature->signature = form_field(request, STR("x-amz-signature"));
+    return form_scope(request);
+}
+
+RESULT authenticate_form(struct request *request)
+{
+    struct sigv4 *signature = &request->signature;
+    struct str policy = form_field(request, STR("policy"));
+    bool v2 = !str_is_absent(form_field(request, STR("awsaccesskeyid")));
+    struct credentials credentials;
+    char right[64];
+    size_t len = v2 ? (size_t)SIGV2_SIGNATURE_SIZE : sizeof right;
+    if (str_is_absent(policy)) {
+        *signature = (struct sigv4){.form = SIGV4_NONE};
+        return authenticate_unsigned(request);
+    }
+    TRY(form_read(request, v2));
+    TRY(authenticate_credentials(request, &credentials));
+    if (!str_is_absent(credentials.secret)) {
+        if (v2)
+            sigv2_sign(credentials.secret, policy, right);
+        else
+            sigv4_sign_policy(signature, credentials.secret, policy, right);
+        if (signature->signature.len != len ||
+            !digest_equal((const uint8_t *)right, (const uint8_t *)signature->signature.ptr, len)) {
+            struct sigv4_problem problem = {
+                .fault = SIGV4_MISMATCH,
+                .message = STR("The request signature we calculated does not match the signature "
+                               "you provided. Check your key and signing method."),
+            };
+            return authenticate_refuse(request, &problem);
+        }
+    }
+    authenticate_set(request, &credentials, v2);
+    return RESULT_OK;
 }

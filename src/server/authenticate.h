@@ -14,4 +14,8 @@ RESULT authenticate_verify(struct request *request, const uint8_t *body_sha256);
 /* Turns a problem of the signature into the service's error. */
 RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *problem);
 
+/* The sender of a form, by its fields, which stand for the request's headers: whoever signed its
+ * policy; nobody where there is none ("POST Object", Amazon S3 API Reference). */
+RESULT authenticate_form(struct request *request);
+
 #endif

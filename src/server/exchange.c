@@ -483,7 +483,8 @@ static RESULT request_refuse_size(struct request *request)
  * taken. */
 static RESULT request_begin_intake(struct request *request)
 {
-    TRY(authenticate_verify(request, NULL));
+    if (!intake_is_form(request)) /* whose fields say who sends it */
+        TRY(authenticate_verify(request, NULL));
     return intake_begin(request);
 }
 
@@ -530,7 +531,7 @@ void exchange_complete(void *context, struct http_exchange *exchange)
     if (request == NULL)
         request = request_new(server, exchange);
     log_set_request(request->call.request_id);
-    if (exchange->resumed == 0) {
+    if (!request->prepared) {
         enum result result = exchange->sink_result;
         if (exchange->overloaded)
             result = request_fail(request, WIRE_SERVICE_UNAVAILABLE,
@@ -539,6 +540,11 @@ void exchange_complete(void *context, struct http_exchange *exchange)
             result = request_refuse_size(request);
         else if (result == RESULT_OK)
             result = request_prepare(request);
+        if (result == RESULT_PARK) { /* the rest of the body is still being worked on */
+            log_set_request((struct str){0});
+            return;
+        }
+        request->prepared = true;
         if (result != RESULT_OK) {
             intake_release(request, false);
             request_refuse_result(request, result);

@@ -5,11 +5,14 @@
 
 #include "server/request.h"
 
+/* The body is a form for S3, which is signed in itself. */
+bool intake_is_form(const struct request *request);
 /* After the signature over the head was verified. */
 RESULT intake_begin(struct request *request);
+/* RESULT_PARK: the exchange is suspended; the piece comes again. */
 RESULT intake_take(struct request *request, struct str piece);
-/* Publishes the blob into call->payload. The trailers of an aws-chunked body join
- * request->wire.headers. */
+/* RESULT_PARK: the exchange is suspended, and the same is to be called again. Publishes the blob
+ * into call->payload. The trailers of an aws-chunked body join request->wire.headers. */
 RESULT intake_end(struct request *request);
 /* Throws away what was written, when the request fails or is over; harmless afterwards and before.
  * A blob that the operation's transaction made its own (`kept`) stays. */

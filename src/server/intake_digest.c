@@ -85,15 +85,36 @@ RESULT intake_digest_begin(struct request *request, struct intake *intake)
     digest_begin(&intake->md5, DIGEST_MD5);
     digest_begin(&intake->crc64nvme, DIGEST_CRC64NVME);
     digest_begin(&intake->checksum, chosen == NULL ? DIGEST_CRC64NVME : chosen->kind);
+    struct str operation = wire_string(
+        request->call.model, request->call.model->operations[request->call.operation].name);
+    intake->wants_crc64 =
+        intake->checksum.kind != DIGEST_CRC64NVME && str_eq(operation, STR("UploadPart"));
     return RESULT_OK;
 }
 
-void intake_digest_update(struct intake *intake, struct str payload)
+RESULT intake_digest_md5(void *context, struct str payload)
 {
+    struct intake *intake = context;
     digest_update(&intake->md5, payload);
-    digest_update(&intake->checksum, payload);
-    if (intake->checksum.kind != DIGEST_CRC64NVME)
+    return RESULT_OK;
+}
+
+RESULT intake_digest_rest(void *context, struct str payload)
+{
+    struct intake *intake = context;
+    if (intake->check_sha256)
+        digest_update(&intake->sha256, payload);
+    if (!intake->check_sha256 || intake->checksum.kind != DIGEST_SHA256)
+        digest_update(&intake->checksum, payload);
+    if (intake->wants_crc64)
         digest_update(&intake->crc64nvme, payload);
+    return RESULT_OK;
+}
+
+RESULT intake_digest_update(struct intake *intake, struct str payload)
+{
+    TRY(intake_digest_md5(intake, payload));
+    return intake_digest_rest(intake, payload);
 }
 
 /* A further element of the error. */
@@ -162,10 +183,13 @@ RESULT intake_digest_end(struct request *request, struct intake *intake,
                          struct call_payload *payload)
 {
     digest_end(&intake->md5, payload->md5);
-    digest_end(&intake->checksum, payload->checksum_value);
+    /* The payload's own hash is the checksum, when that is a SHA-256: taken once. */
+    digest_end(intake->check_sha256 && intake->checksum.kind == DIGEST_SHA256 ? &intake->sha256
+                                                                              : &intake->checksum,
+               payload->checksum_value);
     if (intake->checksum.kind == DIGEST_CRC64NVME)
         memcpy(payload->crc64nvme, payload->checksum_value, sizeof payload->crc64nvme);
-    else
+    else if (intake->wants_crc64)
         digest_end(&intake->crc64nvme, payload->crc64nvme);
     TRY(check_md5(request, payload->md5));
     TRY(check_checksum(request, intake, payload->checksum_value));

@@ -18,6 +18,7 @@ struct request {
     struct wire_request wire;
     struct wire_route route;
     bool routed;
+    bool prepared; /* decoded, or refused */
     struct sigv4 signature;
     uint8_t signing_key[SHA256_SIZE];
     bool verified; /* signing_key is set: the key is one that we issued */

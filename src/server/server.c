@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cloud/clock.h"
 #include "http/local_ca.h"
+#include "server/lanes.h"
 #include "store/directory.h"
 
 /* What is open, for the way out. */
@@ -207,6 +208,7 @@ static void server_stop(struct life *life, const struct config *config)
         init_hooks_run(&server->init, config, server->cloud->endpoint, INIT_SHUTDOWN);
         http_server_stop(server->http, 500);
     }
+    lane_pool_free(server->lanes);
     if (server->cloud != NULL)
         cloud_close(server->cloud);
     if (life->directory != NULL)
@@ -231,6 +233,7 @@ int server_run(const struct config *config)
     struct life life = {.arena = arena_new(16 * 1024)};
     life.server.config = config;
     life.server.init.arena = life.arena;
+    life.server.lanes = lane_pool_new();
     pthread_mutex_init(&life.server.init.lock, NULL);
     int code = 0;
     if (server_start(&life, config) != RESULT_OK) {

@@ -15,6 +15,7 @@ struct server {
     int64_t started_ms;
     struct str data; /* the directory in use */
     struct init_hooks init;
+    struct lane_pool *lanes; /* for bodies that come in */
 };
 
 /* Serves until SIGTERM or SIGINT; the process's exit code. Everything that goes wrong at the start

@@ -97,6 +97,34 @@ def test_partitions(own):
     assert [line["operation"] for line in lines].count("REST.HEAD.BUCKET") == 20
 
 
+def test_lifecycle_is_told(own):
+    s3 = own.client("s3")
+    for bucket in ("source", "target"):
+        s3.create_bucket(Bucket=bucket)
+    allow(s3, "target")
+    for key, size in (("old/ä", 5), ("kept", 200000)):
+        s3.put_object(Bucket="source", Key=key, Body=b"x" * size)
+    s3.create_multipart_upload(Bucket="source", Key="up")
+    s3.put_bucket_lifecycle_configuration(Bucket="source", LifecycleConfiguration={"Rules": [
+        {"Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Days": 1}},
+        {"Status": "Enabled", "Filter": {"Prefix": ""}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER_IR"}],
+         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}]})
+    s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": {
+        "TargetBucket": "target", "TargetPrefix": ""}})
+    own.run("clock", "advance", "48h")
+    end = time.monotonic() + 10
+    while len(s3.list_objects_v2(Bucket="source")["Contents"]) > 1:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    lines = []
+    for one in logs(own, s3, "target", ""):
+        lines += read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
+    own_lines = {line["operation"]: line for line in lines if line["operation"].startswith("S3.")}
+    assert sorted(own_lines) == ["S3.DELETE.UPLOAD", "S3.EXPIRE.OBJECT", "S3.TRANSITION_GIR.OBJECT"]
+    expired = own_lines["S3.EXPIRE.OBJECT"]
+    assert (expired["requester"], expired["key"], expired["size"]) == ("AmazonS3", "old/%C3%A4", "5")
+
+
 def test_nobody_lets_it_in(own):
     s3 = own.client("s3")
     for bucket in ("source", "target"):

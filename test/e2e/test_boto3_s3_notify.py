@@ -193,3 +193,16 @@ def test_refused(s3, sqs, bucket, queue, fifo):
     assert s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"][0]["QueueArn"] == \
         plain + "-not"
     drain(sqs, queue, 0, 0)
+
+
+def test_first_generation(s3, sqs, bucket, queue):
+    """The operations that others have superseded are the same requests."""
+    arn = allow(sqs, queue, bucket)
+    s3.put_bucket_notification(Bucket=bucket, NotificationConfiguration={
+        "QueueConfiguration": {"Id": "old", "Queue": arn, "Events": ["s3:ObjectCreated:*"]}})
+    drain(sqs, queue, 1)
+    got = s3.get_bucket_notification(Bucket=bucket)["QueueConfiguration"]
+    assert (got["Id"], got["Queue"], got["Events"]) == ("old", arn, ["s3:ObjectCreated:*"])
+    rule = {"ID": "r", "Prefix": "a", "Status": "Enabled", "Expiration": {"Days": 3}}
+    s3.put_bucket_lifecycle(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    assert s3.get_bucket_lifecycle(Bucket=bucket)["Rules"] == [rule]

@@ -82,6 +82,9 @@ def test_versions(s3, pair):
     assert replica["ETag"] == done["ETag"] and replica["VersionId"] == done["VersionId"]
     assert replica["Body"].read() == b"y" * 9000
     assert [v["VersionId"] for v in far.list_object_versions(Bucket=target, Prefix="k/")["Versions"]] == versions[::-1]
+    with pytest.raises(ClientError) as caught:
+        s3.put_bucket_versioning(Bucket=source, VersioningConfiguration={"Status": "Suspended"})
+    assert caught.value.response["Error"]["Code"] == "InvalidBucketState"
     # What was there before stays where it is.
     assert "ReplicationStatus" not in s3.head_object(Bucket=source, Key="before")
     with pytest.raises(ClientError):
@@ -200,7 +203,8 @@ def test_other_account(cloud, s3, pair):
         other.head_object(Bucket=name, Key="k")
     other.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": ROLE}, "Resource": f"arn:aws:s3:::{name}/*",
-        "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]}]}))
+        "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags",
+                                          "s3:ObjectOwnerOverrideToBucketOwner"]}]}))
     s3.put_object(Bucket=source, Key="k", Body=b"34")
     assert settled(s3, source, "k")["ReplicationStatus"] == "COMPLETED"
     assert other.get_object(Bucket=name, Key="k")["Body"].read() == b"34"

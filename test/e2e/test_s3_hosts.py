@@ -184,3 +184,13 @@ def test_large_bodies_by_older_urls(signer, bucket, s3):
     body = pattern(3 << 20)
     assert fetch(signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"}), "PUT", body).status == 200
     assert fetch(signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})).body == body
+
+
+def test_region_for_everyone(bucket, raw, cloud):
+    """Managers of SDKs ask for a bucket's region without a signature: the refusal tells."""
+    for answer in (raw("HEAD", f"/{bucket}", signed=False), raw("HEAD", "/", signed=False, host=f"{bucket}.s3.amazonaws.com")):
+        assert (answer.status, answer.headers["x-amz-bucket-region"]) == (403, "us-east-1")
+    assert raw("HEAD", f"/{bucket}").headers["x-amz-bucket-region"] == "us-east-1"
+    assert raw("HEAD", "/no-such-bucket-anywhere", signed=False).status == 404
+    other = cloud.client("s3", key="111111111111")
+    assert fails(403, "403", other.head_bucket, Bucket=bucket)

@@ -6,6 +6,7 @@ import datetime
 import email.header
 import hashlib
 import http.client
+import json
 import re
 import urllib.parse
 
@@ -254,6 +255,10 @@ def test_overrides(s3, bucket, raw):
                         ResponseExpires=datetime.datetime(2030, 1, 2))
     assert (got["ContentType"], got["CacheControl"], got["ContentEncoding"], got["ContentLanguage"]) == ("c/d", "no-store", "x", "de")
     assert got["ExpiresString"] == "Wed, 02 Jan 2030 00:00:00 GMT"
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+    assert raw("GET", f"/{bucket}/k", signed=False).body == b"1"
     answer = raw("GET", f"/{bucket}/k?response-content-type=text%2Fx", signed=False)
     assert (answer.status, answer.code) == (400, "InvalidRequest"), answer.text
     assert "Request specific response headers cannot be used for anonymous GET requests." in answer.text

@@ -154,7 +154,10 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
             .source_arn = loopback->source_arn,
             .principal = loopback_principal(loopback, arena),
         }};
-    struct wire_request request = {.method = STR("POST"), .path = STR("/")}; /* as a client's */
+    /* As a client's, with an empty body and its digest. */
+    const struct wire_header digest = {STR("Content-MD5"), STR("1B2M2Y8AsgTpgAmY7PhCfg==")};
+    struct wire_request request = {
+        .method = STR("POST"), .path = STR("/"), .headers = &digest, .header_count = 1};
     struct call *call = &whole.call;
     call->request = &request;
     struct wire_route route = {

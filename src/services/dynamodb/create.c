@@ -4,6 +4,7 @@
 #include "cloud/keys.h"
 #include "cloud/tags.h"
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/replica.h"
 
 #define INVALID(call, ...)                                                                         \
     DYNAMODB_ERROR(call, "One or more parameter values were invalid: " __VA_ARGS__)
@@ -249,6 +250,9 @@ RESULT dynamodb_DeleteTable(struct call *call, const struct dynamodb_DeleteTable
                               "Resource cannot be deleted as it is currently protected against "
                               "deletion. Disable deletion protection first.");
     if (!str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING)) {
+        TRY(global_leave(call, &table));
+        TRY(replica_leave(call, &table));
+        table.replicas.len = 0;
         table.status = DYNAMODB_TABLE_STATUS_DELETING;
         TRY(table_put(call, &table));
         TRY(table_want_step(call, &table));

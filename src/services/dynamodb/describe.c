@@ -1,5 +1,6 @@
 /* Tables as clients see them. */
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/replica.h"
 
 static struct dynamodb_KeySchema describe_key(struct arena *arena, struct str partition,
                                               struct str sort)
@@ -224,6 +225,7 @@ RESULT describe_table(struct call *call, const struct dynamodb_table *table,
     describe_options(call, table, out);
     describe_stream(call, table, out);
     describe_restored(call, table, out);
+    replica_describe(call, table, out);
     TRY(describe_indexes(call, table, out));
     *description = out;
     return RESULT_OK;

@@ -226,7 +226,9 @@ struct change {
     const struct stored *old;                /* what store_get() kept */
     const struct dynamodb_AttributeMap *new; /* NULL: it goes */
     size_t new_size;
-    bool by_service; /* time to live */
+    bool by_service;    /* time to live */
+    int64_t replicated; /* sequence of the change in another region that this follows; 0: none,
+                           -1: the copy that a new replica begins with */
 };
 RESULT store_write(struct call *call, const struct change *change, struct capacity *capacity);
 struct counts {

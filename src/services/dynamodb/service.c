@@ -3,6 +3,7 @@
 #include "services/dynamodb/backup.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/meter.h"
+#include "services/dynamodb/replica.h"
 #include "services/dynamodb/transfer.h"
 
 static const struct outbox_handler dynamodb_handlers[] = {
@@ -20,6 +21,9 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.once"), once_deliver},
     {STR_INIT("dynamodb.export"), export_deliver},
     {STR_INIT("dynamodb.import"), import_deliver},
+    {STR_INIT("dynamodb.replicate"), replica_deliver},
+    {STR_INIT("dynamodb.replica"), replica_deliver_copy},
+    {STR_INIT("dynamodb.tombstone"), replica_deliver_forget},
 };
 
 static const struct service_page dynamodb_pages[] = {

@@ -2,6 +2,7 @@
  * counts. All of it in the transaction of the change. */
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/meter.h"
+#include "services/dynamodb/replica.h"
 
 enum { DROP_PORTION = 1000, COUNTS_MAX = 64 };
 
@@ -241,8 +242,10 @@ static RESULT store_change(struct call *call, const struct change *change,
                            collection, capacity == NULL ? &total : &capacity->collection_bytes));
     if (!str_is_absent(table->ttl_attribute))
         TRY(ttl_write(call, change));
-    if (!str_is_absent(table->stream_view))
+    if (!str_is_absent(table->stream_view) && change->replicated >= 0)
         TRY(stream_write(call, change));
+    if (table->replicas.len > 0)
+        TRY(replica_write(call, change));
     if (table->log_id != 0)
         TRY(history_write(call, change));
     return counts_write(call, table, &counts);
@@ -309,6 +312,10 @@ RESULT store_deliver_drop(struct call *call, const struct outbox_item *item)
         return outbox_post(call, STR("dynamodb.drop"), (struct str){0}, item->payload);
     key = table_key(call, "ddb-n", &gone);
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    key = table_key(call, "ddb-r", &gone);
+    TRY(kv_delete_prefix(call->txn, key_bytes(&key), DROP_PORTION, &deleted));
+    if (deleted == DROP_PORTION)
+        return outbox_post(call, STR("dynamodb.drop"), (struct str){0}, item->payload);
     key = table_key(call, "ddb-t", &gone);
     return kv_delete(call->txn, key_bytes(&key), NULL);
 }

@@ -170,6 +170,41 @@ RESULT ttl_deliver(struct call *call, const struct outbox_item *item)
  * -------------------------------------------------------------------------------------------------
  */
 
+static RESULT ttl_switch(struct call *call, bool enable, struct str attribute,
+                         struct dynamodb_table *table)
+{
+    table->ttl_changed_ms = call->now_ms;
+    if (enable) {
+        table->ttl_attribute = attribute;
+        table->ttl_index = ++table->next_index;
+        TRY(fill_begin(call, table, table->ttl_index));
+    } else {
+        table->ttl_attribute = (struct str){0};
+        TRY(store_drop(call, table->id, table->ttl_index));
+        table->ttl_index = 0;
+        struct key key = ttl_due_key(call, table);
+        TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    }
+    return table_put(call, table);
+}
+
+/* Replicas expire alike. */
+static RESULT ttl_switch_others(struct call *call, const struct dynamodb_table *table, bool enable)
+{
+    struct str own = call->region;
+    enum result result = RESULT_OK;
+    for (size_t i = 0; i < table->replicas.len && result == RESULT_OK; i++) {
+        struct dynamodb_table other;
+        bool found;
+        call->region = table->replicas.items[i].region;
+        result = table_find(call, table->name, &other, &found);
+        if (result == RESULT_OK && found && str_is_absent(other.ttl_attribute) == enable)
+            result = ttl_switch(call, enable, table->ttl_attribute, &other);
+    }
+    call->region = own;
+    return result;
+}
+
 RESULT dynamodb_UpdateTimeToLive(struct call *call, const struct dynamodb_UpdateTimeToLiveInput *in,
                                  struct dynamodb_UpdateTimeToLiveOutput *out)
 {
@@ -184,19 +219,8 @@ RESULT dynamodb_UpdateTimeToLive(struct call *call, const struct dynamodb_Update
                               PRSTR(table.ttl_attribute));
     if (enabled == wanted->Enabled.value)
         return DYNAMODB_ERROR(call, "TimeToLive is already %s", enabled ? "enabled" : "disabled");
-    table.ttl_changed_ms = call->now_ms;
-    if (enabled) {
-        table.ttl_attribute = (struct str){0};
-        TRY(store_drop(call, table.id, table.ttl_index));
-        table.ttl_index = 0;
-        struct key key = ttl_due_key(call, &table);
-        TRY(kv_delete(call->txn, key_bytes(&key), NULL));
-    } else {
-        table.ttl_attribute = wanted->AttributeName;
-        table.ttl_index = ++table.next_index;
-        TRY(fill_begin(call, &table, table.ttl_index));
-    }
-    TRY(table_put(call, &table));
+    TRY(ttl_switch(call, !enabled, wanted->AttributeName, &table));
+    TRY(ttl_switch_others(call, &table, !enabled));
     out->TimeToLiveSpecification = ARENA_NEW(call->arena, struct dynamodb_TimeToLiveSpecification);
     *out->TimeToLiveSpecification = *wanted;
     return RESULT_OK;

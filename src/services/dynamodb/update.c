@@ -1,5 +1,6 @@
 /* UpdateTable. */
 #include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/replica.h"
 
 #define INVALID(call, ...)                                                                         \
     DYNAMODB_ERROR(call, "One or more parameter values were invalid: " __VA_ARGS__)
@@ -7,11 +8,9 @@
 static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTableInput *in)
 {
     const char *what = NULL;
-    if (in->ReplicaUpdates.len > 0)
-        what = "ReplicaUpdates";
-    else if (!str_is_absent(in->MultiRegionConsistency) || in->GlobalTableWitnessUpdates.len > 0 ||
-             !str_is_absent(in->GlobalTableSettingsReplicationMode) ||
-             in->DisassociationProtectionEnabled.set)
+    if (!str_is_absent(in->MultiRegionConsistency) || in->GlobalTableWitnessUpdates.len > 0 ||
+        !str_is_absent(in->GlobalTableSettingsReplicationMode) ||
+        in->DisassociationProtectionEnabled.set)
         what = "settings of global tables";
     else if (in->VectorIndexUpdates.len > 0)
         what = "VectorIndexUpdates";
@@ -21,8 +20,8 @@ static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTable
     if (str_is_absent(in->BillingMode) && in->ProvisionedThroughput == NULL &&
         in->GlobalSecondaryIndexUpdates.len == 0 && in->StreamSpecification == NULL &&
         in->SSESpecification == NULL && str_is_absent(in->TableClass) &&
-        !in->DeletionProtectionEnabled.set && in->OnDemandThroughput == NULL &&
-        in->WarmThroughput == NULL)
+        in->ReplicaUpdates.len == 0 && !in->DeletionProtectionEnabled.set &&
+        in->OnDemandThroughput == NULL && in->WarmThroughput == NULL)
         return DYNAMODB_ERROR(
             call, "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
                   "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required");
@@ -171,6 +170,9 @@ static RESULT update_stream(struct call *call, const struct dynamodb_StreamSpeci
     if (!wanted && !has)
         return DYNAMODB_ERROR(call, "Table already has stream disabled: TableName: %.*s",
                               PRSTR(table->name));
+    if (!wanted && table->replicas.len > 0)
+        return INVALID(call, "The stream of a table with replicas cannot be disabled: %.*s",
+                       PRSTR(table->name));
     return wanted ? stream_begin(call, table, in->StreamViewType) : stream_end(call, table);
 }
 
@@ -206,30 +208,65 @@ static RESULT update_usable(struct call *call, const struct dynamodb_table *tabl
                      doing, PRSTR(table->name));
 }
 
+/* One member's table, but for its replicas. */
+static RESULT update_one(struct call *call, const struct dynamodb_UpdateTableInput *in,
+                         struct dynamodb_table *table)
+{
+    TRY(table_get(call, in->TableName, table));
+    TRY(update_usable(call, table));
+    TRY(update_stream(call, in->StreamSpecification, table));
+    if (in->AttributeDefinitions.len > 0)
+        TRY(schema_read_attributes(call, in->AttributeDefinitions, table));
+    TRY(update_throughput(call, in, table));
+    TRY(update_indexes(call, in, table));
+    if (in->AttributeDefinitions.len > 0)
+        TRY(schema_check_cover(call, table));
+    TRY(update_sse(call, in->SSESpecification, table));
+    if (!str_is_absent(in->TableClass))
+        TRY(limit_change_class(call, table, in->TableClass));
+    if (in->ProvisionedThroughput != NULL || !str_is_absent(in->BillingMode) ||
+        in->GlobalSecondaryIndexUpdates.len > 0)
+        TRY(limit_check_account(call, table));
+    if (in->DeletionProtectionEnabled.set)
+        table->protected = in->DeletionProtectionEnabled.value;
+    TRY(replica_update(call, in->ReplicaUpdates, table));
+    table->status = DYNAMODB_TABLE_STATUS_UPDATING;
+    TRY(table_put(call, table));
+    return table_want_step(call, table);
+}
+
+/* "Settings that are synchronized between replicas": indexes, billing mode, capacity. */
+static RESULT update_others(struct call *call, const struct dynamodb_UpdateTableInput *in,
+                            const struct dynamodb_table *table)
+{
+    const struct dynamodb_UpdateTableInput shared = {
+        .AttributeDefinitions = in->AttributeDefinitions,
+        .TableName = table->name,
+        .BillingMode = in->BillingMode,
+        .ProvisionedThroughput = in->ProvisionedThroughput,
+        .GlobalSecondaryIndexUpdates = in->GlobalSecondaryIndexUpdates,
+        .OnDemandThroughput = in->OnDemandThroughput,
+    };
+    if (str_is_absent(shared.BillingMode) && shared.ProvisionedThroughput == NULL &&
+        shared.GlobalSecondaryIndexUpdates.len == 0 && shared.OnDemandThroughput == NULL)
+        return RESULT_OK;
+    struct str own = call->region;
+    enum result result = RESULT_OK;
+    for (size_t i = 0; i < table->replicas.len && result == RESULT_OK; i++) {
+        struct dynamodb_table other;
+        call->region = table->replicas.items[i].region;
+        result = update_one(call, &shared, &other);
+    }
+    call->region = own;
+    return result;
+}
+
 RESULT dynamodb_UpdateTable(struct call *call, const struct dynamodb_UpdateTableInput *in,
                             struct dynamodb_UpdateTableOutput *out)
 {
     struct dynamodb_table table;
     TRY(update_refuse(call, in));
-    TRY(table_get(call, in->TableName, &table));
-    TRY(update_usable(call, &table));
-    TRY(update_stream(call, in->StreamSpecification, &table));
-    if (in->AttributeDefinitions.len > 0)
-        TRY(schema_read_attributes(call, in->AttributeDefinitions, &table));
-    TRY(update_throughput(call, in, &table));
-    TRY(update_indexes(call, in, &table));
-    if (in->AttributeDefinitions.len > 0)
-        TRY(schema_check_cover(call, &table));
-    TRY(update_sse(call, in->SSESpecification, &table));
-    if (!str_is_absent(in->TableClass))
-        TRY(limit_change_class(call, &table, in->TableClass));
-    if (in->ProvisionedThroughput != NULL || !str_is_absent(in->BillingMode) ||
-        in->GlobalSecondaryIndexUpdates.len > 0)
-        TRY(limit_check_account(call, &table));
-    if (in->DeletionProtectionEnabled.set)
-        table.protected = in->DeletionProtectionEnabled.value;
-    table.status = DYNAMODB_TABLE_STATUS_UPDATING;
-    TRY(table_put(call, &table));
-    TRY(table_want_step(call, &table));
+    TRY(update_one(call, in, &table));
+    TRY(update_others(call, in, &table));
     return describe_table(call, &table, &out->TableDescription);
 }

@@ -201,11 +201,17 @@ static RESULT put(struct access_question *question, struct str resource, struct 
     if (allowed != NULL)
         return authorize_may(call, &ask, allowed);
     enum result result = authorize_ask(call, &ask);
-    if (result == RESULT_ERROR)
-        call->message = is_stranger(call, &question->target->bucket)
-                            ? STR("Access Denied")
-                            : quoted(call->arena, call->message);
-    return result;
+    if (result != RESULT_ERROR)
+        return result;
+    call->message = is_stranger(call, &question->target->bucket)
+                        ? STR("Access Denied")
+                        : quoted(call->arena, call->message);
+    if (call->model != &s3_model || call->operation != S3_OP_HeadBucket)
+        return result;
+    /* Clients find a bucket's region so, whoever owns it ("HeadBucket"). */
+    struct s3_BucketAccessDenied *detail = ARENA_NEW(call->arena, struct s3_BucketAccessDenied);
+    detail->BucketRegion = question->target->bucket.region;
+    return call_fail_with(call, S3_BUCKET_ACCESS_DENIED, detail, "%.*s", PRSTR(call->message));
 }
 
 /* RestrictPublicBuckets: a public policy lets in the owner's account and AWS's services alone. */

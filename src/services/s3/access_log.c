@@ -108,15 +108,6 @@ static struct key due_key(struct call *call, int64_t bucket_id)
     return key;
 }
 
-static RESULT post_job(struct call *call, struct str name, int64_t bucket_id, int64_t due_ms)
-{
-    const struct s3_log_job job = {.bucket = name, .bucket_id = bucket_id};
-    struct buf bytes;
-    buf_init(&bytes, call->arena, SIZE_MAX);
-    TRY(record_encode(&bytes, &s3_model, S3_SHAPE_log_job, &job));
-    return job_schedule(call, STR("s3.logs"), due_ms, buf_str(&bytes), NULL);
-}
-
 static RESULT keep_line(struct call *call, const struct s3_bucket *bucket, struct str line)
 {
     struct key key = lines_key(call, bucket->id), due = due_key(call, bucket->id);
@@ -130,7 +121,17 @@ static RESULT keep_line(struct call *call, const struct s3_bucket *bucket, struc
     if (!str_is_absent(there))
         return RESULT_OK;
     TRY(kv_put(call->txn, key_bytes(&due), STR("")));
-    return post_job(call, bucket->name, bucket->id, (call->now_ms / GATHER_MS + 1) * GATHER_MS);
+    const struct s3_log_job job = {.bucket = bucket->name, .bucket_id = bucket->id};
+    return flow_job(call, STR("s3.logs"), (call->now_ms / GATHER_MS + 1) * GATHER_MS,
+                    S3_SHAPE_log_job, &job);
+}
+
+RESULT access_log_lifecycle(struct call *call, const struct s3_bucket *bucket,
+                            const char *operation, struct str key, const struct s3_object *object)
+{
+    if (!setting_is_there(bucket, S3_SETTING_LOGGING))
+        return RESULT_OK;
+    return keep_line(call, bucket, access_log_own_line(call, bucket, operation, key, object));
 }
 
 /* Logs are delivered "on a best effort basis": what fails here is only told. */
@@ -264,7 +265,7 @@ RESULT access_log_deliver(struct call *call, const struct outbox_item *item)
     TRY(bucket_find(call, job.bucket, &bucket, &found));
     if (lines.more) {
         TRY(kv_put(call->txn, key_bytes(&due), STR("")));
-        TRY(post_job(call, job.bucket, job.bucket_id, call->now_ms));
+        TRY(flow_go_on(call, STR("s3.logs"), job.bucket_id, S3_SHAPE_log_job, &job));
     }
     if (!found || bucket.id != job.bucket_id)
         return RESULT_OK;

@@ -1,6 +1,7 @@
 /* A line of a server access log, field by field. */
 #include "services/s3/access_log.h"
 
+#include "base/encode.h"
 #include "base/time.h"
 #include "wire/wire.h"
 
@@ -195,5 +196,28 @@ struct str access_log_line(struct arena *arena, const struct s3_bucket *bucket,
     put_signature(&out, request);
     put_or_dash(&out, wire_request_header(request, STR("host")));
     buf_append(&out, STR("- - -\n")); /* TLS version, access point, aclRequired */
+    return buf_str(&out);
+}
+
+struct str access_log_own_line(struct call *call, const struct s3_bucket *bucket,
+                               const char *operation, struct str key,
+                               const struct s3_object *object)
+{
+    struct buf out, encoded;
+    buf_init(&out, call->arena, 16 * 1024);
+    buf_init(&encoded, call->arena, SIZE_MAX);
+    percent_encode(&encoded, key, true);
+    put_or_dash(&out, s3_owner_id(call->arena, bucket->account));
+    put_or_dash(&out, bucket->name);
+    put_time(&out, call->now_ms);
+    buf_append(&out, STR("- AmazonS3 "));
+    put_or_dash(&out, call->request_id);
+    put_or_dash(&out, str_from_c(operation));
+    put_or_dash(&out, buf_str(&encoded));
+    buf_append(&out, STR("\"-\" - - - "));
+    put_count(&out, object == NULL ? 0 : (uint64_t)object->size);
+    buf_append(&out, STR("- - \"-\" \"-\" "));
+    put_or_dash(&out, object == NULL ? (struct str){0} : object->version_id);
+    buf_append(&out, STR("- - - - - - - -\n"));
     return buf_str(&out);
 }

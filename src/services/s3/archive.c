@@ -8,7 +8,7 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 
-static bool archive_is_class(struct str storage_class)
+bool archive_is_class(struct str storage_class)
 {
     return str_eq(storage_class, STR("GLACIER")) || str_eq(storage_class, STR("DEEP_ARCHIVE"));
 }

@@ -5,6 +5,8 @@
 
 #include "services/s3/s3_int.h"
 
+/* GLACIER and DEEP_ARCHIVE. */
+bool archive_is_class(struct str storage_class);
 /* Fails with InvalidObjectState unless the object can be read now. copying: in the words of a
  * copy's source. */
 RESULT archive_check_read(struct call *call, const struct s3_object *object, bool copying);

@@ -5,6 +5,7 @@
 #include "cloud/paging.h"
 #include "services/s3/access.h"
 #include "services/s3/crypt.h"
+#include "services/s3/inventory.h"
 #include "services/s3/lock.h"
 #include "services/s3/settings.h"
 
@@ -198,6 +199,7 @@ RESULT s3_DeleteBucket(struct call *call, const struct s3_DeleteBucketRequest *i
         TRY(job_schedule(call, STR("s3.drop"), call->now_ms,
                          str_format(call->arena, "%lld", (long long)bucket.id), NULL));
     TRY(settings_drop(call, &bucket));
+    TRY(inventory_drop(call, bucket.id, (struct str){0}));
     TRY(crypt_drop_bucket(call, &bucket));
     struct key owned = owned_key(call, &bucket), key;
     TRY(kv_delete(call->txn, key_bytes(&owned), NULL));

@@ -23,6 +23,8 @@ bool inventory_wants_versions(const struct s3_InventoryConfiguration *what);
 /* The job of a configuration that has just been written. */
 RESULT inventory_start(struct call *call, const struct s3_bucket *bucket,
                        const struct s3_InventoryConfiguration *what);
+/* What its reports leave; id absent: of all of the bucket's configurations. */
+RESULT inventory_drop(struct call *call, int64_t bucket_id, struct str id);
 /* "s3.inventory" */
 RESULT inventory_deliver(struct call *call, const struct outbox_item *item);
 

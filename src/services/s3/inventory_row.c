@@ -177,6 +177,12 @@ static RESULT field_text(struct call *call, const struct s3_bucket *bucket, stru
     else if (str_eq(field, STR("BucketKeyStatus")))
         *text = object->sealing != NULL && object->sealing->bucket_key ? STR("ENABLED")
                                                                        : STR("DISABLED");
+    else if (str_eq(field, STR("ObjectLockMode")))
+        *text = str_is_absent(object->lock_mode) ? STR("") : object->lock_mode;
+    else if (str_eq(field, STR("ObjectLockRetainUntilDate")) && object->retain_until_ms != 0)
+        *text = time_text(arena, object->retain_until_ms);
+    else if (str_eq(field, STR("ObjectLockLegalHoldStatus")) && !str_is_absent(object->legal_hold))
+        *text = object->legal_hold;
     else if (str_eq(field, STR("LifecycleExpirationDate")) && version->latest) {
         struct str rule_id;
         TRY(lifecycle_expires(call, bucket, version->key, object, &expires_ms, &rule_id));

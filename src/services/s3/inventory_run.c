@@ -3,10 +3,8 @@
  *   ("s3-inventory", bucket id, configuration id)            the epoch of its jobs
  *   ("s3-inventory-file", bucket id, configuration id, number)   a data file of the report at hand
  */
-#define ZLIB_CONST
-#include <zlib.h>
-
 #include "base/encode.h"
+#include "base/gzip.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -14,6 +12,7 @@
 #include "cloud/authorize.h"
 #include "cloud/object_io.h"
 #include "services/s3/configs.h"
+#include "services/s3/flow_int.h"
 #include "services/s3/inventory.h"
 #include "services/s3/list_int.h"
 #include "store/record.h"
@@ -45,14 +44,6 @@ static struct key report_key(struct call *call, struct str table, int64_t bucket
     return key;
 }
 
-static RESULT post_job(struct call *call, const struct s3_inventory_job *job, int64_t due_ms)
-{
-    struct buf bytes;
-    buf_init(&bytes, call->arena, SIZE_MAX);
-    TRY(record_encode(&bytes, &s3_model, S3_SHAPE_inventory_job, job));
-    return job_schedule(call, STR("s3.inventory"), due_ms, buf_str(&bytes), NULL);
-}
-
 /* The next midnight, or that before the next Sunday's day. */
 static int64_t next_time(int64_t now_ms, const struct s3_InventoryConfiguration *what, bool first)
 {
@@ -63,41 +54,38 @@ static int64_t next_time(int64_t now_ms, const struct s3_InventoryConfiguration 
     return at;
 }
 
+RESULT inventory_drop(struct call *call, int64_t bucket_id, struct str id)
+{
+    static const struct str tables[] = {STR_INIT("s3-inventory"), STR_INIT("s3-inventory-file")};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        struct key key;
+        size_t deleted;
+        key_init(&key, call->arena);
+        key_str(&key, tables[i]);
+        key_i64(&key, bucket_id);
+        if (!str_is_absent(id))
+            key_str(&key, id);
+        TRY(kv_delete_prefix(call->txn, key_bytes(&key), SIZE_MAX, &deleted));
+    }
+    return RESULT_OK;
+}
+
 RESULT inventory_start(struct call *call, const struct s3_bucket *bucket,
                        const struct s3_InventoryConfiguration *what)
 {
     struct key key = report_key(call, STR("s3-inventory"), bucket->id, what->Id);
-    struct key files = report_key(call, STR("s3-inventory-file"), bucket->id, what->Id);
     uint64_t epoch;
-    size_t deleted;
+    TRY(inventory_drop(call, bucket->id, what->Id));
     TRY(call_sequence(call, &epoch));
     TRY(kv_put(call->txn, key_bytes(&key),
                str_format(call->arena, "%llu", (unsigned long long)epoch)));
-    TRY(kv_delete_prefix(call->txn, key_bytes(&files), SIZE_MAX, &deleted));
     const struct s3_inventory_job job = {
         .bucket = bucket->name, .bucket_id = bucket->id, .id = what->Id, .epoch = (int64_t)epoch};
-    return post_job(call, &job, next_time(call->now_ms, what, true));
+    return flow_job(call, STR("s3.inventory"), next_time(call->now_ms, what, true),
+                    S3_SHAPE_inventory_job, &job);
 }
 
 /* --- writing into the target --- */
-
-static RESULT gzip(struct call *call, struct str plain, struct str *packed)
-{
-    z_stream z = {0};
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
-        return FAULT("deflateInit2");
-    size_t room = deflateBound(&z, plain.len) + 64;
-    char *out = arena_alloc_raw(call->arena, room);
-    z.next_in = (const Bytef *)plain.ptr;
-    z.avail_in = (uInt)plain.len;
-    z.next_out = (Bytef *)out;
-    z.avail_out = (uInt)room;
-    int end = deflate(&z, Z_FINISH);
-    *packed = str_make(out, room - z.avail_out);
-    (void)deflateEnd(&z);
-    return end == Z_STREAM_END ? RESULT_OK : FAULT("deflate");
-}
 
 /* PREFIX/SOURCE/ID/name */
 static struct str report_name(const struct report *r, struct str name)
@@ -186,7 +174,7 @@ static RESULT report_put(struct report *r, struct str name, struct str bytes,
 static RESULT report_flush(struct report *r)
 {
     struct call *call = r->call;
-    struct str packed;
+    struct buf packed;
     struct object_io_stored stored = {0};
     char id[36];
     if (r->rows.len == 0)
@@ -194,8 +182,9 @@ static RESULT report_flush(struct report *r)
     rng_uuid(id);
     struct str name =
         report_name(r, str_format(call->arena, "data/%.*s.csv.gz", (int)sizeof id, id));
-    TRY(gzip(call, buf_str(&r->rows), &packed));
-    TRY(report_put(r, name, packed, &stored));
+    buf_init(&packed, call->arena, SIZE_MAX);
+    TRY(gzip_pack(buf_str(&r->rows), &packed));
+    TRY(report_put(r, name, buf_str(&packed), &stored));
     if (r->refused)
         return RESULT_OK;
     const struct s3_inventory_file file = {
@@ -345,7 +334,9 @@ static RESULT report_open(struct report *r, const struct outbox_item *item, bool
     if (str_is_absent(epoch) || !str_to_i64(epoch, &number) || number != r->job.epoch)
         return RESULT_OK;
     TRY(setting_get(call, &r->bucket, S3_SETTING_INVENTORY, r->job.id, &r->what, &found));
-    if (!found || !arn_parse(r->what.Destination->S3BucketDestination->Bucket, &arn))
+    if (!found)
+        return inventory_drop(call, r->bucket.id, r->job.id);
+    if (!arn_parse(r->what.Destination->S3BucketDestination->Bucket, &arn))
         return RESULT_OK;
     TRY(bucket_find(call, arn.resource, &r->target, mine));
     return RESULT_OK;
@@ -357,7 +348,8 @@ static RESULT report_next_time(struct report *r)
                                          .bucket_id = r->bucket.id,
                                          .id = r->what.Id,
                                          .epoch = r->job.epoch};
-    return post_job(r->call, &job, next_time(r->call->now_ms, &r->what, false));
+    return flow_job(r->call, STR("s3.inventory"), next_time(r->call->now_ms, &r->what, false),
+                    S3_SHAPE_inventory_job, &job);
 }
 
 RESULT inventory_deliver(struct call *call, const struct outbox_item *item)
@@ -382,7 +374,7 @@ RESULT inventory_deliver(struct call *call, const struct outbox_item *item)
         TRY(report_table(&r, STR("s3-version")));
     TRY(report_flush(&r));
     if (!r.refused && r.job.phase != PHASE_MANIFEST)
-        return post_job(call, &r.job, call->now_ms);
+        return flow_go_on(call, STR("s3.inventory"), r.bucket.id, S3_SHAPE_inventory_job, &r.job);
     if (!r.refused)
         TRY(report_manifest(&r));
     return report_next_time(&r);

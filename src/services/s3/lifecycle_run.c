@@ -1,8 +1,10 @@
 /* The walk of a bucket by its lifecycle: first its newest versions, then older ones and delete
  * markers, then uploads. A step looks at STEP_LOOKS records at most and changes STEP_CHANGES; the
- * job that follows it in the same transaction knows where it ended: a crash repeats nothing and
+ * event that follows it in the same transaction knows where it ended: a crash repeats nothing and
  * leaves nothing out. */
+#include "services/s3/access_log.h"
 #include "services/s3/changes.h"
+#include "services/s3/flow_int.h"
 #include "services/s3/lifecycle.h"
 #include "services/s3/list_int.h"
 #include "services/s3/lock.h"
@@ -24,19 +26,12 @@ struct run {
 
 /* --- the job --- */
 
-static RESULT job_post(struct call *call, const struct s3_lifecycle_job *job, int64_t due_ms)
-{
-    struct buf bytes;
-    buf_init(&bytes, call->arena, SIZE_MAX);
-    TRY(record_encode(&bytes, &s3_model, S3_SHAPE_lifecycle_job, job));
-    return job_schedule(call, STR("s3.lifecycle"), due_ms, buf_str(&bytes), NULL);
-}
-
 static RESULT job_post_next_day(struct call *call, const struct s3_bucket *bucket)
 {
     struct s3_lifecycle_job job = {
         .bucket = bucket->name, .bucket_id = bucket->id, .epoch = bucket->lifecycle_epoch};
-    return job_post(call, &job, (call->now_ms / DAY_MS + 1) * DAY_MS);
+    return flow_job(call, STR("s3.lifecycle"), (call->now_ms / DAY_MS + 1) * DAY_MS,
+                    S3_SHAPE_lifecycle_job, &job);
 }
 
 RESULT lifecycle_start(struct call *call, struct s3_bucket *bucket)
@@ -60,6 +55,7 @@ static RESULT run_expire(struct run *run, struct str key, const struct object_pl
     run->changes++;
     if (noncurrent || place->object.delete_marker || !bucket_is_versioned(&run->bucket)) {
         TRY(object_remove(call, &run->bucket, key, place));
+        TRY(access_log_lifecycle(call, &run->bucket, "S3.EXPIRE.OBJECT", key, &place->object));
         return s3_changed(call, &run->bucket, &change);
     }
     /* Markers that lifecycle makes are not replicated. */
@@ -67,7 +63,27 @@ static RESULT run_expire(struct run *run, struct str key, const struct object_pl
     change.kind = S3_EXPIRED_MARKER;
     change.object = &marker;
     TRY(object_add(call, &run->bucket, key, &marker));
+    TRY(access_log_lifecycle(call, &run->bucket, "S3.CREATE.DELETEMARKER", key, &marker));
     return s3_changed(call, &run->bucket, &change);
+}
+
+/* As access logs call it. */
+static const char *transition_name(struct str storage_class)
+{
+    static const struct {
+        struct str storage_class;
+        const char *name;
+    } names[] = {
+        {STR_INIT("STANDARD_IA"), "S3.TRANSITION_SIA.OBJECT"},
+        {STR_INIT("ONEZONE_IA"), "S3.TRANSITION_ZIA.OBJECT"},
+        {STR_INIT("INTELLIGENT_TIERING"), "S3.TRANSITION_INT.OBJECT"},
+        {STR_INIT("GLACIER_IR"), "S3.TRANSITION_GIR.OBJECT"},
+        {STR_INIT("DEEP_ARCHIVE"), "S3.TRANSITION_GDA.OBJECT"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (str_eq(storage_class, names[i].storage_class))
+            return names[i].name;
+    return "S3.TRANSITION.OBJECT";
 }
 
 static RESULT run_transition(struct run *run, struct str key, struct object_place *place,
@@ -78,6 +94,8 @@ static RESULT run_transition(struct run *run, struct str key, struct object_plac
     place->object.storage_class = storage_class;
     place->object.transitioned_ms = run->call->now_ms;
     TRY(object_update(run->call, &run->bucket, key, place));
+    TRY(access_log_lifecycle(run->call, &run->bucket, transition_name(storage_class), key,
+                             &place->object));
     return s3_changed(run->call, &run->bucket, &change);
 }
 
@@ -102,6 +120,10 @@ static RESULT run_version(struct run *run, struct lifecycle_facts *facts, bool c
         return FAULT("a version has gone under the hands of its lifecycle");
     if (action == LIFECYCLE_TRANSITION)
         return run_transition(run, facts->key, &place, storage_class);
+    /* Nobody bypasses a lock for lifecycle; a marker above a locked version is no removal. */
+    bool removes = facts->noncurrent || !bucket_is_versioned(&run->bucket);
+    if (removes && lock_protects(&place.object, run->call->now_ms, false))
+        return RESULT_OK;
     *gone = true;
     return run_expire(run, facts->key, &place, facts->noncurrent);
 }
@@ -257,6 +279,8 @@ static RESULT run_upload(struct run *run, const struct key *at, const struct s3_
     TRY(upload_drop_parts(run->call, upload->sequence, budget, &deleted));
     run->changes += (int)deleted;
     *whole = deleted < budget;
+    if (*whole)
+        TRY(access_log_lifecycle(run->call, &run->bucket, "S3.DELETE.UPLOAD", run->job.key, NULL));
     return *whole ? kv_delete(run->call->txn, key_bytes(at), NULL) : RESULT_OK;
 }
 
@@ -342,5 +366,5 @@ RESULT lifecycle_deliver(struct call *call, const struct outbox_item *item)
     }
     if (run.job.phase == PHASE_DONE)
         return job_post_next_day(call, &run.bucket);
-    return job_post(call, &run.job, call->now_ms);
+    return flow_go_on(call, STR("s3.lifecycle"), run.bucket.id, S3_SHAPE_lifecycle_job, &run.job);
 }

@@ -1,6 +1,7 @@
 #include "services/s3/lock.h"
 
 #include "services/s3/access.h"
+#include "services/s3/replication.h"
 #include "services/s3/settings.h"
 
 enum { DAYS_MAX = 36500, YEARS_MAX = 100 };
@@ -266,7 +267,11 @@ RESULT s3_PutObjectRetention(struct call *call, const struct s3_PutObjectRetenti
     TRY(check_retention(call, &bucket, in, &place.object));
     place.object.lock_mode = nothing ? (struct str){0} : given->Mode;
     place.object.retain_until_ms = nothing ? 0 : given->RetainUntilDate.ms;
-    return object_update(call, &bucket, in->Key, &place);
+    replicate_mark_again(&bucket, &place.object);
+    TRY(object_update(call, &bucket, in->Key, &place));
+    const struct s3_change change = {
+        .kind = S3_RETENTION_PUT, .key = in->Key, .object = &place.object};
+    return s3_changed(call, &bucket, &change);
 }
 
 static RESULT fail_none(struct call *call)

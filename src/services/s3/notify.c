@@ -66,7 +66,8 @@ static const struct notify_target notify_targets[] = {
     {STR_INIT("sqs"), send_to_queue},
 };
 
-const struct notify_target *notify_target_of(struct str text)
+/* NULL: that service is not here. */
+static const struct notify_target *notify_target_of(struct str text)
 {
     struct arn arn;
     if (!arn_parse(text, &arn))
@@ -138,7 +139,7 @@ static bool event_is_known(struct str event)
 {
     return flow_is_one_of(
         event,
-        STR("s3:TestEvent s3:ReducedRedundancyLostObject s3:ObjectCreated:* s3:ObjectCreated:Put "
+        STR("s3:ReducedRedundancyLostObject s3:ObjectCreated:* s3:ObjectCreated:Put "
             "s3:ObjectCreated:Post s3:ObjectCreated:Copy s3:ObjectCreated:CompleteMultipartUpload "
             "s3:ObjectRemoved:* s3:ObjectRemoved:Delete s3:ObjectRemoved:DeleteMarkerCreated "
             "s3:ObjectRestore:* s3:ObjectRestore:Post s3:ObjectRestore:Completed "
@@ -148,7 +149,8 @@ static bool event_is_known(struct str event)
             "s3:LifecycleExpiration:* s3:LifecycleExpiration:Delete "
             "s3:LifecycleExpiration:DeleteMarkerCreated s3:LifecycleTransition "
             "s3:IntelligentTiering s3:ObjectTagging:* s3:ObjectTagging:Put s3:ObjectTagging:Delete "
-            "s3:ObjectAcl:Put"));
+            "s3:ObjectAcl:Put s3:ObjectRetention:Put s3:ObjectAnnotation:* s3:ObjectAnnotation:Put "
+            "s3:ObjectAnnotation:Delete"));
 }
 
 /* At most one prefix and one suffix; their names come back with a capital. */

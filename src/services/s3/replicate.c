@@ -7,8 +7,11 @@
 #include "cloud/arn.h"
 #include "cloud/authorize.h"
 #include "cloud/identity.h"
+#include "services/s3/access.h"
+#include "services/s3/archive.h"
 #include "services/s3/crypt.h"
 #include "services/s3/flow_int.h"
+#include "services/s3/lock.h"
 #include "services/s3/settings.h"
 #include "store/record.h"
 
@@ -45,7 +48,8 @@ static bool rule_matches(const struct s3_ReplicationRule *rule, struct str key,
         prefix = filter->And != NULL ? filter->And->Prefix : filter->Prefix;
     if (!str_is_absent(prefix) && !str_starts_with(key, prefix))
         return false;
-    if (is_kms(object) && !rule_takes_kms(rule))
+    /* "What isn't replicated with replication configurations?" */
+    if ((is_kms(object) && !rule_takes_kms(rule)) || archive_is_class(object->storage_class))
         return false;
     /* Rules of the first generation carry delete markers over, too. */
     if (object->delete_marker)
@@ -121,7 +125,7 @@ RESULT replicate_changed(struct call *call, const struct s3_bucket *bucket,
 {
     bool creates = change->kind <= S3_CREATED_MULTIPART || change->kind == S3_MARKER_MADE;
     bool modifies = change->kind == S3_TAGGING_PUT || change->kind == S3_TAGGING_DELETED ||
-                    change->kind == S3_ACL_PUT;
+                    change->kind == S3_ACL_PUT || change->kind == S3_RETENTION_PUT;
     bool wanted = str_eq(change->object->replication_status, STR("PENDING"));
     if (!creates && !modifies)
         return RESULT_OK;
@@ -252,6 +256,18 @@ static RESULT carry_keys(struct carriage *c, const struct s3_bucket *target,
     return RESULT_OK;
 }
 
+/* Whose the replica is: the original's owner's and with its list, unless the rule hands it over, or
+ * the target has no lists. */
+static void carry_owner(const struct carriage *c, const struct s3_bucket *target,
+                        const struct s3_Destination *to, struct s3_object *replica)
+{
+    struct str owner = str_is_absent(replica->owner) ? c->source.account : replica->owner;
+    bool over = to->AccessControlTranslation != NULL || !acl_is_enabled(target);
+    replica->owner = over || str_eq(owner, target->account) ? (struct str){0} : owner;
+    if (over)
+        replica->acl = NULL;
+}
+
 static RESULT carry_new(struct carriage *c, const struct s3_bucket *target,
                         const struct s3_Destination *to)
 {
@@ -259,7 +275,8 @@ static RESULT carry_new(struct carriage *c, const struct s3_bucket *target,
     struct s3_object replica = c->from.object;
     struct s3_manifest manifest;
     replica.replication_status = STR("REPLICA");
-    replica.transitioned_ms = 0;
+    replica.transitioned_ms = replica.restore_due_ms = replica.restored_until_ms = 0;
+    carry_owner(c, target, to, &replica);
     if (!str_is_absent(to->StorageClass))
         replica.storage_class = to->StorageClass;
     if (!replica.delete_marker) {
@@ -305,8 +322,14 @@ static RESULT carry_to(struct carriage *c, const struct s3_ReplicationRule *rule
         c->reason = "DstBucketUnversioned";
         return RESULT_OK;
     }
+    if (!lock_is_on(&target) && !str_is_absent(c->from.object.lock_mode)) {
+        c->reason = "DstBucketObjectLockConfigMissing";
+        return RESULT_OK;
+    }
     TRY(carry_may(c, &c->source, "s3:GetObjectVersionForReplication", &reads));
     TRY(carry_may(c, &target, marker ? "s3:ReplicateDelete" : "s3:ReplicateObject", &writes));
+    if (writes && rule->Destination->AccessControlTranslation != NULL)
+        TRY(carry_may(c, &target, "s3:ObjectOwnerOverrideToBucketOwner", &writes));
     if (!reads || !writes) {
         c->reason = !reads   ? "SrcGetObjectNotPermitted"
                     : marker ? "DstDelObjNotPermitted"
@@ -319,6 +342,10 @@ static RESULT carry_to(struct carriage *c, const struct s3_ReplicationRule *rule
     if (!c->modifies)
         return RESULT_OK;
     there.object.tags = c->from.object.tags;
+    if (lock_is_on(&target)) {
+        there.object.lock_mode = c->from.object.lock_mode;
+        there.object.retain_until_ms = c->from.object.retain_until_ms;
+    }
     return object_update(c->call, &target, c->key, &there);
 }
 

@@ -1,0 +1,290 @@
+/* Global tables: what one region writes all have, the last writer wins, members come and go. */
+#include "service/dynamodb_support.h"
+
+#include "base/rng.h"
+
+enum { SEED = 2019, ITEMS = 1200, STEPS = 600 };
+
+static const char *const regions[] = {"us-east-1", "eu-west-1", "ap-southeast-2"};
+
+static void in(struct loopback *lo, int region)
+{
+    lo->region = str_from_c(regions[region]);
+}
+
+static void put(struct loopback *lo, const char *table, int key, int value)
+{
+    assert_answer(DDB(lo, PutItem,
+                      "{'TableName':'%s','Item':{'pk':{'S':'p%d'},'g':{'S':'x%d'},"
+                      "'v':{'N':'%d'}}}",
+                      table, key, value % 3, value),
+                  "{}");
+}
+
+static void create(struct loopback *lo, const char *name, const char *view)
+{
+    DDB(lo, CreateTable,
+        "{'TableName':'%s','BillingMode':'PAY_PER_REQUEST','AttributeDefinitions':["
+        "{'AttributeName':'pk','AttributeType':'S'}],'KeySchema':[{'AttributeName':'pk',"
+        "'KeyType':'HASH'}],'StreamSpecification':{'StreamEnabled':true,'StreamViewType':'%s'}}",
+        name, view);
+    loopback_deliver(lo);
+}
+
+static struct str add(struct loopback *lo, int region)
+{
+    return DDB(lo, UpdateTable,
+               "{'TableName':'tab','ReplicaUpdates':[{'Create':{'RegionName':'%s'}}]}",
+               regions[region]);
+}
+
+static struct str scan(struct loopback *lo, int region, const char *more)
+{
+    in(lo, region);
+    struct str answer = DDB(lo, Scan, "{'TableName':'tab'%s}", more);
+    assert_int_equal(str_find(answer, STR("LastEvaluatedKey")), SIZE_MAX);
+    return answer;
+}
+
+static void check_alike(struct loopback *lo, int members)
+{
+    struct str first = scan(lo, 0, "");
+    for (int i = 1; i < members; i++)
+        assert_answer(scan(lo, i, ""), str_to_c(lo->arena, first));
+    in(lo, 0);
+}
+
+static void test_a_replica_gets_all(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    for (int i = 0; i < ITEMS; i++)
+        put(lo, "tab", i, i);
+    struct str answer = add(lo, 1);
+    assert_holds(answer, "'GlobalTableVersion':'2019.11.21'");
+    assert_holds(answer, "'Replicas':[{'RegionName':'eu-west-1','ReplicaStatus':'CREATING'");
+    for (int i = 0; i < ITEMS; i += 2) /* before anything is copied */
+        put(lo, "tab", i, i + 1);
+    for (int i = 1; i < ITEMS; i += 4)
+        DDB(lo, DeleteItem, "{'TableName':'tab','Key':{'pk':{'S':'p%d'}}}", i);
+    in(lo, 1);
+    assert_holds(DDB(lo, GetItem, "{'TableName':'tab','Key':{'pk':{'S':'p0'}}}"),
+                 "ResourceNotFoundException");
+    in(lo, 0);
+    loopback_deliver(lo);
+    assert_holds(DDB(lo, DescribeTable, "{'TableName':'tab'}"),
+                 "'Replicas':[{'RegionName':'eu-west-1','ReplicaStatus':'ACTIVE'");
+    check_alike(lo, 2);
+    in(lo, 1);
+    answer = DDB(lo, DescribeTable, "{'TableName':'tab'}");
+    assert_holds(answer, "'TableStatus':'ACTIVE'");
+    assert_holds(answer, "'Replicas':[{'RegionName':'us-east-1','ReplicaStatus':'ACTIVE'");
+    assert_holds(answer, "'TableArn':'arn:aws:dynamodb:eu-west-1:000000000000:table/tab'");
+    assert_holds(answer, "'ItemCount':900");
+}
+
+/* Writes anywhere, delivered now and then: in the end all say the same. */
+static void test_all_agree(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    add(lo, 1);
+    loopback_deliver(lo);
+    add(lo, 2);
+    loopback_deliver(lo);
+    print_message("seed %d\n", SEED);
+    rng_set_seed(SEED);
+    for (int i = 0; i < STEPS; i++) {
+        int key = (int)rng_below(20);
+        in(lo, (int)rng_below(3));
+        if (rng_below(4) == 0)
+            DDB(lo, DeleteItem, "{'TableName':'tab','Key':{'pk':{'S':'p%d'}}}", key);
+        else
+            put(lo, "tab", key, i);
+        if (rng_below(10) == 0)
+            loopback_deliver(lo);
+    }
+    loopback_deliver(lo);
+    check_alike(lo, 3);
+    assert_true(ddb_stored(lo, "ddb-r") > 0);
+    for (int i = 0; i < 20; i++)
+        DDB(lo, DeleteItem, "{'TableName':'tab','Key':{'pk':{'S':'p%d'}}}", i);
+    loopback_deliver(lo);
+    loopback_advance(lo, INT64_C(2) * 3600 * 1000);
+    loopback_deliver(lo);
+    assert_int_equal(ddb_stored(lo, "ddb-r"), 0); /* what is gone is forgotten */
+}
+
+/* The later write wins although it arrives first. */
+static void test_last_writer_wins(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    add(lo, 1);
+    loopback_deliver(lo);
+    put(lo, "tab", 1, 10);
+    in(lo, 1);
+    put(lo, "tab", 1, 20);
+    loopback_deliver(lo);
+    check_alike(lo, 2);
+    assert_holds(scan(lo, 0, ""), "'v':{'N':'20'}");
+}
+
+static void test_settings_go_along(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    add(lo, 1);
+    loopback_deliver(lo);
+    for (int i = 0; i < 50; i++)
+        put(lo, "tab", i, i);
+    loopback_deliver(lo);
+    assert_holds(DDB(lo, UpdateTable,
+                     "{'TableName':'tab','AttributeDefinitions':[{'AttributeName':'g',"
+                     "'AttributeType':'S'}],'GlobalSecondaryIndexUpdates':[{'Create':{'IndexName':"
+                     "'idx','KeySchema':[{'AttributeName':'g','KeyType':'HASH'}],'Projection':"
+                     "{'ProjectionType':'ALL'}}}]}"),
+                 "'IndexName':'idx'");
+    DDB(lo, UpdateTimeToLive,
+        "{'TableName':'tab','TimeToLiveSpecification':{'AttributeName':'ttl','Enabled':true}}");
+    loopback_deliver(lo);
+    assert_answer(scan(lo, 1, ",'IndexName':'idx'"),
+                  str_to_c(lo->arena, scan(lo, 0, ",'IndexName':'idx'")));
+    in(lo, 1);
+    assert_holds(DDB(lo, DescribeTimeToLive, "{'TableName':'tab'}"),
+                 "'TimeToLiveStatus':'ENABLED'");
+    assert_holds(
+        DDB(lo, UpdateTable, "{'TableName':'tab','StreamSpecification':{'StreamEnabled':false}}"),
+        "ValidationException");
+}
+
+static void test_members_leave(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    add(lo, 1);
+    loopback_deliver(lo);
+    add(lo, 2);
+    loopback_deliver(lo);
+    put(lo, "tab", 1, 1);
+    assert_holds(DDB(lo, UpdateTable,
+                     "{'TableName':'tab','ReplicaUpdates':[{'Delete':{'RegionName':"
+                     "'eu-west-1'}}]}"),
+                 "'Replicas':[{'RegionName':'ap-southeast-2'");
+    loopback_deliver(lo);
+    in(lo, 1);
+    assert_holds(DDB(lo, DescribeTable, "{'TableName':'tab'}"), "ResourceNotFoundException");
+    in(lo, 2);
+    struct str answer = DDB(lo, DescribeTable, "{'TableName':'tab'}");
+    assert_holds(answer, "'Replicas':[{'RegionName':'us-east-1'");
+    assert_int_equal(str_find(answer, STR("eu-west-1")), SIZE_MAX);
+    DDB(lo, DeleteTable, "{'TableName':'tab'}");
+    loopback_deliver(lo);
+    in(lo, 0);
+    answer = DDB(lo, DescribeTable, "{'TableName':'tab'}");
+    assert_int_equal(str_find(answer, STR("Replicas")), SIZE_MAX);
+    put(lo, "tab", 1, 2);
+    loopback_deliver(lo);
+    DDB(lo, DeleteTable, "{'TableName':'tab'}");
+    loopback_deliver(lo);
+    assert_int_equal(ddb_stored(lo, "ddb") + ddb_stored(lo, "ddb-n") + ddb_stored(lo, "ddb-r"), 0);
+}
+
+static void test_refusals(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "KEYS_ONLY");
+    assert_holds(add(lo, 1), "ValidationException");
+    assert_holds(add(lo, 0), "Cannot add, delete, or update the local region");
+    DDB(lo, UpdateTable, "{'TableName':'tab','StreamSpecification':{'StreamEnabled':false}}");
+    loopback_deliver(lo);
+    DDB(lo, UpdateTable,
+        "{'TableName':'tab','StreamSpecification':{'StreamEnabled':true,'StreamViewType':"
+        "'NEW_AND_OLD_IMAGES'}}");
+    loopback_deliver(lo);
+    in(lo, 1);
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    in(lo, 0);
+    assert_holds(add(lo, 1), "already existed as tables");
+    assert_holds(DDB(lo, UpdateTable,
+                     "{'TableName':'tab','ReplicaUpdates':[{'Delete':{'RegionName':"
+                     "'eu-west-1'}}]}"),
+                 "ValidationException");
+    assert_holds(DDB(lo, UpdateTable,
+                     "{'TableName':'tab','MultiRegionConsistency':'STRONG',"
+                     "'ReplicaUpdates':[{'Create':{'RegionName':'eu-west-1'}}]}"),
+                 "is not implemented");
+}
+
+static void test_overrides(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    struct str answer =
+        DDB(lo, UpdateTable,
+            "{'TableName':'tab','ReplicaUpdates':[{'Create':{'RegionName':'eu-west-1',"
+            "'TableClassOverride':'STANDARD_INFREQUENT_ACCESS','OnDemandThroughputOverride':"
+            "{'MaxReadRequestUnits':7},'KMSMasterKeyId':'alias/aws/dynamodb'}}]}");
+    assert_holds(answer, "'OnDemandThroughputOverride':{'MaxReadRequestUnits':7}");
+    assert_holds(answer, "'KMSMasterKeyId':'alias/aws/dynamodb'");
+    loopback_deliver(lo);
+    in(lo, 1);
+    answer = DDB(lo, DescribeTable, "{'TableName':'tab'}");
+    assert_holds(answer, "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
+    assert_holds(answer, "'MaxReadRequestUnits':7");
+    assert_holds(answer, "'KMSMasterKeyArn':'arn:aws:kms:eu-west-1:");
+}
+
+static void test_joined_by_name(void **state)
+{
+    struct loopback *lo = *state;
+    for (int i = 0; i < 3; i++) {
+        in(lo, i);
+        create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    }
+    in(lo, 0);
+    assert_holds(DDB(lo, CreateGlobalTable,
+                     "{'GlobalTableName':'tab','ReplicationGroup':[{'RegionName':'us-east-1'},"
+                     "{'RegionName':'eu-west-1'}]}"),
+                 "'GlobalTableArn':'arn:aws:dynamodb::000000000000:global-table/tab'");
+    put(lo, "tab", 1, 1);
+    loopback_deliver(lo);
+    assert_holds(scan(lo, 1, ""), "'Count':1");
+    assert_holds(DDB(lo, DescribeTable, "{'TableName':'tab'}"),
+                 "'GlobalTableVersion':'2017.11.29'");
+    assert_holds(DDB(lo, ListGlobalTables, "{'RegionName':'eu-west-1'}"),
+                 "'GlobalTables':[{'GlobalTableName':'tab','ReplicationGroup':[{'RegionName':"
+                 "'us-east-1'},{'RegionName':'eu-west-1'}]}]");
+    assert_answer(DDB(lo, ListGlobalTables, "{'RegionName':'ap-southeast-2'}"),
+                  "{'GlobalTables':[]}");
+    assert_holds(DDB(lo, CreateGlobalTable,
+                     "{'GlobalTableName':'tab','ReplicationGroup':[{'RegionName':'us-east-1'}]}"),
+                 "GlobalTableAlreadyExistsException");
+    assert_holds(DDB(lo, DescribeGlobalTable, "{'GlobalTableName':'none'}"),
+                 "GlobalTableNotFoundException");
+    assert_holds(DDB(lo, UpdateGlobalTable,
+                     "{'GlobalTableName':'tab','ReplicaUpdates':[{'Create':{'RegionName':"
+                     "'eu-west-1'}}]}"),
+                 "ReplicaAlreadyExistsException");
+    assert_holds(DDB(lo, UpdateGlobalTable,
+                     "{'GlobalTableName':'tab','ReplicaUpdates':[{'Delete':{'RegionName':"
+                     "'eu-west-1'}}]}"),
+                 "'ReplicationGroup':[{'RegionName':'us-east-1'");
+    in(lo, 0);
+    put(lo, "tab", 2, 2);
+    loopback_deliver(lo);
+    assert_holds(scan(lo, 1, ""), "'Count':1"); /* by itself again */
+    assert_holds(DDB(lo, DescribeGlobalTableSettings, "{'GlobalTableName':'tab'}"),
+                 "'ReplicaSettings':[{'RegionName':'us-east-1','ReplicaStatus':'ACTIVE'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DDB_TEST(test_a_replica_gets_all), DDB_TEST(test_all_agree),
+        DDB_TEST(test_last_writer_wins),   DDB_TEST(test_settings_go_along),
+        DDB_TEST(test_members_leave),      DDB_TEST(test_refusals),
+        DDB_TEST(test_overrides),          DDB_TEST(test_joined_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
