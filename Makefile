@@ -83,7 +83,7 @@ ccache := $(if $(shell command -v ccache),ccache)
 
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	-Wswitch-enum -Wcast-qual -Wundef -Werror
-common := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -pthread -fno-pie -ffunction-sections -fdata-sections \
+common := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -isystem /usr/include/libxml2 -pthread -fno-pie -ffunction-sections -fdata-sections \
 	-fdebug-prefix-map=$(CURDIR)=.
 sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized -Wno-format-overflow
 

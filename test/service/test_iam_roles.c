@@ -59,10 +59,9 @@ static void test_groups(void **state)
     assert_str(IAM_OK(lo, GetGroup, .GroupName = STR("devs"))->Group->Arn, ARN("group/b/Devs"));
 }
 
-static void test_roles(void **state)
+static void test_role_documents(void **state)
 {
     struct loopback *lo = *state;
-    struct iam_Tag tag = {STR("k"), STR("v")};
     IAM_FAILS(lo, "MalformedPolicyDocumentException", "This policy contains invalid Json",
               CreateRole, .RoleName = STR("r"), .AssumeRolePolicyDocument = STR("nonsense"));
     IAM_FAILS(lo, "MalformedPolicyDocumentException", "Has prohibited field Resource", CreateRole,
@@ -81,6 +80,12 @@ static void test_roles(void **state)
                                   1);
     IAM_FAILS(lo, "LimitExceededException", "Cannot exceed quota for ACLSizePerRole: 2048",
               CreateRole, .RoleName = STR("r"), .AssumeRolePolicyDocument = large);
+}
+
+static void test_roles(void **state)
+{
+    struct loopback *lo = *state;
+    struct iam_Tag tag = {STR("k"), STR("v")};
     const struct iam_Role *role =
         IAM_OK(lo, CreateRole, .RoleName = STR("App"), .Path = STR("/x/"),
                .AssumeRolePolicyDocument = EC2, .Description = STR("d"), .Tags = {&tag, 1},
@@ -237,7 +242,8 @@ static void test_service_linked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SQS_TEST(test_groups),    SQS_TEST(test_roles),          SQS_TEST(test_instance_profiles),
+        SQS_TEST(test_groups),    SQS_TEST(test_role_documents),
+        SQS_TEST(test_roles),     SQS_TEST(test_instance_profiles),
         SQS_TEST(test_pass_role), SQS_TEST(test_service_linked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

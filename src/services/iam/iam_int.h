@@ -38,6 +38,10 @@ RESULT iam_has_any(struct call *call, const char *kind, struct str name, bool *a
 /* LimitExceeded "Cannot exceed quota for NAME: LIMIT". */
 RESULT iam_quota(struct call *call, const char *name, int64_t limit);
 
+/* What was asked for and may be asked about for a week; then the job "iam.forget" deletes it. */
+RESULT iam_keep_for_a_week(struct call *call, const struct key *key);
+RESULT iam_forget(struct call *call, const struct outbox_item *item);
+
 /* How many an account has, within its quota. */
 struct iam_counted {
     const char *name;  /* of the counter */
@@ -254,10 +258,6 @@ bool iam_next_statement(struct arena *arena, struct str text, struct iam_stateme
 bool iam_document_grants(struct arena *arena, struct str text, struct str service);
 /* The names of condition keys and variables, each once. */
 void iam_document_keys(struct arena *arena, struct str text, struct str_list *out, size_t *cap);
-
-/* --- identity.c --- */
-
-extern const struct service_hooks iam_hooks;
 
 /* --- identities besides users, groups and roles: mfa.c, oidc.c, saml.c, certificates.c,
  * ssh_keys.c, service_credentials.c. What hangs on a user is kept under its id, so that a rename

@@ -178,6 +178,7 @@ static const struct identity_table iam_identity = {
 static const struct outbox_handler iam_handlers[] = {
     {STR_INIT("iam.delete-linked-role"), iam_linked_role_deletion},
     {STR_INIT("iam.credential-report"), iam_credential_report},
+    {STR_INIT("iam.forget"), iam_forget},
 };
 
 const struct service_hooks iam_hooks = {
