@@ -205,7 +205,8 @@ RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms)
 }
 
 /* Deletes up to RESET_BATCH keys that are not the cloud's own; *deleted counts. */
-static RESULT cloud_forget(struct kv_txn *txn, struct arena *arena, size_t *deleted)
+static RESULT cloud_forget(struct cloud *cloud, struct kv_txn *txn, struct arena *arena,
+                           size_t *deleted)
 {
     struct key own;
     key_init(&own, arena);
@@ -221,7 +222,11 @@ static RESULT cloud_forget(struct kv_txn *txn, struct arena *arena, size_t *dele
             *deleted = n;
             return RESULT_OK;
         }
-        TRY(kv_delete(txn, str_copy(arena, key), NULL));
+        bool kept;
+        key = str_copy(arena, key);
+        TRY(blob_clear_entry(cloud->blobs, txn, key, &kept));
+        if (!kept)
+            TRY(kv_delete(txn, key, NULL));
     }
     *deleted = RESET_BATCH;
     return RESULT_OK;
@@ -234,7 +239,7 @@ RESULT cloud_reset(struct cloud *cloud)
         struct kv_txn *txn;
         TRY(kv_begin(cloud->kv, true, &txn));
         struct arena *arena = arena_new(0);
-        enum result result = cloud_forget(txn, arena, &deleted);
+        enum result result = cloud_forget(cloud, txn, arena, &deleted);
         if (result == RESULT_OK)
             result = kv_commit(txn);
         else

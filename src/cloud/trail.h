@@ -31,6 +31,11 @@ void trail_append(struct trail *trail, struct arena *arena, const struct cloud_t
 /* Takes what is there, on this thread. */
 RESULT trail_step(struct trail *trail);
 
+/* A UUID of version 7 (RFC 9562): its time says where the event is kept. In the arena. */
+struct str trail_event_id(struct arena *arena, int64_t time_ms);
+/* False: no such id. */
+bool trail_event_time(struct str id, int64_t *time_ms);
+
 /* Whether anybody wants data events at all: asked for every data call. */
 bool trail_wants_data(const struct trail *trail);
 void trail_set_data(struct trail *trail, bool wanted);

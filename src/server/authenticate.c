@@ -1,6 +1,8 @@
 #include "server/authenticate.h"
 
 #include "auth/sigv2.h"
+#include "base/buf.h"
+#include "base/time.h"
 #include "cloud/arn.h"
 #include "cloud/clock.h"
 #include "cloud/credentials.h"
@@ -48,6 +50,21 @@ static struct str authenticate_mismatch_text(struct request *request,
         PRSTR(problem->message), PRSTR(problem->canonical_request), PRSTR(problem->string_to_sign));
 }
 
+/* S3 says what time it is ("Error responses", Amazon S3 API Reference). */
+static void authenticate_show_time(struct request *request)
+{
+    struct arena *arena = request->call.arena;
+    struct buf now;
+    struct wire_header *extra = ARENA_ARRAY(arena, 3, struct wire_header);
+    buf_init(&now, arena, 32);
+    time_format_iso8601(&now, clock_now(request->call.cloud->clock) / 1000 * 1000);
+    extra[0] = (struct wire_header){STR("RequestTime"), request->signature.time};
+    extra[1] = (struct wire_header){STR("ServerTime"), buf_str(&now)};
+    extra[2] = (struct wire_header){STR("MaxAllowedSkewMilliseconds"), STR("900000")};
+    request->extra = extra;
+    request->extra_count = 3;
+}
+
 RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *problem)
 {
     const struct fault_name *name = &fault_names[problem->fault];
@@ -62,6 +79,8 @@ RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *
         bool presigned =
             request->signature.form == SIGV4_PRESIGNED || request->signature.form == SIGV4_V2_QUERY;
         request->code = str_from_c(presigned ? name->s3_presigned_code : name->s3_code);
+        if (problem->fault == SIGV4_SKEWED && !presigned)
+            authenticate_show_time(request);
         if (problem->fault == SIGV4_MISMATCH && !str_is_absent(problem->string_to_sign)) {
             struct wire_header *extra = ARENA_ARRAY(request->call.arena, 4, struct wire_header);
             extra[0] = (struct wire_header){STR("AWSAccessKeyId"), request->signature.access_key};

@@ -11,6 +11,8 @@
 /* Bodies up to here are kept in memory, for services that put them into their records. */
 enum { INTAKE_MEMORY = 8 * 1024 };
 /* From here on several threads work on a body. */
+/* Of one request to S3 ("Amazon S3 multipart upload limits"). */
+#define INTAKE_MAX (UINT64_C(5) << 30)
 enum { INTAKE_LARGE = 1024 * 1024 };
 
 static bool intake_hash_is_hex(struct str hash)
@@ -64,6 +66,31 @@ static RESULT intake_begin_lanes(struct request *request, struct intake *intake)
     return RESULT_OK;
 }
 
+/* S3 wants to know beforehand ("PutObject"; "Error responses"). */
+static RESULT intake_check_length(struct request *request)
+{
+    const struct http_exchange *exchange = request->exchange;
+    struct str decoded = wire_request_header(&request->wire, STR("x-amz-decoded-content-length"));
+    uint64_t size = exchange->has_length ? exchange->content_length : 0;
+    if (!str_is_absent(decoded) && !str_to_u64(decoded, &size)) {
+        request->code = STR("InvalidArgument");
+        return request_fail(request, WIRE_SERIALIZATION,
+                            STR("The value of x-amz-decoded-content-length is no number"));
+    }
+    if (!exchange->has_length && str_is_absent(decoded) &&
+        !str_is_absent(http_field_get(exchange, STR("transfer-encoding")))) {
+        request->code = STR("NotImplemented");
+        return request_fail(
+            request, WIRE_NOT_IMPLEMENTED,
+            STR("A header you provided implies functionality that is not implemented"));
+    }
+    if (size <= INTAKE_MAX)
+        return RESULT_OK;
+    request->code = STR("EntityTooLarge");
+    return request_fail(request, WIRE_SERIALIZATION,
+                        STR("Your proposed upload exceeds the maximum allowed size"));
+}
+
 RESULT intake_begin(struct request *request)
 {
     struct call *call = &request->call;
@@ -85,6 +112,7 @@ RESULT intake_begin(struct request *request)
         return RESULT_OK; /* its fields say how to go on */
     }
     if (intake->s3) {
+        TRY(intake_check_length(request));
         struct str asked = wire_request_header(&request->wire, STR("x-amz-server-side-encryption"));
         intake->key.layers = str_eq(asked, STR("aws:kms:dsse")) ? 2 : 1;
         TRY(intake_digest_begin(request, intake));

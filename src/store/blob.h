@@ -48,6 +48,9 @@ RESULT blob_retain(struct blob_store *store, struct kv_txn *txn, const struct bl
 /* In the transaction that drops the record; the file goes once the commit is through, when
  * blob_collect() runs. */
 RESULT blob_release(struct blob_store *store, struct kv_txn *txn, const struct blob_id *id);
+/* For whoever empties the store key by key: an entry of the table of blobs is not deleted, but its
+ * blob released (then *kept is true, as it is for those that are released already). */
+RESULT blob_clear_entry(struct blob_store *store, struct kv_txn *txn, struct str key, bool *kept);
 /* Removes up to limit files that were released, and their entries. Called by the clean-up job. A
  * file stays for some seconds after its release: a reader that began before it may be about to open
  * it. */

@@ -267,6 +267,24 @@ RESULT blob_release(struct blob_store *store, struct kv_txn *txn, const struct b
     return kv_put(txn, key_bytes(&key), key_bytes(&now));
 }
 
+RESULT blob_clear_entry(struct blob_store *store, struct kv_txn *txn, struct str key, bool *kept)
+{
+    struct arena *scratch = arena_new(0);
+    struct key_reader reader = key_read(scratch, key);
+    struct str table, bytes;
+    struct blob_id id;
+    enum result result = RESULT_OK;
+    *kept = key_next_str(&reader, &table) && str_eq(table, STR("blob-released"));
+    if (!*kept && str_eq(table, STR("blob")) && key_next_str(&reader, &bytes) &&
+        bytes.len == sizeof(id.bytes)) {
+        memcpy(id.bytes, bytes.ptr, sizeof(id.bytes));
+        *kept = true;
+        result = blob_release(store, txn, &id);
+    }
+    arena_free(scratch);
+    return result;
+}
+
 void blob_drop(struct blob_store *store, const struct blob_id *id)
 {
     char name[NAME_SIZE];

@@ -87,3 +87,95 @@ def test_kill(tmp_path):
             return
         time.sleep(0.5)
     raise AssertionError("blobs are left over")
+
+
+# --- keys that are written over and over ---------------------------------------------------------------------------
+
+LARGE = (9000, 300_000, 3 << 20)
+
+
+def body_of(turn, size):
+    return (b"%08d" % turn) * (size // 8)
+
+
+def overwrite(cloud, bucket, key, begun, done, turns):
+    """Puts, completed uploads and copies of one key, one after another; which were begun, and which acknowledged."""
+    s3 = cloud.client("s3", connect_timeout=2, read_timeout=20)
+    one = {"Bucket": bucket, "Key": key}
+    for turn in turns:
+        size = LARGE[turn % 3]
+        begun[turn] = size
+        try:
+            if turn % 4 == 3:
+                upload = s3.create_multipart_upload(**one)["UploadId"]
+                part = s3.upload_part(**one, UploadId=upload, PartNumber=1, Body=body_of(turn, size))
+                s3.complete_multipart_upload(**one, UploadId=upload, MultipartUpload={
+                    "Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+            elif turn % 4 == 2:
+                s3.put_object(Bucket=bucket, Key=key + ".new", Body=body_of(turn, size))
+                s3.copy_object(**one, CopySource={"Bucket": bucket, "Key": key + ".new"})
+            else:
+                s3.put_object(**one, Body=body_of(turn, size))
+        except Exception:
+            return
+        done.append(turn)
+
+
+def check_overwritten(cloud, bucket, key, begun, done, versioned):
+    """The newest is the last that was acknowledged, or one begun later; whole. Of a versioned key, so is every version, and
+    each that was acknowledged is there."""
+    s3 = cloud.client("s3")
+    if not begun:
+        return
+    newest = s3.get_object(Bucket=bucket, Key=key)["Body"].read() if done or versioned else None
+    if done:
+        turn = int(newest[:8])
+        assert turn >= done[-1] and newest == body_of(turn, begun[turn])
+    if not versioned:
+        return
+    seen = []
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+        for version in page.get("Versions", []):
+            if version["Key"] != key:
+                continue
+            body = s3.get_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])["Body"].read()
+            turn = int(body[:8])
+            assert body == body_of(turn, begun[turn])
+            seen.append(turn)
+    assert len(seen) == len(set(seen)) and set(done) <= set(seen)
+
+
+def test_kill_while_keys_are_overwritten(tmp_path):
+    own = Cloud(tmp_path / "own").start()
+    s3 = own.client("s3")
+    for bucket in ("plain", "versioned"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    state = {(bucket, key): ({}, []) for bucket in ("plain", "versioned") for key in ("a", "b")}
+    random.seed(5)
+    for round_number in range(5):
+        first = round_number * 1000
+        workers = [threading.Thread(target=overwrite, args=(own, *where, *state[where], range(first, first + 1000)))
+                   for where in state]
+        for worker in workers:
+            worker.start()
+        time.sleep(0.5 + random.random() / 2)
+        own.kill()
+        for worker in workers:
+            worker.join()
+        own.start()
+        for (bucket, key), (begun, done) in state.items():
+            check_overwritten(own, bucket, key, begun, done, bucket == "versioned")
+    assert sum(len(done) for _, done in state.values()) > 20
+    s3 = own.client("s3")
+    for bucket in ("plain", "versioned"):
+        for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    end = time.monotonic() + 60
+    while any(files for _, _, files in os.walk(own.data / "blobs")):
+        assert time.monotonic() < end, "blobs are left over"
+        time.sleep(0.5)
+    own.stop()

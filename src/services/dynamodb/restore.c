@@ -210,6 +210,7 @@ static RESULT restore_make(struct call *call, const struct overrides *in,
         .restored = ARENA_NEW(call->arena, struct dynamodb_restored),
     };
     TRY(restore_indexes(call, in, source, table));
+    insights_forget(table);
     TRY(restore_throughput(call, in, table));
     return table_read_sse(call, in->sse, table);
 }

@@ -153,7 +153,9 @@ RESULT iam_DeleteServiceLinkedRole(struct call *call,
         .role = str_copy(call->arena, role.name),
         .status = STR("IN_PROGRESS"),
     };
+    struct key key = iam_key(call, "deletion", task.id);
     TRY(task_put(call, &task));
+    TRY(iam_keep_for_a_week(call, &key));
     TRY(outbox_post(call, STR("iam.delete-linked-role"), (struct str){0}, task.id));
     out->DeletionTaskId = task.id;
     return RESULT_OK;

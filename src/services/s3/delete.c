@@ -81,6 +81,8 @@ RESULT s3_DeleteObject(struct call *call, const struct s3_DeleteObjectRequest *i
     if (in->IfMatchLastModifiedTime.set || in->IfMatchSize.set)
         return call_fail(call, S3_UNBUILT_HEADER,
                          "A header you provided implies functionality that is not implemented");
+    if (bucket.mfa_delete && !str_is_absent(in->VersionId))
+        TRY(mfa_delete_check(call, in->MFA));
     TRY(delete_one(call, &bucket, &deletion));
     if (deletion.marker)
         out->DeleteMarker = opt_bool(true);
@@ -128,7 +130,11 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
         return call_fail(call, WIRE_SERIALIZATION,
                          "The XML you provided was not well-formed or did not validate against "
                          "our published schema");
-    bool quiet = list->Quiet.set && list->Quiet.value;
+    bool quiet = list->Quiet.set && list->Quiet.value, of_versions = false;
+    for (size_t i = 0; i < list->Objects.len; i++)
+        of_versions = of_versions || !str_is_absent(list->Objects.items[i].VersionId);
+    if (bucket.mfa_delete && of_versions)
+        TRY(mfa_delete_check(call, in->MFA));
     for (size_t i = 0; i < list->Objects.len; i++) {
         const struct s3_ObjectIdentifier *one = &list->Objects.items[i];
         struct deletion deletion = {.key = one->Key,

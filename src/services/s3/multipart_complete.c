@@ -99,6 +99,10 @@ static RESULT add_parts(struct completion *c, const struct s3_CompletedPartList 
     int64_t before = 0;
     for (size_t i = 0; i < list->len; i++) {
         int64_t number = list->items[i].PartNumber.value;
+        if (!list->items[i].PartNumber.set || str_is_absent(list->items[i].ETag))
+            return call_fail(c->call, WIRE_SERIALIZATION,
+                             "The XML you provided was not well-formed or did not validate against "
+                             "our published schema");
         TRY(part_check_number(c->call, number));
         if (number <= before)
             return call_fail(c->call, S3_INVALID_PART_ORDER,
