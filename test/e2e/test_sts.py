@@ -472,6 +472,48 @@ def test_profiles_of_the_cli(cloud, iam, user, name, tmp_path):
     assert f":assumed-role/{careful.split('/')[-1]}/botocore-session-" in arn
 
 
+def test_many_accounts(own):
+    """Scenario B24: one user, with MFA, in twenty accounts; production's policy is narrower; what is not trusted stays shut."""
+    iam = own.client("iam")
+    user = make_user(iam, "admin", statement("sts:AssumeRole", "arn:aws:iam::*:role/Deploy"))
+    serial, seed = make_device(iam, user[0], "phone")
+    accounts = [f"{number:012d}" for number in range(100000000001, 100000000021)]
+    fresh = {"Bool": {"aws:MultiFactorAuthPresent": "true"}, "NumericLessThan": {"aws:MultiFactorAuthAge": "600"}}
+    for index, account in enumerate(accounts):
+        production = index % 2 == 0
+        theirs = own.client("iam", key=account)
+        theirs.create_role(RoleName="Deploy", AssumeRolePolicyDocument=trust(
+            {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, Condition=fresh))
+        theirs.put_role_policy(RoleName="Deploy", PolicyName="own", PolicyDocument=json.dumps(
+            statement("sqs:ListQueues" if production else "sqs:*", "*")))
+        theirs.create_role(RoleName="Other", AssumeRolePolicyDocument=trust({"AWS": account}))
+    session = of(own.client("sts", *user[1]).get_session_token(
+        SerialNumber=serial, TokenCode=code_at(seed, time.time()))["Credentials"])
+    sts, plain = own.client("sts", *session), own.client("sts", *user[1])
+    for index, account in enumerate(accounts):
+        arn = f"arn:aws:iam::{account}:role/Deploy"
+        assert refusal(plain.assume_role, RoleArn=arn, RoleSessionName="admin")[0] == "AccessDenied"
+        mine = of(sts.assume_role(RoleArn=arn, RoleSessionName="admin")["Credentials"])
+        assert own.client("sts", *mine).get_caller_identity()["Arn"] == f"arn:aws:sts::{account}:assumed-role/Deploy/admin"
+        sqs = own.client("sqs", *mine)
+        sqs.list_queues()
+        if index % 2 == 0:
+            assert refusal(sqs.create_queue, QueueName="q")[0] == "AccessDenied"
+        else:
+            assert f"/{account}/q" in sqs.create_queue(QueueName="q")["QueueUrl"]
+        assert refusal(sts.assume_role, RoleArn=f"arn:aws:iam::{account}:role/Other", RoleSessionName="admin")[0] == "AccessDenied"
+    own.run("clock", "advance", "11m")
+    assert refusal(sts.assume_role, RoleArn=f"arn:aws:iam::{accounts[0]}:role/Deploy", RoleSessionName="admin")[0] == "AccessDenied"
+
+
+def test_strict_takes_sessions(strict):
+    """A session is one of this cloud's own keys."""
+    root = strict.issue(ACCOUNT)
+    session = of(strict.client("sts", *root).get_session_token()["Credentials"])
+    assert strict.client("sts", *session).get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert refusal(strict.client("sts", *session[:2], token="AAAA").get_caller_identity)[0] == "InvalidClientTokenId"
+
+
 # --- web identities ---
 
 
