@@ -226,6 +226,19 @@ static void test_pass_role(void **state)
     IAM_DO(lo, AddRoleToInstanceProfile, .InstanceProfileName = STR("p"), .RoleName = STR("r"));
 }
 
+static void test_quotas(void **state)
+{
+    struct loopback *lo = *state;
+    for (int i = 0; i < 300; i++)
+        IAM_OK(lo, CreateGroup, .GroupName = str_format(lo->arena, "g%d", i));
+    IAM_FAILS(lo, "LimitExceededException", "Cannot exceed quota for GroupsPerAccount: 300",
+              CreateGroup, .GroupName = STR("more"));
+    IAM_DO(lo, DeleteGroup, .GroupName = STR("g7"));
+    IAM_OK(lo, CreateGroup, .GroupName = STR("more"));
+    lo->account = STR("111111111111");
+    IAM_OK(lo, CreateGroup, .GroupName = STR("more"));
+}
+
 static void test_service_linked(void **state)
 {
     struct loopback *lo = *state;
@@ -281,6 +294,7 @@ int main(void)
         SQS_TEST(test_instance_profiles),
         SQS_TEST(test_trust_means_whom_it_named),
         SQS_TEST(test_pass_role),
+        SQS_TEST(test_quotas),
         SQS_TEST(test_service_linked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
