@@ -285,6 +285,23 @@ static void test_service_linked(void **state)
     IAM_OK(lo, GetRole, .RoleName = STR("AWSServiceRoleForAutoScaling_a"));
 }
 
+/* AmazonSSMFullAccess lets make the role of SSM, by its name and for that service alone. */
+static void test_service_linked_by_policy(void **state)
+{
+    struct loopback *lo = *state;
+    IAM_OK(lo, CreateUser, .UserName = STR("alice"));
+    IAM_DO(lo, AttachUserPolicy, .UserName = STR("alice"),
+           .PolicyArn = AWS_POLICY("AmazonSSMFullAccess"));
+    lo->user = STR("alice");
+    IAM_OK(lo, CreateServiceLinkedRole, .AWSServiceName = STR("ssm.amazonaws.com"));
+    IAM_FAILS(lo, "AccessDenied",
+              "User: arn:aws:iam::000000000000:user/alice is not authorized to perform: "
+              "iam:CreateServiceLinkedRole on resource: arn:aws:iam::000000000000:role/"
+              "aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS because no identity-based "
+              "policy allows the iam:CreateServiceLinkedRole action",
+              CreateServiceLinkedRole, .AWSServiceName = STR("ecs.amazonaws.com"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +313,7 @@ int main(void)
         SQS_TEST(test_pass_role),
         SQS_TEST(test_quotas),
         SQS_TEST(test_service_linked),
+        SQS_TEST(test_service_linked_by_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
