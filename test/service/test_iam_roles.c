@@ -226,6 +226,19 @@ static void test_pass_role(void **state)
     IAM_DO(lo, AddRoleToInstanceProfile, .InstanceProfileName = STR("p"), .RoleName = STR("r"));
 }
 
+static void test_quotas(void **state)
+{
+    struct loopback *lo = *state;
+    for (int i = 0; i < 300; i++)
+        IAM_OK(lo, CreateGroup, .GroupName = str_format(lo->arena, "g%d", i));
+    IAM_FAILS(lo, "LimitExceededException", "Cannot exceed quota for GroupsPerAccount: 300",
+              CreateGroup, .GroupName = STR("more"));
+    IAM_DO(lo, DeleteGroup, .GroupName = STR("g7"));
+    IAM_OK(lo, CreateGroup, .GroupName = STR("more"));
+    lo->account = STR("111111111111");
+    IAM_OK(lo, CreateGroup, .GroupName = STR("more"));
+}
+
 static void test_service_linked(void **state)
 {
     struct loopback *lo = *state;
@@ -272,6 +285,23 @@ static void test_service_linked(void **state)
     IAM_OK(lo, GetRole, .RoleName = STR("AWSServiceRoleForAutoScaling_a"));
 }
 
+/* AmazonSSMFullAccess lets make the role of SSM, by its name and for that service alone. */
+static void test_service_linked_by_policy(void **state)
+{
+    struct loopback *lo = *state;
+    IAM_OK(lo, CreateUser, .UserName = STR("alice"));
+    IAM_DO(lo, AttachUserPolicy, .UserName = STR("alice"),
+           .PolicyArn = AWS_POLICY("AmazonSSMFullAccess"));
+    lo->user = STR("alice");
+    IAM_OK(lo, CreateServiceLinkedRole, .AWSServiceName = STR("ssm.amazonaws.com"));
+    IAM_FAILS(lo, "AccessDenied",
+              "User: arn:aws:iam::000000000000:user/alice is not authorized to perform: "
+              "iam:CreateServiceLinkedRole on resource: arn:aws:iam::000000000000:role/"
+              "aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS because no identity-based "
+              "policy allows the iam:CreateServiceLinkedRole action",
+              CreateServiceLinkedRole, .AWSServiceName = STR("ecs.amazonaws.com"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,7 +311,9 @@ int main(void)
         SQS_TEST(test_instance_profiles),
         SQS_TEST(test_trust_means_whom_it_named),
         SQS_TEST(test_pass_role),
+        SQS_TEST(test_quotas),
         SQS_TEST(test_service_linked),
+        SQS_TEST(test_service_linked_by_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,10 @@ RESULT iam_trust_now(struct call *call, const struct iam_role *role, struct str 
 
 /* --- service_linked.c --- */
 
+/* Of the role that is to be made, for who decides whether it may be. */
+struct str iam_linked_role_arn(struct call *call,
+                               const struct iam_CreateServiceLinkedRoleRequest *in);
+
 RESULT iam_linked_role_deletion(struct call *call, const struct outbox_item *item);
 
 /* --- instance_profiles.c --- */
