@@ -1,5 +1,6 @@
 /* Users ("IAM users", "IAM identifiers", IAM User Guide; IAM API Reference). */
 #include "base/vec.h"
+#include "cloud/authorize.h"
 #include "cloud/credentials.h"
 #include "services/iam/iam_int.h"
 #include "store/record.h"
@@ -242,12 +243,16 @@ RESULT iam_UpdateUser(struct call *call, const struct iam_UpdateUserRequest *in,
     TRY(call_get_record_copy(call, &key, &iam_model, IAM_SHAPE_user, &user, &found));
     user.name = name;
     user.path = str_is_absent(in->NewPath) ? user.path : in->NewPath;
+    struct iam_entity entity = {IAM_USERS, user.name, user.path, user.id};
+    /* "You must have the appropriate permissions on both the source object and the target". */
+    struct authorize_ask target = {
+        .action = STR("iam:UpdateUser"), .resource = iam_entity_arn(call, &entity), .in = in};
+    TRY(authorize_ask(call, &target));
     if (moves) {
         TRY(kv_delete(call->txn, key_bytes(&key), NULL));
         for (size_t i = 0; i < BELONGINGS; i++)
             TRY(belonging_move(call, belongings[i].kind, old, name));
     }
-    struct iam_entity entity = {IAM_USERS, user.name, user.path, user.id};
     TRY(user_put(call, &user));
     TRY(iam_entity_enter(call, &entity));
     return keys_rename(call, &user);
