@@ -93,7 +93,8 @@ RESULT iam_CreateUser(struct call *call, const struct iam_CreateUserRequest *in,
     };
     TRY(iam_check_path(call, "path", in->Path));
     TRY(user_is_new(call, in->UserName));
-    TRY(iam_tags_take(call, &in->Tags, &user.tags));
+    struct iam_tagging tagging = {STR("iam:TagUser"), iam_user_arn(call, &user), in};
+    TRY(iam_tags_made_with(call, &tagging, &in->Tags, &user.tags));
     struct iam_entity entity = {IAM_USERS, user.name, user.path, user.id};
     TRY(iam_boundary_set(call, &entity, &holdings, in->PermissionsBoundary));
     TRY(iam_count(call, &iam_users_counted, 1));
