@@ -487,6 +487,19 @@ static RESULT authorize_further(struct call *call, const struct authorize_ask *a
     return result;
 }
 
+RESULT authorize_is_unlimited(struct call *call, struct str owner, bool *unlimited)
+{
+    struct authorize_policies policies = {0};
+    *unlimited = false;
+    if (call->principal.kind == PRINCIPAL_SERVICE || call->principal.kind == PRINCIPAL_ANONYMOUS ||
+        call->principal.session != NULL || !str_eq(owner, call->principal.account))
+        return RESULT_OK;
+    enum result result = authorize_gather(call, &call->principal, &policies);
+    *unlimited = (policies.own == NULL || !policies.own->known) && policies.organization == 0;
+    authorize_release(call, &policies);
+    return result;
+}
+
 RESULT authorize_ask(struct call *call, const struct authorize_ask *ask)
 {
     return call->cloud->iam == IAM_OFF ? RESULT_OK : authorize_further(call, ask, NULL);

@@ -35,6 +35,9 @@ struct authorize_ask {
     bool (*find)(void *self, struct str key, struct policy_values *out);
     void *self;
 };
+/* Whether nothing limits the caller in what `owner` owns: it is of that account, without a session,
+ * and nobody keeps policies of it. What has no policy of its own need not be asked about then. */
+RESULT authorize_is_unlimited(struct call *call, struct str owner, bool *unlimited);
 /* RESULT_ERROR with AccessDenied when not. */
 RESULT authorize_ask(struct call *call, const struct authorize_ask *ask);
 /* The same, without failing: *allowed. */
