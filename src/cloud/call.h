@@ -139,7 +139,7 @@ struct call {
     /* By the service, for its `ended` hook (struct service_hooks): what this run met; NULL at
      * first.
      */
-    const void *noted;
+    void *noted;
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */

@@ -247,7 +247,7 @@ static RESULT trail_take_all(struct trail *trail)
     }
 }
 
-RESULT trail_step(struct trail *trail)
+static RESULT trail_step(struct trail *trail)
 {
     pthread_mutex_lock(&trail->taking);
     enum result result = trail_take_all(trail);

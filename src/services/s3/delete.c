@@ -2,6 +2,7 @@
  * Amazon S3 User Guide. */
 #include "base/vec.h"
 #include "services/s3/access.h"
+#include "services/s3/access_log.h"
 #include "services/s3/changes.h"
 #include "services/s3/lock.h"
 
@@ -117,6 +118,22 @@ static void add_deleted(struct call *call, const struct s3_ObjectIdentifier *one
     VEC_PUSH(call->arena, out->Deleted.items, out->Deleted.len, *cap, deleted);
 }
 
+/* Each key has a line of its own in the bucket's access log. */
+static void note_one(struct call *call, const struct s3_bucket *bucket,
+                     const struct s3_ObjectIdentifier *one, enum result result)
+{
+    const struct wire_error *error = &s3_model.errors[call->error];
+    struct access_line line = {.operation = "BATCH.DELETE.OBJECT",
+                               .key = one->Key,
+                               .version_id = one->VersionId,
+                               .status = 204};
+    if (result == RESULT_ERROR) {
+        line.status = error->status;
+        line.error = wire_string(&s3_model, error->code);
+    }
+    access_log_also(call, bucket, &line);
+}
+
 RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest *in,
                         struct s3_DeleteObjectsOutput *out)
 {
@@ -158,6 +175,7 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
             result = access_delete(call, in, one);
         if (result == RESULT_OK)
             result = delete_one(call, &bucket, &deletion);
+        note_one(call, &bucket, one, result);
         if (result == RESULT_ERROR)
             add_error(call, one, out, &errors);
         else if (result != RESULT_OK)
