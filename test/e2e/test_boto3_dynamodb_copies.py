@@ -162,3 +162,48 @@ def test_global_table(cloud, name):
     clients["eu-central-1"].get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
     with pytest.raises(botocore.exceptions.ClientError):
         clients["eu-central-1"].describe_table(TableName=name)
+
+
+# --- in whose name
+
+
+def someone(cloud, name, *statements):
+    """A user of that name who may what the statements allow: its client."""
+    iam = cloud.client("iam")
+    iam.create_user(UserName=name)
+    document = {"Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": a, "Resource": r} for a, r in statements]}
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=json.dumps(document))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return cloud.client("dynamodb", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+
+def test_exports_ask_s3_as_who_asked_for_them(cloud, ddb, name):
+    bucket = name.lower().replace("_", "-")[-50:].strip("-")
+    cloud.client("s3").create_bucket(Bucket=bucket)
+    make(ddb, name)
+    pitr(ddb, name)
+    arn = ddb.describe_table(TableName=name)["Table"]["TableArn"]
+    outcomes = {}
+    for who, statements in (("without", []), ("with", [("s3:PutObject", f"arn:aws:s3:::{bucket}/*")])):
+        client = someone(cloud, f"{who}-{name}"[:60], ("dynamodb:*", "*"), *statements)
+        export = client.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket)["ExportDescription"]["ExportArn"]
+        describe = lambda: client.describe_export(ExportArn=export)["ExportDescription"]  # noqa: E731, B023
+        deadline = time.monotonic() + 30
+        while describe()["ExportStatus"] == "IN_PROGRESS":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        outcomes[who] = describe()["ExportStatus"], describe().get("FailureCode")
+    assert outcomes == {"without": ("FAILED", "S3AccessDenied"), "with": ("COMPLETED", None)}
+
+
+def test_restoring_asks_for_the_new_table_too(cloud, ddb, name):
+    make(ddb, name)
+    arn = ddb.create_backup(TableName=name, BackupName="one")["BackupDetails"]["BackupArn"]
+    status = lambda: ddb.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupStatus"]  # noqa: E731
+    until(status, "AVAILABLE")
+    client = someone(cloud, f"r-{name}"[:60], ("dynamodb:RestoreTableFromBackup", "*"), ("dynamodb:*", "arn:aws:dynamodb:*:*:table/" + name + "-mine"))
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        client.restore_table_from_backup(TargetTableName=name + "-other", BackupArn=arn)
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    client.restore_table_from_backup(TargetTableName=name + "-mine", BackupArn=arn)

@@ -206,7 +206,7 @@ def test_ssh_keys(iam, user, pair, tmp_path):
     iam.update_ssh_public_key(UserName=user, SSHPublicKeyId=key, Status="Inactive")
     assert [k["Status"] for k in iam.list_ssh_public_keys(UserName=user)["SSHPublicKeys"]] == ["Inactive"]
     assert refusal(iam.delete_user, UserName=user) == (
-        "DeleteConflict", "Cannot delete entity, must delete SSH public keys first.")
+        "DeleteConflict", "Cannot delete entity, must remove referenced objects first.")
     iam.delete_ssh_public_key(UserName=user, SSHPublicKeyId=key)
     iam.delete_user(UserName=user)
 

@@ -135,7 +135,18 @@ RESULT iam_role_modifiable(struct call *call, const struct iam_role *role);
 RESULT iam_role_make(struct call *call, struct iam_role *role);
 RESULT iam_role_remove(struct call *call, const struct iam_role *role);
 
+/* --- trust.c --- */
+
+/* Checks a trust policy; *principals: the ids of the users and roles that it names, by ARN. */
+RESULT iam_trust_take(struct call *call, struct str document, struct str_map *principals);
+/* The role's, with the ARNs of today, and ids for those who are gone. */
+RESULT iam_trust_now(struct call *call, const struct iam_role *role, struct str *document);
+
 /* --- service_linked.c --- */
+
+/* Of the role that is to be made, for who decides whether it may be. */
+struct str iam_linked_role_arn(struct call *call,
+                               const struct iam_CreateServiceLinkedRoleRequest *in);
 
 RESULT iam_linked_role_deletion(struct call *call, const struct outbox_item *item);
 

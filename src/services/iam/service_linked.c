@@ -66,6 +66,18 @@ static const struct linked_service *linked_find(struct str service)
     return NULL;
 }
 
+struct str iam_linked_role_arn(struct call *call,
+                               const struct iam_CreateServiceLinkedRoleRequest *in)
+{
+    const struct linked_service *service = linked_find(in->AWSServiceName);
+    struct str suffix = in->CustomSuffix;
+    struct str name = service == NULL ? STR("*") : str_from_c(service->role);
+    if (!str_is_absent(suffix))
+        name = str_format(call->arena, "%.*s_%.*s", PRSTR(name), PRSTR(suffix));
+    struct str path = str_format(call->arena, "/aws-service-role/%.*s/", PRSTR(in->AWSServiceName));
+    return iam_arn(call, "role", path, name);
+}
+
 static RESULT linked_attach(struct call *call, const struct linked_service *service,
                             const struct iam_role *role)
 {

@@ -388,6 +388,20 @@ RESULT s3_GetBucketAcl(struct call *call, const struct s3_GetBucketAclRequest *i
     return RESULT_OK;
 }
 
+/* A bucket without ACLs takes "bucket owner full control canned ACLs or an equivalent form of this
+ * ACL expressed in XML" ("Controlling ownership of objects"): there is nothing to change then. */
+static RESULT acl_to_ignore(struct call *call, const struct acl_request *request,
+                            const struct s3_AccessControlPolicy *policy, struct str owner)
+{
+    const struct s3_Grant *grant =
+        policy != NULL && policy->Grants.len == 1 ? policy->Grants.items : NULL;
+    bool canned = str_eq(request->canned, STR("bucket-owner-full-control"));
+    bool same = grant != NULL && grant->Grantee != NULL &&
+                str_eq(grant->Permission, STR("FULL_CONTROL")) &&
+                str_eq(grant->Grantee->ID, s3_owner_id(call->arena, owner));
+    return canned || same ? RESULT_OK : refuse_acl(call);
+}
+
 RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *in,
                        struct s3_PutBucketAclResult *out)
 {
@@ -399,7 +413,7 @@ RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *i
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(s3_check_body(call));
     if (!acl_is_enabled(&bucket))
-        return refuse_acl(call);
+        return acl_to_ignore(call, &request, in->AccessControlPolicy, bucket.account);
     TRY(acl_to_put(call, &request, in->AccessControlPolicy, bucket.account, NULL, &acl));
     TRY(acl_check_public(call, &bucket, acl));
     return setting_put(call, &bucket, S3_SETTING_ACL, (struct str){0}, acl);
@@ -436,7 +450,7 @@ RESULT s3_PutObjectAcl(struct call *call, const struct s3_PutObjectAclRequest *i
     TRY(s3_check_body(call));
     TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
     if (!acl_is_enabled(&bucket))
-        return refuse_acl(call);
+        return acl_to_ignore(call, &request, in->AccessControlPolicy, bucket.account);
     struct str owner = str_is_absent(object.owner) ? bucket.account : object.owner;
     TRY(acl_to_put(call, &request, in->AccessControlPolicy, owner, &bucket, &acl));
     TRY(acl_check_public(call, &bucket, acl));

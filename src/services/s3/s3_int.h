@@ -34,7 +34,7 @@ RESULT s3_deliver_drop(struct call *call, const struct outbox_item *item);
 
 /* --- rules.c: what a request may say --- */
 
-/* A buffered body that must carry a digest, and does so truly. */
+/* A buffered body whose digest is true; most operations demand one. */
 RESULT s3_check_body(struct call *call);
 RESULT s3_check_key(struct call *call, struct str key);
 /* Refuses what this service does not have yet; names: of the headers, NULL-terminated. */
