@@ -231,6 +231,29 @@ def test_encrypted(s3, pair):
         assert "ReplicationStatus" not in s3.head_object(Bucket=source, Key=f"kms{size}")
 
 
+@pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
+def test_encrypted_by_kms(s3, pair, algorithm):
+    """With a key of the target's region; a key that there is not is a failure."""
+    source, target, far = pair
+
+    def with_key(name):
+        one = {**rule(target), "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}}}
+        one["Destination"]["EncryptionConfiguration"] = {
+            "ReplicaKmsKeyID": f"arn:aws:kms:eu-west-1:000000000000:{name}"}
+        configure(s3, source, one)
+
+    with_key("alias/aws/s3")
+    for size in (100, 100000):
+        s3.put_object(Bucket=source, Key="k", Body=b"x" * size, ServerSideEncryption=algorithm)
+        assert settled(s3, source, "k")["ReplicationStatus"] == "COMPLETED"
+        replica = far.get_object(Bucket=target, Key="k")
+        assert replica["ServerSideEncryption"] == algorithm and ":eu-west-1:" in replica["SSEKMSKeyId"]
+        assert replica["Body"].read() == b"x" * size
+    with_key("key/11111111-1111-1111-1111-111111111111")
+    s3.put_object(Bucket=source, Key="k", Body=b"", ServerSideEncryption=algorithm)
+    assert settled(s3, source, "k")["ReplicationStatus"] == "FAILED"
+
+
 def test_role_decides(cloud, s3, pair):
     """A role that there is not, one that S3 may not assume, one that may not, one that may."""
     source, target, far = pair
