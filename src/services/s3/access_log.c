@@ -46,7 +46,7 @@ RESULT s3_PutBucketLogging(struct call *call, const struct s3_PutBucketLoggingRe
     struct s3_bucket bucket;
     bool existed;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_body(call));
+    TRY(s3_check_digest(call));
     if (in->BucketLoggingStatus == NULL)
         return flow_fail_xml(call);
     const struct s3_LoggingEnabled *wanted = in->BucketLoggingStatus->LoggingEnabled;

@@ -8,7 +8,7 @@ RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersio
     (void)out;
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_body(call));
+    TRY(s3_check_digest(call));
     const struct s3_VersioningConfiguration *wanted = in->VersioningConfiguration;
     if (wanted != NULL && !str_is_absent(wanted->MFADelete) &&
         !str_eq(wanted->MFADelete, STR("Disabled")))

@@ -112,11 +112,12 @@ static RESULT check_kind(struct call *call, size_t i, struct str given)
     return RESULT_OK;
 }
 
-RESULT s3_check_body(struct call *call)
+static RESULT check_digests(struct call *call, bool *checked_any)
 {
+    bool checked = false;
+    *checked_any = true;
     if (call->request == NULL)
         return RESULT_OK;
-    bool checked = false;
     struct str md5 = wire_request_header(call->request, STR("content-md5"));
     if (!str_is_absent(md5)) {
         TRY(check_md5(call, md5));
@@ -130,6 +131,20 @@ RESULT s3_check_body(struct call *call)
             checked = true;
         }
     }
+    *checked_any = checked;
+    return RESULT_OK;
+}
+
+RESULT s3_check_digest(struct call *call)
+{
+    bool checked;
+    return check_digests(call, &checked);
+}
+
+RESULT s3_check_body(struct call *call)
+{
+    bool checked;
+    TRY(check_digests(call, &checked));
     if (checked)
         return RESULT_OK;
     return call_fail(call, WIRE_VALIDATION,
