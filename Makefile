@@ -83,7 +83,7 @@ ccache := $(if $(shell command -v ccache),ccache)
 
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	-Wswitch-enum -Wcast-qual -Wundef -Werror
-common := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -pthread -fno-pie -ffunction-sections -fdata-sections \
+common := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -isystem /usr/include/libxml2 -pthread -fno-pie -ffunction-sections -fdata-sections \
 	-fdebug-prefix-map=$(CURDIR)=.
 sanitize := -O1 -g -fno-omit-frame-pointer -Wno-maybe-uninitialized -Wno-format-overflow
 
@@ -104,7 +104,7 @@ generated_flags := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -fno-pie -fdata-sectio
 
 # The static libmicrohttpd: src/http/pool.c and tls.c stand in for parts of it, see src/http/README.md; -u makes
 # tests, which link against an archive, take pool.c in too.
-libraries := -l:libmicrohttpd.a -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lqrencode -lz -lm
+libraries := -l:libmicrohttpd.a -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lqrencode -lz -lbz2 -lm
 link := -no-pie -pthread -Wl,-u,MHD_pool_create -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
 
 main_source := src/cli/main.c

@@ -14,6 +14,7 @@ sys.path.insert(0, HERE)
 
 import gen_c  # noqa: E402
 import gen_input  # noqa: E402
+import gen_managed  # noqa: E402
 import gen_names  # noqa: E402
 from gen_input import GeneratorError  # noqa: E402
 from gen_model import Pool, Service  # noqa: E402
@@ -274,6 +275,31 @@ record cage {
                    "-I" + self.folder.name, "-fsyntax-only", path]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class Managed(unittest.TestCase):
+    def test_in_order_and_once(self):
+        policy = {"description": 'a "b"', "created": "2015-02-06", "document": {"Version": "2012-10-17", "Statement": []}}
+        with tempfile.TemporaryDirectory() as folder:
+            def write(name, policies):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    json.dump(policies, file)
+
+            write("a.json", {"Zoo": policy, "service-role/Ape": policy})
+            write("b.json", {"Bear": policy})
+            found = gen_managed.read_managed(folder)
+            self.assertEqual(list(found), ["Bear", "Zoo", "service-role/Ape"])  # as the program searches them
+            text = gen_managed.source_file(found)
+            self.assertIn('STR_INIT("a \\"b\\"")', text)
+            self.assertIn(".created_ms = 1423180800000, .updated_ms = 1423180800000, .version = 1", text)
+            write("c.json", {"Zoo": policy})
+            self.assertRaises(GeneratorError, gen_managed.read_managed, folder)
+            write("c.json", {"Old": {**policy, "document": {"Version": "2008-10-17"}}})
+            self.assertRaises(GeneratorError, gen_managed.read_managed, folder)
+
+    def test_ids_are_made_of_names(self):
+        self.assertRegex(gen_managed.policy_id("X"), "^ANPA[A-Z2-7]{17}$")
+        self.assertEqual(gen_managed.policy_id("X"), gen_managed.policy_id("X"))
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ size_t policy_statement_count(const struct policy *policy)
     return policy->count;
 }
 
-void policy_read(struct arena *arena, const struct policy *policy, size_t statement,
-                 struct policy_words *out)
+void policy_statement_words(struct arena *arena, const struct policy *policy, size_t statement,
+                            struct policy_words *out)
 {
     ASSERT(statement < policy->count);
     const struct policy_statement *from = &policy->statements[statement];

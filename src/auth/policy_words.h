@@ -29,8 +29,8 @@ struct policy_words {
 };
 
 size_t policy_statement_count(const struct policy *policy);
-void policy_read(struct arena *arena, const struct policy *policy, size_t statement,
-                 struct policy_words *out);
+void policy_statement_words(struct arena *arena, const struct policy *policy, size_t statement,
+                            struct policy_words *out);
 
 /* Whether text is what the pattern, with '*' and '?', stands for; case counts. */
 bool policy_glob(struct arena *scratch, struct str pattern, struct str text);

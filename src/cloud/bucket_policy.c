@@ -295,7 +295,7 @@ RESULT bucket_policy_check(struct call *call, const struct policy_guarded *guard
     for (size_t i = 0; i < policy_statement_count(policy); i++) {
         struct policy_words words;
         struct resource_kind kind = {0};
-        policy_read(call->arena, policy, i, &words);
+        policy_statement_words(call->arena, policy, i, &words);
         TRY(check_parties(checker, &words));
         TRY(check_resources(checker, &words, &kind));
         TRY(check_actions(checker, &words, &kind));

@@ -66,6 +66,17 @@ struct call_piece {
     uint64_t offset, length;
 };
 
+/* A payload that is made while it is sent. */
+struct call_source {
+    /* Fills at most `size` bytes and returns how many; 0: the end; -1: it broke;
+     * CALL_SOURCE_WAIT: nothing yet, wake(waker) will be called, from any thread. NULL: no source.
+     */
+    int64_t (*pull)(void *self, char *out, size_t size, void (*wake)(void *waker), void *waker);
+    void (*close)(void *self); /* it will not be pulled again; wake() is not called after it */
+    void *self;
+};
+#define CALL_SOURCE_WAIT ((int64_t)-2)
+
 /* A payload that streams out (WIRE_OP_STREAM_OUT). */
 struct call_stream {
     bool present;
@@ -75,7 +86,8 @@ struct call_stream {
     uint64_t offset, length;
     const struct call_piece *pieces; /* or all of these, `length` bytes together */
     size_t piece_count;
-    bool length_only; /* or nothing but the length, in the answer to HEAD */
+    bool length_only;          /* or nothing but the length, in the answer to HEAD */
+    struct call_source source; /* or this, of unknown length */
 };
 
 struct call_topic {
@@ -127,7 +139,7 @@ struct call {
     /* By the service, for its `ended` hook (struct service_hooks): what this run met; NULL at
      * first.
      */
-    const void *noted;
+    void *noted;
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */

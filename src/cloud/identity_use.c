@@ -8,7 +8,7 @@
 #include "cloud/clock.h"
 #include "cloud/identity.h"
 
-enum { SLOTS = 8192, QUARTER_MS = 15 * 60 * 1000 };
+enum { SLOTS = 2048, QUARTER_MS = 15 * 60 * 1000 };
 
 /* A slot holds 32 bits of the hash and the quarter of an hour in which it was told. */
 struct identity_uses {

@@ -6,18 +6,18 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/rng.h"
-#include "base/vec.h"
 #include "cloud/clock.h"
 #include "store/record.h"
 
 /* Events wait this long for others to come along. */
-enum { TRAIL_WAIT_MS = 100, TRAIL_BATCH_MAX = 4096, TRAIL_EVENT_MAX = 256 << 10 };
+enum { TRAIL_WAIT_MS = 100, TRAIL_BATCH_MAX = 256, TRAIL_EVENT_MAX = 256 << 10 };
 
 struct trail {
     struct cloud *cloud;
@@ -56,6 +56,35 @@ void trail_set_data(struct trail *trail, bool wanted)
 {
     if (trail != NULL)
         atomic_store_explicit(&trail->wants_data, wanted, memory_order_relaxed);
+}
+
+/* --- ids --- */
+
+struct str trail_event_id(struct arena *arena, int64_t time_ms)
+{
+    char *id = arena_alloc(arena, 36), time[16];
+    rng_uuid(id);
+    snprintf(time, sizeof time, "%012llx", (unsigned long long)time_ms & 0xffffffffffffULL);
+    memcpy(id, time, 8);
+    memcpy(id + 9, time + 8, 4);
+    id[14] = '7';
+    return str_make(id, 36);
+}
+
+bool trail_event_time(struct str id, int64_t *time_ms)
+{
+    *time_ms = 0;
+    if (id.len != 36)
+        return false;
+    for (size_t i = 0; i < 13; i++) {
+        char c = id.ptr[i];
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (i == 8 ? c != '-' : digit < 0)
+            return false;
+        if (i != 8)
+            *time_ms = *time_ms << 4 | digit;
+    }
+    return true;
 }
 
 /* --- appending --- */
@@ -136,31 +165,6 @@ static RESULT trail_keep(struct trail *trail, struct arena *arena,
     return result;
 }
 
-/* The bytes of a whole file. */
-static RESULT trail_read(struct trail *trail, struct arena *arena, const char *name,
-                         struct str *out)
-{
-    struct stat about;
-    int fd = openat(trail->directory, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return FAULT("%s: %s", name, strerror(errno));
-    if (fstat(fd, &about) != 0) {
-        close(fd);
-        return FAULT("%s: %s", name, strerror(errno));
-    }
-    char *bytes = arena_alloc_raw(arena, (size_t)about.st_size + 1);
-    size_t have = 0;
-    while (have < (size_t)about.st_size) {
-        ssize_t got = read(fd, bytes + have, (size_t)about.st_size - have);
-        if (got <= 0)
-            break;
-        have += (size_t)got;
-    }
-    close(fd);
-    *out = str_make(bytes, have);
-    return RESULT_OK;
-}
-
 static bool trail_next(struct arena *arena, struct str *rest, struct cloud_trail_event *event)
 {
     uint32_t size;
@@ -174,31 +178,45 @@ static bool trail_next(struct arena *arena, struct str *rest, struct cloud_trail
     return record_decode(arena, &cloud_model, CLOUD_SHAPE_trail_event, bytes, event) == RESULT_OK;
 }
 
-static RESULT trail_take_in(struct trail *trail, struct arena *arena, const char *name)
+/* A transaction's worth of them; *more: there may be others. */
+static RESULT trail_take_some(struct trail *trail, struct str *rest, bool *more)
 {
-    struct cloud_trail_event *events = NULL, event;
-    size_t len = 0, cap = 0;
-    struct str rest;
-    TRY(trail_read(trail, arena, name, &rest));
-    while (trail_next(arena, &rest, &event)) {
-        VEC_PUSH(arena, events, len, cap, event);
-        if (len == TRAIL_BATCH_MAX) {
-            TRY(trail_keep(trail, arena, events, len));
-            len = 0;
-        }
-    }
-    TRY(trail_keep(trail, arena, events, len));
-    if (unlinkat(trail->directory, name, 0) != 0)
-        return FAULT("%s: %s", name, strerror(errno));
-    return RESULT_OK;
+    struct arena *arena = arena_new(0);
+    struct cloud_trail_event *events =
+        ARENA_ARRAY(arena, TRAIL_BATCH_MAX, struct cloud_trail_event);
+    size_t len = 0;
+    while (len < TRAIL_BATCH_MAX && trail_next(arena, rest, &events[len]))
+        len++;
+    *more = len == TRAIL_BATCH_MAX;
+    enum result result = trail_keep(trail, arena, events, len);
+    arena_free(arena);
+    return result;
 }
 
 static RESULT trail_take(struct trail *trail, const char *name)
 {
-    struct arena *arena = arena_new(0);
-    enum result result = trail_take_in(trail, arena, name);
-    arena_free(arena);
-    return result;
+    struct stat about;
+    enum result result = RESULT_OK;
+    int fd = openat(trail->directory, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return FAULT("%s: %s", name, strerror(errno));
+    if (fstat(fd, &about) == 0 && about.st_size > 0) {
+        size_t size = (size_t)about.st_size;
+        char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes == MAP_FAILED) {
+            close(fd);
+            return FAULT("%s: mmap: %s", name, strerror(errno));
+        }
+        struct str rest = str_make(bytes, size);
+        for (bool more = true; more && result == RESULT_OK;)
+            result = trail_take_some(trail, &rest, &more);
+        munmap(bytes, size);
+    }
+    close(fd);
+    TRY(result);
+    if (unlinkat(trail->directory, name, 0) != 0)
+        return FAULT("%s: %s", name, strerror(errno));
+    return RESULT_OK;
 }
 
 /* Closed files are taken oldest first; the one being written is closed before. */
@@ -229,7 +247,7 @@ static RESULT trail_take_all(struct trail *trail)
     }
 }
 
-RESULT trail_step(struct trail *trail)
+static RESULT trail_step(struct trail *trail)
 {
     pthread_mutex_lock(&trail->taking);
     enum result result = trail_take_all(trail);

@@ -28,8 +28,11 @@ RESULT trail_start(struct trail *trail); /* the thread that takes */
 void trail_close(struct trail *trail);   /* takes what is there; NULL is fine */
 /* Any thread. That it fails is logged. */
 void trail_append(struct trail *trail, struct arena *arena, const struct cloud_trail_event *event);
-/* Takes what is there, on this thread. */
-RESULT trail_step(struct trail *trail);
+
+/* A UUID of version 7 (RFC 9562): its time says where the event is kept. In the arena. */
+struct str trail_event_id(struct arena *arena, int64_t time_ms);
+/* False: no such id. */
+bool trail_event_time(struct str id, int64_t *time_ms);
 
 /* Whether anybody wants data events at all: asked for every data call. */
 bool trail_wants_data(const struct trail *trail);

@@ -10,7 +10,8 @@ enum { WORKERS = 2, TOPIC_SIZE = 64 };
 
 struct work_state {
     RESULT (*run)(struct work *work);
-    struct work *work, *next;
+    struct work_slice slice; /* its place among those that wait */
+    struct work *work;
     enum result result;
     _Atomic bool done;
     _Atomic unsigned owners; /* the call, and the pool while it has it */
@@ -22,8 +23,8 @@ struct workers {
     struct cloud *cloud;
     pthread_mutex_t lock;
     pthread_cond_t wanted;
-    struct work *first, *last; /* waiting */
-    struct work *running[WORKERS];
+    struct work_slice *first, *last; /* waiting */
+    _Atomic bool *running[WORKERS];  /* how to cancel what runs */
     bool stopping;
     pthread_t threads[WORKERS];
     size_t count;
@@ -86,13 +87,14 @@ static void drop_inline(void *context)
     work_disown(context);
 }
 
+static void work_run(struct work_slice *slice);
+
 RESULT work_start(struct call *call, struct work *work, bool at_once,
                   RESULT (*run)(struct work *work))
 {
     struct work_state *state = work->state;
-    struct workers *workers = at_once || call->request == NULL ? NULL : call->cloud->workers;
     state->run = run;
-    if (workers == NULL) {
+    if (at_once || call->request == NULL || call->cloud->workers == NULL) {
         /* A call of the server's keeps it to its end, through further runs. */
         if (call->request == NULL) {
             state->at_once = true;
@@ -103,14 +105,8 @@ RESULT work_start(struct call *call, struct work *work, bool at_once,
         return RESULT_OK;
     }
     atomic_fetch_add(&state->owners, 1);
-    pthread_mutex_lock(&workers->lock);
-    if (workers->last == NULL)
-        workers->first = work;
-    else
-        workers->last->state->next = work;
-    workers->last = work;
-    pthread_cond_signal(&workers->wanted);
-    pthread_mutex_unlock(&workers->lock);
+    state->slice = (struct work_slice){.run = work_run, .cancelled = &work->cancelled};
+    (void)work_post(call->cloud, &state->slice);
     return work_await(call, work);
 }
 
@@ -123,33 +119,65 @@ RESULT work_await(struct call *call, struct work *work)
 
 /* --- the threads --- */
 
-static struct work *take(struct workers *workers, size_t index)
+bool work_post(struct cloud *cloud, struct work_slice *slice)
 {
-    struct work *work = NULL;
+    struct workers *workers = cloud->workers;
+    if (workers == NULL)
+        return false;
+    slice->next = NULL;
     pthread_mutex_lock(&workers->lock);
-    while (workers->first == NULL && !workers->stopping)
-        pthread_cond_wait(&workers->wanted, &workers->lock);
-    work = workers->first;
-    if (work != NULL) {
-        workers->first = work->state->next;
-        if (workers->first == NULL)
-            workers->last = NULL;
-    }
-    workers->running[index] = work;
-    if (work != NULL && workers->stopping)
-        atomic_store(&work->cancelled, true);
+    if (workers->last == NULL)
+        workers->first = slice;
+    else
+        workers->last->next = slice;
+    workers->last = slice;
+    pthread_cond_signal(&workers->wanted);
     pthread_mutex_unlock(&workers->lock);
-    return work;
+    return true;
 }
 
-static void finish(struct workers *workers, size_t index, struct work *work, enum result result)
+static struct work_slice *take(struct workers *workers, size_t index)
 {
     pthread_mutex_lock(&workers->lock);
     workers->running[index] = NULL;
+    while (workers->first == NULL && !workers->stopping)
+        pthread_cond_wait(&workers->wanted, &workers->lock);
+    struct work_slice *slice = workers->first;
+    if (slice != NULL) {
+        workers->first = slice->next;
+        if (workers->first == NULL)
+            workers->last = NULL;
+        if (workers->stopping && slice->cancelled != NULL)
+            atomic_store(slice->cancelled, true);
+    }
+    workers->running[index] = slice == NULL ? NULL : slice->cancelled;
     pthread_mutex_unlock(&workers->lock);
-    work->state->result = result;
-    atomic_store(&work->state->done, true);
-    park_signal(workers->cloud->parks, topic_of(work), UINT_MAX);
+    return slice;
+}
+
+/* What ran may be freed while nobody looks. */
+static void forget(struct workers *workers, const _Atomic bool *cancelled)
+{
+    pthread_mutex_lock(&workers->lock);
+    for (size_t i = 0; i < WORKERS; i++)
+        if (workers->running[i] == cancelled)
+            workers->running[i] = NULL;
+    pthread_mutex_unlock(&workers->lock);
+}
+
+static void work_run(struct work_slice *slice)
+{
+    struct work_state *state =
+        (struct work_state *)(void *)((char *)slice - offsetof(struct work_state, slice));
+    struct work *work = state->work;
+    struct workers *workers = work->cloud->workers;
+    enum result result = RESULT_FAULT;
+    if (!atomic_load(&work->cancelled))
+        result = state->run(work);
+    forget(workers, slice->cancelled);
+    state->result = result;
+    atomic_store(&state->done, true);
+    park_signal(work->cloud->parks, topic_of(work), UINT_MAX);
     work_disown(work);
 }
 
@@ -158,14 +186,10 @@ static void *worker(void *context)
     struct worker_start *start = context;
     struct workers *workers = start->workers;
     size_t index = start->index;
-    struct work *work;
+    struct work_slice *slice;
     heap_free(start);
-    while ((work = take(workers, index)) != NULL) {
-        enum result result = RESULT_FAULT;
-        if (!atomic_load(&work->cancelled))
-            result = work->state->run(work);
-        finish(workers, index, work, result);
-    }
+    while ((slice = take(workers, index)) != NULL)
+        slice->run(slice);
     return NULL;
 }
 
@@ -196,7 +220,7 @@ void workers_stop(struct workers *workers)
     workers->stopping = true;
     for (size_t i = 0; i < WORKERS; i++)
         if (workers->running[i] != NULL)
-            atomic_store(&workers->running[i]->cancelled, true);
+            atomic_store(workers->running[i], true);
     pthread_cond_broadcast(&workers->wanted);
     pthread_mutex_unlock(&workers->lock);
     for (size_t i = 0; i < workers->count; i++)

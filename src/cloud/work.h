@@ -43,6 +43,16 @@ RESULT work_await(struct call *call, struct work *work);
 /* The call is over. NULL is fine. */
 void work_release(struct work *work);
 
+/* A slice of something that goes on and on, such as a reply that is made while it is sent: runs
+ * once, soon, on one of the threads. It takes some milliseconds at most, so that slices of many
+ * take turns; what it needs outlives it. False: there are no threads, the caller runs it. */
+struct work_slice {
+    void (*run)(struct work_slice *slice);
+    _Atomic bool *cancelled; /* set when the threads are stopped; may be NULL */
+    struct work_slice *next; /* private */
+};
+bool work_post(struct cloud *cloud, struct work_slice *slice);
+
 RESULT workers_start(struct cloud *cloud, struct workers **out);
 void workers_stop(struct workers *workers); /* NULL is fine; cancels what runs, and waits for it */
 

@@ -312,7 +312,7 @@ static void request_answer(struct request *request)
             .offset = stream->offset,
             .length = stream->length,
         };
-        if (stream->piece_count > 0 || stream->length_only)
+        if (stream->piece_count > 0 || stream->length_only || stream->source.pull != NULL)
             outflow_begin(request, &body);
     }
     request_send(request, &body);

@@ -68,10 +68,51 @@ static int64_t outflow_pull(void *context, struct http_exchange *exchange, char 
     return filled;
 }
 
+/* --- a payload that is made while it is sent --- */
+
+_Static_assert(CALL_SOURCE_WAIT == HTTP_BODY_WAIT, "waiting is the same in both");
+
+struct outflow_source {
+    struct call_source source;
+    struct http_exchange *exchange;
+};
+
+static void source_wake(void *waker)
+{
+    struct outflow_source *outflow = waker;
+    http_resume(outflow->exchange);
+}
+
+static int64_t source_pull(void *context, struct http_exchange *exchange, char *out, size_t size)
+{
+    (void)exchange;
+    struct outflow_source *outflow = context;
+    return outflow->source.pull(outflow->source.self, out, size, source_wake, outflow);
+}
+
+static void source_close(void *context)
+{
+    struct outflow_source *outflow = context;
+    outflow->source.close(outflow->source.self);
+}
+
+static void outflow_begin_source(struct request *request, struct http_body *body)
+{
+    struct arena *arena = request->exchange->arena;
+    struct outflow_source *outflow = ARENA_NEW(arena, struct outflow_source);
+    *outflow = (struct outflow_source){request->call.stream.source, request->exchange};
+    arena_on_reset(arena, source_close, outflow);
+    *body = (struct http_body){.pull = source_pull, .pull_context = outflow, .length = UINT64_MAX};
+}
+
 void outflow_begin(struct request *request, struct http_body *body)
 {
     const struct call_stream *stream = &request->call.stream;
     struct arena *arena = request->exchange->arena;
+    if (stream->source.pull != NULL) {
+        outflow_begin_source(request, body);
+        return;
+    }
     struct outflow *outflow = ARENA_NEW(arena, struct outflow);
     *outflow = (struct outflow){
         .blobs = request->call.cloud->blobs,

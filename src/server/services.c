@@ -6,11 +6,19 @@
 #include "services/iam/iam.h"
 #include "services/organizations/organizations.h"
 #include "services/s3/s3.h"
+#include "services/s3control/s3control.h"
 #include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 
 const struct service_hooks *const server_services[] = {
-    &cloudtrail_hooks, &dynamodb_hooks,      &dynamodbstreams_hooks,
-    &iam_hooks,        &organizations_hooks, &s3_hooks,
-    &sqs_hooks,        &sts_hooks,           NULL,
+    &cloudtrail_hooks,
+    &dynamodb_hooks,
+    &dynamodbstreams_hooks,
+    &iam_hooks,
+    &organizations_hooks,
+    &s3_hooks,
+    &s3control_hooks,
+    &sqs_hooks,
+    &sts_hooks,
+    NULL,
 };

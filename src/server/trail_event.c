@@ -1,6 +1,5 @@
 #include "server/trail_event.h"
 
-#include "base/rng.h"
 #include "base/time.h"
 #include "cloud/arn.h"
 #include "cloud/authorize.h"
@@ -262,13 +261,12 @@ void trail_event_end(struct request *request, struct str error)
     const struct wire_model *model = request->route.model;
     const struct wire_operation *operation = event_operation(request);
     const struct trail_data *data = event_data(request);
-    char *id = arena_alloc(arena, 36);
-    rng_uuid(id);
+    int64_t now_ms = clock_now(call->cloud->clock);
     struct cloud_trail_event event = {
-        .id = str_make(id, 36),
+        .id = trail_event_id(arena, now_ms),
         .account = call->account,
         .region = event_region(request),
-        .time_ms = clock_now(call->cloud->clock),
+        .time_ms = now_ms,
         .source = event_source(arena, model),
         .name = wire_string(model, operation->name),
         .user = identity_user(&call->principal),

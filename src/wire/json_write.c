@@ -78,8 +78,7 @@ static void describe_time(struct buf *out, int64_t ms)
     struct tm parts;
     char month[8], rest[16];
     put_char(out, '"');
-    if (gmtime_r(&seconds, &parts) != NULL &&
-        strftime(month, sizeof month, "%b", &parts) > 0 &&
+    if (gmtime_r(&seconds, &parts) != NULL && strftime(month, sizeof month, "%b", &parts) > 0 &&
         strftime(rest, sizeof rest, ":%M:%S %p", &parts) > 0)
         buf_append_format(out, "%s %d, %d, %d%s", month, parts.tm_mday, parts.tm_year + 1900,
                           (parts.tm_hour + 11) % 12 + 1, rest);

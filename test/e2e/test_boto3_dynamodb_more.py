@@ -97,7 +97,7 @@ def test_batches_and_transactions_of_statements(ddb, table):
             {"Statement": f"EXISTS(SELECT * FROM \"{table}\" WHERE pk = 'b' AND sk = 2 AND v = 1)"}])
     reasons = caught.value.response["CancellationReasons"]
     assert [reason["Code"] for reason in reasons] == ["None", "ConditionalCheckFailed"]
-    token = {"ClientRequestToken": "once"}
+    token = {"ClientRequestToken": table[-36:]}
     for _ in range(2):
         ddb.execute_transaction(TransactStatements=[
             {"Statement": f"UPDATE \"{table}\" SET sk2 = 1 WHERE pk = 'b' AND sk = 1"}], **token)

@@ -1,6 +1,11 @@
 """Who may what in S3: policies of buckets and users, lists, ownership, block public access; through an unmodified boto3."""
 
+import base64
+import hashlib
+import hmac
 import json
+import struct
+import time
 import urllib.error
 import urllib.request
 
@@ -63,7 +68,7 @@ def user(cloud, name):
             iam.put_user_policy(UserName=plain, PolicyName="p", PolicyDocument=policy(*statements))
         key = iam.create_access_key(UserName=plain)["AccessKey"]
         client = cloud.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
-        client.user_arn = f"arn:aws:iam::{OWNER}:user/{plain}"
+        client.user_arn, client.user_name = f"arn:aws:iam::{OWNER}:user/{plain}", plain
         return client
 
     return make
@@ -108,7 +113,7 @@ def test_policy_is_checked(s3, bucket):
     text = "Action does not apply to any resource(s) in statement"
     assert refused(policy(allow(arn + "/*", "s3:ListBucket", Principal=me))) == text
     assert refused(policy(allow(arn, "s3:GetObject", Principal=me))) == text
-    for wrong in ("arn:aws:iam::1:user/x", f"arn:aws:iam::{OWNER}:user/not-there", "me"):
+    for wrong in ("arn:aws:iam::1:user/x", f"arn:aws:iam::{OWNER}:user/not-there", f"arn:aws:iam::{OWNER}:role/none", "me"):
         assert refused(policy(allow(arn + "/*", "s3:*", Principal={"AWS": wrong}))) == "Invalid principal in policy"
     assert refused(policy({"Effect": "Allow", "Action": "s3:*", "Resource": arn})) == "Missing required field Principal"
     assert refused(policy({"Effect": "Allow", "Principal": me, "Action": "s3:*"})) == "Missing required field Resource"
@@ -410,3 +415,39 @@ def test_attributes_in_policies(s3, bucket, user):
     s3.put_bucket_abac(Bucket=bucket, AbacStatus={"Status": "Enabled"})
     red.list_objects_v2(Bucket=bucket)
 
+
+def code_at(seed, seconds):
+    """RFC 6238."""
+    mac = hmac.new(base64.b32decode(seed), struct.pack(">Q", int(seconds) // 30), hashlib.sha1).digest()
+    at = mac[-1] & 15
+    return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1000000:06d}"
+
+
+def test_codes_to_delete(own):
+    """MFA delete: each code serves once, so that the cloud's clock goes on between them."""
+    iam, s3 = own.client("iam"), own.client("s3")
+    iam.create_user(UserName="ann")
+    everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=policy(everything))
+    key = iam.create_access_key(UserName="ann")["AccessKey"]
+    ann = own.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="d")["VirtualMFADevice"]
+    serial, seed, now = device["SerialNumber"], device["Base32StringSeed"], time.time()
+    codes = [code_at(seed, now + 30 * step) for step in (-2, -1, 0, 1)]
+    iam.enable_mfa_device(UserName="ann", SerialNumber=serial, AuthenticationCode1=codes[0], AuthenticationCode2=codes[1])
+    s3.create_bucket(Bucket="guarded")
+    both = {"Status": "Enabled", "MFADelete": "Enabled"}
+    put = {"Bucket": "guarded", "VersioningConfiguration": both}
+    text = "Mfa Authentication must be used for this request"
+    assert fails(403, "AccessDenied", ann.put_bucket_versioning, **put) == text
+    fails(403, "AccessDenied", ann.put_bucket_versioning, MFA=f"{serial} 000000", **put)
+    fails(403, "AccessDenied", s3.put_bucket_versioning, MFA=f"{serial} {codes[2]}", **put)
+    ann.put_bucket_versioning(MFA=f"{serial} {codes[2]}", **put)
+    assert s3.get_bucket_versioning(Bucket="guarded")["MFADelete"] == "Enabled"
+    version = ann.put_object(Bucket="guarded", Key="k", Body=b"x")["VersionId"]
+    ann.delete_object(Bucket="guarded", Key="k")  # a marker takes nothing away
+    of_version = {"Bucket": "guarded", "Key": "k", "VersionId": version}
+    assert fails(403, "AccessDenied", ann.delete_object, **of_version) == text
+    fails(403, "AccessDenied", ann.delete_object, MFA=f"{serial} {codes[2]}", **of_version)
+    fails(403, "AccessDenied", ann.delete_objects, Bucket="guarded", Delete={"Objects": [{"Key": "k", "VersionId": version}]})
+    ann.delete_object(MFA=f"{serial} {codes[3]}", **of_version)

@@ -3,6 +3,8 @@
 import json
 import re
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
@@ -62,7 +64,7 @@ def test_delivery(own):
     lines = read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
     assert [line["operation"] for line in lines if line["operation"] != "REST.GET.LOGGING_STATUS"] == [
         "REST.PUT.OBJECT", "REST.GET.OBJECT", "REST.GET.OBJECT", "REST.GET.VERSIONING", "REST.COPY.OBJECT",
-        "REST.DELETE.OBJECT", "REST.GET.BUCKET"]
+        "REST.COPY.OBJECT_GET", "REST.DELETE.OBJECT", "REST.GET.BUCKET"]
     lines = [line for line in lines if line["operation"] != "REST.GET.LOGGING_STATUS"]
     first, ranged, missing = lines[:3]
     owner = s3.list_buckets()["Owner"]["ID"]
@@ -95,6 +97,38 @@ def test_partitions(own):
                         one["Key"])
     lines = read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
     assert [line["operation"] for line in lines].count("REST.HEAD.BUCKET") == 20
+
+
+def test_further_lines(own):
+    """A copy's source, the keys of a batch, and who was refused."""
+    s3 = own.client("s3")
+    for bucket in ("from", "into", "target"):
+        s3.create_bucket(Bucket=bucket)
+    allow(s3, "target")
+    for bucket in ("from", "into"):
+        s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": {
+            "TargetBucket": "target", "TargetPrefix": bucket + "/"}})
+    s3.put_object(Bucket="from", Key="a ä", Body=b"1")
+    s3.copy_object(Bucket="into", Key="copy", CopySource={"Bucket": "from", "Key": "a ä"})
+    s3.delete_objects(Bucket="into", Delete={"Objects": [{"Key": "copy"}, {"Key": "x", "VersionId": "none"}]})
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{own.endpoint}/into/secret")
+
+    def told(bucket):
+        (one,) = logs(own, s3, "target", bucket + "/")
+        return [line for line in read(s3.get_object(Bucket="target", Key=one["Key"])["Body"].read())
+                if not line["operation"].endswith("LOGGING_STATUS")]
+
+    source = told("from")
+    assert [(line["operation"], line["key"], line["status"]) for line in source] == [
+        ("REST.PUT.OBJECT", "a%20%C3%A4", "200"), ("REST.COPY.OBJECT_GET", "a%20%C3%A4", "200")]
+    lines = told("into")
+    assert [(line["operation"], line["key"], line["status"], line["error"]) for line in lines] == [
+        ("REST.COPY.OBJECT", "copy", "200", "-"), ("REST.POST.MULTI_OBJECT_DELETE", "-", "200", "-"),
+        ("BATCH.DELETE.OBJECT", "copy", "204", "-"), ("BATCH.DELETE.OBJECT", "x", "404", "NoSuchVersion"),
+        ("REST.GET.OBJECT", "secret", "403", "AccessDenied")]
+    assert lines[-1]["requester"] == lines[-1]["signature"] == "-"
+    assert lines[0]["request"] == source[1]["request"]
 
 
 def test_lifecycle_is_told(own):

@@ -12,9 +12,9 @@ ROLE = "arn:aws:iam::000000000000:role/replicator"
 
 @pytest.fixture
 def s3(cloud):
-    """With the role that the configurations name; where IAM keeps no roles yet, any name will do."""
+    """With the role that the configurations name."""
     iam = cloud.client("iam")
-    with contextlib.suppress(ClientError):
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName="replicator", AssumeRolePolicyDocument=json.dumps({
             "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
                                                     "Principal": {"Service": "s3.amazonaws.com"}}]}))
@@ -185,6 +185,40 @@ def test_refused(s3, pair, name):
         configure(s3, plain, good)
     assert caught.value.response["Error"]["Message"] == \
         "Versioning must be 'Enabled' on the bucket to apply a replication configuration"
+
+
+def test_role_decides(cloud, s3, pair):
+    """A role that there is not, one that S3 may not assume, one that may not, one that may."""
+    source, target, far = pair
+    iam = cloud.client("iam")
+
+    def trust(service):
+        return json.dumps({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}]})
+
+    role, status = source[:40], []
+
+    def put():
+        configure(s3, source, rule(target), role=f"arn:aws:iam::000000000000:role/{role}")
+        s3.put_object(Bucket=source, Key="k", Body=b"x")
+        status.append(settled(s3, source, "k")["ReplicationStatus"])
+
+    put()
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust("ec2.amazonaws.com"))
+    put()
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust("s3.amazonaws.com"))
+    put()
+    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "s3:GetObjectVersionForReplication", "Resource": f"arn:aws:s3:::{source}/*"},
+            {"Effect": "Allow", "Action": "s3:ReplicateObject", "Resource": f"arn:aws:s3:::{target}/*"}]}))
+    put()
+    assert status == ["FAILED", "FAILED", "FAILED", "COMPLETED"]
+    # It may not carry delete markers over.
+    s3.delete_object(Bucket=source, Key="k")
+    s3.put_object(Bucket=source, Key="after", Body=b"")
+    settled(s3, source, "after")
+    assert "DeleteMarkers" not in far.list_object_versions(Bucket=target)
 
 
 def test_other_account(cloud, s3, pair):

@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import pathlib
+import subprocess
+import sys
 
 import pytest
 from botocore.exceptions import ClientError
@@ -247,3 +250,33 @@ def test_actual_requests(cloud, s3, bucket):
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
     answer = ask(cloud, url.split(str(cloud.port), 1)[1], Origin="http://any", Host=f"127.0.0.1:{cloud.port}")
     assert (answer.status, answer.body, answer.headers["access-control-allow-origin"]) == (200, "x", "*")
+
+
+def test_command_line(cloud, s3, bucket, tmp_path):
+    """`aws s3 website` and its kin, as the user guide puts a site up."""
+
+    def aws(*arguments):
+        done = subprocess.run(
+            [pathlib.Path(sys.executable).parent / "aws", "--endpoint-url", cloud.endpoint, "--output", "json", *arguments],
+            env=cloud.client_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    (tmp_path / "index.html").write_text("<p>here</p>")
+    rules = tmp_path / "policy.json"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    rules.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    put = ("s3api", "put-bucket-policy", "--bucket", bucket, "--policy", f"file://{rules}")
+    code, text = aws(*put)
+    assert code != 0 and "AccessDenied" in text and "BlockPublicPolicy" in text
+    assert aws("s3api", "delete-public-access-block", "--bucket", bucket)[0] == 0
+    assert aws(*put)[0] == 0
+    assert aws("s3", "website", f"s3://{bucket}", "--index-document", "index.html", "--error-document", "e.html")[0] == 0
+    assert aws("s3", "cp", str(tmp_path / "index.html"), f"s3://{bucket}/index.html")[0] == 0
+    page = ask(cloud, "/", f"{bucket}.s3-website.localhost")
+    assert (page.status, page.body, page.headers["content-type"]) == (200, "<p>here</p>", "text/html")
+    cors = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
+    assert aws("s3api", "put-bucket-cors", "--bucket", bucket, "--cors-configuration", json.dumps(cors))[0] == 0
+    assert json.loads(aws("s3api", "get-bucket-policy-status", "--bucket", bucket)[1])["PolicyStatus"]["IsPublic"] is True
+    code, text = aws("s3api", "put-bucket-acl", "--bucket", bucket, "--acl", "public-read")
+    assert code != 0 and "AccessControlListNotSupported" in text

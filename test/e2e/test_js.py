@@ -67,3 +67,22 @@ def test_s3(cloud, name):
 
 def test_s3_by_tls(secure, name):
     check_s3(run(secure, name.replace("_", "-"), "s3.mjs", NODE_EXTRA_CA_CERTS=str(secure.ca)))
+
+
+def test_dynamodb_documents(cloud, name):
+    seen = run(cloud, name, script="dynamodb.mjs")
+    assert seen["got"] == {
+        "pk": "雲庭", "sk": 1, "kind": "full", "text": "", "bytes": [0, 255, 10], "yes": True, "nothing": None,
+        "list": [1, "two", [3.5], {"deep": {"er": -1e-20}}], "words": ["a", "b"], "numbers": [1, 2.5]}
+    assert seen["missing"] == "none"
+    assert seen["updated"] == {"list": ["changed"], "added": 1, "words": ["a", "b", "c"]}
+    assert seen["conflict"] == {"name": "ConditionalCheckFailedException", "message": "The conditional request failed",
+                                "status": 400, "item": True}
+    assert seen["batch"] == [3, 4]
+    assert [len(page) for page in seen["pages"]][:2] == [2, 2] and sum(seen["pages"], []) == [13, 11, 9, 7, 5]
+    assert seen["index"] == 13 and seen["scanned"] == 26
+    assert seen["transaction"]["name"] == "TransactionCanceledException"
+    assert seen["transaction"]["reasons"] == ["None", "ConditionalCheckFailed"] and seen["rolledBack"] == "none"
+    assert seen["deleted"] == {"pk": "many", "sk": 0, "kind": "even"}
+    assert seen["invalid"]["name"] == "ValidationException" and ":p" in seen["invalid"]["message"]
+    assert seen["none"]["name"] == "ResourceNotFoundException"

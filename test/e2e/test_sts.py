@@ -16,6 +16,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import botocore.exceptions
 import pytest
@@ -303,6 +305,66 @@ def test_messages_to_decode(cloud):
         "InvalidAuthorizationMessageException")
 
 
+def test_every_table_is_asked_about(cloud, iam, name):
+    """Operations that name several resources need all of them, and no more."""
+    tables = [f"{name[-40:]}-{letter}" for letter in "ab"]
+    dynamodb = cloud.client("dynamodb")
+    for table in tables:
+        dynamodb.create_table(TableName=table, BillingMode="PAY_PER_REQUEST",
+                              AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+                              KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}])
+    arns = [f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{table}" for table in tables]
+    user = make_user(iam, name, statement("dynamodb:*", arns[0]))
+    mine = cloud.client("dynamodb", *user[1])
+    key = {"k": {"S": "1"}}
+    mine.batch_get_item(RequestItems={tables[0]: {"Keys": [key]}})
+    mine.batch_get_item(RequestItems={arns[0]: {"Keys": [key]}})
+    mine.batch_write_item(RequestItems={tables[0]: [{"PutRequest": {"Item": key}}]})
+    mine.transact_write_items(TransactItems=[{"Put": {"TableName": tables[0], "Item": key}}])
+    mine.transact_get_items(TransactItems=[{"Get": {"TableName": tables[0], "Key": key}}])
+    denied = f"User: {arn_of(user[0])} is not authorized to perform: {{}} on resource: {arns[1]} because"
+    for operation, action, request in (
+        (mine.batch_get_item, "dynamodb:BatchGetItem",
+         {"RequestItems": {table: {"Keys": [key]} for table in tables}}),
+        (mine.batch_write_item, "dynamodb:BatchWriteItem",
+         {"RequestItems": {table: [{"PutRequest": {"Item": key}}] for table in tables}}),
+        (mine.transact_write_items, "dynamodb:DeleteItem",
+         {"TransactItems": [{"Put": {"TableName": tables[0], "Item": key}}, {"Delete": {"TableName": tables[1], "Key": key}}]}),
+        (mine.transact_get_items, "dynamodb:GetItem",
+         {"TransactItems": [{"Get": {"TableName": table, "Key": key}} for table in tables]}),
+    ):
+        code, message = refusal(operation, **request)
+        assert code == "AccessDeniedException" and message.startswith(denied.format(action)), message
+
+
+def test_when_keys_and_roles_were_used(cloud, iam, user, name):
+    role = make_role(iam, name, trust({"AWS": ACCOUNT}), statement("sqs:*", "*"))
+    made = cloud.client("sts", *user[1]).assume_role(RoleArn=role, RoleSessionName="ss")
+    used = iam.get_access_key_last_used(AccessKeyId=user[1][0])
+    assert (used["UserName"], used["AccessKeyLastUsed"]["ServiceName"], used["AccessKeyLastUsed"]["Region"]) == (
+        user[0], "sts", "us-east-1")
+    cloud.client("sqs", *of(made["Credentials"]), region="eu-west-1").list_queues()
+    assert iam.get_role(RoleName=role.split("/")[-1])["Role"]["RoleLastUsed"]["Region"] == "eu-west-1"
+
+
+def test_sessions_with_s3(cloud, iam, user, name):
+    """Headers, and URLs that carry the token."""
+    bucket = "b-" + "".join(c if c.isalnum() else "-" for c in name.lower())[-50:]
+    role = make_role(iam, name, trust({"AWS": ACCOUNT}), statement("s3:*", "*"))
+    made = cloud.client("sts", *user[1]).assume_role(RoleArn=role, RoleSessionName="ss")
+    for version in ("s3v4", "s3"):
+        s3 = cloud.client("s3", *of(made["Credentials"]), signature_version=version, s3={"addressing_style": "path"})
+        if version == "s3v4":
+            s3.create_bucket(Bucket=bucket)
+            s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        assert opener.open(url).read() == b"hello"
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            opener.open(re.sub("(?i)(security-token=)", r"\1A", url))
+        assert b"<Code>InvalidToken</Code>" in caught.value.read()
+
+
 # --- MFA ---
 
 
@@ -408,6 +470,48 @@ def test_profiles_of_the_cli(cloud, iam, user, name, tmp_path):
     assert aws("chain", "sts", "get-caller-identity")["Arn"].endswith(f":assumed-role/{second.split('/')[-1]}/two")
     arn = aws("careful", "sts", "get-caller-identity", typed=code_at(seed, time.time()))["Arn"]
     assert f":assumed-role/{careful.split('/')[-1]}/botocore-session-" in arn
+
+
+def test_many_accounts(own):
+    """Scenario B24: one user, with MFA, in twenty accounts; production's policy is narrower; what is not trusted stays shut."""
+    iam = own.client("iam")
+    user = make_user(iam, "admin", statement("sts:AssumeRole", "arn:aws:iam::*:role/Deploy"))
+    serial, seed = make_device(iam, user[0], "phone")
+    accounts = [f"{number:012d}" for number in range(100000000001, 100000000021)]
+    fresh = {"Bool": {"aws:MultiFactorAuthPresent": "true"}, "NumericLessThan": {"aws:MultiFactorAuthAge": "600"}}
+    for index, account in enumerate(accounts):
+        production = index % 2 == 0
+        theirs = own.client("iam", key=account)
+        theirs.create_role(RoleName="Deploy", AssumeRolePolicyDocument=trust(
+            {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, Condition=fresh))
+        theirs.put_role_policy(RoleName="Deploy", PolicyName="own", PolicyDocument=json.dumps(
+            statement("sqs:ListQueues" if production else "sqs:*", "*")))
+        theirs.create_role(RoleName="Other", AssumeRolePolicyDocument=trust({"AWS": account}))
+    session = of(own.client("sts", *user[1]).get_session_token(
+        SerialNumber=serial, TokenCode=code_at(seed, time.time()))["Credentials"])
+    sts, plain = own.client("sts", *session), own.client("sts", *user[1])
+    for index, account in enumerate(accounts):
+        arn = f"arn:aws:iam::{account}:role/Deploy"
+        assert refusal(plain.assume_role, RoleArn=arn, RoleSessionName="admin")[0] == "AccessDenied"
+        mine = of(sts.assume_role(RoleArn=arn, RoleSessionName="admin")["Credentials"])
+        assert own.client("sts", *mine).get_caller_identity()["Arn"] == f"arn:aws:sts::{account}:assumed-role/Deploy/admin"
+        sqs = own.client("sqs", *mine)
+        sqs.list_queues()
+        if index % 2 == 0:
+            assert refusal(sqs.create_queue, QueueName="q")[0] == "AccessDenied"
+        else:
+            assert f"/{account}/q" in sqs.create_queue(QueueName="q")["QueueUrl"]
+        assert refusal(sts.assume_role, RoleArn=f"arn:aws:iam::{account}:role/Other", RoleSessionName="admin")[0] == "AccessDenied"
+    own.run("clock", "advance", "11m")
+    assert refusal(sts.assume_role, RoleArn=f"arn:aws:iam::{accounts[0]}:role/Deploy", RoleSessionName="admin")[0] == "AccessDenied"
+
+
+def test_strict_takes_sessions(strict):
+    """A session is one of this cloud's own keys."""
+    root = strict.issue(ACCOUNT)
+    session = of(strict.client("sts", *root).get_session_token()["Credentials"])
+    assert strict.client("sts", *session).get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert refusal(strict.client("sts", *session[:2], token="AAAA").get_caller_identity)[0] == "InvalidClientTokenId"
 
 
 # --- web identities ---

@@ -21,7 +21,9 @@ SERVICES = {
 
 # What boto3 cannot ask here. Predict's URL is not the endpoint's but PredictEndpoint, which must be AWS's own (by hand
 # below). The two of S3 differ from ListBuckets and PutObject by AWS's host names alone, which an endpoint replaces.
-ELSEWHERE = {("machinelearning", "Predict"), ("s3", "ListDirectoryBuckets"), ("s3control", "CreateBucket")}
+# S3's operations of the first generation are the same requests as those of the second, which answer them.
+ELSEWHERE = {("machinelearning", "Predict"), ("s3", "ListDirectoryBuckets"), ("s3control", "CreateBucket"),
+             *(("s3", verb + what) for verb in ("Get", "Put") for what in ("BucketLifecycle", "BucketNotification"))}  # fmt: skip
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ class Java:
 class Rust:
     needs = {"cargo": (["--version"], r"cargo (\d+)\.(\d+)", (1, 95))}
     folder = FOLDER / "rust"
-    cargo = ["cargo", "test", "--target-dir", BUILD / "rust", "--test", "sdk", "--test", "s3"]
+    cargo = ["cargo", "test", "--target-dir", BUILD / "rust", "--test", "sdk", "--test", "s3", "--test", "dynamodb"]
     build = [*cargo, "--no-run"]
     test = [*cargo, "--quiet", "--", "--format", "pretty"]
     environment = {}

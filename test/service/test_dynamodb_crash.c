@@ -214,10 +214,105 @@ static void test_every_write(void **state)
     loopback_close(&model);
 }
 
+/* --- jobs that go on
+ */
+
+enum { COPIED = 525, STRIDE = 97 };
+
+static void fill(struct loopback *lo)
+{
+    ddb_table(lo);
+    for (int i = 0; i < COPIED; i += 25) {
+        struct buf batch;
+        buf_init(&batch, lo->arena, 64 * 1024);
+        for (int n = i; n < i + 25; n++)
+            buf_append_format(&batch,
+                              "%s{'PutRequest':{'Item':{'pk':{'S':'p%d'},'sk':{'N':'%d'},"
+                              "'g':{'S':'x'},'h':{'N':'%d'}}}}",
+                              n > i ? "," : "", n % 7, n, n);
+        struct str answer =
+            DDB(lo, BatchWriteItem, "{'RequestItems':{'tab':[%.*s]}}", PRSTR(buf_str(&batch)));
+        assert_holds(answer, "'UnprocessedItems':{}");
+    }
+}
+
+static struct str backup_arn(struct loopback *lo)
+{
+    struct str list = DDB(lo, ListBackups, "{}");
+    size_t at = str_find(list, STR("'BackupArn':'"));
+    if (at == SIZE_MAX)
+        return (struct str){0};
+    struct str rest = str_slice(list, at + 13, list.len);
+    return str_slice(rest, 0, str_find_char(rest, '\''));
+}
+
+static void back_up_and_restore(struct loopback *lo)
+{
+    if (str_is_absent(backup_arn(lo)))
+        DDB(lo, CreateBackup, "{'TableName':'tab','BackupName':'one'}");
+    loopback_deliver(lo);
+    DDB(lo, RestoreTableFromBackup, "{'TargetTableName':'again','BackupArn':'%.*s'}",
+        PRSTR(backup_arn(lo)));
+    loopback_deliver(lo);
+}
+
+static void copy_in_child(struct loopback *lo, struct hook *hook, int writes, bool *lived)
+{
+    int status;
+    lo->write_hook = hook_write;
+    lo->hook_context = hook;
+    loopback_stop(lo);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        loopback_start(lo);
+        hook->left = writes;
+        back_up_and_restore(lo);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 9));
+    *lived = WEXITSTATUS(status) == 0;
+    loopback_start(lo);
+}
+
+/* A backup and a restore go on where they were, and leave nothing that nobody knows. */
+static void test_copies_go_on(void **state)
+{
+    (void)state;
+    bool lived = false;
+    int writes = 0;
+    for (; !lived; writes += STRIDE) {
+        struct hook hook = {.left = -1};
+        struct loopback lo = {0};
+        loopback_open(&lo);
+        fill(&lo);
+        struct str then = DDB(&lo, Scan, "{'TableName':'tab','IndexName':'global'}");
+        copy_in_child(&lo, &hook, writes, &lived);
+        loopback_deliver(&lo);
+        if (str_starts_with(DDB(&lo, DescribeTable, "{'TableName':'again'}"), STR("Resource")))
+            back_up_and_restore(&lo);
+        assert_answer(DDB(&lo, Scan, "{'TableName':'again','IndexName':'global'}"),
+                      str_to_c(lo.arena, then));
+        assert_holds(DDB(&lo, DescribeTable, "{'TableName':'again'}"), "'ItemCount':525");
+        DDB(&lo, DeleteBackup, "{'BackupArn':'%.*s'}", PRSTR(backup_arn(&lo)));
+        DDB(&lo, DeleteTable, "{'TableName':'again'}");
+        DDB(&lo, DeleteTable, "{'TableName':'tab'}");
+        loopback_deliver(&lo);
+        assert_int_equal(ddb_stored(&lo, "ddb") + ddb_stored(&lo, "ddb-n") +
+                             ddb_stored(&lo, "ddb-p") + ddb_stored(&lo, "ddb-q"),
+                         0);
+        loopback_close(&lo);
+    }
+    print_message("ended at every %dth of %d writes\n", STRIDE, writes - STRIDE);
+    assert_true(writes > 5 * STRIDE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_write),
+        cmocka_unit_test(test_copies_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,15 +224,15 @@ static void test_overrides(void **state)
         DDB(lo, UpdateTable,
             "{'TableName':'tab','ReplicaUpdates':[{'Create':{'RegionName':'eu-west-1',"
             "'TableClassOverride':'STANDARD_INFREQUENT_ACCESS','OnDemandThroughputOverride':"
-            "{'MaxReadRequestUnits':7},'KMSMasterKeyId':'alias/mine'}}]}");
+            "{'MaxReadRequestUnits':7},'KMSMasterKeyId':'alias/aws/dynamodb'}}]}");
     assert_holds(answer, "'OnDemandThroughputOverride':{'MaxReadRequestUnits':7}");
-    assert_holds(answer, "'KMSMasterKeyId':'alias/mine'");
+    assert_holds(answer, "'KMSMasterKeyId':'alias/aws/dynamodb'");
     loopback_deliver(lo);
     in(lo, 1);
     answer = DDB(lo, DescribeTable, "{'TableName':'tab'}");
     assert_holds(answer, "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
     assert_holds(answer, "'MaxReadRequestUnits':7");
-    assert_holds(answer, "arn:aws:kms:");
+    assert_holds(answer, "'KMSMasterKeyArn':'arn:aws:kms:eu-west-1:");
 }
 
 static void test_joined_by_name(void **state)

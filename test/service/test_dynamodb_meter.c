@@ -155,6 +155,30 @@ static void test_maximum_on_demand(void **state)
     assert_answer(DDB(lo, PutItem, item), "{}");
 }
 
+/* "A single operation can retrieve up to 16 MB of data": the rest is left for another. */
+static void test_sixteen_megabytes(void **state)
+{
+    struct loopback *lo = *state;
+    static char value[390 * 1024 + 1];
+    struct buf keys;
+    memset(value, 'v', sizeof value - 1);
+    buf_init(&keys, lo->arena, 64 * 1024);
+    ddb_table(lo);
+    for (int n = 0; n < 45; n++) {
+        DDB(lo, PutItem,
+            "{'TableName':'tab','Item':{'pk':{'S':'p'},'sk':{'N':'%d'},'v':{'S':'%s'}}}", n, value);
+        buf_append_format(&keys, "%s{'pk':{'S':'p'},'sk':{'N':'%d'}}", n == 0 ? "" : ",", n);
+    }
+    struct str answer = DDB(lo, BatchGetItem,
+                            "{'RequestItems':{'tab':{'ProjectionExpression':'sk','Keys':[%.*s]}}}",
+                            PRSTR(buf_str(&keys)));
+    /* 16 MiB hold 42 items of 390 KiB and a little, whatever is shown of them. */
+    assert_holds(answer, "{'sk':{'N':'41'}}]}");
+    assert_holds(answer, "'UnprocessedKeys':{'tab':{'Keys':[{'pk':{'S':'p'},'sk':{'N':'42'}},"
+                         "{'pk':{'S':'p'},'sk':{'N':'43'}},{'pk':{'S':'p'},'sk':{'N':'44'}}],"
+                         "'ProjectionExpression':'sk'}}");
+}
+
 /* --- hot keys */
 
 static void test_sketch(void **state)
@@ -345,6 +369,7 @@ int main(void)
         DDB_TEST(test_reads),
         DDB_TEST(test_batches_and_transactions),
         DDB_TEST(test_maximum_on_demand),
+        DDB_TEST(test_sixteen_megabytes),
         cmocka_unit_test(test_sketch),
         DDB_TEST(test_switching_insights),
         DDB_TEST(test_insights),

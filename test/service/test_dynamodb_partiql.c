@@ -59,6 +59,8 @@ static void test_where(void **state)
         {"a IN [1, 5]", true},
         {"a in (1, 2)", false},
         {"NOT (a = 5 OR a = 6)", false},
+        {"a NOT IN [1, 5]", false},
+        {"a NOT IN [1, 2] AND a NOT BETWEEN 6 AND 7", true},
         {"begins_with(s, 'he')", true},
         {"contains(\"ss\", 'x')", true},
         {"attribute_type(\"s\", 'S')", true},

@@ -189,6 +189,42 @@ static void check_entries(struct loopback *lo, const struct model_item *items)
     }
 }
 
+static int64_t number_after(struct str text, const char *name)
+{
+    int64_t n = 0;
+    size_t at = str_find(text, str_from_c(name));
+    assert_true(at != SIZE_MAX);
+    for (at += strlen(name); at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++)
+        n = 10 * n + (text.ptr[at] - '0');
+    return n;
+}
+
+/* Item collections are the table and its local index, partition by partition. */
+static void check_collections(struct loopback *lo)
+{
+    struct str seen = DDB(lo, DescribeTable, "{'TableName':'tab'}");
+    struct str local = str_slice(seen, str_find(seen, STR("'LocalSecondaryIndexes'")), seen.len);
+    int64_t sum = 0, one;
+    struct kv_txn *txn;
+    struct kv_cursor *cursor;
+    struct str key, value;
+    struct key prefix;
+    key_init(&prefix, lo->arena);
+    key_str(&prefix, STR("ddb-c"));
+    assert_int_equal(kv_begin(lo->cloud->kv, false, &txn), RESULT_OK);
+    assert_int_equal(kv_cursor_open(txn, lo->arena, key_bytes(&prefix), false, &cursor), RESULT_OK);
+    for (;;) {
+        assert_int_equal(kv_next(cursor, &key, &value), RESULT_OK);
+        if (str_is_absent(key))
+            break;
+        assert_true(str_to_i64(value, &one) && one > 0);
+        sum += one;
+    }
+    kv_abort(txn);
+    assert_int_equal(sum, number_after(seen, "'TableSizeBytes':") +
+                              number_after(local, "'IndexSizeBytes':"));
+}
+
 static void test_indexes_follow(void **state)
 {
     struct loopback *lo = *state;
@@ -201,8 +237,13 @@ static void test_indexes_follow(void **state)
         if (step % 20 == 0) {
             check_counts(lo, items);
             check_entries(lo, items);
+            check_collections(lo);
         }
     }
+    for (int n = 0; n < MODEL_ITEMS; n++)
+        DDB(lo, DeleteItem, "{'TableName':'tab','Key':{'pk':{'S':'p%d'},'sk':{'N':'%d'}}}", n % 3,
+            n);
+    assert_int_equal(ddb_stored(lo, "ddb-c"), 0);
     rng_set_seed(0);
 }
 

@@ -380,7 +380,13 @@ static void test_import_failures(void **state)
     assert_holds(import(lo, "x", "'InputFormat':'CSV'"), "'FailureCode':'S3NoSuchKey'");
     put_object(lo, "x", STR("this is not gzip"));
     assert_holds(import(lo, "x", "'InputFormat':'CSV','InputCompressionType':'GZIP'"),
-                 "'FailureCode':'S3InvalidCompression'");
+                 "'FailureCode':'ItemValidationError'");
+    put_object(lo, "y", STR("id,a,a\n1,2,3\n"));
+    assert_holds(import(lo, "y", "'InputFormat':'CSV'"), "'FailureCode':'ItemValidationError'");
+    assert_holds(DDB(lo, ImportTable,
+                     "{'S3BucketSource':{'S3Bucket':'bucket'},'InputFormat':'CSV',"
+                     "'InputFormatOptions':{'Csv':{'HeaderList':['a','a']}}," PARAMETERS "}"),
+                 "ValidationException");
     assert_holds(DDB(lo, ImportTable,
                      "{'S3BucketSource':{'S3Bucket':'bucket'},'InputFormat':'ION'," PARAMETERS "}"),
                  "InputFormat ION is not implemented");

@@ -244,6 +244,10 @@ static void test_access_advisor(void **state)
     assert_str(granting->PoliciesGrantingServiceAccess.items[1].Policies.items[0].PolicyArn,
                AWS_POLICY("AmazonSQSFullAccess"));
     assert_int_equal(granting->PoliciesGrantingServiceAccess.items[2].Policies.len, 0);
+    /* A job is kept for a week. */
+    loopback_advance(lo, INT64_C(7) * 24 * 3600 * 1000 + 1);
+    loopback_deliver(lo);
+    IAM_FAILS(lo, "NoSuchEntityException", NULL, GetServiceLastAccessedDetails, .JobId = job);
 }
 
 int main(void)

@@ -59,10 +59,9 @@ static void test_groups(void **state)
     assert_str(IAM_OK(lo, GetGroup, .GroupName = STR("devs"))->Group->Arn, ARN("group/b/Devs"));
 }
 
-static void test_roles(void **state)
+static void test_role_documents(void **state)
 {
     struct loopback *lo = *state;
-    struct iam_Tag tag = {STR("k"), STR("v")};
     IAM_FAILS(lo, "MalformedPolicyDocumentException", "This policy contains invalid Json",
               CreateRole, .RoleName = STR("r"), .AssumeRolePolicyDocument = STR("nonsense"));
     IAM_FAILS(lo, "MalformedPolicyDocumentException", "Has prohibited field Resource", CreateRole,
@@ -81,6 +80,12 @@ static void test_roles(void **state)
                                   1);
     IAM_FAILS(lo, "LimitExceededException", "Cannot exceed quota for ACLSizePerRole: 2048",
               CreateRole, .RoleName = STR("r"), .AssumeRolePolicyDocument = large);
+}
+
+static void test_roles(void **state)
+{
+    struct loopback *lo = *state;
+    struct iam_Tag tag = {STR("k"), STR("v")};
     const struct iam_Role *role =
         IAM_OK(lo, CreateRole, .RoleName = STR("App"), .Path = STR("/x/"),
                .AssumeRolePolicyDocument = EC2, .Description = STR("d"), .Tags = {&tag, 1},
@@ -124,6 +129,39 @@ static void test_roles(void **state)
     const struct iam_ListRolesResponse *page = IAM_OK(lo, ListRoles, .MaxItems = opt_int(5));
     assert_true(page->IsTruncated.value && page->Roles.len == 5);
     assert_int_equal(IAM_OK(lo, ListRoles, .Marker = page->Marker)->Roles.len, 2);
+}
+
+static struct str trust_of(struct loopback *lo, const char *role)
+{
+    return IAM_OK(lo, GetRole, .RoleName = str_from_c(role))->Role->AssumeRolePolicyDocument;
+}
+
+static bool mentions(struct str text, struct str what)
+{
+    return str_find(text, what) != SIZE_MAX;
+}
+
+/* Who is named is meant, whatever becomes of the name. */
+static void test_trust_means_whom_it_named(void **state)
+{
+    struct loopback *lo = *state;
+    struct str id = IAM_OK(lo, CreateUser, .UserName = STR("alice"))->User->UserId;
+    IAM_OK(lo, CreateRole, .RoleName = STR("r"),
+           .AssumeRolePolicyDocument = TRUST("AWS", "arn:aws:iam::000000000000:user/alice"));
+    assert_true(mentions(trust_of(lo, "r"), STR("user%2Falice%22")));
+    IAM_DO(lo, UpdateUser, .UserName = STR("alice"), .NewUserName = STR("carol"));
+    assert_true(mentions(trust_of(lo, "r"), STR("user%2Fcarol%22")));
+    IAM_DO(lo, DeleteUser, .UserName = STR("carol"));
+    assert_true(mentions(trust_of(lo, "r"), id));
+    IAM_OK(lo, CreateUser, .UserName = STR("alice"));
+    assert_true(mentions(trust_of(lo, "r"), id));
+    IAM_DO(lo, UpdateAssumeRolePolicy, .RoleName = STR("r"),
+           .PolicyDocument = TRUST("AWS", "arn:aws:iam::000000000000:user/alice"));
+    assert_false(mentions(trust_of(lo, "r"), id));
+    /* Nobody knows who is in another account. */
+    IAM_DO(lo, UpdateAssumeRolePolicy, .RoleName = STR("r"),
+           .PolicyDocument = TRUST("AWS", "arn:aws:iam::111111111111:user/any"));
+    assert_true(mentions(trust_of(lo, "r"), STR("user%2Fany")));
 }
 
 static void test_instance_profiles(void **state)
@@ -188,6 +226,19 @@ static void test_pass_role(void **state)
     IAM_DO(lo, AddRoleToInstanceProfile, .InstanceProfileName = STR("p"), .RoleName = STR("r"));
 }
 
+static void test_quotas(void **state)
+{
+    struct loopback *lo = *state;
+    for (int i = 0; i < 300; i++)
+        IAM_OK(lo, CreateGroup, .GroupName = str_format(lo->arena, "g%d", i));
+    IAM_FAILS(lo, "LimitExceededException", "Cannot exceed quota for GroupsPerAccount: 300",
+              CreateGroup, .GroupName = STR("more"));
+    IAM_DO(lo, DeleteGroup, .GroupName = STR("g7"));
+    IAM_OK(lo, CreateGroup, .GroupName = STR("more"));
+    lo->account = STR("111111111111");
+    IAM_OK(lo, CreateGroup, .GroupName = STR("more"));
+}
+
 static void test_service_linked(void **state)
 {
     struct loopback *lo = *state;
@@ -234,11 +285,35 @@ static void test_service_linked(void **state)
     IAM_OK(lo, GetRole, .RoleName = STR("AWSServiceRoleForAutoScaling_a"));
 }
 
+/* AmazonSSMFullAccess lets make the role of SSM, by its name and for that service alone. */
+static void test_service_linked_by_policy(void **state)
+{
+    struct loopback *lo = *state;
+    IAM_OK(lo, CreateUser, .UserName = STR("alice"));
+    IAM_DO(lo, AttachUserPolicy, .UserName = STR("alice"),
+           .PolicyArn = AWS_POLICY("AmazonSSMFullAccess"));
+    lo->user = STR("alice");
+    IAM_OK(lo, CreateServiceLinkedRole, .AWSServiceName = STR("ssm.amazonaws.com"));
+    IAM_FAILS(lo, "AccessDenied",
+              "User: arn:aws:iam::000000000000:user/alice is not authorized to perform: "
+              "iam:CreateServiceLinkedRole on resource: arn:aws:iam::000000000000:role/"
+              "aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS because no identity-based "
+              "policy allows the iam:CreateServiceLinkedRole action",
+              CreateServiceLinkedRole, .AWSServiceName = STR("ecs.amazonaws.com"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SQS_TEST(test_groups),    SQS_TEST(test_roles),          SQS_TEST(test_instance_profiles),
-        SQS_TEST(test_pass_role), SQS_TEST(test_service_linked),
+        SQS_TEST(test_groups),
+        SQS_TEST(test_role_documents),
+        SQS_TEST(test_roles),
+        SQS_TEST(test_instance_profiles),
+        SQS_TEST(test_trust_means_whom_it_named),
+        SQS_TEST(test_pass_role),
+        SQS_TEST(test_quotas),
+        SQS_TEST(test_service_linked),
+        SQS_TEST(test_service_linked_by_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

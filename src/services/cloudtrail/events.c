@@ -50,12 +50,11 @@ struct index_entry {
 };
 
 /* An attribute that no key can hold is not looked up by. */
-enum { INDEX_VALUE_MAX = 1024, INDEX_MAX = 6 };
+enum { INDEX_VALUE_MAX = 1024, INDEX_MAX = 5 };
 
 static size_t index_entries(const struct cloud_trail_event *event, struct index_entry *out)
 {
     const struct index_entry all[INDEX_MAX] = {
-        {"EventId", event->id},
         {"EventName", event->name},
         {"ReadOnly", event->read_only ? STR("true") : STR("false")},
         {"Username", event->user},
@@ -279,6 +278,25 @@ static struct cloudtrail_Event event_shown(struct call *call, const struct cloud
     return shown;
 }
 
+/* The id tells the time, and both are the key. */
+static RESULT lookup_id(struct call *call, struct str id,
+                        struct cloudtrail_LookupEventsResponse *out)
+{
+    struct cloud_trail_event event = {.id = str_lower(call->arena, id)};
+    struct key key = event_prefix(call, call->account, call->region);
+    struct str value;
+    if (!trail_event_time(event.id, &event.time_ms))
+        return RESULT_OK;
+    event_end(&key, &event);
+    TRY(kv_get(call->txn, key_bytes(&key), &value));
+    if (str_is_absent(value))
+        return RESULT_OK;
+    TRY(record_decode(call->arena, &cloud_model, CLOUD_SHAPE_trail_event, value, &event));
+    *out->Events.items = event_shown(call, &event);
+    out->Events.len = 1;
+    return RESULT_OK;
+}
+
 RESULT cloudtrail_LookupEvents(struct call *call, const struct cloudtrail_LookupEventsRequest *in,
                                struct cloudtrail_LookupEventsResponse *out)
 {
@@ -290,6 +308,9 @@ RESULT cloudtrail_LookupEvents(struct call *call, const struct cloudtrail_Lookup
     out->Events.items = ARENA_NEW(call->arena, struct cloudtrail_Event);
     if (str_eq(in->EventCategory, STR("insight")))
         return RESULT_OK; /* nobody looks for unusual activity here: README.md */
+    if (in->LookupAttributes.len == 1 &&
+        str_eq(in->LookupAttributes.items[0].AttributeKey, STR("EventId")))
+        return lookup_id(call, in->LookupAttributes.items[0].AttributeValue, out);
     lookup_begin(call, &lookup);
     TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&lookup.prefix), false, &cursor));
     if (!str_is_absent(in->NextToken)) {

@@ -22,6 +22,8 @@ RESULT backup_of_deleted(struct call *call, const struct dynamodb_table *table);
  * -------------------------------------------------------------------------------------------------
  */
 
+/* Of an index that another table's is copied from: nothing has happened to it yet. */
+void index_begin_anew(struct dynamodb_index *index);
 RESULT pitr_check(struct call *call, const struct dynamodb_table *table);
 /* Whether the table can be had as it was then. */
 bool pitr_covers(const struct call *call, const struct dynamodb_table *table, int64_t time_ms);

@@ -296,6 +296,8 @@ struct item_write;
 /* RESULT_ERROR when the collection would be larger than 10 GB. */
 RESULT collection_check(struct call *call, struct item_write *write);
 
+/* Of a table that is made after another one: its indexes are its own. */
+void insights_forget(struct dynamodb_table *table);
 /* insights.c: GET /_kumoniwa/dynamodb/hot-keys */
 RESULT insights_page(struct call *call, struct wire_response *response);
 

@@ -79,8 +79,8 @@ static RESULT text_read(struct import_work *work, char *room, size_t size, size_
         return object_io_read(work->reader, room, size, got);
     enum result result = gunzip_read(work->gunzip, room, size, got);
     if (result == RESULT_ERROR)
-        work->problem = (struct object_io_problem){STR("InvalidCompression"),
-                                                   STR("The object is not valid GZIP data")};
+        work->problem =
+            (struct object_io_problem){TRANSFER_INVALID, STR("The object is not valid GZIP data")};
     return result;
 }
 
@@ -131,7 +131,7 @@ static RESULT text_fill(struct import_work *work)
         work->ended = got == 0;
         if (buf_is_full(&work->text)) {
             work->problem =
-                (struct object_io_problem){STR("LineTooLong"), STR("A line is longer than 16 MiB")};
+                (struct object_io_problem){TRANSFER_INVALID, STR("A line is longer than 16 MiB")};
             return RESULT_ERROR;
         }
     }
@@ -179,9 +179,13 @@ static RESULT import_csv_line(struct import_work *work, struct str line)
     struct dynamodb_AttributeMap item;
     struct str reason = STR("The record's quotation marks do not match");
     enum result result = import_csv_fields(arena, line, delimiter, &fields);
-    if (import->header.len == 0 && result == RESULT_OK) {
+    if (import->header.len == 0) {
         import->header = fields;
-        return RESULT_OK;
+        if (result == RESULT_OK && import_header_is_valid(&fields))
+            return RESULT_OK;
+        work->problem = (struct object_io_problem){
+            TRANSFER_INVALID, STR("The header names a column twice, or not at all")};
+        return RESULT_ERROR;
     }
     import->processed_items++;
     if (result == RESULT_OK)
@@ -397,6 +401,10 @@ static RESULT import_refuse(struct call *call, const struct dynamodb_ImportTable
         !str_eq(in->InputFormat, DYNAMODB_INPUT_FORMAT_CSV))
         return DYNAMODB_ERROR(call, "One or more parameter values were invalid: InputFormatOptions "
                                     "Csv can only be specified for InputFormat CSV");
+    if (in->InputFormatOptions != NULL && in->InputFormatOptions->Csv != NULL &&
+        !import_header_is_valid(&in->InputFormatOptions->Csv->HeaderList))
+        return DYNAMODB_ERROR(call, "One or more parameter values were invalid: HeaderList names a "
+                                    "column twice, or not at all");
     return RESULT_OK;
 }
 

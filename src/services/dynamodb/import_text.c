@@ -60,6 +60,18 @@ RESULT import_csv_fields(struct arena *arena, struct str line, char delimiter,
     }
 }
 
+bool import_header_is_valid(const struct str_list *header)
+{
+    for (size_t i = 0; i < header->len; i++) {
+        if (str_is_empty(header->items[i]))
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (str_eq(header->items[i], header->items[j]))
+                return false;
+    }
+    return true;
+}
+
 static RESULT import_reason(struct str *reason, struct str text)
 {
     *reason = text;

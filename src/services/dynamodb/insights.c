@@ -66,6 +66,16 @@ RESULT dynamodb_UpdateContributorInsights(struct call *call,
     return RESULT_OK;
 }
 
+void insights_forget(struct dynamodb_table *table)
+{
+    table->insights = (struct str){0};
+    table->insights_ms = 0;
+    for (size_t i = 0; i < table->indexes.len; i++) {
+        table->indexes.items[i].insights = (struct str){0};
+        table->indexes.items[i].insights_ms = 0;
+    }
+}
+
 static struct str insights_status(struct str mode)
 {
     return str_is_absent(mode) ? DYNAMODB_CONTRIBUTOR_INSIGHTS_STATUS_DISABLED

@@ -75,6 +75,7 @@ RESULT table_deliver_step(struct call *call, const struct outbox_item *item)
         struct dynamodb_index *index = &table.indexes.items[i];
         if (str_eq(index->status, DYNAMODB_INDEX_STATUS_DELETING)) {
             TRY(store_drop(call, table.id, index->id));
+            meter_forget(call, table.id, index->id);
             continue;
         }
         if (index->global && !index->backfilling)

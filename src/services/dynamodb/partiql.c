@@ -20,11 +20,15 @@ static RESULT parse_where(struct partiql *p, struct partiql_statement *out)
     return partiql_take_word(p, STR("WHERE")) ? partiql_condition(p, &out->where) : RESULT_OK;
 }
 
-static struct partiql_column make_column(struct partiql *p, const struct path *path, size_t number)
+static struct partiql_column make_column(struct partiql *p, const struct path *path)
 {
-    struct partiql_column column = {.path = *path, .name = path->elements[path->len - 1].name};
-    if (str_is_absent(column.name))
-        column.name = str_format(p->arena, "_%zu", number);
+    size_t at = path->len - 1;
+    while (str_is_absent(path->elements[at].name))
+        at--;
+    struct partiql_column column = {.path = *path, .name = path->elements[at].name};
+    for (at++; at < path->len; at++)
+        column.name =
+            str_format(p->arena, "%.*s[%zu]", PRSTR(column.name), path->elements[at].index);
     return column;
 }
 
@@ -42,7 +46,7 @@ static RESULT parse_columns(struct partiql *p, struct partiql_statement *out)
         TRY(partiql_path(p, path));
         if (!path_tree_add(p->arena, &projection->root, path, NULL, &other, &conflict))
             return partiql_malformed(p, "Two document paths overlap with each other");
-        struct partiql_column column = make_column(p, path, out->column_count + 1);
+        struct partiql_column column = make_column(p, path);
         VEC_PUSH(p->arena, columns, out->column_count, cap, column);
     } while (partiql_take(p, ","));
     out->columns = columns;

@@ -20,8 +20,7 @@ enum partiql_returning {
     PARTIQL_RETURN_ALL_NEW,
     PARTIQL_RETURN_MODIFIED_NEW,
 };
-/* The attribute that a path is shown as is its last name ("_N" for the N-th column when it ends in
- * a list's element): PartiQL's rule for columns without an alias. */
+/* A path is shown under its last name, with what follows it: a.b[0] as "b[0]". */
 struct partiql_column {
     struct path path;
     struct str name;

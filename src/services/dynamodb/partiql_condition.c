@@ -164,18 +164,22 @@ static RESULT parse_comparison(struct partiql *p, const struct condition **out)
         *out = make_comparison(p, kind, operands, 2);
         return RESULT_OK;
     }
+    bool negated = partiql_take_word(p, STR("NOT"));
     if (partiql_take_word(p, STR("BETWEEN"))) {
         TRY(partiql_operand(p, &operands[1]));
         TRY(partiql_expect_word(p, STR("AND")));
         TRY(partiql_operand(p, &operands[2]));
         *out = make_comparison(p, CONDITION_BETWEEN, operands, 3);
-        return RESULT_OK;
-    }
-    if (partiql_take_word(p, STR("IN")))
-        return parse_in(p, &operands[0], out);
-    if (partiql_take_word(p, STR("IS")))
+    } else if (partiql_take_word(p, STR("IN"))) {
+        TRY(parse_in(p, &operands[0], out));
+    } else if (!negated && partiql_take_word(p, STR("IS"))) {
         return parse_is(p, &operands[0], out);
-    return partiql_malformed(p, "Unexpected term");
+    } else {
+        return partiql_malformed(p, "Unexpected term");
+    }
+    if (negated)
+        *out = make_condition(p, CONDITION_NOT, *out, NULL);
+    return RESULT_OK;
 }
 
 static RESULT parse_not(struct partiql *p, const struct condition **out)

@@ -44,7 +44,7 @@ static RESULT select_order(struct selecting *s, const struct partiql_statement *
             by_sort = true;
         } else {
             return DYNAMODB_ERROR(
-                call, "Variable reference %.*s in ORDER BY clause must be part of the primary key",
+                call, "Attribute %.*s in ORDER BY clause must be part of the primary key",
                 PRSTR(order->name));
         }
     }

@@ -350,15 +350,40 @@ static void replica_read_indexes(struct call *call,
         replica_read_indexes((call), (in)->GlobalSecondaryIndexes, (replica));                     \
     } while (0)
 
+/* The key of that name where the table is; absent: DynamoDB's own there. */
+static RESULT key_apply(struct call *call, struct str name, struct dynamodb_table *table)
+{
+    const struct dynamodb_SSESpecification sse = {.Enabled = opt_bool(true),
+                                                  .KMSMasterKeyId = name};
+    struct str own = call->region;
+    call->region = table->region;
+    enum result result = table_read_sse(call, &sse, table);
+    call->region = own;
+    return result;
+}
+
+/* Keys are of one region: a replica of a table with a customer's key must be given its own. */
+static RESULT key_inherit(struct call *call, const struct dynamodb_table *source,
+                          const struct dynamodb_replica *replica, struct dynamodb_table *table)
+{
+    struct dynamodb_table usual = *source;
+    if (str_is_absent(source->sse_key) || !str_is_absent(replica->sse_key))
+        return RESULT_OK;
+    TRY(key_apply(call, (struct str){0}, &usual));
+    if (!str_eq(usual.sse_key, source->sse_key))
+        return DYNAMODB_ERROR(call,
+                              "One or more parameter values were invalid: KMSMasterKeyId must be "
+                              "specified for each replica of a table that is encrypted with a "
+                              "customer managed key");
+    return key_apply(call, (struct str){0}, table);
+}
+
 /* What is overridden is the member's own. */
 static RESULT overrides_apply(struct call *call, const struct dynamodb_replica *replica,
                               struct dynamodb_table *table)
 {
-    if (!str_is_absent(replica->sse_key)) {
-        const struct dynamodb_SSESpecification sse = {.Enabled = opt_bool(true),
-                                                      .KMSMasterKeyId = replica->sse_key};
-        TRY(table_read_sse(call, &sse, table));
-    }
+    if (!str_is_absent(replica->sse_key))
+        TRY(key_apply(call, replica->sse_key, table));
     if (replica->read_units != 0)
         table->read_units = replica->read_units;
     if (replica->read_maximum != 0)
@@ -396,6 +421,9 @@ static RESULT replica_make(struct call *call, const struct dynamodb_table *sourc
     table->created_ms = call->now_ms;
     table->tags = (struct str_map){0};
     table->restored = NULL;
+    table->insights = table->class_changes = table->mode_changes = (struct str){0};
+    table->insights_ms = table->increased_ms = table->decreased_ms = table->decreases = 0;
+    table->class_changed_ms = 0;
     table->protected = table->guarded = table->pitr = false;
     table->log_id = table->copies = table->stream_id = table->stream_created_ms = 0;
     table->importing = true;
@@ -403,6 +431,9 @@ static RESULT replica_make(struct call *call, const struct dynamodb_table *sourc
     table->indexes.items = ARENA_ARRAY(call->arena, indexes.len + 1, struct dynamodb_index);
     for (size_t i = 0; i < indexes.len; i++)
         table->indexes.items[i] = indexes.items[i];
+    insights_forget(table);
+    table->class_changes = table->mode_changes = (struct str){0};
+    TRY(key_inherit(call, source, replica, table));
     return overrides_apply(call, replica, table);
 }
 

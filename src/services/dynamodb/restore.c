@@ -77,6 +77,13 @@ static RESULT index_matches(struct call *call, const struct dynamodb_table *sour
     return RESULT_OK;
 }
 
+/* What belongs to the table that an index is of, rather than to the index. */
+void index_begin_anew(struct dynamodb_index *index)
+{
+    index->insights = (struct str){0};
+    index->insights_ms = index->increased_ms = index->decreased_ms = index->decreases = 0;
+}
+
 static void index_push(struct call *call, struct dynamodb_table *table,
                        const struct dynamodb_index *index)
 {
@@ -84,10 +91,12 @@ static void index_push(struct call *call, struct dynamodb_table *table,
         .items = ARENA_ARRAY(call->arena, table->indexes.len + 1, struct dynamodb_index)};
     for (size_t i = 0; i < table->indexes.len; i++)
         list.items[list.len++] = table->indexes.items[i];
-    list.items[list.len] = *index;
+    struct dynamodb_index *own = &list.items[list.len++];
+    *own = *index;
     if (index->global)
-        list.items[list.len].status = DYNAMODB_INDEX_STATUS_CREATING;
-    list.items[list.len++].backfilling = false;
+        own->status = DYNAMODB_INDEX_STATUS_CREATING;
+    own->backfilling = false;
+    index_begin_anew(own);
     table->indexes = list;
 }
 
@@ -210,6 +219,7 @@ static RESULT restore_make(struct call *call, const struct overrides *in,
         .restored = ARENA_NEW(call->arena, struct dynamodb_restored),
     };
     TRY(restore_indexes(call, in, source, table));
+    insights_forget(table);
     TRY(restore_throughput(call, in, table));
     return table_read_sse(call, in->sse, table);
 }

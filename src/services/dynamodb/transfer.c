@@ -91,6 +91,8 @@ RESULT transfer_caller(struct call *call, struct str kept, struct str source_arn
 
 struct str transfer_failure(struct call *call, const struct object_io_problem *problem)
 {
+    if (str_eq(problem->code, TRANSFER_INVALID))
+        return problem->code;
     return str_concat(call->arena, STR("S3"), problem->code);
 }
 

@@ -18,7 +18,8 @@ RESULT once_deliver(struct call *call, const struct outbox_item *item);
 /* In whose name S3 is asked, as the record has it. */
 RESULT transfer_caller(struct call *call, struct str kept, struct str source_arn,
                        struct object_io_caller *out);
-/* "S3NoSuchBucket", as FailureCode has it. */
+/* As FailureCode has it: "S3NoSuchBucket"; what S3 did not say stands as it is. */
+#define TRANSFER_INVALID STR("ItemValidationError")
 struct str transfer_failure(struct call *call, const struct object_io_problem *problem);
 /* A page of what stands under (kind, table): visit until it says that the page is full. */
 struct transfer_list {
@@ -41,6 +42,8 @@ size_t import_line_end(struct str text, bool csv);
 /* The fields of one record, without the line's end. */
 RESULT import_csv_fields(struct arena *arena, struct str line, char delimiter,
                          struct str_list *fields);
+/* Every column has a name of its own. */
+bool import_header_is_valid(const struct str_list *header);
 /* The item that a line means; RESULT_ERROR: it means none, and *reason says why. */
 RESULT import_json_item(struct arena *arena, struct str line, struct dynamodb_AttributeMap *item,
                         struct str *reason);

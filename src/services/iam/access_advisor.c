@@ -52,6 +52,7 @@ RESULT iam_GenerateServiceLastAccessedDetails(
     job.id = str_copy(call->arena, str_make(uuid, sizeof uuid));
     struct key key = iam_key(call, "advisor-job", job.id);
     TRY(call_put_record(call, &key, &iam_model, IAM_SHAPE_advisor_job, &job));
+    TRY(iam_keep_for_a_week(call, &key));
     out->JobId = job.id;
     return RESULT_OK;
 }

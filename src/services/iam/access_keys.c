@@ -75,6 +75,8 @@ RESULT iam_UpdateAccessKey(struct call *call, const struct iam_UpdateAccessKeyRe
     struct key key;
     bool found;
     TRY(key_find(call, in->UserName, in->AccessKeyId, &key));
+    if (str_eq(in->Status, STR("Expired")))
+        return call_fail(call, IAM_VALIDATION, "Status must be Active or Inactive.");
     return credentials_set_active(call->txn, call->arena, in->AccessKeyId,
                                   str_eq(in->Status, STR("Active")), &found);
 }

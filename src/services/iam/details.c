@@ -93,7 +93,9 @@ static RESULT add_role(struct details *details, const struct iam_role *role)
 {
     struct call *call = details->call;
     struct iam_holdings holdings;
+    struct str trust;
     bool found;
+    TRY(iam_trust_now(call, role, &trust));
     TRY(iam_holdings_get(call, call->account, role->id, &holdings, &found));
     struct iam_RoleDetail detail = {
         .Path = role->path,
@@ -101,7 +103,7 @@ static RESULT add_role(struct details *details, const struct iam_role *role)
         .RoleId = role->id,
         .Arn = iam_role_arn(call, role),
         .CreateDate = iam_time(role->created_ms),
-        .AssumeRolePolicyDocument = iam_shown_document(call, role->trust),
+        .AssumeRolePolicyDocument = iam_shown_document(call, trust),
         .RolePolicyList = inlined_shown(call, &holdings),
         .AttachedManagedPolicies = iam_attached_shown(call, &holdings.attached),
         .PermissionsBoundary = iam_boundary_shown(call, holdings.boundary),

@@ -4,6 +4,8 @@
 #include "cloud/arn.h"
 #include "services/iam/iam_int.h"
 
+enum { SERVICES_MAX = 500 }; /* that there are, and more */
+
 RESULT iam_entity_must(struct call *call, enum iam_kind kind, struct str name,
                        struct iam_entity *out)
 {
@@ -121,8 +123,11 @@ RESULT iam_entity_enter(struct call *call, const struct iam_entity *entity)
 
 RESULT iam_entity_leave(struct call *call, const struct iam_entity *entity)
 {
+    size_t deleted;
     struct key key = iam_key(call, "id", entity->id);
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    key = iam_key(call, "advisor", entity->id);
+    TRY(kv_delete_prefix(call->txn, key_bytes(&key), SERVICES_MAX, &deleted));
     key = iam_key(call, "holds", entity->id);
     return kv_delete(call->txn, key_bytes(&key), NULL);
 }

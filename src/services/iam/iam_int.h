@@ -38,6 +38,10 @@ RESULT iam_has_any(struct call *call, const char *kind, struct str name, bool *a
 /* LimitExceeded "Cannot exceed quota for NAME: LIMIT". */
 RESULT iam_quota(struct call *call, const char *name, int64_t limit);
 
+/* What was asked for and may be asked about for a week; then the job "iam.forget" deletes it. */
+RESULT iam_keep_for_a_week(struct call *call, const struct key *key);
+RESULT iam_forget(struct call *call, const struct outbox_item *item);
+
 /* How many an account has, within its quota. */
 struct iam_counted {
     const char *name;  /* of the counter */
@@ -131,7 +135,18 @@ RESULT iam_role_modifiable(struct call *call, const struct iam_role *role);
 RESULT iam_role_make(struct call *call, struct iam_role *role);
 RESULT iam_role_remove(struct call *call, const struct iam_role *role);
 
+/* --- trust.c --- */
+
+/* Checks a trust policy; *principals: the ids of the users and roles that it names, by ARN. */
+RESULT iam_trust_take(struct call *call, struct str document, struct str_map *principals);
+/* The role's, with the ARNs of today, and ids for those who are gone. */
+RESULT iam_trust_now(struct call *call, const struct iam_role *role, struct str *document);
+
 /* --- service_linked.c --- */
+
+/* Of the role that is to be made, for who decides whether it may be. */
+struct str iam_linked_role_arn(struct call *call,
+                               const struct iam_CreateServiceLinkedRoleRequest *in);
 
 RESULT iam_linked_role_deletion(struct call *call, const struct outbox_item *item);
 
@@ -254,10 +269,6 @@ bool iam_next_statement(struct arena *arena, struct str text, struct iam_stateme
 bool iam_document_grants(struct arena *arena, struct str text, struct str service);
 /* The names of condition keys and variables, each once. */
 void iam_document_keys(struct arena *arena, struct str text, struct str_list *out, size_t *cap);
-
-/* --- identity.c --- */
-
-extern const struct service_hooks iam_hooks;
 
 /* --- identities besides users, groups and roles: mfa.c, oidc.c, saml.c, certificates.c,
  * ssh_keys.c, service_credentials.c. What hangs on a user is kept under its id, so that a rename

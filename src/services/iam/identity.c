@@ -88,18 +88,21 @@ static RESULT iam_identity_role(struct call *call, struct str role_arn, struct i
 {
     struct call as = *call;
     struct iam_role role;
+    struct str trust;
     TRY(role_of(&as, role_arn, &role, found));
-    if (*found)
-        *out = (struct identity_role){
-            .arn = role_arn,
-            .name = role.name,
-            .path = role.path,
-            .id = role.id,
-            .trust = role.trust,
-            .max_session_s = role.max_session_s,
-            .tags = role.tags,
-            .linked = !str_is_absent(role.linked),
-        };
+    if (!*found)
+        return RESULT_OK;
+    TRY(iam_trust_now(&as, &role, &trust));
+    *out = (struct identity_role){
+        .arn = role_arn,
+        .name = role.name,
+        .path = role.path,
+        .id = role.id,
+        .trust = trust,
+        .max_session_s = role.max_session_s,
+        .tags = role.tags,
+        .linked = !str_is_absent(role.linked),
+    };
     return RESULT_OK;
 }
 
@@ -178,6 +181,7 @@ static const struct identity_table iam_identity = {
 static const struct outbox_handler iam_handlers[] = {
     {STR_INIT("iam.delete-linked-role"), iam_linked_role_deletion},
     {STR_INIT("iam.credential-report"), iam_credential_report},
+    {STR_INIT("iam.forget"), iam_forget},
 };
 
 const struct service_hooks iam_hooks = {

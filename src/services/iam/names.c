@@ -103,6 +103,17 @@ RESULT iam_has_any(struct call *call, const char *kind, struct str name, bool *a
     return RESULT_OK;
 }
 
+RESULT iam_keep_for_a_week(struct call *call, const struct key *key)
+{
+    int64_t week_ms = INT64_C(7) * 24 * 3600 * 1000;
+    return job_schedule(call, STR("iam.forget"), call->now_ms + week_ms, key_bytes(key), NULL);
+}
+
+RESULT iam_forget(struct call *call, const struct outbox_item *item)
+{
+    return kv_delete(call->txn, item->payload, NULL);
+}
+
 /* --- quotas --- */
 
 RESULT iam_quota(struct call *call, const char *name, int64_t limit)

@@ -125,8 +125,10 @@ RESULT iam_resource(struct call *call, const void *in, struct str *resource_arn,
     bool found;
     if (call->operation == IAM_OP_GetAccessKeyLastUsed)
         return resource_of_key(call, input_string(call, in, STR("AccessKeyId")), resource_arn);
-    if (call->operation == IAM_OP_CreateServiceLinkedRole)
+    if (call->operation == IAM_OP_CreateServiceLinkedRole) {
+        *resource_arn = iam_linked_role_arn(call, in);
         return RESULT_OK;
+    }
     if (kind == KINDS)
         return iam_topic_resource(call, in, resource_arn);
     struct str arn = input_string(call, in, STR("PolicyArn"));

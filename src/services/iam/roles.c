@@ -1,12 +1,9 @@
 /* Roles ("IAM roles", IAM User Guide; IAM API Reference). */
-#include "auth/policy.h"
 #include "base/vec.h"
-#include "cloud/arn.h"
 #include "services/iam/iam_int.h"
 #include "store/record.h"
-#include "wire/json_text.h"
 
-enum { TRUST_SIZE_MAX = 2048, SESSION_DEFAULT_S = 3600 };
+enum { SESSION_DEFAULT_S = 3600 };
 /* "IAM tracks usage within the last 400 days". */
 static const int64_t tracked_ms = INT64_C(400) * 24 * 3600 * 1000;
 
@@ -67,14 +64,16 @@ RESULT iam_role_shown(struct call *call, const struct iam_role *role, bool full,
                       struct iam_Role *out)
 {
     struct iam_holdings holdings;
+    struct str trust;
     bool found;
+    TRY(iam_trust_now(call, role, &trust));
     *out = (struct iam_Role){
         .Path = role->path,
         .RoleName = role->name,
         .RoleId = role->id,
         .Arn = iam_role_arn(call, role),
         .CreateDate = iam_time(role->created_ms),
-        .AssumeRolePolicyDocument = iam_shown_document(call, role->trust),
+        .AssumeRolePolicyDocument = iam_shown_document(call, trust),
         .Description = role->description,
         .MaxSessionDuration = opt_int((int32_t)role->max_session_s),
     };
@@ -84,64 +83,6 @@ RESULT iam_role_shown(struct call *call, const struct iam_role *role, bool full,
     out->PermissionsBoundary = iam_boundary_shown(call, holdings.boundary);
     out->Tags = iam_tags_shown(call, &role->tags);
     return iam_role_last_used(call, role, &out->RoleLastUsed);
-}
-
-/* --- trust policies --- */
-
-/* A user or role that a trust policy names must be there ("Invalid principal in policy"); of
- * accounts that this cloud keeps nobody of, nothing is known. */
-static RESULT trust_principal(struct call *call, struct str text)
-{
-    struct arn arn;
-    struct iam_entity entity;
-    bool found = true;
-    if (!arn_parse(text, &arn) || !str_eq(arn.service, STR("iam")) ||
-        !str_eq(arn.account, call->account) ||
-        !(str_starts_with(arn.resource, STR("user/")) ||
-          str_starts_with(arn.resource, STR("role/"))))
-        return RESULT_OK;
-    TRY(iam_entity_by_arn(call, text, &entity, &found));
-    if (!found)
-        return call_fail(call, IAM_MALFORMED_POLICY_DOCUMENT,
-                         "Invalid principal in policy: \"AWS\":\"%.*s\"", PRSTR(text));
-    return RESULT_OK;
-}
-
-static RESULT trust_principals(struct call *call, struct str raw)
-{
-    struct str item = raw, rest = raw, text;
-    bool array = json_kind_of(raw) == JSON_ARRAY;
-    while (!array || json_next_item(&rest, &item)) {
-        if (json_string(call->arena, item, &text))
-            TRY(trust_principal(call, text));
-        if (!array)
-            break;
-    }
-    return RESULT_OK;
-}
-
-static RESULT trust_check(struct call *call, struct str document)
-{
-    const struct policy *compiled;
-    struct str reason, statements, rest, item, principal, aws;
-    if (policy_compile(call->arena, document, POLICY_FORM_TRUST, &compiled, &reason) != RESULT_OK)
-        return call_fail(call, IAM_MALFORMED_POLICY_DOCUMENT, "%.*s", PRSTR(reason));
-    if (iam_document_size(document) > TRUST_SIZE_MAX)
-        return iam_quota(call, "ACLSizePerRole", TRUST_SIZE_MAX);
-    struct str text = str_trim(document);
-    if (!json_member(call->arena, text, STR("Statement"), &statements))
-        return RESULT_OK;
-    bool array = json_kind_of(statements) == JSON_ARRAY;
-    rest = item = statements;
-    while (!array || json_next_item(&rest, &item)) {
-        if (json_member(call->arena, item, STR("Principal"), &principal) &&
-            json_kind_of(principal) == JSON_OBJECT &&
-            json_member(call->arena, principal, STR("AWS"), &aws))
-            TRY(trust_principals(call, aws));
-        if (!array)
-            break;
-    }
-    return RESULT_OK;
 }
 
 /* --- making and removing --- */
@@ -199,7 +140,7 @@ RESULT iam_CreateRole(struct call *call, const struct iam_CreateRoleRequest *in,
         return call_fail(call, IAM_VALIDATION,
                          "The specified value for path is invalid. /aws-service-role/ is reserved "
                          "for service-linked roles.");
-    TRY(trust_check(call, in->AssumeRolePolicyDocument));
+    TRY(iam_trust_take(call, in->AssumeRolePolicyDocument, &role.principals));
     TRY(iam_tags_take(call, &in->Tags, &role.tags));
     TRY(iam_role_make(call, &role));
     TRY(iam_boundary_set(call, &entity, &holdings, in->PermissionsBoundary));
@@ -311,7 +252,7 @@ RESULT iam_UpdateAssumeRolePolicy(struct call *call,
     struct iam_role role;
     TRY(role_to_change(call, in->RoleName, &role));
     TRY(iam_role_modifiable(call, &role));
-    TRY(trust_check(call, in->PolicyDocument));
+    TRY(iam_trust_take(call, in->PolicyDocument, &role.principals));
     role.trust = in->PolicyDocument;
     return role_put(call, &role);
 }

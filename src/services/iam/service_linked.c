@@ -66,6 +66,18 @@ static const struct linked_service *linked_find(struct str service)
     return NULL;
 }
 
+struct str iam_linked_role_arn(struct call *call,
+                               const struct iam_CreateServiceLinkedRoleRequest *in)
+{
+    const struct linked_service *service = linked_find(in->AWSServiceName);
+    struct str suffix = in->CustomSuffix;
+    struct str name = service == NULL ? STR("*") : str_from_c(service->role);
+    if (!str_is_absent(suffix))
+        name = str_format(call->arena, "%.*s_%.*s", PRSTR(name), PRSTR(suffix));
+    struct str path = str_format(call->arena, "/aws-service-role/%.*s/", PRSTR(in->AWSServiceName));
+    return iam_arn(call, "role", path, name);
+}
+
 static RESULT linked_attach(struct call *call, const struct linked_service *service,
                             const struct iam_role *role)
 {
@@ -153,7 +165,9 @@ RESULT iam_DeleteServiceLinkedRole(struct call *call,
         .role = str_copy(call->arena, role.name),
         .status = STR("IN_PROGRESS"),
     };
+    struct key key = iam_key(call, "deletion", task.id);
     TRY(task_put(call, &task));
+    TRY(iam_keep_for_a_week(call, &key));
     TRY(outbox_post(call, STR("iam.delete-linked-role"), (struct str){0}, task.id));
     out->DeletionTaskId = task.id;
     return RESULT_OK;

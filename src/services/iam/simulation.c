@@ -395,7 +395,7 @@ static RESULT simulation_decide(struct decided *decided, struct str action, stru
 
 RESULT simulation_run(struct simulation *simulation, struct iam_SimulatePolicyResponse *out)
 {
-    static struct str everything = STR_INIT("*");
+    struct str everything = STR("*");
     const struct str_list any = {&everything, 1};
     struct call *call = simulation->call;
     const struct str_list *resources =

@@ -118,6 +118,14 @@ bool access_key(void *self, struct str key, struct policy_values *out);
 /* A member of the request, whatever its operation; absent: it has none. */
 struct str access_member(const struct call *call, const void *in, const char *name);
 
+/* --- mfa_delete.c --- */
+
+/* The request carries a code of one of the caller's devices; the transaction is a writing one. */
+RESULT mfa_delete_check(struct call *call, struct str mfa);
+/* Of PutBucketVersioning: wanted absent: as it is. */
+RESULT mfa_delete_change(struct call *call, struct s3_bucket *bucket, struct str wanted,
+                         struct str mfa);
+
 /* --- cors.c --- */
 
 /* struct service_hooks.cross_origin of S3. */

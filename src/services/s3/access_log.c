@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "base/vec.h"
 #include "cloud/clock.h"
 #include "cloud/object_io.h"
 #include "services/s3/flow_int.h"
@@ -46,7 +47,7 @@ RESULT s3_PutBucketLogging(struct call *call, const struct s3_PutBucketLoggingRe
     struct s3_bucket bucket;
     bool existed;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     if (in->BucketLoggingStatus == NULL)
         return flow_fail_xml(call);
     const struct s3_LoggingEnabled *wanted = in->BucketLoggingStatus->LoggingEnabled;
@@ -80,14 +81,37 @@ RESULT s3_GetBucketLogging(struct call *call, const struct s3_GetBucketLoggingRe
 
 /* --- a line --- */
 
+struct noted_line {
+    struct s3_bucket bucket;
+    struct access_line line;
+};
+struct noted {
+    struct s3_bucket *buckets;
+    struct noted_line *lines;
+    size_t bucket_count, bucket_cap, line_count, line_cap;
+};
+
 void access_log_note(struct call *call, const struct s3_bucket *bucket)
 {
-    if (call->noted != NULL || call->request == NULL ||
-        !setting_is_there(bucket, S3_SETTING_LOGGING))
+    struct noted *noted = call->noted;
+    if (call->request == NULL || !setting_is_there(bucket, S3_SETTING_LOGGING))
         return;
-    struct s3_bucket *noted = ARENA_NEW(call->arena, struct s3_bucket);
-    *noted = *bucket;
-    call->noted = noted;
+    if (noted == NULL)
+        call->noted = noted = ARENA_NEW(call->arena, struct noted);
+    for (size_t i = 0; i < noted->bucket_count; i++)
+        if (noted->buckets[i].id == bucket->id)
+            return;
+    VEC_PUSH(call->arena, noted->buckets, noted->bucket_count, noted->bucket_cap, *bucket);
+}
+
+void access_log_also(struct call *call, const struct s3_bucket *bucket,
+                     const struct access_line *line)
+{
+    struct noted *noted = call->noted;
+    struct noted_line one = {*bucket, *line};
+    if (noted == NULL || !setting_is_there(bucket, S3_SETTING_LOGGING))
+        return;
+    VEC_PUSH(call->arena, noted->lines, noted->line_count, noted->line_cap, one);
 }
 
 static struct key lines_key(struct call *call, int64_t bucket_id)
@@ -134,33 +158,61 @@ RESULT access_log_lifecycle(struct call *call, const struct s3_bucket *bucket,
     return keep_line(call, bucket, access_log_own_line(call, bucket, operation, key, object));
 }
 
+/* The bucket that the request is about; an access point's when its path names none of them. */
+static const struct s3_bucket *noted_main(const struct call *call, const struct noted *noted,
+                                          struct str path)
+{
+    struct str name, key;
+    access_log_path(path, &name, &key);
+    for (size_t i = 0; i < noted->bucket_count; i++)
+        if (str_eq(noted->buckets[i].name, name))
+            return &noted->buckets[i];
+    bool copies = call->operation == S3_OP_CopyObject || call->operation == S3_OP_UploadPartCopy;
+    return copies || noted->bucket_count == 0 ? NULL : &noted->buckets[0];
+}
+
+static RESULT keep_lines(struct call *log, const struct call *call, const struct call_end *end)
+{
+    const struct noted *noted = call->noted;
+    const struct s3_bucket *bucket = noted_main(call, noted, end->path);
+    if (bucket != NULL) {
+        log->account = bucket->account;
+        log->region = bucket->region;
+        TRY(keep_line(log, bucket, access_log_line(log->arena, bucket, call, end, NULL)));
+    }
+    for (size_t i = 0; i < noted->line_count; i++) {
+        const struct noted_line *one = &noted->lines[i];
+        log->account = one->bucket.account;
+        log->region = one->bucket.region;
+        TRY(keep_line(log, &one->bucket,
+                      access_log_line(log->arena, &one->bucket, call, end, &one->line)));
+    }
+    return RESULT_OK;
+}
+
 /* Logs are delivered "on a best effort basis": what fails here is only told. */
 void access_log_ended(const struct call *call, const struct call_end *end)
 {
-    const struct s3_bucket *bucket = call->noted;
-    if (bucket == NULL)
+    if (call->noted == NULL)
         return;
     struct call log = {
         .arena = call->arena,
         .cloud = call->cloud,
         .model = call->model,
-        .account = bucket->account,
-        .region = bucket->region,
         .partition = call->partition,
         .request_id = call->request_id,
         .now_ms = clock_now(call->cloud->clock),
     };
-    struct str line = access_log_line(call->arena, bucket, call, end);
     enum result result = kv_begin(call->cloud->kv, true, &log.txn);
     if (result == RESULT_OK) {
-        result = keep_line(&log, bucket, line);
+        result = keep_lines(&log, call, end);
         if (result == RESULT_OK)
             result = call_commit(&log);
         else
             kv_abort(log.txn);
     }
     if (result != RESULT_OK)
-        log_line(LOG_WARN, "s3: a line of the access log of %.*s was lost", PRSTR(bucket->name));
+        log_line(LOG_WARN, "s3: lines of access logs were lost");
 }
 
 /* --- objects of lines --- */

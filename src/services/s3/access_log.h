@@ -6,8 +6,20 @@
 
 #include "services/s3/s3_int.h"
 
-/* Notes at the call that this bucket's log wants it: the first bucket that a request names. */
+/* Notes at the call that this bucket has a log. The line of the request goes into that of the
+ * bucket that the request's path names. */
 void access_log_note(struct call *call, const struct s3_bucket *bucket);
+/* A further line of the same request ("REST.COPY.OBJECT_GET", "BATCH.DELETE.OBJECT"), if the bucket
+ * has a log. */
+struct access_line {
+    const char *operation;
+    struct str key, version_id;
+    struct str error; /* absent: none */
+    uint16_t status;  /* 0: the answer's */
+    int64_t size;
+};
+void access_log_also(struct call *call, const struct s3_bucket *bucket,
+                     const struct access_line *line);
 /* The service's `ended` hook. */
 void access_log_ended(const struct call *call, const struct call_end *end);
 /* What lifecycle has done ("Logging lifecycle actions"), in the transaction that does it. */
@@ -16,9 +28,14 @@ RESULT access_log_lifecycle(struct call *call, const struct s3_bucket *bucket,
 /* "s3.logs", payload a log_job. */
 RESULT access_log_deliver(struct call *call, const struct outbox_item *item);
 
-/* access_log_line.c: one line, newline included. */
+/* --- access_log_line.c: one line, newline included --- */
+
+/* also: of a further line; NULL: of the request itself. */
 struct str access_log_line(struct arena *arena, const struct s3_bucket *bucket,
-                           const struct call *call, const struct call_end *end);
+                           const struct call *call, const struct call_end *end,
+                           const struct access_line *also);
+/* A routed path, "/BUCKET/KEY"; absent key: of the bucket. */
+void access_log_path(struct str path, struct str *bucket, struct str *key);
 /* Of what nobody asked for. object NULL: an upload. */
 struct str access_log_own_line(struct call *call, const struct s3_bucket *bucket,
                                const char *operation, struct str key,

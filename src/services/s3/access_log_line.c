@@ -161,37 +161,69 @@ static uint64_t object_size(const struct call *call, const struct call_end *end)
     return call->payload.present ? call->payload.size : 0;
 }
 
+/* The key stands behind the bucket, which virtual hosts have in their name. */
+void access_log_path(struct str path, struct str *bucket, struct str *key)
+{
+    if (str_starts_with(path, STR("/")))
+        path = str_slice(path, 1, path.len);
+    str_cut(path, '/', bucket, key);
+}
+
+/* From the operation to the size of the object. */
+static void put_request(struct buf *out, struct arena *arena, const struct call *call,
+                        const struct call_end *end)
+{
+    const struct wire_request *request = call->request;
+    struct str bucket, key;
+    access_log_path(end->path, &bucket, &key);
+    put_operation(out, call, !str_is_empty(key));
+    put_or_dash(out, key);
+    put_quoted(out, str_format(arena, "%.*s %.*s%s%.*s HTTP/1.1", PRSTR(request->method),
+                               PRSTR(request->path), str_is_empty(request->query) ? "" : "?",
+                               PRSTR(request->query)));
+    buf_append_format(out, "%u ", (unsigned)end->status);
+    put_or_dash(out, end->error);
+    put_count(out, end->bytes_sent);
+    put_count(out, object_size(call, end));
+}
+
+static void put_also(struct buf *out, struct arena *arena, const struct call_end *end,
+                     const struct access_line *also)
+{
+    struct buf key;
+    buf_init(&key, arena, SIZE_MAX);
+    percent_encode(&key, also->key, true);
+    put_or_dash(out, str_from_c(also->operation));
+    put_or_dash(out, buf_str(&key));
+    put_quoted(out, (struct str){0});
+    buf_append_format(out, "%u ", (unsigned)(also->status == 0 ? end->status : also->status));
+    put_or_dash(out, also->status == 0 ? end->error : also->error);
+    put_count(out, 0);
+    put_count(out, (uint64_t)also->size);
+}
+
 struct str access_log_line(struct arena *arena, const struct s3_bucket *bucket,
-                           const struct call *call, const struct call_end *end)
+                           const struct call *call, const struct call_end *end,
+                           const struct access_line *also)
 {
     const struct wire_request *request = call->request;
     struct buf out;
     buf_init(&out, arena, 64 * 1024);
-    /* The key stands behind the bucket, which virtual hosts have in their name. */
-    struct str key = end->path, name;
-    if (str_starts_with(key, STR("/")))
-        key = str_slice(key, 1, key.len);
-    str_cut(key, '/', &name, &key);
     put_or_dash(&out, s3_owner_id(arena, bucket->account));
     put_or_dash(&out, bucket->name);
     put_time(&out, call->started_ms);
     put_or_dash(&out, call->source_ip);
     put_requester(&out, arena, call);
     put_or_dash(&out, call->request_id);
-    put_operation(&out, call, !str_is_empty(key));
-    put_or_dash(&out, key);
-    put_quoted(&out, str_format(arena, "%.*s %.*s%s%.*s HTTP/1.1", PRSTR(request->method),
-                                PRSTR(request->path), str_is_empty(request->query) ? "" : "?",
-                                PRSTR(request->query)));
-    buf_append_format(&out, "%u ", (unsigned)end->status);
-    put_or_dash(&out, end->error);
-    put_count(&out, end->bytes_sent);
-    put_count(&out, object_size(call, end));
+    if (also == NULL)
+        put_request(&out, arena, call, end);
+    else
+        put_also(&out, arena, end, also);
     buf_append_format(&out, "%llu ", (unsigned long long)(end->micros / 1000));
     put_count(&out, end->micros / 1000);
     put_quoted(&out, wire_request_header(request, STR("referer")));
     put_quoted(&out, wire_request_header(request, STR("user-agent")));
-    put_or_dash(&out, reply_header(end, STR("x-amz-version-id")));
+    put_or_dash(&out, also == NULL ? reply_header(end, STR("x-amz-version-id")) : also->version_id);
     put_or_dash(&out, wire_s3_host_id(arena, call->request_id));
     put_signature(&out, request);
     put_or_dash(&out, wire_request_header(request, STR("host")));

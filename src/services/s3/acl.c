@@ -249,28 +249,6 @@ static struct str new_owner(const struct call *call, const struct s3_bucket *buc
     return call->principal.kind == PRINCIPAL_ANONYMOUS ? STR("anonymous") : call->account;
 }
 
-/* Where lists are disabled, one that gives the bucket's owner full control and nobody else anything
- * is taken, and changes nothing ("Controlling ownership of objects and disabling ACLs"). */
-static RESULT take_owners_acl(struct call *call, const struct s3_bucket *bucket,
-                              const struct acl_request *request,
-                              const struct s3_AccessControlPolicy *given)
-{
-    struct acl_request grants = *request;
-    grants.canned = (struct str){0};
-    if (acl_is_asked(&grants))
-        return refuse_acl(call);
-    if (!str_is_absent(request->canned))
-        return str_eq(request->canned, STR("bucket-owner-full-control")) ? RESULT_OK
-                                                                         : refuse_acl(call);
-    if (given == NULL || given->Grants.len != 1)
-        return refuse_acl(call);
-    const struct s3_Grant *grant = &given->Grants.items[0];
-    bool owners = grant->Grantee != NULL &&
-                  str_eq(grant->Grantee->ID, s3_owner_id(call->arena, bucket->account)) &&
-                  str_eq(grant->Permission, STR("FULL_CONTROL"));
-    return owners ? RESULT_OK : refuse_acl(call);
-}
-
 RESULT acl_of_new_object(struct call *call, const struct s3_bucket *bucket,
                          const struct acl_request *request, struct s3_object *object)
 {
@@ -410,6 +388,20 @@ RESULT s3_GetBucketAcl(struct call *call, const struct s3_GetBucketAclRequest *i
     return RESULT_OK;
 }
 
+/* A bucket without ACLs takes "bucket owner full control canned ACLs or an equivalent form of this
+ * ACL expressed in XML" ("Controlling ownership of objects"): there is nothing to change then. */
+static RESULT acl_to_ignore(struct call *call, const struct acl_request *request,
+                            const struct s3_AccessControlPolicy *policy, struct str owner)
+{
+    const struct s3_Grant *grant =
+        policy != NULL && policy->Grants.len == 1 ? policy->Grants.items : NULL;
+    bool canned = str_eq(request->canned, STR("bucket-owner-full-control"));
+    bool same = grant != NULL && grant->Grantee != NULL &&
+                str_eq(grant->Permission, STR("FULL_CONTROL")) &&
+                str_eq(grant->Grantee->ID, s3_owner_id(call->arena, owner));
+    return canned || same ? RESULT_OK : refuse_acl(call);
+}
+
 RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *in,
                        struct s3_PutBucketAclResult *out)
 {
@@ -419,9 +411,9 @@ RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *i
     struct s3_bucket bucket;
     struct s3_AccessControlPolicy *acl;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     if (!acl_is_enabled(&bucket))
-        return take_owners_acl(call, &bucket, &request, in->AccessControlPolicy);
+        return acl_to_ignore(call, &request, in->AccessControlPolicy, bucket.account);
     TRY(acl_to_put(call, &request, in->AccessControlPolicy, bucket.account, NULL, &acl));
     TRY(acl_check_public(call, &bucket, acl));
     return setting_put(call, &bucket, S3_SETTING_ACL, (struct str){0}, acl);
@@ -455,10 +447,10 @@ RESULT s3_PutObjectAcl(struct call *call, const struct s3_PutObjectAclRequest *i
     struct object_place place;
     struct s3_AccessControlPolicy *acl;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
     if (!acl_is_enabled(&bucket))
-        return take_owners_acl(call, &bucket, &request, in->AccessControlPolicy);
+        return acl_to_ignore(call, &request, in->AccessControlPolicy, bucket.account);
     struct str owner = str_is_absent(object.owner) ? bucket.account : object.owner;
     TRY(acl_to_put(call, &request, in->AccessControlPolicy, owner, &bucket, &acl));
     TRY(acl_check_public(call, &bucket, acl));

@@ -1,4 +1,5 @@
 /* What a bucket says of itself: versioning and tags. */
+#include "services/s3/access.h"
 #include "services/s3/lock.h"
 #include "services/s3/settings.h"
 
@@ -8,11 +9,8 @@ RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersio
     (void)out;
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     const struct s3_VersioningConfiguration *wanted = in->VersioningConfiguration;
-    if (wanted != NULL && !str_is_absent(wanted->MFADelete) &&
-        !str_eq(wanted->MFADelete, STR("Disabled")))
-        return call_fail(call, S3_UNBUILT_HEADER, "MFA delete is not implemented.");
     if (wanted == NULL ||
         (!str_eq(wanted->Status, STR("Enabled")) && !str_eq(wanted->Status, STR("Suspended"))))
         return call_fail(call, S3_ILLEGAL_VERSIONING_CONFIGURATION,
@@ -28,6 +26,7 @@ RESULT s3_PutBucketVersioning(struct call *call, const struct s3_PutBucketVersio
             "A replication configuration is present on this bucket, so you cannot "
             "change the versioning state. To change the versioning state, first delete "
             "the replication configuration.");
+    TRY(mfa_delete_change(call, &bucket, wanted->MFADelete, in->MFA));
     bucket.versioning = wanted->Status;
     return bucket_put(call, &bucket);
 }
@@ -39,6 +38,8 @@ RESULT s3_GetBucketVersioning(struct call *call, const struct s3_GetBucketVersio
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     if (bucket_is_versioned(&bucket))
         out->Status = bucket.versioning;
+    if (bucket.mfa_delete)
+        out->MFADelete = STR("Enabled");
     return RESULT_OK;
 }
 

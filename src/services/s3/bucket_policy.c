@@ -82,7 +82,7 @@ RESULT s3_PutBucketPolicy(struct call *call, const struct s3_PutBucketPolicyRequ
     int64_t bits;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(check_owner(call, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     struct str text = str_is_absent(in->Policy) ? STR("") : in->Policy;
     struct policy_guarded guarded = {.bucket = bucket.name};
     enum result result = bucket_policy_check(call, &guarded, text, &is_public, &reason);

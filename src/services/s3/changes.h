@@ -65,8 +65,6 @@ struct notify_target {
      * written then. */
     RESULT (*send)(struct call *call, const struct notify_sending *sending, struct str *problem);
 };
-/* NULL: that service is not here. */
-const struct notify_target *notify_target_of(struct str arn);
 /* "s3.notify": hands one notification over. */
 RESULT notify_deliver(struct call *call, const struct outbox_item *item);
 

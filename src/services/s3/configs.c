@@ -70,24 +70,33 @@ static RESULT fail_missing(struct call *call)
     return call_fail(call, S3_NO_SUCH_CONFIGURATION, "The specified configuration does not exist.");
 }
 
-RESULT configs_get(struct call *call, const struct s3_bucket *bucket, enum s3_setting setting,
-                   struct str id, void *value)
+static RESULT configs_get(struct call *call, const struct s3_bucket *bucket,
+                          enum s3_setting setting, struct str id, void *value)
 {
     bool found;
     TRY(setting_get(call, bucket, setting, id, value, &found));
     return found ? RESULT_OK : fail_missing(call);
 }
 
-RESULT configs_delete(struct call *call, struct s3_bucket *bucket, enum s3_setting setting,
-                      struct str id)
+static RESULT configs_delete(struct call *call, struct s3_bucket *bucket, enum s3_setting setting,
+                             struct str id)
 {
     bool existed;
     TRY(setting_delete(call, bucket, setting, id, &existed));
     return existed ? RESULT_OK : fail_missing(call);
 }
 
-RESULT configs_list(struct call *call, const struct s3_bucket *bucket, enum s3_setting setting,
-                    uint16_t shape, struct str token, struct configs_page *page)
+/* A page: `items` of the shape's structs. */
+struct configs_page {
+    void *items;
+    size_t len;
+    bool truncated;
+    struct str next; /* absent: the last page */
+};
+
+static RESULT configs_list(struct call *call, const struct s3_bucket *bucket,
+                           enum s3_setting setting, uint16_t shape, struct str token,
+                           struct configs_page *page)
 {
     struct key prefix = setting_prefix(call, bucket, setting);
     struct kv_cursor *cursor;

@@ -3,6 +3,7 @@
  * (content_read.c), so that nobody waits for it. The data keys go from box to box (crypt.h). */
 #include "base/encode.h"
 #include "services/s3/access.h"
+#include "services/s3/access_log.h"
 #include "services/s3/archive.h"
 #include "services/s3/changes.h"
 #include "services/s3/copy_source.h"
@@ -28,6 +29,12 @@ static RESULT copy_open(struct call *call, struct str text, struct str expected_
                          "Copy Source must mention the source bucket and key: "
                          "sourcebucket/sourcekey");
     TRY(bucket_open_anywhere(call, bucket, expected_owner, &source->bucket));
+    struct access_line line = {.operation = call->operation == S3_OP_CopyObject
+                                                ? "REST.COPY.OBJECT_GET"
+                                                : "REST.COPY.PART_GET",
+                               .key = source->key,
+                               .version_id = version_id};
+    access_log_also(call, &source->bucket, &line);
     TRY(object_open(call, &source->bucket, source->key, version_id, &source->object));
     TRY(conditions_read(call, conditions, &source->object, &not_modified));
     if (not_modified)

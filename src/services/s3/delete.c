@@ -2,6 +2,7 @@
  * Amazon S3 User Guide. */
 #include "base/vec.h"
 #include "services/s3/access.h"
+#include "services/s3/access_log.h"
 #include "services/s3/changes.h"
 #include "services/s3/lock.h"
 
@@ -81,6 +82,8 @@ RESULT s3_DeleteObject(struct call *call, const struct s3_DeleteObjectRequest *i
     if (in->IfMatchLastModifiedTime.set || in->IfMatchSize.set)
         return call_fail(call, S3_UNBUILT_HEADER,
                          "A header you provided implies functionality that is not implemented");
+    if (bucket.mfa_delete && !str_is_absent(in->VersionId))
+        TRY(mfa_delete_check(call, in->MFA));
     TRY(delete_one(call, &bucket, &deletion));
     if (deletion.marker)
         out->DeleteMarker = opt_bool(true);
@@ -115,6 +118,22 @@ static void add_deleted(struct call *call, const struct s3_ObjectIdentifier *one
     VEC_PUSH(call->arena, out->Deleted.items, out->Deleted.len, *cap, deleted);
 }
 
+/* Each key has a line of its own in the bucket's access log. */
+static void note_one(struct call *call, const struct s3_bucket *bucket,
+                     const struct s3_ObjectIdentifier *one, enum result result)
+{
+    const struct wire_error *error = &s3_model.errors[call->error];
+    struct access_line line = {.operation = "BATCH.DELETE.OBJECT",
+                               .key = one->Key,
+                               .version_id = one->VersionId,
+                               .status = 204};
+    if (result == RESULT_ERROR) {
+        line.status = error->status;
+        line.error = wire_string(&s3_model, error->code);
+    }
+    access_log_also(call, bucket, &line);
+}
+
 RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest *in,
                         struct s3_DeleteObjectsOutput *out)
 {
@@ -128,7 +147,11 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
         return call_fail(call, WIRE_SERIALIZATION,
                          "The XML you provided was not well-formed or did not validate against "
                          "our published schema");
-    bool quiet = list->Quiet.set && list->Quiet.value;
+    bool quiet = list->Quiet.set && list->Quiet.value, of_versions = false;
+    for (size_t i = 0; i < list->Objects.len; i++)
+        of_versions = of_versions || !str_is_absent(list->Objects.items[i].VersionId);
+    if (bucket.mfa_delete && of_versions)
+        TRY(mfa_delete_check(call, in->MFA));
     for (size_t i = 0; i < list->Objects.len; i++) {
         const struct s3_ObjectIdentifier *one = &list->Objects.items[i];
         struct deletion deletion = {.key = one->Key,
@@ -152,6 +175,7 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
             result = access_delete(call, in, one);
         if (result == RESULT_OK)
             result = delete_one(call, &bucket, &deletion);
+        note_one(call, &bucket, one, result);
         if (result == RESULT_ERROR)
             add_error(call, one, out, &errors);
         else if (result != RESULT_OK)

@@ -66,7 +66,8 @@ static const struct notify_target notify_targets[] = {
     {STR_INIT("sqs"), send_to_queue},
 };
 
-const struct notify_target *notify_target_of(struct str text)
+/* NULL: that service is not here. */
+static const struct notify_target *notify_target_of(struct str text)
 {
     struct arn arn;
     if (!arn_parse(text, &arn))

@@ -20,7 +20,7 @@ RESULT s3_PutBucketRequestPayment(struct call *call,
     struct s3_bucket bucket;
     bool existed;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     const struct s3_RequestPaymentConfiguration *wanted = in->RequestPaymentConfiguration;
     if (wanted == NULL)
         return malformed(call);
@@ -86,7 +86,7 @@ RESULT s3_PutBucketAbac(struct call *call, const struct s3_PutBucketAbacRequest 
     (void)out;
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     const struct s3_AbacStatus *wanted = in->AbacStatus;
     if (wanted == NULL ||
         (!str_eq(wanted->Status, STR("Enabled")) && !str_eq(wanted->Status, STR("Disabled"))))

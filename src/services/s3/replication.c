@@ -163,8 +163,8 @@ static RESULT check_pair(struct call *call, const struct s3_ReplicationRule *a,
     return RESULT_OK;
 }
 
-RESULT replication_check(struct call *call, const struct s3_bucket *bucket,
-                         struct s3_ReplicationConfiguration *in)
+static RESULT replication_check(struct call *call, const struct s3_bucket *bucket,
+                                struct s3_ReplicationConfiguration *in)
 {
     struct arn role;
     if (in == NULL || str_is_empty(in->Role) || in->Rules.len == 0 || in->Rules.len > RULES_MAX)

@@ -6,13 +6,6 @@
 
 #include "services/s3/changes.h"
 
-/* --- replication.c --- */
-
-RESULT replication_check(struct call *call, const struct s3_bucket *bucket,
-                         struct s3_ReplicationConfiguration *in);
-
-/* --- replicate.c --- */
-
 /* Of a version that is about to be written: sets its replication_status, unless it has one.
  * "REPLICA" and "" stay and keep it from being carried on. */
 RESULT replicate_mark(struct call *call, const struct s3_bucket *bucket, struct str key,

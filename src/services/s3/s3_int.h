@@ -34,11 +34,8 @@ RESULT s3_deliver_drop(struct call *call, const struct outbox_item *item);
 
 /* --- rules.c: what a request may say --- */
 
-/* A buffered body that must carry a digest, and does so truly. */
+/* A buffered body whose digest is true; most operations demand one. */
 RESULT s3_check_body(struct call *call);
-/* One that may carry a digest: lists, policies and switches are sent without by clients that AWS
- * serves. */
-RESULT s3_check_digest(struct call *call);
 RESULT s3_check_key(struct call *call, struct str key);
 /* Refuses what this service does not have yet; names: of the headers, NULL-terminated. */
 RESULT s3_refuse_headers(struct call *call, const char *const *names);

@@ -108,7 +108,7 @@ RESULT s3_PutBucketWebsite(struct call *call, const struct s3_PutBucketWebsiteRe
     (void)out;
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
-    TRY(s3_check_digest(call));
+    TRY(s3_check_body(call));
     TRY(check_website(call, in->WebsiteConfiguration));
     return setting_put(call, &bucket, S3_SETTING_WEBSITE, (struct str){0},
                        in->WebsiteConfiguration);

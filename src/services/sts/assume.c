@@ -83,6 +83,14 @@ static bool give_tag(struct sts_keys *keys, struct str key, struct policy_values
     return false;
 }
 
+struct str_list sts_tag_keys(struct call *call, const struct str_map *tags)
+{
+    struct str_list names = {ARENA_ARRAY(call->arena, tags->len + 1, struct str), tags->len};
+    for (size_t i = 0; i < tags->len; i++)
+        names.items[i] = tags->items[i].key;
+    return names;
+}
+
 bool sts_find_key(void *self, struct str key, struct policy_values *out)
 {
     struct sts_keys *keys = self;

@@ -56,10 +56,6 @@ static RESULT assume_take_source(struct call *call, struct assuming *assuming)
 static void assume_fill_keys(struct call *call, struct assuming *assuming)
 {
     const struct session *session = &assuming->session;
-    struct str_list names = {ARENA_ARRAY(call->arena, session->tags.len + 1, struct str),
-                             session->tags.len};
-    for (size_t i = 0; i < session->tags.len; i++)
-        names.items[i] = session->tags.items[i].key;
     assuming->keys = (struct sts_keys){
         .call = call,
         .external_id = assuming->in->ExternalId,
@@ -67,7 +63,7 @@ static void assume_fill_keys(struct call *call, struct assuming *assuming)
         .source_identity = session->source_identity,
         .transitive = session->transitive,
         .tags = session->tags,
-        .tag_keys = names,
+        .tag_keys = sts_tag_keys(call, &session->tags),
         .role_tags = assuming->role.tags,
         .duration_s = assuming->in->DurationSeconds.set ? assuming->in->DurationSeconds.value : 0,
         .mfa = session->mfa,

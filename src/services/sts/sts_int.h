@@ -60,6 +60,8 @@ struct sts_keys {
     bool mfa;
     struct call *call;
 };
+/* The names of tags, for aws:TagKeys. */
+struct str_list sts_tag_keys(struct call *call, const struct str_map *tags);
 bool sts_find_key(void *keys, struct str key, struct policy_values *out);
 
 #endif

@@ -246,17 +246,13 @@ static RESULT web_ask(struct call *call, struct web *web, const char *action)
 static RESULT web_ask_all(struct call *call, struct web *web)
 {
     struct session *session = &web->session;
-    struct str_list names = {ARENA_ARRAY(call->arena, session->tags.len + 1, struct str),
-                             session->tags.len};
-    for (size_t i = 0; i < session->tags.len; i++)
-        names.items[i] = session->tags.items[i].key;
     web->keys = (struct sts_keys){
         .call = call,
         .session_name = web->in->RoleSessionName,
         .source_identity = session->source_identity,
         .transitive = session->transitive,
         .tags = session->tags,
-        .tag_keys = names,
+        .tag_keys = sts_tag_keys(call, &session->tags),
         .role_tags = web->role.tags,
         .claims = session->claims,
         .duration_s = web->in->DurationSeconds.set ? web->in->DurationSeconds.value : 0,
