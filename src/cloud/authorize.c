@@ -5,6 +5,7 @@
 #include "cloud/arn.h"
 #include "cloud/authorize_int.h"
 #include "cloud/authorize_message.h"
+#include "cloud/denials.h"
 #include "cloud/identity_cache.h"
 #include "cloud/policy_cache.h"
 
@@ -213,6 +214,7 @@ static RESULT authorize_refuse(struct call *call, const struct policy_question *
                                const struct policy_answer *answer)
 {
     struct str text = authorize_text(call, question, answer);
+    denials_note(call, question, answer);
     if (answer->statement != NULL)
         log_line(LOG_DEBUG, "iam: statement %zu \"%.*s\" of %.*s denies",
                  policy_statement_position(answer->statement),

@@ -44,9 +44,9 @@ RESULT authorize_ask(struct call *call, const struct authorize_ask *ask);
 RESULT authorize_may(struct call *call, const struct authorize_ask *ask, bool *allowed);
 
 /* iam:PassRole ("Grant a user permissions to pass a role to an AWS service", IAM User Guide): the
- * caller may give the role to the service ("lambda.amazonaws.com"), and a role of that ARN exists
- * in its account. RESULT_ERROR with AccessDenied when not. Whether the role trusts the service is
- * asked apart, since each service words that error itself. */
+ * caller may give the role, which is of its account, to the service ("lambda.amazonaws.com").
+ * RESULT_ERROR with AccessDenied when not. Whether there is such a role and it trusts the service
+ * is asked apart, since each service words that error itself. */
 RESULT authorize_pass_role(struct call *call, struct str role_arn, struct str service);
 /* Whether the role's trust policy lets the service assume it; false too when there is none. */
 RESULT authorize_trusts(struct call *call, struct str role_arn, struct str service,
