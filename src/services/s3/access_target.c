@@ -42,7 +42,8 @@ static RESULT find_point(struct call *call, struct str asked, struct access_poin
     return RESULT_OK;
 }
 
-RESULT access_resolve(struct call *call, struct str asked, struct access_target *target)
+/* Strings in the arena. */
+static RESULT access_resolve(struct call *call, struct str asked, struct access_target *target)
 {
     *target = (struct access_target){.asked = asked};
     if (bucket_name_is_valid(asked))
