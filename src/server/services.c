@@ -4,6 +4,7 @@
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodbstreams/dynamodbstreams.h"
 #include "services/iam/iam.h"
+#include "services/logs/logs.h"
 #include "services/organizations/organizations.h"
 #include "services/s3/s3.h"
 #include "services/s3control/s3control.h"
@@ -15,6 +16,7 @@ const struct service_hooks *const server_services[] = {
     &dynamodb_hooks,
     &dynamodbstreams_hooks,
     &iam_hooks,
+    &logs_hooks,
     &organizations_hooks,
     &s3_hooks,
     &s3control_hooks,
