@@ -30,6 +30,8 @@ RESULT trails_of(struct call *call, struct str account, struct cloudtrail_trail 
 
 bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event);
 bool trail_selects_data(const struct cloudtrail_trail *trail);
+/* Data events are collected when any trail of any account wants some. */
+RESULT trail_data_switch(struct call *call);
 
 /* --- events.c --- */
 

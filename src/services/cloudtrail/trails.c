@@ -243,7 +243,8 @@ RESULT cloudtrail_DeleteTrail(struct call *call, const struct cloudtrail_DeleteT
     TRY(trail_find_own(call, in->Name, &trail));
     TRY(trail_queue_drop(call, &trail));
     struct key key = trail_key(call, trail.account, trail.region, trail.name);
-    return kv_delete(call->txn, key_bytes(&key), NULL);
+    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    return trail_data_switch(call);
 }
 
 /* --- logging --- */
