@@ -89,12 +89,20 @@ static RESULT need_of_source(const struct needs *needs, bool with_tags)
     access_remember(call, target);
     source.target = target;
     TRY(need(&source, STR("s3:GetObject")));
-    if (!with_tags || str_eq(access_member(call, needs->in, "TaggingDirective"), STR("REPLACE")))
+    if (!with_tags)
         return RESULT_OK;
     struct access_question question = {
         .call = call, .target = target, .key = source.key, .version_id = source.version_id};
     TRY(access_read_object(&question));
-    if (!question.place.found || question.place.object.tags.len == 0)
+    if (!question.place.found)
+        return RESULT_OK;
+    if (question.place.object.annotation_count > 0 &&
+        !str_eq(access_member(call, needs->in, "AnnotationDirective"), STR("EXCLUDE"))) {
+        TRY(need(&source, STR("s3:GetObjectAnnotation")));
+        TRY(need(needs, STR("s3:PutObjectAnnotation")));
+    }
+    if (question.place.object.tags.len == 0 ||
+        str_eq(access_member(call, needs->in, "TaggingDirective"), STR("REPLACE")))
         return RESULT_OK;
     TRY(need(&source, STR("s3:GetObjectTagging")));
     return has(needs, "Tagging") ? RESULT_OK : need(needs, STR("s3:PutObjectTagging"));
