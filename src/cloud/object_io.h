@@ -40,6 +40,7 @@ struct object_io_put {
     struct str content_type, content_encoding;
     struct str expected_owner; /* of the bucket; absent: any */
     struct str acl;            /* canned; absent: none */
+    struct str kms_key;        /* SSE-KMS with this one; absent: as the bucket says */
     struct str_map metadata;
 };
 struct object_io_stored {

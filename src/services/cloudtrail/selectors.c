@@ -107,11 +107,19 @@ static bool advanced_matches(const struct cloudtrail_AdvancedEventSelector *sele
     return true;
 }
 
-bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event)
+static bool trail_covers(const struct cloudtrail_trail *trail,
+                         const struct cloud_trail_event *event, struct str organization)
+{
+    return str_eq(trail->account, event->account) ||
+           (!str_is_absent(trail->organization) && str_eq(trail->organization, organization));
+}
+
+bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event,
+                 struct str organization)
 {
     bool global = str_eq(event->source, STR("iam.amazonaws.com")) ||
                   str_eq(event->source, STR("organizations.amazonaws.com"));
-    if (!trail->logging || !str_eq(trail->account, event->account) ||
+    if (!trail->logging || !trail_covers(trail, event, organization) ||
         (!trail->multi_region && !str_eq(trail->region, event->region)) ||
         (global && !trail->global))
         return false;
