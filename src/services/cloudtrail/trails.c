@@ -201,6 +201,20 @@ static RESULT trail_take(struct call *call, struct str kms_key, struct opt_bool 
     return trail_put(call, trail);
 }
 
+/* Both answers have the same members, in types of their own. */
+#define ANSWER_TRAIL(call, out, trail)                                                             \
+    do {                                                                                           \
+        (out)->Name = (trail)->name;                                                               \
+        (out)->S3BucketName = (trail)->bucket;                                                     \
+        (out)->S3KeyPrefix = (trail)->prefix;                                                      \
+        (out)->IncludeGlobalServiceEvents = opt_bool((trail)->global);                             \
+        (out)->IsMultiRegionTrail = opt_bool((trail)->multi_region);                               \
+        (out)->TrailARN = trail_arn((call), (trail));                                              \
+        (out)->LogFileValidationEnabled = opt_bool((trail)->validated);                            \
+        (out)->IsOrganizationTrail = opt_bool(!str_is_absent((trail)->organization));              \
+        (out)->KmsKeyId = (trail)->kms_key;                                                        \
+    } while (0)
+
 RESULT cloudtrail_CreateTrail(struct call *call, const struct cloudtrail_CreateTrailRequest *in,
                               struct cloudtrail_CreateTrailResponse *out)
 {
@@ -238,15 +252,7 @@ RESULT cloudtrail_CreateTrail(struct call *call, const struct cloudtrail_CreateT
         return call_fail(call, CLOUDTRAIL_INVALID_TAG_PARAMETER, "The tags are not valid.");
     TRY(trail_take(call, in->KmsKeyId, in->EnableLogFileValidation, in->IsOrganizationTrail,
                    &trail));
-    out->Name = trail.name;
-    out->S3BucketName = trail.bucket;
-    out->S3KeyPrefix = trail.prefix;
-    out->IncludeGlobalServiceEvents = opt_bool(trail.global);
-    out->IsMultiRegionTrail = opt_bool(trail.multi_region);
-    out->TrailARN = trail_arn(call, &trail);
-    out->LogFileValidationEnabled = opt_bool(trail.validated);
-    out->IsOrganizationTrail = opt_bool(!str_is_absent(trail.organization));
-    out->KmsKeyId = trail.kms_key;
+    ANSWER_TRAIL(call, out, &trail);
     return RESULT_OK;
 }
 
@@ -266,15 +272,7 @@ RESULT cloudtrail_UpdateTrail(struct call *call, const struct cloudtrail_UpdateT
         trail.multi_region = in->IsMultiRegionTrail.value;
     TRY(trail_take(call, in->KmsKeyId, in->EnableLogFileValidation, in->IsOrganizationTrail,
                    &trail));
-    out->Name = trail.name;
-    out->S3BucketName = trail.bucket;
-    out->S3KeyPrefix = trail.prefix;
-    out->IncludeGlobalServiceEvents = opt_bool(trail.global);
-    out->IsMultiRegionTrail = opt_bool(trail.multi_region);
-    out->TrailARN = trail_arn(call, &trail);
-    out->LogFileValidationEnabled = opt_bool(trail.validated);
-    out->IsOrganizationTrail = opt_bool(!str_is_absent(trail.organization));
-    out->KmsKeyId = trail.kms_key;
+    ANSWER_TRAIL(call, out, &trail);
     return RESULT_OK;
 }
 
