@@ -262,3 +262,27 @@ def test_resource_control_policies_bind_the_resource(own, org):
     error = refused("AccessDenied", stranger.send_message, QueueUrl=queue, MessageBody="again")
     assert "with an explicit deny in a resource control policy" in error["Error"]["Message"]
     own.client("sqs", key=MASTER).send_message(QueueUrl=queue, MessageBody="of the family")
+
+
+def test_a_member_account_is_reached_by_its_role(own, org):
+    """B24: from the management account into a member's, as an administrator there; a stranger's account is not let in."""
+    member = new_account(org, "team")["AccountId"]
+    role = f"arn:aws:iam::{member}:role/OrganizationAccountAccessRole"
+    iam = own.client("iam", key=MASTER)
+    iam.create_user(UserName="admin")
+    iam.attach_user_policy(UserName="admin", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    key = iam.create_access_key(UserName="admin")["AccessKey"]
+    sts = own.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    session = sts.assume_role(RoleArn=role, RoleSessionName="visit")["Credentials"]
+    inside = {"key": session["AccessKeyId"], "secret": session["SecretAccessKey"], "token": session["SessionToken"]}
+    assert own.client("sts", **inside).get_caller_identity()["Arn"] == (
+        f"arn:aws:sts::{member}:assumed-role/OrganizationAccountAccessRole/visit"
+    )
+    queue = own.client("sqs", **inside).create_queue(QueueName="theirs")["QueueUrl"]
+    assert f"/{member}/theirs" in queue
+    other = own.client("iam", key="999999999999")
+    other.create_user(UserName="stranger")
+    other.attach_user_policy(UserName="stranger", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    key = other.create_access_key(UserName="stranger")["AccessKey"]
+    stranger = own.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    refused("AccessDenied", stranger.assume_role, RoleArn=role, RoleSessionName="visit")
