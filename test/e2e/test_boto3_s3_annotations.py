@@ -1,5 +1,8 @@
 """Annotations of objects, through boto3."""
 
+import json
+import time
+
 import botocore.exceptions
 import pytest
 
@@ -108,3 +111,39 @@ def test_versions_and_copies(own):
     s3.copy_object(Bucket="plain", Key="k", CopySource="plain/k", MetadataDirective="REPLACE")
     assert get(s3, "plain", "a") == b"kept"
     assert s3.get_object(Bucket="plain", Key="k")["Body"].read() == b"1"
+
+
+def test_replicas_have_what_the_original_has(own):
+    s3 = own.client("s3")
+    for bucket in ("from", "into"):
+        s3.create_bucket(Bucket=f"notes-{bucket}")
+        s3.put_bucket_versioning(
+            Bucket=f"notes-{bucket}", VersioningConfiguration={"Status": "Enabled"})
+    iam = own.client("iam")
+    trust = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="carrier", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="carrier", PolicyName="may", PolicyDocument=json.dumps(may))
+    s3.put_bucket_replication(Bucket="notes-from", ReplicationConfiguration={"Role": role, "Rules": [{
+        "ID": "all", "Status": "Enabled", "Priority": 1, "Filter": {"Prefix": ""},
+        "DeleteMarkerReplication": {"Status": "Disabled"},
+        "Destination": {"Bucket": "arn:aws:s3:::notes-into"}}]})
+
+    def settled():
+        for _ in range(100):
+            status = s3.head_object(Bucket="notes-from", Key="k").get("ReplicationStatus")
+            if status != "PENDING":
+                return status
+            time.sleep(0.05)
+        raise AssertionError("still pending")
+
+    s3.put_object(Bucket="notes-from", Key="k", Body=b"x")
+    assert settled() == "COMPLETED"
+    put(s3, "notes-from", "a", b"1")
+    put(s3, "notes-from", "b", b"2")
+    assert settled() == "COMPLETED"
+    assert names(s3, "notes-into") == ["a", "b"] and get(s3, "notes-into", "b") == b"2"
+    s3.delete_object_annotation(Bucket="notes-from", Key="k", AnnotationName="a")
+    assert settled() == "COMPLETED"
+    assert names(s3, "notes-into") == ["b"]
