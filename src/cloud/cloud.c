@@ -168,16 +168,17 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 RESULT cloud_start(struct cloud *cloud)
 {
     TRY(workers_start(cloud, &cloud->workers));
-    TRY(trail_start(cloud->trail));
-    return dispatcher_start(cloud, &cloud->dispatcher);
+    /* The trail's thread wakes the dispatcher: it begins after it, and ends before it. */
+    TRY(dispatcher_start(cloud, &cloud->dispatcher));
+    return trail_start(cloud->trail);
 }
 
 void cloud_close(struct cloud *cloud)
 {
+    trail_close(cloud->trail);
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
     workers_stop(cloud->workers);
-    trail_close(cloud->trail);
     if (cloud->fetcher != NULL)
         fetcher_free(cloud->fetcher);
     if (cloud->parks != NULL)

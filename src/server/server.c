@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -182,6 +184,23 @@ static void server_tell_port(const struct config *config, unsigned port)
         close(config->ready_fd);
 }
 
+/* What only starting needed of programs' and libraries' files, such as tables of symbols, is given
+ * back: it stays in the page cache, and what is needed again is mapped again at first touch. */
+static int server_give_back(struct dl_phdr_info *object, size_t size, void *context)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)size;
+    (void)context;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        uintptr_t from = (object->dlpi_addr + part->p_vaddr) & ~(page - 1);
+        uintptr_t to = object->dlpi_addr + part->p_vaddr + part->p_memsz;
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_W) == 0)
+            (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    return 0;
+}
+
 static RESULT server_start(struct life *life, const struct config *config)
 {
     TRY(server_choose_data(life, config));
@@ -198,6 +217,7 @@ static RESULT server_start(struct life *life, const struct config *config)
     init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_START);
     init_hooks_run(&life->server.init, config, life->server.cloud->endpoint, INIT_READY);
     server_tell_port(config, port);
+    (void)dl_iterate_phdr(server_give_back, NULL);
     return RESULT_OK;
 }
 

@@ -1,10 +1,13 @@
 #include "services/iam/qr.h"
 
+#include <dlfcn.h>
 #include <qrencode.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/result.h"
 
 enum { PIXELS = 4, MARGIN = 4, PNG_MAX = 64 * 1024 };
@@ -69,13 +72,29 @@ static struct str png(struct arena *arena, struct str rows, int side)
     return buf_str(&out);
 }
 
+static bool qr_symbol(void *library, const char *name, void *place)
+{
+    void *symbol = dlsym(library, name);
+    memcpy(place, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+/* The library comes when the first device is made: few servers ever make one. */
 struct str qr_png(struct arena *arena, struct str text)
 {
-    QRcode *code = QRcode_encodeString8bit(str_to_c(arena, text), 0, QR_ECLEVEL_L);
+    QRcode *(*encode)(const char *string, int version, QRecLevel level);
+    void (*release)(QRcode * code);
+    void *library = dlopen("libqrencode.so.4", RTLD_NOW | RTLD_LOCAL); /* counted: loaded once */
+    if (library == NULL || !qr_symbol(library, "QRcode_encodeString8bit", &encode) ||
+        !qr_symbol(library, "QRcode_free", &release)) {
+        log_line(LOG_WARN, "no picture of a device's seed: libqrencode.so.4 is not there");
+        return (struct str){0};
+    }
+    QRcode *code = encode(str_to_c(arena, text), 0, QR_ECLEVEL_L);
     if (code == NULL)
         return (struct str){0};
     int side = (code->width + 2 * MARGIN) * PIXELS;
     struct str image = png(arena, picture(arena, code, side), side);
-    QRcode_free(code);
+    release(code);
     return image;
 }
