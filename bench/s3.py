@@ -95,8 +95,9 @@ class S3:
         bench.load(server, "s3-fill", queue="bench-many", messages=self.keys, timeout=3600)
         many = bench.row("ListObjectsV2 of 1,000 among %s keys" % format(self.keys, ","),
                          bench.load(server, "s3-list", queue="bench-many", messages=self.keys, connections=8))
-        bench.judge("ListObjectsV2, 1,000 keys among %s against 1,000" % format(self.keys, ","),
-                    many["per_second"] / few["per_second"] * 100, "%", LIST_SHARE, at_most=False)
+        # The server's time, not the rate: the two are not measured at the same moment.
+        bench.judge("ListObjectsV2, a page of 1,000 among 1,000 keys, of the time for one among %s" % format(self.keys, ","),
+                    few["server_cpu_us"] / many["server_cpu_us"] * 100, "%", LIST_SHARE, at_most=False)
 
     # --- large bodies: client and server share all cores, as they do for nginx
 

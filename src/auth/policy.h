@@ -109,6 +109,27 @@ struct policy_answer {
 void policy_evaluate(struct arena *scratch, const struct policy_question *question,
                      struct policy_answer *out);
 
+/* What keeps a statement from speaking of the question; the first of these. */
+enum policy_miss {
+    POLICY_MISS_NONE, /* it speaks */
+    POLICY_MISS_ACTION,
+    POLICY_MISS_RESOURCE,
+    POLICY_MISS_PRINCIPAL,
+    POLICY_MISS_CONDITION,
+};
+struct policy_reason {
+    const struct policy_statement *statement;
+    bool deny; /* its effect */
+    enum policy_miss miss;
+    struct str key; /* of the condition that does not hold */
+    bool key_is_there;
+};
+/* Tells of each statement of each policy, in order, whether it speaks. */
+void policy_explain(struct arena *scratch, const struct policy_question *question,
+                    void (*told)(void *self, const struct policy_attached *policy,
+                                 const struct policy_reason *reason),
+                    void *self);
+
 /* "User: arn:... is not authorized to perform: sqs:SendMessage on resource: arn:... because no
  * identity-based policy allows the sqs:SendMessage action" */
 struct str policy_denial_text(struct arena *arena, const struct policy_question *question,

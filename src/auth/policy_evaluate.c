@@ -266,27 +266,77 @@ static void decide(const struct policy_question *question, const struct found *f
     }
 }
 
-void policy_evaluate(struct arena *scratch, const struct policy_question *question,
-                     struct policy_answer *out)
+/* lower: room for the action in lower case. */
+static void evaluation_begin(struct evaluation *e, struct arena *scratch,
+                             const struct policy_question *question, char lower[ACTION_MAX])
 {
-    char lower[ACTION_MAX];
     struct str vendor, rest;
-    struct evaluation e = {.scratch = scratch, .question = question};
-    struct found found[POLICY_KINDS] = {0};
-    size_t len = question->action.len < sizeof lower ? question->action.len : sizeof lower;
+    size_t len = question->action.len < ACTION_MAX ? question->action.len : ACTION_MAX;
     for (size_t i = 0; i < len; i++) {
         char c = question->action.ptr[i];
         lower[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }
-    e.action = str_make(lower, len);
-    e.hash = policy_hash(e.action);
-    e.resource = pattern_pairs(question->resource);
-    str_cut(e.action, ':', &vendor, &rest);
-    e.service = policy_service_bit(policy_hash(vendor));
+    *e = (struct evaluation){.scratch = scratch, .question = question};
+    e->action = str_make(lower, len);
+    e->hash = policy_hash(e->action);
+    e->resource = pattern_pairs(question->resource);
+    str_cut(e->action, ':', &vendor, &rest);
+    e->service = policy_service_bit(policy_hash(vendor));
+}
+
+void policy_evaluate(struct arena *scratch, const struct policy_question *question,
+                     struct policy_answer *out)
+{
+    char lower[ACTION_MAX];
+    struct evaluation e;
+    struct found found[POLICY_KINDS] = {0};
+    evaluation_begin(&e, scratch, question, lower);
     for (size_t i = 0; i < question->count; i++)
         if (look_at(&e, &question->policies[i], &found[question->policies[i].kind], out))
             return;
     decide(question, found, out);
+}
+
+/* --- why --- */
+
+static void statement_explain(const struct evaluation *e, const struct policy_statement *statement,
+                              struct policy_reason *out)
+{
+    *out = (struct policy_reason){.statement = statement, .deny = statement->deny};
+    if (action_listed(e, statement) == statement->not_action)
+        out->miss = POLICY_MISS_ACTION;
+    else if (!resource_applies(e, statement))
+        out->miss = POLICY_MISS_RESOURCE;
+    else if (statement_names(e, statement) == NAMED_NOT)
+        out->miss = POLICY_MISS_PRINCIPAL;
+    for (size_t i = 0; i < statement->condition_count && out->miss == POLICY_MISS_NONE; i++) {
+        const struct policy_condition *condition = &statement->conditions[i];
+        struct policy_values values;
+        if (policy_condition_holds(e->scratch, &e->question->context, condition))
+            continue;
+        out->miss = POLICY_MISS_CONDITION;
+        out->key = condition->key;
+        out->key_is_there =
+            e->question->context.find(e->question->context.self, condition->key, &values);
+    }
+}
+
+void policy_explain(struct arena *scratch, const struct policy_question *question,
+                    void (*told)(void *self, const struct policy_attached *policy,
+                                 const struct policy_reason *reason),
+                    void *self)
+{
+    char lower[ACTION_MAX];
+    struct evaluation e;
+    evaluation_begin(&e, scratch, question, lower);
+    for (size_t p = 0; p < question->count; p++) {
+        const struct policy *policy = question->policies[p].policy;
+        for (size_t i = 0; i < policy->count; i++) {
+            struct policy_reason reason;
+            statement_explain(&e, &policy->statements[i], &reason);
+            told(self, &question->policies[p], &reason);
+        }
+    }
 }
 
 /* --- words --- */

@@ -216,6 +216,34 @@ int cli_logs(int argc, char **argv)
     return code;
 }
 
+int cli_iam(int argc, char **argv)
+{
+    int code;
+    if (cli_usage(argc, argv, 2,
+                  "iam explain REQUEST-ID\n\nWhy a call was denied: what each policy said, and "
+                  "what was missing.\nThe id stands in the error that the client showed, and in "
+                  "`kumoniwa logs`.",
+                  &code))
+        return code;
+    if (argc != 2 || !str_eq(str_from_c(argv[0]), STR("explain"))) {
+        fprintf(stderr, "usage: kumoniwa iam explain REQUEST-ID\n");
+        return 2;
+    }
+    struct arena *arena = arena_new(0);
+    struct buf path;
+    struct str body;
+    buf_init(&path, arena, 4096);
+    buf_append_c(&path, "/_kumoniwa/iam/explain?request_id=");
+    percent_encode(&path, str_from_c(argv[1]), false);
+    code = 1;
+    if (cli_ask(arena, "GET", buf_str(&path), &body)) {
+        printf("%.*s", PRSTR(body));
+        code = 0;
+    }
+    arena_free(arena);
+    return code;
+}
+
 int cli_reset(int argc, char **argv)
 {
     int code;

@@ -17,6 +17,7 @@ int cli_env(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_services(int argc, char **argv);
 int cli_logs(int argc, char **argv);
+int cli_iam(int argc, char **argv);
 int cli_reset(int argc, char **argv);
 int cli_clock(int argc, char **argv);
 int cli_credentials(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct command commands[] = {
     {"status", cli_status, "tell how the running cloud is"},
     {"services", cli_services, "list services, or one service's operations"},
     {"logs", cli_logs, "show the last calls, or one by its request id"},
+    {"iam", cli_iam, "explain why a call was denied"},
     {"reset", cli_reset, "forget everything that the services keep"},
     {"clock", cli_clock, "show the cloud's clock, or advance it"},
     {"credentials", cli_credentials, "issue or revoke an access key"},

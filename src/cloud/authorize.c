@@ -5,6 +5,7 @@
 #include "cloud/arn.h"
 #include "cloud/authorize_int.h"
 #include "cloud/authorize_message.h"
+#include "cloud/denials.h"
 #include "cloud/identity_cache.h"
 #include "cloud/policy_cache.h"
 
@@ -213,6 +214,7 @@ static RESULT authorize_refuse(struct call *call, const struct policy_question *
                                const struct policy_answer *answer)
 {
     struct str text = authorize_text(call, question, answer);
+    denials_note(call, question, answer);
     if (answer->statement != NULL)
         log_line(LOG_DEBUG, "iam: statement %zu \"%.*s\" of %.*s denies",
                  policy_statement_position(answer->statement),
@@ -481,6 +483,19 @@ static RESULT authorize_further(struct call *call, const struct authorize_ask *a
         else if (answer.verdict != POLICY_ALLOWED)
             result = authorize_refuse(call, &question, &answer);
     }
+    authorize_release(call, &policies);
+    return result;
+}
+
+RESULT authorize_is_unlimited(struct call *call, struct str owner, bool *unlimited)
+{
+    struct authorize_policies policies = {0};
+    *unlimited = false;
+    if (call->principal.kind == PRINCIPAL_SERVICE || call->principal.kind == PRINCIPAL_ANONYMOUS ||
+        call->principal.session != NULL || !str_eq(owner, call->principal.account))
+        return RESULT_OK;
+    enum result result = authorize_gather(call, &call->principal, &policies);
+    *unlimited = (policies.own == NULL || !policies.own->known) && policies.organization == 0;
     authorize_release(call, &policies);
     return result;
 }

@@ -35,15 +35,18 @@ struct authorize_ask {
     bool (*find)(void *self, struct str key, struct policy_values *out);
     void *self;
 };
+/* Whether nothing limits the caller in what `owner` owns: it is of that account, without a session,
+ * and nobody keeps policies of it. What has no policy of its own need not be asked about then. */
+RESULT authorize_is_unlimited(struct call *call, struct str owner, bool *unlimited);
 /* RESULT_ERROR with AccessDenied when not. */
 RESULT authorize_ask(struct call *call, const struct authorize_ask *ask);
 /* The same, without failing: *allowed. */
 RESULT authorize_may(struct call *call, const struct authorize_ask *ask, bool *allowed);
 
 /* iam:PassRole ("Grant a user permissions to pass a role to an AWS service", IAM User Guide): the
- * caller may give the role to the service ("lambda.amazonaws.com"), and a role of that ARN exists
- * in its account. RESULT_ERROR with AccessDenied when not. Whether the role trusts the service is
- * asked apart, since each service words that error itself. */
+ * caller may give the role, which is of its account, to the service ("lambda.amazonaws.com").
+ * RESULT_ERROR with AccessDenied when not. Whether there is such a role and it trusts the service
+ * is asked apart, since each service words that error itself. */
 RESULT authorize_pass_role(struct call *call, struct str role_arn, struct str service);
 /* Whether the role's trust policy lets the service assume it; false too when there is none. */
 RESULT authorize_trusts(struct call *call, struct str role_arn, struct str service,

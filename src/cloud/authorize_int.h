@@ -71,8 +71,6 @@ bool authorize_session_key(struct authorize_request *request, struct str key,
 
 /* --- authorize_organization.c --- */
 
-/* Nothing when the account is in no organization. */
-RESULT authorize_view(struct call *call, struct str account, struct organization_view *out);
 /* How many policies of a kind hold for an action. */
 size_t authorize_view_count(const struct organization_view *view, enum policy_kind kind,
                             struct str action);

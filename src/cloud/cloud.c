@@ -4,6 +4,7 @@
 #include "cloud/audit.h"
 #include "cloud/authorize.h"
 #include "cloud/clock.h"
+#include "cloud/denials.h"
 #include "cloud/fetch.h"
 #include "cloud/identity_use.h"
 #include "cloud/keys.h"
@@ -91,6 +92,8 @@ static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *c
     cloud->fetcher = fetcher_new(cloud->arena, cloud->parks);
     struct str ring = str_concat(cloud->arena, config->directory, STR("/audit.ring"));
     TRY(audit_open(cloud->arena, ring, &cloud->audit));
+    ring = str_concat(cloud->arena, config->directory, STR("/denials.ring"));
+    TRY(denials_open(cloud->arena, ring, &cloud->denials));
     TRY(trail_open(cloud, config->directory, &cloud->trail));
     size_t swept;
     TRY(blob_sweep(cloud->blobs, cloud->kv, &swept));
@@ -181,6 +184,8 @@ void cloud_close(struct cloud *cloud)
         park_table_free(cloud->parks);
     if (cloud->audit != NULL)
         audit_close(cloud->audit);
+    if (cloud->denials != NULL)
+        denials_close(cloud->denials);
     if (cloud->blobs != NULL)
         blob_store_close(cloud->blobs);
     if (cloud->kv != NULL)

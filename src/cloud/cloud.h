@@ -14,6 +14,7 @@ struct park_table;
 struct dispatcher;
 struct metrics;
 struct audit;
+struct denials;
 struct authorizer;
 struct trail;
 struct trail_data;
@@ -37,6 +38,7 @@ struct cloud {
     struct metrics *metrics;       /* cloud/metrics.h */
     struct trail *trail;           /* cloud/trail.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
+    struct denials *denials;       /* cloud/denials.h; NULL: none */
     struct wire_patterns *patterns;
     struct wire_index *index; /* for wire_route() */
     struct sigv4_keys *signing_keys;

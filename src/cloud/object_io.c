@@ -191,6 +191,8 @@ RESULT object_io_put(struct object_io_writer *writer, const struct object_io_cal
         .ACL = in->acl,
         .ExpectedBucketOwner = in->expected_owner,
         .Metadata = in->metadata,
+        .ServerSideEncryption = str_is_absent(in->kms_key) ? (struct str){0} : STR("aws:kms"),
+        .SSEKMSKeyId = in->kms_key,
     };
     struct call_invocation invocation = {
         .operation = S3_OP_PutObject, .in = &put, .payload = &payload};

@@ -1,6 +1,7 @@
 /* S3 objects, written and read by other services: exports and imports, logs, code from a bucket.
  * From an outbox handler, inside its transaction: what is written lives from that transaction's
- * commit on, and S3 is asked as the principal that wanted it, so its policies decide.
+ * commit on (a file that no commit made alive is swept at the next start), and S3 is asked as the
+ * principal that wanted it, so its policies decide.
  *
  * Whatever S3 refuses (no such bucket, access denied) it refuses before it writes: after
  * RESULT_ERROR the caller's transaction may go on, to note the failure. `problem` then says which,
@@ -39,6 +40,7 @@ struct object_io_put {
     struct str content_type, content_encoding;
     struct str expected_owner; /* of the bucket; absent: any */
     struct str acl;            /* canned; absent: none */
+    struct str kms_key;        /* SSE-KMS with this one; absent: as the bucket says */
     struct str_map metadata;
 };
 struct object_io_stored {

@@ -24,6 +24,9 @@ struct organization_table {
     RESULT (*view)(struct call *call, struct str account, struct organization_view *out);
 };
 
+/* Nothing when the account is in no organization. */
+RESULT authorize_view(struct call *call, struct str account, struct organization_view *out);
+
 /* Tells the authorizer that there are organizations from now on; before the first commits. */
 void organization_exists(struct cloud *cloud);
 

@@ -99,8 +99,16 @@ static RESULT trail_write(struct trail *trail, struct str bytes)
             return FAULT("%s: %s", name, strerror(errno));
     }
     ssize_t put = write(trail->fd, bytes.ptr, bytes.len);
-    if (put != (ssize_t)bytes.len)
-        return errno == ENOSPC ? RESULT_FULL : FAULT("a trail's spool: %s", strerror(errno));
+    if (put != (ssize_t)bytes.len) {
+        enum result result = put >= 0 || errno == ENOSPC
+                                 ? RESULT_FULL
+                                 : FAULT("a trail's spool: %s", strerror(errno));
+        /* Only the end of a file may be torn: the next event begins another. */
+        close(trail->fd);
+        trail->fd = -1;
+        trail->number++;
+        return result;
+    }
     if (trail->written++ == 0)
         pthread_cond_signal(&trail->wake);
     return RESULT_OK;
@@ -175,7 +183,10 @@ static bool trail_next(struct arena *arena, struct str *rest, struct cloud_trail
         return false;
     struct str bytes = str_slice(*rest, sizeof size, sizeof size + size);
     *rest = str_slice(*rest, sizeof size + size, rest->len);
-    return record_decode(arena, &cloud_model, CLOUD_SHAPE_trail_event, bytes, event) == RESULT_OK;
+    if (record_decode(arena, &cloud_model, CLOUD_SHAPE_trail_event, bytes, event) == RESULT_OK)
+        return true;
+    log_line(LOG_WARN, "a broken event ends a file of the trail's spool");
+    return false;
 }
 
 /* A transaction's worth of them; *more: there may be others. */
@@ -275,7 +286,10 @@ static void *trail_run(void *context)
         if (result != RESULT_OK)
             trail->written++;
     }
+    bool left = trail->written > 0;
     pthread_mutex_unlock(&trail->mutex);
+    if (left && trail_step(trail) != RESULT_OK)
+        log_line(LOG_WARN, "events wait to be kept by the trail: at the next start");
     return NULL;
 }
 

@@ -25,7 +25,7 @@ struct trail_keeper {
 
 RESULT trail_open(struct cloud *cloud, struct str directory, struct trail **out);
 RESULT trail_start(struct trail *trail); /* the thread that takes */
-void trail_close(struct trail *trail);   /* takes what is there; NULL is fine */
+void trail_close(struct trail *trail);   /* its thread takes what is there; NULL is fine */
 /* Any thread. That it fails is logged. */
 void trail_append(struct trail *trail, struct arena *arena, const struct cloud_trail_event *event);
 

@@ -16,6 +16,7 @@
 #include "cloud/audit.h"
 #include "cloud/clock.h"
 #include "cloud/credentials.h"
+#include "cloud/denials.h"
 #include "cloud/metrics.h"
 #include "cloud/park.h"
 #include "server/server.h"
@@ -237,6 +238,18 @@ static void local_logs(struct local *local)
     buf_append_c(&local->out, "]}");
 }
 
+static void local_explain(struct local *local)
+{
+    struct str text = denials_find(local->server->cloud->denials, local->arena,
+                                   local_parameter(local, STR("request_id")));
+    if (str_is_absent(text)) {
+        local_error(local, 404, STR("that request is not among the last 512 that were denied"));
+        return;
+    }
+    local->content_type = STR("text/plain; charset=utf-8");
+    buf_append(&local->out, text);
+}
+
 static void local_clock(struct local *local)
 {
     struct cloud *cloud = local->server->cloud;
@@ -403,6 +416,7 @@ static const struct {
     {STR_INIT("/_kumoniwa/services"), false, local_services},
     {STR_INIT("/_kumoniwa/metrics"), false, local_metrics},
     {STR_INIT("/_kumoniwa/logs"), false, local_logs},
+    {STR_INIT("/_kumoniwa/iam/explain"), false, local_explain},
     {STR_INIT("/_kumoniwa/clock"), false, local_clock},
     {STR_INIT("/_kumoniwa/credentials"), true, local_credentials},
 };

@@ -127,7 +127,7 @@ def check_overwritten(cloud, bucket, key, begun, done, versioned):
     s3 = cloud.client("s3")
     if not begun:
         return
-    newest = s3.get_object(Bucket=bucket, Key=key)["Body"].read() if done or versioned else None
+    newest = s3.get_object(Bucket=bucket, Key=key)["Body"].read() if done else None
     if done:
         turn = int(newest[:8])
         assert turn >= done[-1] and newest == body_of(turn, begun[turn])

@@ -1,7 +1,13 @@
 """CloudTrail through boto3: scenario B12 (who did it), E19 (by a resource's name)."""
 
+import datetime
 import gzip
 import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,11 +16,22 @@ from kumoniwa import wait_until
 ACCOUNT = "000000000000"
 
 
+def looked_up(client, **params):
+    """Two lookups a second are let through: a patient client."""
+    while True:
+        try:
+            return client.lookup_events(**params)
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "ThrottlingException", error
+            assert error.response["Error"]["Message"] == "Rate exceeded"
+            time.sleep(0.3)
+
+
 def lookup(client, key, value, count=1):
     found = []
 
     def come():
-        found[:] = client.lookup_events(LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}])["Events"]
+        found[:] = looked_up(client, LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}])["Events"]
         return len(found) >= count
 
     wait_until(come, message=f"no event with {key}={value}")
@@ -56,7 +73,7 @@ def test_events_survive_a_kill_and_are_paged(own):
         sqs.create_queue(QueueName=f"q{i}")
     own.kill()
     own.start()
-    trail = own.client("cloudtrail")
+    trail = own.client("cloudtrail", retries={"mode": "standard", "total_max_attempts": 10})
     lookup(trail, "ResourceName", "q59")
     pages = trail.get_paginator("lookup_events").paginate(
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateQueue"}]
@@ -71,13 +88,12 @@ def test_data_calls_are_no_history(own):
     sqs.send_message(QueueUrl=url, MessageBody="x")
     sqs.delete_queue(QueueUrl=url)
     lookup(trail, "EventName", "DeleteQueue")
-    assert trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "SendMessage"}])[
-        "Events"
-    ] == []
+    named = [{"AttributeKey": "EventName", "AttributeValue": "SendMessage"}]
+    assert looked_up(trail, LookupAttributes=named)["Events"] == []
 
 
 def test_bad_lookups(cloud):
-    trail = cloud.client("cloudtrail")
+    trail = cloud.client("cloudtrail", retries={"mode": "standard", "total_max_attempts": 10})
     two = [{"AttributeKey": "EventName", "AttributeValue": "a"}, {"AttributeKey": "EventId", "AttributeValue": "b"}]
     refused("InvalidLookupAttributesException", trail.lookup_events, LookupAttributes=two)
     refused("InvalidTimeRangeException", trail.lookup_events, StartTime=2000000000, EndTime=1000000000)
@@ -145,3 +161,161 @@ def test_a_trail_delivers_to_a_bucket(own):
     ]
     trail.delete_trail(Name="all")
     assert trail.describe_trails()["trailList"] == []
+
+
+def test_lookups_are_limited(own):
+    own.client("sqs").create_queue(QueueName="q")
+    trail = own.client("cloudtrail")
+    for _ in range(2):
+        trail.lookup_events()
+    assert refused("ThrottlingException", trail.lookup_events) == "Rate exceeded"
+    own.client("cloudtrail", region="eu-west-1").lookup_events()  # of another region
+    time.sleep(1.1)
+    trail.lookup_events()
+
+
+# --- log file validation ---
+
+
+def open_bucket(s3, name="logs"):
+    s3.create_bucket(Bucket=name)
+    service = {"Service": "cloudtrail.amazonaws.com"}
+    statements = [
+        {"Effect": "Allow", "Principal": service, "Action": "s3:GetBucketAcl", "Resource": f"arn:aws:s3:::{name}"},
+        {"Effect": "Allow", "Principal": service, "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{name}/*"},
+    ]
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+
+def objects(s3, part, bucket="logs"):
+    return [o["Key"] for o in s3.list_objects_v2(Bucket=bucket).get("Contents", []) if part in o["Key"] and o["Size"]]
+
+
+def cli(own, *args):
+    """The AWS CLI; its own S3 client inside validate-logs is told by AWS_ENDPOINT_URL where to go."""
+    program = str(pathlib.Path(sys.executable).parent / "aws")
+    done = subprocess.run([program, *args], env=own.client_environment(), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def advance(own, minutes):
+    own.run("clock", "advance", f"{minutes}m")
+
+
+def test_log_files_are_validated(own):
+    s3, trail, sqs = own.client("s3"), own.client("cloudtrail"), own.client("sqs")
+    open_bucket(s3)
+    made = trail.create_trail(Name="all", S3BucketName="logs", S3KeyPrefix="p", EnableLogFileValidation=True)
+    assert made["LogFileValidationEnabled"] is True
+    assert trail.get_trail(Name="all")["Trail"]["LogFileValidationEnabled"] is True
+    trail.start_logging(Name="all")
+    start = datetime.datetime.utcnow() - datetime.timedelta(minutes=2)
+    for hour in range(3):
+        sqs.create_queue(QueueName=f"q{hour}")
+        lookup(trail, "ResourceName", f"q{hour}")
+        advance(own, 6)
+        wait_until(lambda: len(objects(s3, "/CloudTrail/")) > hour, message="no log file came")
+        own.kill()
+        own.start()
+        advance(own, 55)
+        wait_until(lambda: len(objects(s3, "/CloudTrail-Digest/")) > hour, message="no digest came")
+    keys = sorted(objects(s3, "/CloudTrail-Digest/"))
+    form = r"p/AWSLogs/000000000000/CloudTrail-Digest/us-east-1/\d{4}/\d\d/\d\d/000000000000_CloudTrail-Digest_us-east-1_all_us-east-1_\d{8}T\d{6}Z\.json\.gz"
+    assert all(re.fullmatch(form, key) for key in keys)
+    first, second = (s3.get_object(Bucket="logs", Key=key) for key in keys[:2])
+    assert second["Metadata"]["signature-algorithm"] == "SHA256withRSA"
+    one, two = (json.loads(gzip.decompress(o["Body"].read())) for o in (first, second))
+    assert one["previousDigestSignature"] is None and one["previousDigestS3Object"] is None
+    assert two["previousDigestSignature"] == first["Metadata"]["signature"]
+    assert two["previousDigestS3Object"] == keys[0] and two["digestStartTime"] == one["digestEndTime"]
+    assert len(one["logFiles"]) >= 1 and one["logFiles"][0]["hashAlgorithm"] == "SHA-256"
+    assert trail.get_trail_status(Name="all")["LatestDigestDeliveryTime"] is not None
+    end = datetime.datetime.utcnow() + datetime.timedelta(hours=4)
+    known = trail.list_public_keys(StartTime=start, EndTime=end)["PublicKeyList"]
+    assert [k["Fingerprint"] for k in known] == [one["digestPublicKeyFingerprint"]]
+    assert refused("InvalidTimeRangeException", trail.list_public_keys, StartTime=end, EndTime=start)
+    validate = ["cloudtrail", "validate-logs", "--trail-arn", made["TrailARN"], "--verbose",
+                "--start-time", start.strftime("%Y-%m-%dT%H:%M:%SZ"), "--end-time", end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "--s3-bucket", "logs", "--s3-prefix", "p"]  # fmt: skip
+    code, text = cli(own, *validate)
+    assert code == 0 and f"{len(keys)}/{len(keys)} digest files valid" in text and "log files valid" in text, text
+    # What was altered is found out: a log file, and a digest.
+    log = one["logFiles"][0]["s3Object"]
+    s3.put_object(Bucket="logs", Key=log, Body=gzip.compress(b'{"Records":[]}'))
+    code, text = cli(own, *validate)
+    assert code == 1 and "hash value doesn't match" in text, text
+    forged = {**second["Metadata"], "signature": "00" * 256}
+    body = s3.get_object(Bucket="logs", Key=keys[1])["Body"].read()
+    s3.put_object(Bucket="logs", Key=keys[1], Body=body, Metadata=forged)
+    code, text = cli(own, *validate)
+    assert code == 1 and "signature verification failed" in text, text
+    # Turned off, the chain ends with the hour; on again, another begins.
+    trail.update_trail(Name="all", EnableLogFileValidation=False)
+    advance(own, 61)
+    advance(own, 61)
+    time.sleep(0.5)
+    ended = sorted(objects(s3, "/CloudTrail-Digest/"))
+    trail.update_trail(Name="all", EnableLogFileValidation=True)
+    advance(own, 61)
+    wait_until(lambda: len(objects(s3, "/CloudTrail-Digest/")) > len(ended), message="no new chain")
+    newest = sorted(objects(s3, "/CloudTrail-Digest/"))[-1]
+    chain = json.loads(gzip.decompress(s3.get_object(Bucket="logs", Key=newest)["Body"].read()))
+    assert chain["previousDigestSignature"] is None
+
+
+def test_a_trail_seals_with_a_key(own):
+    s3, trail, sqs = own.client("s3"), own.client("cloudtrail"), own.client("sqs")
+    open_bucket(s3)
+    refused("KmsKeyNotFoundException", trail.create_trail, Name="all", S3BucketName="logs", KmsKeyId="alias/absent")
+    made = trail.create_trail(Name="all", S3BucketName="logs", KmsKeyId="alias/aws/s3")
+    assert made["KmsKeyId"].startswith("arn:aws:kms:us-east-1:000000000000:key/")
+    trail.start_logging(Name="all")
+    sqs.create_queue(QueueName="q")
+    lookup(trail, "ResourceName", "q")
+    advance(own, 6)
+    wait_until(lambda: objects(s3, "/CloudTrail/"), message="no log file came")
+    file = s3.get_object(Bucket="logs", Key=objects(s3, "/CloudTrail/")[0])
+    assert (file["ServerSideEncryption"], file["SSEKMSKeyId"]) == ("aws:kms", made["KmsKeyId"])
+    assert json.loads(gzip.decompress(file["Body"].read()))["Records"]
+    trail.update_trail(Name="all", KmsKeyId="")
+    assert "KmsKeyId" not in trail.get_trail(Name="all")["Trail"]
+
+
+def test_a_trail_of_an_organization(own):
+    s3, trail, orgs = own.client("s3"), own.client("cloudtrail"), own.client("organizations")
+    open_bucket(s3)
+    wanted = {"Name": "org", "S3BucketName": "logs", "IsOrganizationTrail": True, "EnableLogFileValidation": True}
+    refused("OrganizationsNotInUseException", trail.create_trail, **wanted)
+    org = orgs.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+    refused("CloudTrailAccessNotEnabledException", trail.create_trail, **wanted)
+    orgs.enable_aws_service_access(ServicePrincipal="cloudtrail.amazonaws.com")
+    made = trail.create_trail(**wanted)
+    assert made["IsOrganizationTrail"] is True
+    trail.start_logging(Name="org")
+    asked = orgs.create_account(Email="a@example.com", AccountName="a")["CreateAccountStatus"]["Id"]
+    status = {}
+
+    def there():
+        status.update(orgs.describe_create_account_status(CreateAccountRequestId=asked)["CreateAccountStatus"])
+        return status["State"] == "SUCCEEDED"
+
+    wait_until(there, message="no account")
+    member = status["AccountId"]
+    theirs = own.client("cloudtrail", key=member)
+    refused("NotOrganizationMasterAccountException", theirs.create_trail, **wanted)
+    assert [t["TrailARN"] for t in theirs.describe_trails()["trailList"]] == [made["TrailARN"]]
+    assert theirs.get_trail(Name=made["TrailARN"])["Trail"]["HomeRegion"] == "us-east-1"
+    refused("AccessDeniedException", theirs.stop_logging, Name=made["TrailARN"])
+    refused("TrailNotFoundException", own.client("cloudtrail", key="999999999999").get_trail, Name=made["TrailARN"])
+    own.client("sqs", key=member).create_queue(QueueName="theirs")
+    lookup(theirs, "ResourceName", "theirs")
+    advance(own, 6)
+    folder = f"AWSLogs/{org}/{member}/CloudTrail/us-east-1/"
+    wait_until(lambda: objects(s3, folder), message="no log file of the member came")
+    records = json.loads(gzip.decompress(s3.get_object(Bucket="logs", Key=objects(s3, folder)[0])["Body"].read()))
+    assert "CreateQueue" in [r["eventName"] for r in records["Records"]]
+    wait_until(lambda: objects(s3, f"AWSLogs/{org}/{ACCOUNT}/CloudTrail/"), message="no log file of our own came")
+    advance(own, 55)
+    digests = f"AWSLogs/{org}/{member}/CloudTrail-Digest/us-east-1/"
+    wait_until(lambda: objects(s3, digests), message="no digest of the member came")

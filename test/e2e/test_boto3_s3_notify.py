@@ -148,6 +148,20 @@ def test_filters(s3, sqs, bucket, queue, name):
     drain(sqs, queue, 0, 0)
 
 
+def test_who(cloud, s3, sqs, bucket, queue):
+    """A user's record names it by its id."""
+    configure(s3, bucket, (allow(sqs, queue, bucket), ["s3:ObjectCreated:Put"], {}))
+    drain(sqs, queue, 1)
+    iam = cloud.client("iam")
+    user = iam.create_user(UserName=bucket)["User"]
+    iam.put_user_policy(UserName=bucket, PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}]}))
+    key = iam.create_access_key(UserName=bucket)["AccessKey"]
+    cloud.client("s3", key["AccessKeyId"], key["SecretAccessKey"]).put_object(Bucket=bucket, Key="k", Body=b"")
+    (message,) = drain(sqs, queue, 1)
+    assert message["Records"][0]["userIdentity"]["principalId"] == "AWS:" + user["UserId"]
+
+
 def test_refused(s3, sqs, bucket, queue, fifo):
     plain = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 

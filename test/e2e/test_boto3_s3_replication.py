@@ -187,6 +187,73 @@ def test_refused(s3, pair, name):
         "Versioning must be 'Enabled' on the bucket to apply a replication configuration"
 
 
+def test_both_ways(s3, pair):
+    """Tags of a replica go back to its original, once, where the rule takes replicas' modifications."""
+    source, target, far = pair
+    back = {**rule(source), "SourceSelectionCriteria": {"ReplicaModifications": {"Status": "Enabled"}}}
+    configure(s3, source, {**rule(target), "SourceSelectionCriteria": {"ReplicaModifications": {"Status": "Enabled"}}})
+    configure(far, target, back)
+    version = s3.put_object(Bucket=source, Key="k", Body=b"x")["VersionId"]
+    settled(s3, source, "k")
+    far.put_object_tagging(Bucket=target, Key="k", Tagging={"TagSet": [{"Key": "from", "Value": "afar"}]})
+    end = time.monotonic() + 10
+    while s3.get_object_tagging(Bucket=source, Key="k")["TagSet"] != [{"Key": "from", "Value": "afar"}]:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    for client, bucket, status in ((s3, source, "COMPLETED"), (far, target, "REPLICA")):
+        (one,) = client.list_object_versions(Bucket=bucket)["Versions"]
+        assert one["VersionId"] == version
+        assert client.head_object(Bucket=bucket, Key="k")["ReplicationStatus"] == status
+
+
+def test_encrypted(s3, pair):
+    """Large and small, with each kind of key: what arrives can be read, with keys of the target's own."""
+    source, target, far = pair
+    configure(s3, source, rule(target))
+    for client, bucket in ((s3, source), (far, target)):
+        client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [{
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+            "BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}]})
+    customer = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}
+    for size in (100, 300000):
+        body = bytes(range(250)) * (size // 250 + 1)
+        s3.put_object(Bucket=source, Key=f"own{size}", Body=body)
+        s3.put_object(Bucket=source, Key=f"customer{size}", Body=body, **customer)
+        s3.put_object(Bucket=source, Key=f"kms{size}", Body=body, ServerSideEncryption="aws:kms")
+        assert settled(s3, source, f"own{size}")["ReplicationStatus"] == "COMPLETED"
+        replica = far.get_object(Bucket=target, Key=f"own{size}")
+        assert replica["Body"].read() == body and replica["ServerSideEncryption"] == "AES256"
+        end = time.monotonic() + 10
+        while s3.head_object(Bucket=source, Key=f"customer{size}", **customer)["ReplicationStatus"] == "PENDING":
+            assert time.monotonic() < end
+        assert far.get_object(Bucket=target, Key=f"customer{size}", **customer)["Body"].read() == body
+        # Not without being asked for.
+        assert "ReplicationStatus" not in s3.head_object(Bucket=source, Key=f"kms{size}")
+
+
+@pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
+def test_encrypted_by_kms(s3, pair, algorithm):
+    """With a key of the target's region; a key that there is not is a failure."""
+    source, target, far = pair
+
+    def with_key(name):
+        one = {**rule(target), "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}}}
+        one["Destination"]["EncryptionConfiguration"] = {
+            "ReplicaKmsKeyID": f"arn:aws:kms:eu-west-1:000000000000:{name}"}
+        configure(s3, source, one)
+
+    with_key("alias/aws/s3")
+    for size in (100, 100000):
+        s3.put_object(Bucket=source, Key="k", Body=b"x" * size, ServerSideEncryption=algorithm)
+        assert settled(s3, source, "k")["ReplicationStatus"] == "COMPLETED"
+        replica = far.get_object(Bucket=target, Key="k")
+        assert replica["ServerSideEncryption"] == algorithm and ":eu-west-1:" in replica["SSEKMSKeyId"]
+        assert replica["Body"].read() == b"x" * size
+    with_key("key/11111111-1111-1111-1111-111111111111")
+    s3.put_object(Bucket=source, Key="k", Body=b"", ServerSideEncryption=algorithm)
+    assert settled(s3, source, "k")["ReplicationStatus"] == "FAILED"
+
+
 def test_role_decides(cloud, s3, pair):
     """A role that there is not, one that S3 may not assume, one that may not, one that may."""
     source, target, far = pair

@@ -97,3 +97,36 @@ def test_v1_finds_the_endpoint_by_the_environment(cloud):
     done = subprocess.run([*CLIENTS["v1"], "sts", "get-caller-identity", "--output", "json"],
                           env=cloud.client_environment(), capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(done.stdout)["Account"] == "000000000000"
+
+
+def test_iam(aws, name):
+    document = json.dumps({"Version": "2012-10-17",
+                           "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]})
+    made = aws("iam", "create-user", "--user-name", name, "--path", "/team/", "--tags", "Key=k,Value=v")["User"]
+    assert made["Arn"] == f"arn:aws:iam::000000000000:user/team/{name}"
+    policy = aws("iam", "create-policy", "--policy-name", name, "--policy-document", document)["Policy"]["Arn"]
+    aws("iam", "attach-user-policy", "--user-name", name, "--policy-arn", policy)
+    aws("iam", "put-user-policy", "--user-name", name, "--policy-name", "own", "--policy-document", document)
+    (attached,) = aws("iam", "list-attached-user-policies", "--user-name", name)["AttachedPolicies"]
+    assert attached == {"PolicyName": name, "PolicyArn": policy}
+    got = aws("iam", "get-user-policy", "--user-name", name, "--policy-name", "own")
+    assert got["PolicyDocument"] == json.loads(document)
+    key = aws("iam", "create-access-key", "--user-name", name)["AccessKey"]
+    theirs = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    assert aws("sts", "get-caller-identity", environment=theirs)["Arn"] == made["Arn"]
+    aws("sqs", "create-queue", "--queue-name", name, environment=theirs)
+    denied = aws("iam", "list-users", environment=theirs, fails=True)
+    assert "(AccessDenied)" in denied and "is not authorized to perform: iam:ListUsers" in denied
+    said = aws("iam", "delete-user", "--user-name", name, fails=True)
+    assert "(DeleteConflict)" in said
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
+    role = aws("iam", "create-role", "--role-name", name, "--assume-role-policy-document", trust)["Role"]
+    assert role["AssumeRolePolicyDocument"] == json.loads(trust)
+    assert name in [r["RoleName"] for r in aws("iam", "list-roles", "--max-items", "1000")["Roles"]]
+    aws("iam", "delete-role", "--role-name", name)
+    aws("iam", "detach-user-policy", "--user-name", name, "--policy-arn", policy)
+    aws("iam", "delete-user-policy", "--user-name", name, "--policy-name", "own")
+    aws("iam", "delete-access-key", "--user-name", name, "--access-key-id", key["AccessKeyId"])
+    aws("iam", "delete-user", "--user-name", name)
+    aws("iam", "delete-policy", "--policy-arn", policy)

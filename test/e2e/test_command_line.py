@@ -22,7 +22,7 @@ import pytest
 import wire
 from kumoniwa import PROGRAM, SLOWNESS, Cloud, clean_environment, wait_until
 
-COMMANDS = ["serve", "run", "env", "status", "services", "logs", "reset", "clock", "credentials", "doctor", "version"]
+COMMANDS = ["serve", "run", "env", "status", "services", "logs", "iam", "reset", "clock", "credentials", "doctor", "version"]
 
 
 def kumoniwa(*arguments, timeout=30, cwd=None, **environment):

@@ -92,3 +92,38 @@ def test_modes(make_cloud, mode):
     queue = cloud.client("sqs").create_queue(QueueName="q")["QueueUrl"]
     cloud.client("sqs", OTHER, "any").send_message(QueueUrl=queue, MessageBody="x")
     assert ("iam audit: User: arn:aws:iam::111111111111:root" in cloud.log_text()) == (mode == "audit")
+
+
+def test_a_denial_is_explained(own):
+    """`kumoniwa iam explain` tells which statements spoke, and what was missing."""
+    iam = own.client("iam")
+    iam.create_user(UserName="reader")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "Lists", "Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"},
+            {"Sid": "Tagged", "Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": "*",
+             "Condition": {"StringEquals": {"aws:RequestTag/team": "red"}}},
+            {"Sid": "Never", "Effect": "Deny", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:secret"},
+        ],
+    }  # fmt: skip
+    iam.put_user_policy(UserName="reader", PolicyName="limits", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    sqs = own.client("sqs", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+    def explained(name):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            sqs.create_queue(QueueName=name)
+        return own.run("iam", "explain", caught.value.response["ResponseMetadata"]["RequestId"]).stdout
+
+    text = explained("plain")
+    assert "denied implicitly" in text and "identity-based policy limits" in text
+    assert 'statement 1 "Lists", Allow: is about other actions' in text
+    assert 'statement 2 "Tagged", Allow: its condition on aws:RequestTag/team does not hold' in text
+    assert "(the request has no such key)" in text
+    assert 'statement 3 "Never", Deny: is about other resources' in text
+    assert "missing: an identity-based policy that allows sqs:CreateQueue on arn:aws:sqs:us-east-1:" in text
+    text = explained("secret")
+    assert "denied explicitly" in text and 'statement 3 "Never", Deny: DENIES this' in text
+    unknown = own.run("iam", "explain", "00000000-0000-4000-8000-000000000000", check=False)
+    assert unknown.returncode == 1 and "not among the last 512" in unknown.stderr

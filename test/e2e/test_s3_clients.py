@@ -180,6 +180,13 @@ def s3cmd(cloud, tmp_path):
     return call
 
 
+def write_lifecycle(folder):
+    path = folder / "lifecycle.xml"
+    path.write_text("<LifecycleConfiguration><Rule><ID>old</ID><Prefix>old/</Prefix><Status>Enabled</Status>"
+                    "<Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>")
+    return path
+
+
 def test_s3cmd(s3cmd, s3, files, tmp_path, name):
     bucket = "s3cmd-" + name.lower().replace("_", "-").strip("-")
     url = f"s3://{bucket}"
@@ -203,6 +210,25 @@ def test_s3cmd(s3cmd, s3, files, tmp_path, name):
     assert "moved.bin" in s3cmd("ls", url) and "DIR" in s3cmd("ls", url)
     s3cmd("modify", "--add-header=Cache-Control:no-cache", f"{url}/sync/a.txt")
     assert s3.head_object(Bucket=bucket, Key="sync/a.txt")["CacheControl"] == "no-cache"
+    s3cmd("accesslog", url)
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+    s3cmd("setpolicy", policy, url)
+    assert "111111111111" in s3cmd("info", url)
+    s3cmd("delpolicy", url)
+    s3cmd("ws-create", "--ws-index=index.html", "--ws-error=404.html", url)
+    assert "index.html" in s3cmd("ws-info", url)
+    s3cmd("ws-delete", url)
+    cors = tmp_path / "cors.xml"
+    cors.write_text("<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>"
+                    "</CORSConfiguration>")
+    s3cmd("setcors", cors, url)
+    s3cmd("delcors", url)
+    s3cmd("setlifecycle", write_lifecycle(tmp_path), url)
+    assert "<ID>old</ID>" in s3cmd("getlifecycle", url)
+    s3cmd("dellifecycle", url)
     assert "20971520" in s3cmd("du", f"{url}/moved.bin")
     signed = s3cmd("signurl", f"{url}/sync/a.txt", "+60").strip()
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(signed, timeout=30) as reply:

@@ -191,3 +191,22 @@ def test_restore_survives(own, s3):
 def wait(condition):
     from kumoniwa import wait_until
     wait_until(condition)
+
+
+def test_lifecycle_leaves_what_is_locked(own, s3):
+    s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    rule = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": ""}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket="locked", LifecycleConfiguration={"Rules": [rule]})
+    locked = s3.put_object(Bucket="locked", Key="k", Body=b"1", ObjectLockMode="GOVERNANCE",
+                           ObjectLockRetainUntilDate=in_days(30))["VersionId"]
+    free = s3.put_object(Bucket="locked", Key="k", Body=b"2")["VersionId"]
+    newest = s3.put_object(Bucket="locked", Key="k", Body=b"3")["VersionId"]
+
+    def versions():
+        return {v["VersionId"] for v in s3.list_object_versions(Bucket="locked").get("Versions", [])}
+
+    assert versions() == {locked, free, newest}
+    advance(own, "5d")
+    wait(lambda: versions() == {locked, newest})
+    advance(own, "30d")
+    wait(lambda: versions() == {newest})

@@ -25,6 +25,46 @@ from test_s3_clients import aws, files, run, tree  # noqa: F401 (fixtures)
 MIB = 1 << 20
 
 
+def test_b22_a_user_who_sees_one_bucket(cloud, bucket, s3, name):
+    """Nothing but that bucket, not even that there are others. The trap: ListBucket's resource is the bucket, and with a
+    slash behind it the policy says nothing that is ever asked."""
+    iam, user = cloud.client("iam"), name[:60]
+    s3.put_object(Bucket=bucket, Key="dir/a", Body=b"1")
+    other = f"{bucket[:50]}-other"
+    s3.create_bucket(Bucket=other)
+    iam.create_user(UserName=user)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    mine = cloud.client("s3", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+    def allow(list_resource):
+        iam.put_user_policy(UserName=user, PolicyName="one-bucket", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": list_resource},
+                {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+                 "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+
+    fails(403, "AccessDenied", mine.list_objects_v2, Bucket=bucket)
+    allow(f"arn:aws:s3:::{bucket}/")
+    error = fails(403, "AccessDenied", mine.list_objects_v2, Bucket=bucket)
+    assert "s3:ListBucket" in error["Message"] and f"arn:aws:s3:::{bucket}" in error["Message"]
+    fails(403, "AccessDenied", mine.get_object, Bucket=bucket, Key="none")  # who may not list does not learn what is missing
+    assert mine.get_object(Bucket=bucket, Key="dir/a")["Body"].read() == b"1"
+    allow(f"arn:aws:s3:::{bucket}")
+    assert [o["Key"] for o in mine.list_objects_v2(Bucket=bucket)["Contents"]] == ["dir/a"]
+    fails(404, "NoSuchKey", mine.get_object, Bucket=bucket, Key="none")
+    mine.put_object(Bucket=bucket, Key="dir/b", Body=b"2")
+    mine.delete_object(Bucket=bucket, Key="dir/b")
+    fails(403, "AccessDenied", mine.list_buckets)
+    fails(403, "AccessDenied", mine.list_objects_v2, Bucket=other)
+    fails(403, "AccessDenied", mine.put_object, Bucket=other, Key="k", Body=b"")
+    fails(403, "AccessDenied", mine.put_bucket_policy, Bucket=bucket, Policy="{}")
+    # The same by the command line.
+    environment = cloud.client_environment(AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
+    command = [str(pathlib.Path(sys.executable).parent / "aws"), "--endpoint-url", cloud.endpoint, "s3", "ls"]
+    assert b"PRE dir/" in run([*command, f"s3://{bucket}"], environment).stdout
+    assert b"AccessDenied" in run(command, environment, check=False).stderr
+
+
 def test_c3_a_data_base_for_shell_scripts(cloud, bucket, s3, tmp_path):
     """Many small plain-text objects: written in bulk, listed, read and rewritten by a script of the AWS CLI and a pipe."""
     count = 2000

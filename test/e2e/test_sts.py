@@ -10,6 +10,7 @@ import os
 import pathlib
 import pty
 import re
+import shutil
 import ssl
 import struct
 import subprocess
@@ -694,14 +695,55 @@ def test_web_identity_of_strangers(own, provider):
                    **request)[0] == "IDPCommunicationError"
 
 
-def test_sdk_s_web_identity_provider(cloud, provider, federated, tmp_path):
+def in_a_pod(cloud, provider, federated, tmp_path):
     """AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, as in a pod or a CI job."""
     file = tmp_path / "token"
     file.write_text(provider.token())
-    environment = {k: v for k, v in cloud.client_environment(
-        AWS_WEB_IDENTITY_TOKEN_FILE=str(file), AWS_ROLE_ARN=federated, AWS_ROLE_SESSION_NAME="pod").items()
-        if k not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    done = subprocess.run([AWS, "sts", "get-caller-identity", "--output", "json"], env=environment,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["Arn"].endswith("/pod")
+    environment = cloud.client_environment(AWS_WEB_IDENTITY_TOKEN_FILE=str(file), AWS_ROLE_ARN=federated,
+                                           AWS_ROLE_SESSION_NAME="pod", AWS_REGION="us-east-1")
+    return {k: v for k, v in environment.items() if k not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+
+
+def said(command, environment):
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_sdk_s_web_identity_provider(cloud, provider, federated, tmp_path):
+    environment = in_a_pod(cloud, provider, federated, tmp_path)
+    assert json.loads(said([AWS, "sts", "get-caller-identity", "--output", "json"], environment))["Arn"].endswith("/pod")
+    lines = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+    assert said([sys.executable, "-c", lines], environment).strip().endswith("/pod")
+
+
+def test_javascript_s_web_identity_provider(cloud, provider, federated, tmp_path):
+    script = pathlib.Path(__file__).with_name("js") / "identity.mjs"
+    if shutil.which("node") is None or not (script.parent / "node_modules").is_dir():
+        pytest.skip("node or the SDK is not installed")
+    seen = json.loads(said(["node", str(script)], in_a_pod(cloud, provider, federated, tmp_path)))
+    assert seen["arn"].endswith("/pod") and seen["status"] == 200
+
+
+def test_a_vault_s_way(cloud, iam, user, name):
+    """What credential helpers do: a session with MFA, its three parts exported, a role assumed with them."""
+    serial, seed = make_device(iam, user[0], name)
+    mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    role = make_role(iam, name, trust({"AWS": ACCOUNT}, Condition=mfa), statement("sqs:*", "*"))
+    iam.put_user_policy(UserName=user[0], PolicyName="assume", PolicyDocument=json.dumps(statement("sts:AssumeRole", role)))
+    debian = "/usr/bin/aws" if os.access("/usr/bin/aws", os.X_OK) else AWS
+
+    def aws(keys, *arguments):
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        environment = cloud.client_environment(**dict(zip(names, keys)))
+        return json.loads(said([debian, "--endpoint-url", cloud.endpoint, "--output", "json", *arguments], environment))
+
+    assume = ("sts", "assume-role", "--role-arn", role, "--role-session-name", "vault")
+    with pytest.raises(AssertionError, match="not authorized to perform: sts:AssumeRole"):
+        aws(user[1], *assume)
+    session = of(aws(user[1], "sts", "get-session-token", "--serial-number", serial,
+                     "--token-code", code_at(seed, time.time()))["Credentials"])
+    mine = of(aws(session, *assume)["Credentials"])
+    assert aws(mine, "sts", "get-caller-identity")["Arn"].endswith("/vault")
+    aws(mine, "sqs", "create-queue", "--queue-name", name)

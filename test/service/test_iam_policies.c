@@ -338,6 +338,49 @@ static void test_condition_keys(void **state)
               GetUser, .UserName = STR("blue"));
 }
 
+/* Who makes something with tags may tag it. */
+static void test_tags_at_birth(void **state)
+{
+    struct loopback *lo = *state;
+    struct iam_Tag red = {STR("team"), STR("red")}, blue = {STR("team"), STR("blue")};
+    IAM_OK(lo, CreateUser, .UserName = STR("admin"));
+    IAM_DO(lo, PutUserPolicy, .UserName = STR("admin"), .PolicyName = STR("p"),
+           .PolicyDocument =
+               STR("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
+                   "\"iam:CreateUser\",\"Resource\":\"*\"},{\"Effect\":\"Allow\",\"Action\":"
+                   "\"iam:TagUser\",\"Resource\":\"*\",\"Condition\":{\"StringEquals\":{"
+                   "\"aws:RequestTag/team\":\"red\"}}}]}"));
+    as(lo, "admin");
+    IAM_OK(lo, CreateUser, .UserName = STR("a"));
+    IAM_OK(lo, CreateUser, .UserName = STR("b"), .Tags = {&red, 1});
+    IAM_FAILS(lo, "AccessDenied",
+              "User: arn:aws:iam::000000000000:user/admin is not authorized to perform: "
+              "iam:TagUser on resource: arn:aws:iam::000000000000:user/c because no "
+              "identity-based policy allows the iam:TagUser action",
+              CreateUser, .UserName = STR("c"), .Tags = {&blue, 1});
+}
+
+/* Who renames may do so with what it was and with what it becomes. */
+static void test_renaming_needs_both(void **state)
+{
+    struct loopback *lo = *state;
+    IAM_OK(lo, CreateUser, .UserName = STR("admin"));
+    IAM_OK(lo, CreateUser, .UserName = STR("a-1"));
+    IAM_OK(lo, CreateGroup, .GroupName = STR("a-1"));
+    IAM_DO(lo, PutUserPolicy, .UserName = STR("admin"), .PolicyName = STR("p"),
+           .PolicyDocument = POLICY("Allow", "iam:Update*", "arn:aws:iam::*:*/a-*"));
+    as(lo, "admin");
+    IAM_FAILS(lo, "AccessDenied",
+              "User: arn:aws:iam::000000000000:user/admin is not authorized to perform: "
+              "iam:UpdateUser on resource: arn:aws:iam::000000000000:user/b because no "
+              "identity-based policy allows the iam:UpdateUser action",
+              UpdateUser, .UserName = STR("a-1"), .NewUserName = STR("b"));
+    IAM_DO(lo, UpdateUser, .UserName = STR("a-1"), .NewUserName = STR("a-2"));
+    IAM_FAILS(lo, "AccessDenied", NULL, UpdateGroup, .GroupName = STR("a-1"), .NewPath = STR("/b/"),
+              .NewGroupName = STR("b"));
+    IAM_DO(lo, UpdateGroup, .GroupName = STR("a-1"), .NewGroupName = STR("a-2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +388,7 @@ int main(void)
         SQS_TEST(test_attaching),         SQS_TEST(test_of_aws),
         SQS_TEST(test_of_aws_compile),    SQS_TEST(test_attached_decide),
         SQS_TEST(test_boundaries_decide), SQS_TEST(test_condition_keys),
+        SQS_TEST(test_tags_at_birth),     SQS_TEST(test_renaming_needs_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "cloud/keys.h"
+#include "gen/iam.h"
 #include "gen/s3.h"
 #include "support/loopback.h"
 
@@ -172,12 +173,55 @@ static void test_customers_key(void **state)
     loopback_error(loopback_call(lb, &s3_model, S3_OP_PutObject, &put), "AccessDenied", NULL);
 }
 
+static void allow(struct loopback *lb, const char *actions)
+{
+    const struct iam_PutUserPolicyRequest policy = {
+        .UserName = STR("alice"),
+        .PolicyName = STR("p"),
+        .PolicyDocument =
+            str_format(lb->arena,
+                       "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
+                       "\"Action\":[%s],\"Resource\":\"*\"}]}",
+                       actions),
+    };
+    lb->user = (struct str){0};
+    loopback_ok(loopback_call(lb, &iam_model, IAM_OP_PutUserPolicy, &policy));
+    lb->user = STR("alice");
+}
+
+/* Whoever may use S3 may use aws/s3; a customer's key asks for its own actions. */
+static void test_permissions(void **state)
+{
+    struct loopback *lb = *state;
+    const struct s3_CreateBucketRequest create = {.Bucket = STR("bucket")};
+    const struct iam_CreateUserRequest user = {.UserName = STR("alice")};
+    struct keys_key key;
+    loopback_ok(loopback_call(lb, &s3_model, S3_OP_CreateBucket, &create));
+    loopback_ok(loopback_call(lb, &iam_model, IAM_OP_CreateUser, &user));
+    struct call call = begin(lb);
+    assert_int_equal(keys_create(&call, lb->account, lb->region, &key), RESULT_OK);
+    end(&call);
+    struct s3_PutObjectRequest put = {
+        .Bucket = STR("bucket"), .Key = STR("k"), .ServerSideEncryption = STR("aws:kms")};
+    allow(lb, "\"s3:*\"");
+    loopback_ok(loopback_call(lb, &s3_model, S3_OP_PutObject, &put));
+    loopback_ok(get(lb, STR("k")));
+    put.SSEKMSKeyId = key.arn;
+    loopback_error(loopback_call(lb, &s3_model, S3_OP_PutObject, &put), "AccessDenied", NULL);
+    allow(lb, "\"s3:*\",\"kms:GenerateDataKey\"");
+    loopback_ok(loopback_call(lb, &s3_model, S3_OP_PutObject, &put));
+    loopback_error(get(lb, STR("k")), "AccessDenied", NULL);
+    allow(lb, "\"s3:*\",\"kms:Decrypt\"");
+    loopback_ok(get(lb, STR("k")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sealing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_customers_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_permissions, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

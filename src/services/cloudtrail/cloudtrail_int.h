@@ -2,6 +2,8 @@
 #ifndef KUMONIWA_SERVICES_CLOUDTRAIL_CLOUDTRAIL_INT_H
 #define KUMONIWA_SERVICES_CLOUDTRAIL_CLOUDTRAIL_INT_H
 
+#include "base/time.h"
+#include "cloud/object_io.h"
 #include "cloud/outbox.h"
 #include "cloud/trail.h"
 #include "gen/cloudtrail.h"
@@ -28,8 +30,12 @@ RESULT trails_of(struct call *call, struct str account, struct cloudtrail_trail 
 
 /* --- selectors.c --- */
 
-bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event);
+/* organization: of the event's account; absent: none. */
+bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event,
+                 struct str organization);
 bool trail_selects_data(const struct cloudtrail_trail *trail);
+/* Data events are collected when any trail of any account wants some. */
+RESULT trail_data_switch(struct call *call);
 
 /* --- events.c --- */
 
@@ -44,5 +50,51 @@ RESULT cloudtrail_deliver_logs(struct call *call, const struct outbox_item *item
 /* Whether the bucket takes the trail's files, by writing the folder's first, empty object. */
 RESULT trail_check_bucket(struct call *call, const struct cloudtrail_trail *trail);
 RESULT trail_queue_drop(struct call *call, const struct cloudtrail_trail *trail);
+/* Where events come from: a region, and of an organization's trail "REGION ACCOUNT" of a member. */
+struct str trail_place(struct call *call, const struct cloudtrail_trail *trail, struct str account,
+                       struct str region);
+void trail_place_parts(const struct cloudtrail_trail *trail, struct str place, struct str *account,
+                       struct str *region);
+/* "PREFIX/AWSLogs/ACCOUNT/", of an organization's trail "PREFIX/AWSLogs/o-ID/ACCOUNT/". */
+struct str trail_folder(struct call *call, const struct cloudtrail_trail *trail,
+                        struct str account);
+struct object_io_caller trail_caller(struct call *call, const struct cloudtrail_trail *trail);
+
+/* --- digest.c --- */
+
+/* Logging or validation was turned on: the first hour begins, if none has. The caller puts the
+ * trail. */
+RESULT trail_digest_begin(struct call *call, struct cloudtrail_trail *trail);
+/* A log file was delivered, with its object and event times; plain: what it holds. */
+RESULT trail_digest_note(struct call *call, const struct cloudtrail_trail *trail, struct str place,
+                         struct cloudtrail_log_file *file, struct str plain);
+RESULT trail_digest_drop(struct call *call, const struct cloudtrail_trail *trail);
+RESULT cloudtrail_deliver_digest(struct call *call, const struct outbox_item *item);
+
+/* --- signing.c --- */
+
+/* The region's key that is valid then; made when there is none. */
+RESULT signing_key_at(struct call *call, struct str region, int64_t at_ms,
+                      struct cloudtrail_signing_key *out);
+/* Hexadecimal. */
+RESULT signing_sign(struct call *call, struct str region, const struct cloudtrail_signing_key *key,
+                    struct str text, struct str *signature);
+
+/* --- organization.c: trails of organizations --- */
+
+/* Makes it one, or fails as AWS does. */
+RESULT trail_take_organization(struct call *call, struct cloudtrail_trail *trail);
+/* The organization that an account is in; absent: none. In the arena. */
+RESULT organization_of(struct call *call, struct str account, struct str *id, struct str *master);
+/* The trails that an account sees: its own, and those of its organization. */
+RESULT trails_seen(struct call *call, struct str account, struct cloudtrail_trail **out,
+                   size_t *count);
+
+/* --- limits.c --- */
+
+/* ThrottlingException beyond two LookupEvents a second, by account and region. */
+RESULT lookup_limit(struct call *call);
+void *limits_new(void);
+void limits_free(void *memory);
 
 #endif

@@ -1,8 +1,6 @@
 /* Log files: what trails took, as gzip JSON in their buckets ("CloudTrail log file examples",
  * "Finding your CloudTrail log files", AWS CloudTrail User Guide). */
-#include <time.h>
-#include <zlib.h>
-
+#include "base/gzip.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "cloud/object_io.h"
@@ -41,13 +39,32 @@ static RESULT delivery_schedule(struct call *call, struct cloudtrail_trail *trai
                         trail_payload(call, trail), NULL);
 }
 
-/* By region, so that a file holds the events of one. An event that is kept again after a crash
+/* --- places --- */
+
+struct str trail_place(struct call *call, const struct cloudtrail_trail *trail, struct str account,
+                       struct str region)
+{
+    if (str_eq(account, trail->account))
+        return region;
+    return str_format(call->arena, "%.*s %.*s", PRSTR(region), PRSTR(account));
+}
+
+void trail_place_parts(const struct cloudtrail_trail *trail, struct str place, struct str *account,
+                       struct str *region)
+{
+    if (!str_cut(place, ' ', region, account)) {
+        *region = place;
+        *account = trail->account;
+    }
+}
+
+/* By place, so that a file holds the events of one. An event that is kept again after a crash
  * takes its own place. */
 RESULT trail_enqueue(struct call *call, struct cloudtrail_trail *trail,
                      const struct cloud_trail_event *event)
 {
     struct key key = queue_key(call, trail);
-    key_str(&key, event->region);
+    key_str(&key, trail_place(call, trail, event->account, event->region));
     key_i64(&key, event->time_ms);
     key_str(&key, event->id);
     TRY(kv_put(call->txn, key_bytes(&key), event->text));
@@ -56,7 +73,7 @@ RESULT trail_enqueue(struct call *call, struct cloudtrail_trail *trail,
 
 /* --- writing --- */
 
-static struct object_io_caller trail_caller(struct call *call, const struct cloudtrail_trail *trail)
+struct object_io_caller trail_caller(struct call *call, const struct cloudtrail_trail *trail)
 {
     return (struct object_io_caller){
         .principal = {.kind = PRINCIPAL_SERVICE,
@@ -67,34 +84,33 @@ static struct object_io_caller trail_caller(struct call *call, const struct clou
     };
 }
 
-static struct str trail_folder(struct call *call, const struct cloudtrail_trail *trail)
+struct str trail_folder(struct call *call, const struct cloudtrail_trail *trail, struct str account)
 {
-    return str_format(call->arena, "%.*s%sAWSLogs/%.*s/", PRSTR(trail->prefix),
-                      str_is_empty(trail->prefix) ? "" : "/", PRSTR(trail->account));
+    return str_format(call->arena, "%.*s%sAWSLogs/%.*s%s%.*s/", PRSTR(trail->prefix),
+                      str_is_empty(trail->prefix) ? "" : "/", PRSTR(trail->organization),
+                      str_is_absent(trail->organization) ? "" : "/", PRSTR(account));
 }
 
 static RESULT bucket_refused(struct call *call, const struct cloudtrail_trail *trail,
-                             struct str code)
+                             const struct object_io_problem *problem)
 {
-    log_line(LOG_DEBUG, "a trail's bucket refuses it: %.*s", PRSTR(code));
-    if (str_eq(code, STR("NoSuchBucket")))
+    log_line(LOG_DEBUG, "a trail's bucket refuses it: %.*s", PRSTR(problem->code));
+    if (str_eq(problem->code, STR("NoSuchBucket")))
         return call_fail(call, CLOUDTRAIL_S3_BUCKET_DOES_NOT_EXIST,
                          "S3 bucket %.*s does not exist!", PRSTR(trail->bucket));
+    if (str_starts_with(problem->code, STR("KMS")) ||
+        str_find(problem->message, STR("kms:")) != SIZE_MAX)
+        return call_fail(call, CLOUDTRAIL_INSUFFICIENT_ENCRYPTION_POLICY,
+                         "Insufficient permissions to access S3 bucket %.*s or KMS key %.*s.",
+                         PRSTR(trail->bucket), PRSTR(trail->kms_key));
     return call_fail(call, CLOUDTRAIL_INSUFFICIENT_S3_BUCKET_POLICY,
                      "Incorrect S3 bucket policy is detected for bucket: %.*s",
                      PRSTR(trail->bucket));
 }
 
-/* The policy that "Amazon S3 bucket policy for CloudTrail" gives allows two things: both are
- * tried. */
-RESULT trail_check_bucket(struct call *call, const struct cloudtrail_trail *trail)
+static RESULT bucket_ask_acl(struct call *call, const struct cloudtrail_trail *trail)
 {
     const struct object_io_caller caller = trail_caller(call, trail);
-    const struct object_io_put put = {
-        .bucket = trail->bucket,
-        .key = trail_folder(call, trail),
-        .acl = STR("bucket-owner-full-control"),
-    };
     const struct s3_GetBucketAclRequest acl = {.Bucket = trail->bucket};
     const struct call_invocation ask = {
         .model = &s3_model,
@@ -106,70 +122,62 @@ RESULT trail_check_bucket(struct call *call, const struct cloudtrail_trail *trai
         .source_arn = caller.source_arn,
         .source_account = caller.source_account,
     };
-    struct object_io_stored stored;
     struct object_io_problem problem = {0};
     const void *reply;
     uint32_t error;
-    struct str message;
-    enum result result = call_invoke(call, &ask, &reply, &error, &message);
-    if (result == RESULT_ERROR)
-        return bucket_refused(call, trail, wire_string(&s3_model, s3_model.errors[error].code));
-    TRY(result);
-    result = object_io_put_bytes(call, &caller, &put, STR(""), &stored, &problem);
-    return result == RESULT_ERROR ? bucket_refused(call, trail, problem.code) : result;
+    enum result result = call_invoke(call, &ask, &reply, &error, &problem.message);
+    if (result != RESULT_ERROR)
+        return result;
+    problem.code = wire_string(&s3_model, s3_model.errors[error].code);
+    return bucket_refused(call, trail, &problem);
+}
+
+/* The policy that "Amazon S3 bucket policy for CloudTrail" gives allows two things: both are
+ * tried. */
+RESULT trail_check_bucket(struct call *call, const struct cloudtrail_trail *trail)
+{
+    const struct object_io_caller caller = trail_caller(call, trail);
+    const struct object_io_put put = {
+        .bucket = trail->bucket,
+        .key = trail_folder(call, trail, trail->account),
+        .acl = STR("bucket-owner-full-control"),
+        .kms_key = trail->kms_key,
+    };
+    struct object_io_stored stored;
+    struct object_io_problem problem = {0};
+    TRY(bucket_ask_acl(call, trail));
+    enum result result = object_io_put_bytes(call, &caller, &put, STR(""), &stored, &problem);
+    return result == RESULT_ERROR ? bucket_refused(call, trail, &problem) : result;
 }
 
 /* --- one file --- */
 
 enum { FILE_EVENTS = 5000, FILE_BYTES = 8 << 20 };
 
-static RESULT file_compress(struct call *call, struct str plain, struct str *out)
-{
-    z_stream stream = {0};
-    if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
-        Z_OK)
-        return FAULT("deflateInit2 failed");
-    size_t room = deflateBound(&stream, plain.len);
-    char *bytes = arena_alloc_raw(call->arena, room);
-    union {
-        const char *in;
-        Bytef *next;
-    } source = {.in = plain.ptr}; /* zlib's own prototype lacks the const */
-    stream.next_in = source.next;
-    stream.avail_in = (uInt)plain.len;
-    stream.next_out = (Bytef *)bytes;
-    stream.avail_out = (uInt)room;
-    int state = deflate(&stream, Z_FINISH);
-    *out = str_make(bytes, room - stream.avail_out);
-    deflateEnd(&stream);
-    return state == Z_STREAM_END ? RESULT_OK : FAULT("deflate failed");
-}
-
 /* PREFIX/AWSLogs/ACCOUNT/CloudTrail/REGION/2026/11/21/ACCOUNT_CloudTrail_REGION_20261121T0805Z_
  * RANDOM.json.gz */
 static struct str file_name(struct call *call, const struct cloudtrail_trail *trail,
-                            struct str region)
+                            struct str account, struct str region)
 {
-    time_t seconds = (time_t)(call->now_ms / 1000);
-    struct tm parts;
-    char day[32] = "", minute[32] = "";
+    struct civil_time now = time_to_civil(call->now_ms);
     struct str letters = STR("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
-    struct str random = rng_text(call->arena, letters, 16), folder = trail_folder(call, trail);
-    if (gmtime_r(&seconds, &parts) != NULL) {
-        (void)strftime(day, sizeof day, "%Y/%m/%d", &parts);
-        (void)strftime(minute, sizeof minute, "%Y%m%dT%H%MZ", &parts);
-    }
-    return str_format(call->arena, "%.*sCloudTrail/%.*s/%s/%.*s_CloudTrail_%.*s_%s_%.*s.json.gz",
-                      PRSTR(folder), PRSTR(region), day, PRSTR(trail->account), PRSTR(region),
-                      minute, PRSTR(random));
+    struct str random = rng_text(call->arena, letters, 16);
+    struct str folder = trail_folder(call, trail, account);
+    return str_format(call->arena,
+                      "%.*sCloudTrail/%.*s/%04d/%02d/%02d/"
+                      "%.*s_CloudTrail_%.*s_%04d%02d%02dT%02d%02dZ_%.*s.json.gz",
+                      PRSTR(folder), PRSTR(region), now.year, now.month, now.day, PRSTR(account),
+                      PRSTR(region), now.year, now.month, now.day, now.hour, now.minute,
+                      PRSTR(random));
 }
 
-/* The events of one region, up to a file's worth. */
+/* The events of one place, up to a file's worth. */
 struct file {
-    struct str region;
+    struct str place;
     struct buf text;
     struct str *keys;
     size_t count;
+    int64_t oldest_ms, newest_ms;
 };
 
 static RESULT file_collect(struct call *call, const struct cloudtrail_trail *trail,
@@ -186,19 +194,23 @@ static RESULT file_collect(struct call *call, const struct cloudtrail_trail *tra
         TRY(kv_next(cursor, &key, &text));
         if (str_is_absent(key))
             break;
-        struct str region;
+        struct str place;
+        int64_t time_ms;
         struct key_reader reader = key_read(call->arena, key);
         for (int i = 0; i < 4; i++)
             if (!key_next_str(&reader, &skip))
                 return FAULT("a broken key of a trail's queue");
-        if (!key_next_str(&reader, &region))
+        if (!key_next_str(&reader, &place) || !key_next_i64(&reader, &time_ms))
             return FAULT("a broken key of a trail's queue");
-        if (file->count == 0)
-            file->region = str_copy(call->arena, region);
-        else if (!str_eq(region, file->region))
+        if (file->count == 0) {
+            file->place = str_copy(call->arena, place);
+            file->oldest_ms = time_ms;
+        } else if (!str_eq(place, file->place)) {
             break;
-        if (file->count > 0)
+        } else {
             buf_append(&file->text, STR(","));
+        }
+        file->newest_ms = time_ms; /* they come in its order */
         buf_append(&file->text, text);
         file->keys[file->count++] = str_copy(call->arena, key);
     }
@@ -211,18 +223,25 @@ static RESULT file_deliver(struct call *call, struct cloudtrail_trail *trail,
                            const struct file *file)
 {
     const struct object_io_caller caller = trail_caller(call, trail);
+    struct str account, region;
+    trail_place_parts(trail, file->place, &account, &region);
     const struct object_io_put put = {
         .bucket = trail->bucket,
-        .key = file_name(call, trail, file->region),
+        .key = file_name(call, trail, account, region),
         .content_type = STR("application/json"),
         .content_encoding = STR("gzip"),
         .acl = STR("bucket-owner-full-control"),
+        .kms_key = trail->kms_key,
     };
+    struct cloudtrail_log_file note = {
+        .object = put.key, .oldest_ms = file->oldest_ms, .newest_ms = file->newest_ms};
     struct object_io_stored stored;
     struct object_io_problem problem = {0};
-    struct str bytes;
-    TRY(file_compress(call, buf_str(&file->text), &bytes));
-    enum result result = object_io_put_bytes(call, &caller, &put, bytes, &stored, &problem);
+    struct buf packed;
+    buf_init(&packed, call->arena, SIZE_MAX);
+    TRY(gzip_pack(buf_str(&file->text), &packed));
+    enum result result =
+        object_io_put_bytes(call, &caller, &put, buf_str(&packed), &stored, &problem);
     trail->attempted_ms = call->now_ms;
     if (result == RESULT_ERROR) {
         trail->delivery_error = problem.code;
@@ -233,7 +252,7 @@ static RESULT file_deliver(struct call *call, struct cloudtrail_trail *trail,
     trail->delivered_ms = call->now_ms;
     for (size_t i = 0; i < file->count; i++)
         TRY(kv_delete(call->txn, file->keys[i], NULL));
-    return RESULT_OK;
+    return trail_digest_note(call, trail, file->place, &note, buf_str(&file->text));
 }
 
 /* One file a delivery; what the bucket refuses is tried again later, for as long as the trail

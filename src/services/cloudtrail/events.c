@@ -135,16 +135,36 @@ static RESULT history_keep(struct call *call, const struct cloud_trail_event *ev
     return trim_schedule(call);
 }
 
+/* The events of a batch are mostly of one account. */
+struct member {
+    struct str account, organization;
+};
+
+static RESULT member_of(struct call *call, struct str account, struct member *known)
+{
+    struct str master;
+    if (str_eq(known->account, account))
+        return RESULT_OK;
+    known->account = account;
+    return organization_of(call, account, &known->organization, &master);
+}
+
 RESULT cloudtrail_keep(struct call *call, const struct cloud_trail_event *events, size_t count)
 {
     struct cloudtrail_trail *trails;
+    struct member member = {0};
     size_t trail_count;
+    bool organizations = false;
     TRY(trails_of(call, (struct str){0}, &trails, &trail_count));
+    for (size_t t = 0; t < trail_count; t++)
+        organizations |= !str_is_absent(trails[t].organization);
     for (size_t i = 0; i < count; i++) {
         if (str_is_absent(events[i].data_type))
             TRY(history_keep(call, &events[i]));
+        if (organizations)
+            TRY(member_of(call, events[i].account, &member));
         for (size_t t = 0; t < trail_count; t++)
-            if (trail_wants(&trails[t], &events[i]))
+            if (trail_wants(&trails[t], &events[i], member.organization))
                 TRY(trail_enqueue(call, &trails[t], &events[i]));
     }
     return RESULT_OK;
@@ -304,6 +324,7 @@ RESULT cloudtrail_LookupEvents(struct call *call, const struct cloudtrail_Lookup
     struct kv_cursor *cursor;
     struct str position, last = {0};
     size_t cap = 1;
+    TRY(lookup_limit(call));
     TRY(lookup_check(call, &lookup));
     out->Events.items = ARENA_NEW(call->arena, struct cloudtrail_Event);
     if (str_eq(in->EventCategory, STR("insight")))

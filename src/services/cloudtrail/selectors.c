@@ -107,11 +107,19 @@ static bool advanced_matches(const struct cloudtrail_AdvancedEventSelector *sele
     return true;
 }
 
-bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event)
+static bool trail_covers(const struct cloudtrail_trail *trail,
+                         const struct cloud_trail_event *event, struct str organization)
+{
+    return str_eq(trail->account, event->account) ||
+           (!str_is_absent(trail->organization) && str_eq(trail->organization, organization));
+}
+
+bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event,
+                 struct str organization)
 {
     bool global = str_eq(event->source, STR("iam.amazonaws.com")) ||
                   str_eq(event->source, STR("organizations.amazonaws.com"));
-    if (!trail->logging || !str_eq(trail->account, event->account) ||
+    if (!trail->logging || !trail_covers(trail, event, organization) ||
         (!trail->multi_region && !str_eq(trail->region, event->region)) ||
         (global && !trail->global))
         return false;
@@ -139,6 +147,90 @@ static RESULT invalid(struct call *call, const char *why)
     return call_fail(call, CLOUDTRAIL_INVALID_EVENT_SELECTORS, "%s", why);
 }
 
+/* AdvancedFieldSelector, CloudTrail API Reference: what may be compared, and how. */
+static RESULT field_check(struct call *call, const struct cloudtrail_AdvancedFieldSelector *field)
+{
+    static const struct str known[] = {
+        STR_INIT("eventCategory"), STR_INIT("readOnly"),  STR_INIT("eventSource"),
+        STR_INIT("eventName"),     STR_INIT("eventType"), STR_INIT("resources.type"),
+        STR_INIT("resources.ARN"),
+    };
+    static const struct str unbuilt[] = {
+        STR_INIT("userIdentity.arn"),
+        STR_INIT("sessionCredentialFromConsole"),
+        STR_INIT("errorCode"),
+        STR_INIT("vpcEndpointId"),
+    };
+    size_t others = field->StartsWith.len + field->EndsWith.len + field->NotEquals.len +
+                    field->NotStartsWith.len + field->NotEndsWith.len;
+    bool is_known = false, category = str_eq(field->Field, known[0]),
+         read_only = str_eq(field->Field, known[1]);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        is_known |= str_eq(field->Field, known[i]);
+    for (size_t i = 0; i < sizeof unbuilt / sizeof unbuilt[0]; i++)
+        if (str_eq(field->Field, unbuilt[i]))
+            return call_fail(call, WIRE_NOT_IMPLEMENTED,
+                             "The field %.*s of selectors is not implemented.",
+                             PRSTR(field->Field));
+    if (!is_known)
+        return invalid(call, "An advanced event selector names a field that does not exist.");
+    if (field->Equals.len + others == 0)
+        return invalid(call, "A field selector needs an operator with values.");
+    if ((category || read_only || str_eq(field->Field, known[5])) && others > 0)
+        return invalid(call, "eventCategory, readOnly and resources.type take Equals alone.");
+    for (size_t i = 0; i < field->Equals.len; i++) {
+        struct str value = field->Equals.items[i];
+        if ((category && !str_eq(value, STR("Management")) && !str_eq(value, STR("Data"))) ||
+            (read_only && !str_eq(value, STR("true")) && !str_eq(value, STR("false"))))
+            return invalid(call, "A field selector has a value that its field never has.");
+    }
+    return RESULT_OK;
+}
+
+static RESULT advanced_check(struct call *call,
+                             const struct cloudtrail_AdvancedEventSelector *selector)
+{
+    const struct cloudtrail_AdvancedFieldSelectors *fields = &selector->FieldSelectors;
+    bool category = false, data = false, type = false;
+    for (size_t i = 0; i < fields->len; i++) {
+        const struct cloudtrail_AdvancedFieldSelector *field = &fields->items[i];
+        TRY(field_check(call, field));
+        for (size_t j = 0; j < i; j++)
+            if (str_eq(fields->items[j].Field, field->Field))
+                return invalid(call, "An advanced event selector names a field twice.");
+        type |= str_eq(field->Field, STR("resources.type"));
+        if (!str_eq(field->Field, STR("eventCategory")))
+            continue;
+        category = true;
+        data = str_eq(field->Equals.items[0], STR("Data"));
+    }
+    if (!category)
+        return invalid(call, "An advanced event selector needs the field eventCategory.");
+    if (data && !type)
+        return invalid(call, "A selector of data events needs the field resources.type.");
+    return RESULT_OK;
+}
+
+/* DataResource, EventSelector, CloudTrail API Reference. */
+static RESULT basic_check(struct call *call, const struct cloudtrail_EventSelector *selector)
+{
+    for (size_t i = 0; i < selector->DataResources.len; i++) {
+        struct str type = selector->DataResources.items[i].Type;
+        if (!str_eq(type, STR("AWS::S3::Object")) && !str_eq(type, STR("AWS::DynamoDB::Table")) &&
+            !str_eq(type, STR("AWS::Lambda::Function")))
+            return invalid(call, "Data resources of event selectors are AWS::S3::Object, "
+                                 "AWS::Lambda::Function and AWS::DynamoDB::Table.");
+    }
+    for (size_t i = 0; i < selector->ExcludeManagementEventSources.len; i++) {
+        struct str source = selector->ExcludeManagementEventSources.items[i];
+        if (!str_eq(source, STR("kms.amazonaws.com")) &&
+            !str_eq(source, STR("rdsdata.amazonaws.com")))
+            return invalid(call, "Only kms.amazonaws.com and rdsdata.amazonaws.com can be "
+                                 "excluded.");
+    }
+    return RESULT_OK;
+}
+
 static RESULT selectors_check(struct call *call,
                               const struct cloudtrail_PutEventSelectorsRequest *in)
 {
@@ -155,20 +247,14 @@ static RESULT selectors_check(struct call *call,
             values += in->EventSelectors.items[i].DataResources.items[r].Values.len;
     if (values > 250)
         return invalid(call, "A trail has at most 250 data resources.");
-    for (size_t i = 0; i < in->AdvancedEventSelectors.len; i++) {
-        bool category = false;
-        const struct cloudtrail_AdvancedFieldSelectors *fields =
-            &in->AdvancedEventSelectors.items[i].FieldSelectors;
-        for (size_t f = 0; f < fields->len; f++)
-            category |= str_eq(fields->items[f].Field, STR("eventCategory"));
-        if (!category)
-            return invalid(call, "An advanced event selector needs the field eventCategory.");
-    }
+    for (size_t i = 0; i < in->EventSelectors.len; i++)
+        TRY(basic_check(call, &in->EventSelectors.items[i]));
+    for (size_t i = 0; i < in->AdvancedEventSelectors.len; i++)
+        TRY(advanced_check(call, &in->AdvancedEventSelectors.items[i]));
     return RESULT_OK;
 }
 
-/* Data events are collected when any trail of any account wants some. */
-static RESULT data_switch(struct call *call)
+RESULT trail_data_switch(struct call *call)
 {
     struct cloudtrail_trail *trails;
     size_t count;
@@ -197,7 +283,7 @@ RESULT cloudtrail_PutEventSelectors(struct call *call,
     }
     trail.advanced = in->AdvancedEventSelectors;
     TRY(trail_put(call, &trail));
-    TRY(data_switch(call));
+    TRY(trail_data_switch(call));
     out->TrailARN = trail_arn(call, &trail);
     out->EventSelectors = trail.selectors;
     out->AdvancedEventSelectors = trail.advanced;

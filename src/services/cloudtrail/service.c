@@ -4,6 +4,7 @@
 static const struct outbox_handler cloudtrail_handlers[] = {
     {STR_INIT("cloudtrail.trim"), cloudtrail_deliver_trim},
     {STR_INIT("cloudtrail.logs"), cloudtrail_deliver_logs},
+    {STR_INIT("cloudtrail.digest"), cloudtrail_deliver_digest},
 };
 
 static const struct trail_keeper cloudtrail_keeper = {.keep = cloudtrail_keep};
@@ -31,5 +32,7 @@ const struct service_hooks cloudtrail_hooks = {
     .handlers = cloudtrail_handlers,
     .handler_count = sizeof cloudtrail_handlers / sizeof cloudtrail_handlers[0],
     .start = cloudtrail_start,
+    .memory_new = limits_new,
+    .memory_free = limits_free,
     .trail = &cloudtrail_keeper,
 };

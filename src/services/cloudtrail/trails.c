@@ -1,7 +1,8 @@
 /* Trails: made, changed, started, stopped, deleted, tagged. */
-#include "base/time.h"
+#include "base/cipher.h"
 #include "base/vec.h"
 #include "cloud/arn.h"
+#include "cloud/keys.h"
 #include "cloud/tags.h"
 #include "services/cloudtrail/cloudtrail_int.h"
 #include "store/record.h"
@@ -109,13 +110,22 @@ RESULT trail_find(struct call *call, struct str name, struct cloudtrail_trail *t
     struct key key = trail_key(call, arn.account, arn.region, name);
     TRY(call_get_record_copy(call, &key, &cloudtrail_model, CLOUDTRAIL_SHAPE_trail, trail, &found));
     struct cloudtrail_trail wanted = {.name = name, .account = arn.account, .region = arn.region};
-    return found && str_eq(arn.account, call->account) ? RESULT_OK
-                                                       : not_found(call, trail_arn(call, &wanted));
+    bool seen = found && str_eq(arn.account, call->account);
+    if (found && !seen && !str_is_absent(trail->organization)) {
+        struct str id, master;
+        TRY(organization_of(call, call->account, &id, &master));
+        seen = str_eq(id, trail->organization);
+    }
+    return seen ? RESULT_OK : not_found(call, trail_arn(call, &wanted));
 }
 
 RESULT trail_find_own(struct call *call, struct str name, struct cloudtrail_trail *trail)
 {
     TRY(trail_find(call, name, trail));
+    if (!str_eq(trail->account, call->account))
+        return call_fail(call, WIRE_ACCESS_DENIED,
+                         "The trail %.*s belongs to the management account of the organization.",
+                         PRSTR(trail->name));
     if (str_eq(trail->region, call->region))
         return RESULT_OK;
     return call_fail(call, CLOUDTRAIL_INVALID_HOME_REGION,
@@ -135,15 +145,9 @@ static RESULT unbuilt(struct call *call, const char *what)
     do {                                                                                           \
         if (!str_is_empty((in)->SnsTopicName))                                                     \
             return unbuilt((call), "SnsTopicName");                                                \
-        if ((in)->EnableLogFileValidation.set && (in)->EnableLogFileValidation.value)              \
-            return unbuilt((call), "EnableLogFileValidation");                                     \
         if (!str_is_empty((in)->CloudWatchLogsLogGroupArn) ||                                      \
             !str_is_empty((in)->CloudWatchLogsRoleArn))                                            \
             return unbuilt((call), "CloudWatchLogsLogGroupArn");                                   \
-        if (!str_is_empty((in)->KmsKeyId))                                                         \
-            return unbuilt((call), "KmsKeyId");                                                    \
-        if ((in)->IsOrganizationTrail.set && (in)->IsOrganizationTrail.value)                      \
-            return unbuilt((call), "IsOrganizationTrail");                                         \
     } while (0)
 
 static RESULT trail_check(struct call *call, const struct cloudtrail_trail *trail)
@@ -159,6 +163,57 @@ static RESULT trail_check(struct call *call, const struct cloudtrail_trail *trai
                          "Multi-Region trail must include global service events.");
     return trail_check_bucket(call, trail);
 }
+
+/* The key's ARN is what is kept. An empty name: none any more. */
+static RESULT trail_take_key(struct call *call, struct str name, struct cloudtrail_trail *trail)
+{
+    struct keys_key key;
+    struct keys_problem problem = {0};
+    if (str_is_empty(name)) {
+        trail->kms_key = str_is_absent(name) ? trail->kms_key : (struct str){0};
+        return RESULT_OK;
+    }
+    enum result result = keys_find(call, trail->account, trail->region, name, &key, &problem);
+    cipher_forget(key.material, sizeof key.material);
+    if (result == RESULT_ERROR)
+        return call_fail(call,
+                         problem.fault == KEYS_DISABLED ? CLOUDTRAIL_KMS_KEY_DISABLED
+                                                        : CLOUDTRAIL_KMS_KEY_NOT_FOUND,
+                         "%.*s", PRSTR(problem.message));
+    TRY(result);
+    trail->kms_key = key.arn;
+    return RESULT_OK;
+}
+
+/* What Create and Update have in common, after the trail's own members. */
+static RESULT trail_take(struct call *call, struct str kms_key, struct opt_bool validated,
+                         struct opt_bool organization, struct cloudtrail_trail *trail)
+{
+    if (validated.set)
+        trail->validated = validated.value;
+    if (organization.set && !organization.value)
+        trail->organization = (struct str){0};
+    if (organization.set && organization.value)
+        TRY(trail_take_organization(call, trail));
+    TRY(trail_take_key(call, kms_key, trail));
+    TRY(trail_check(call, trail));
+    TRY(trail_digest_begin(call, trail));
+    return trail_put(call, trail);
+}
+
+/* Both answers have the same members, in types of their own. */
+#define ANSWER_TRAIL(call, out, trail)                                                             \
+    do {                                                                                           \
+        (out)->Name = (trail)->name;                                                               \
+        (out)->S3BucketName = (trail)->bucket;                                                     \
+        (out)->S3KeyPrefix = (trail)->prefix;                                                      \
+        (out)->IncludeGlobalServiceEvents = opt_bool((trail)->global);                             \
+        (out)->IsMultiRegionTrail = opt_bool((trail)->multi_region);                               \
+        (out)->TrailARN = trail_arn((call), (trail));                                              \
+        (out)->LogFileValidationEnabled = opt_bool((trail)->validated);                            \
+        (out)->IsOrganizationTrail = opt_bool(!str_is_absent((trail)->organization));              \
+        (out)->KmsKeyId = (trail)->kms_key;                                                        \
+    } while (0)
 
 RESULT cloudtrail_CreateTrail(struct call *call, const struct cloudtrail_CreateTrailRequest *in,
                               struct cloudtrail_CreateTrailResponse *out)
@@ -195,16 +250,9 @@ RESULT cloudtrail_CreateTrail(struct call *call, const struct cloudtrail_CreateT
             (struct str_map_entry){in->TagsList.items[i].Key, in->TagsList.items[i].Value};
     if (tags_check(&trail.tags, TRAIL_TAGS_MAX, &which) != TAGS_OK)
         return call_fail(call, CLOUDTRAIL_INVALID_TAG_PARAMETER, "The tags are not valid.");
-    TRY(trail_check(call, &trail));
-    TRY(trail_put(call, &trail));
-    out->Name = trail.name;
-    out->S3BucketName = trail.bucket;
-    out->S3KeyPrefix = trail.prefix;
-    out->IncludeGlobalServiceEvents = opt_bool(trail.global);
-    out->IsMultiRegionTrail = opt_bool(trail.multi_region);
-    out->TrailARN = trail_arn(call, &trail);
-    out->LogFileValidationEnabled = opt_bool(false);
-    out->IsOrganizationTrail = opt_bool(false);
+    TRY(trail_take(call, in->KmsKeyId, in->EnableLogFileValidation, in->IsOrganizationTrail,
+                   &trail));
+    ANSWER_TRAIL(call, out, &trail);
     return RESULT_OK;
 }
 
@@ -222,16 +270,9 @@ RESULT cloudtrail_UpdateTrail(struct call *call, const struct cloudtrail_UpdateT
         trail.global = in->IncludeGlobalServiceEvents.value;
     if (in->IsMultiRegionTrail.set)
         trail.multi_region = in->IsMultiRegionTrail.value;
-    TRY(trail_check(call, &trail));
-    TRY(trail_put(call, &trail));
-    out->Name = trail.name;
-    out->S3BucketName = trail.bucket;
-    out->S3KeyPrefix = trail.prefix;
-    out->IncludeGlobalServiceEvents = opt_bool(trail.global);
-    out->IsMultiRegionTrail = opt_bool(trail.multi_region);
-    out->TrailARN = trail_arn(call, &trail);
-    out->LogFileValidationEnabled = opt_bool(false);
-    out->IsOrganizationTrail = opt_bool(false);
+    TRY(trail_take(call, in->KmsKeyId, in->EnableLogFileValidation, in->IsOrganizationTrail,
+                   &trail));
+    ANSWER_TRAIL(call, out, &trail);
     return RESULT_OK;
 }
 
@@ -242,8 +283,10 @@ RESULT cloudtrail_DeleteTrail(struct call *call, const struct cloudtrail_DeleteT
     (void)out;
     TRY(trail_find_own(call, in->Name, &trail));
     TRY(trail_queue_drop(call, &trail));
+    TRY(trail_digest_drop(call, &trail));
     struct key key = trail_key(call, trail.account, trail.region, trail.name);
-    return kv_delete(call->txn, key_bytes(&key), NULL);
+    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    return trail_data_switch(call);
 }
 
 /* --- logging --- */
@@ -256,6 +299,7 @@ RESULT cloudtrail_StartLogging(struct call *call, const struct cloudtrail_StartL
     TRY(trail_find_own(call, in->Name, &trail));
     trail.logging = true;
     trail.started_ms = call->now_ms;
+    TRY(trail_digest_begin(call, &trail));
     return trail_put(call, &trail);
 }
 
@@ -296,6 +340,8 @@ RESULT cloudtrail_GetTrailStatus(struct call *call,
     out->StopLoggingTime = when(trail.stopped_ms);
     out->LatestDeliveryTime = when(trail.delivered_ms);
     out->LatestDeliveryError = trail.delivery_error;
+    out->LatestDigestDeliveryTime = when(trail.digested_ms);
+    out->LatestDigestDeliveryError = trail.digest_error;
     out->LatestDeliveryAttemptTime = when_text(call, trail.attempted_ms);
     out->LatestDeliveryAttemptSucceeded = when_text(call, trail.delivered_ms);
     out->LatestNotificationAttemptTime = STR("");
@@ -317,10 +363,11 @@ static struct cloudtrail_Trail trail_shown(struct call *call, const struct cloud
         .IsMultiRegionTrail = opt_bool(trail->multi_region),
         .HomeRegion = trail->region,
         .TrailARN = trail_arn(call, trail),
-        .LogFileValidationEnabled = opt_bool(false),
+        .LogFileValidationEnabled = opt_bool(trail->validated),
+        .KmsKeyId = trail->kms_key,
         .HasCustomEventSelectors = opt_bool(trail->selectors.len + trail->advanced.len > 0),
         .HasInsightSelectors = opt_bool(false),
-        .IsOrganizationTrail = opt_bool(false),
+        .IsOrganizationTrail = opt_bool(!str_is_absent(trail->organization)),
     };
 }
 
@@ -350,12 +397,13 @@ RESULT cloudtrail_DescribeTrails(struct call *call,
     struct cloudtrail_trail *trails;
     size_t count, cap = 1;
     bool shadows = !in->includeShadowTrails.set || in->includeShadowTrails.value;
-    TRY(trails_of(call, call->account, &trails, &count));
+    TRY(trails_seen(call, call->account, &trails, &count));
     out->trailList.items = ARENA_NEW(call->arena, struct cloudtrail_Trail);
     for (size_t i = 0; i < count; i++) {
-        bool home = str_eq(trails[i].region, call->region);
-        if ((home || (shadows && trails[i].multi_region)) &&
-            trail_is_named(call, &trails[i], &in->trailNameList))
+        bool home =
+            str_eq(trails[i].region, call->region) && str_eq(trails[i].account, call->account);
+        bool shadow = trails[i].multi_region || str_eq(trails[i].region, call->region);
+        if ((home || (shadows && shadow)) && trail_is_named(call, &trails[i], &in->trailNameList))
             VEC_PUSH(call->arena, out->trailList.items, out->trailList.len, cap,
                      trail_shown(call, &trails[i]));
     }
@@ -368,7 +416,7 @@ RESULT cloudtrail_ListTrails(struct call *call, const struct cloudtrail_ListTrai
     struct cloudtrail_trail *trails;
     size_t count;
     (void)in; /* all trails of an account fit one page */
-    TRY(trails_of(call, call->account, &trails, &count));
+    TRY(trails_seen(call, call->account, &trails, &count));
     out->Trails.items = ARENA_ARRAY(call->arena, count + 1, struct cloudtrail_TrailInfo);
     out->Trails.len = count;
     for (size_t i = 0; i < count; i++)

@@ -482,18 +482,19 @@ static RESULT export_begin(struct call *call, struct dynamodb_table *table,
                            struct dynamodb_export *export)
 {
     uint64_t id;
-    struct dynamodb_view before, after;
+    struct dynamodb_view *before = ARENA_NEW(call->arena, struct dynamodb_view);
+    struct dynamodb_view *after = ARENA_NEW(call->arena, struct dynamodb_view);
     TRY(call_sequence(call, &id));
     export->id = (int64_t)id;
     TRY(history_hold(call, table));
     if (export_is_incremental(export)) {
-        TRY(history_view_at(call, table, export->from_ms - 1, &before));
-        TRY(history_view_at(call, table, export->to_ms - 1, &after));
-        export->before = &before;
+        TRY(history_view_at(call, table, export->from_ms - 1, before));
+        TRY(history_view_at(call, table, export->to_ms - 1, after));
+        export->before = before;
     } else {
-        TRY(history_view_at(call, table, export->export_ms, &after));
+        TRY(history_view_at(call, table, export->export_ms, after));
     }
-    export->after = &after;
+    export->after = after;
     TRY(object_io_principal_keep(call, &export->caller));
     TRY(export_put(call, export));
     return export_post(call, export);

@@ -421,18 +421,19 @@ static RESULT replica_make(struct call *call, const struct dynamodb_table *sourc
     table->created_ms = call->now_ms;
     table->tags = (struct str_map){0};
     table->restored = NULL;
-    table->insights = table->class_changes = table->mode_changes = (struct str){0};
-    table->insights_ms = table->increased_ms = table->decreased_ms = table->decreases = 0;
+    table->class_changes = table->mode_changes = (struct str){0};
+    table->increased_ms = table->decreased_ms = table->decreases = 0;
     table->class_changed_ms = 0;
     table->protected = table->guarded = table->pitr = false;
     table->log_id = table->copies = table->stream_id = table->stream_created_ms = 0;
     table->importing = true;
     struct dynamodb_list_index indexes = source->indexes;
     table->indexes.items = ARENA_ARRAY(call->arena, indexes.len + 1, struct dynamodb_index);
-    for (size_t i = 0; i < indexes.len; i++)
+    for (size_t i = 0; i < indexes.len; i++) {
         table->indexes.items[i] = indexes.items[i];
+        index_begin_anew(&table->indexes.items[i]);
+    }
     insights_forget(table);
-    table->class_changes = table->mode_changes = (struct str){0};
     TRY(key_inherit(call, source, replica, table));
     return overrides_apply(call, replica, table);
 }

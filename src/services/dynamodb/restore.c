@@ -77,11 +77,9 @@ static RESULT index_matches(struct call *call, const struct dynamodb_table *sour
     return RESULT_OK;
 }
 
-/* What belongs to the table that an index is of, rather than to the index. */
 void index_begin_anew(struct dynamodb_index *index)
 {
-    index->insights = (struct str){0};
-    index->insights_ms = index->increased_ms = index->decreased_ms = index->decreases = 0;
+    index->increased_ms = index->decreased_ms = index->decreases = 0;
 }
 
 static void index_push(struct call *call, struct dynamodb_table *table,

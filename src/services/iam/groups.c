@@ -1,6 +1,7 @@
 /* Groups of users ("IAM user groups", IAM User Guide). A user's holdings name its groups by id, so
  * that a group may be renamed whatever its size. */
 #include "base/vec.h"
+#include "cloud/authorize.h"
 #include "services/iam/iam_int.h"
 #include "store/record.h"
 
@@ -168,6 +169,12 @@ RESULT iam_UpdateGroup(struct call *call, const struct iam_UpdateGroupRequest *i
     TRY(iam_group_must(call, in->GroupName, &group));
     struct str name = str_is_absent(in->NewGroupName) ? entity.name : in->NewGroupName;
     int64_t created_ms = group.created_ms;
+    struct iam_entity moved = entity;
+    moved.name = name;
+    moved.path = str_is_absent(in->NewPath) ? entity.path : in->NewPath;
+    struct authorize_ask target = {
+        .action = STR("iam:UpdateGroup"), .resource = iam_entity_arn(call, &moved), .in = in};
+    TRY(authorize_ask(call, &target));
     if (!str_eq_nocase(entity.name, name)) {
         struct key key = iam_key(call, "group", entity.name);
         TRY(group_is_new(call, name));
@@ -175,7 +182,7 @@ RESULT iam_UpdateGroup(struct call *call, const struct iam_UpdateGroupRequest *i
     }
     group = (struct iam_group){
         .name = name,
-        .path = str_is_absent(in->NewPath) ? entity.path : in->NewPath,
+        .path = moved.path,
         .id = entity.id,
         .created_ms = created_ms,
     };

@@ -65,7 +65,10 @@ RESULT iam_CreateInstanceProfile(struct call *call,
     };
     TRY(iam_check_name(call, "instanceProfileName", in->InstanceProfileName));
     TRY(iam_check_path(call, "path", in->Path));
-    TRY(iam_tags_take(call, &in->Tags, &profile.tags));
+    struct iam_tagging tagging = {STR("iam:TagInstanceProfile"),
+                                  iam_arn(call, "instance-profile", profile.path, profile.name),
+                                  in};
+    TRY(iam_tags_made_with(call, &tagging, &in->Tags, &profile.tags));
     TRY(kv_get(call->txn, key_bytes(&key), &there));
     if (!str_is_absent(there))
         return call_fail(call, IAM_ENTITY_ALREADY_EXISTS, "Instance Profile %.*s already exists.",

@@ -197,7 +197,8 @@ RESULT iam_CreatePolicy(struct call *call, const struct iam_CreatePolicyRequest 
     TRY(iam_check_name(call, "policyName", in->PolicyName));
     TRY(iam_check_path(call, "path", in->Path));
     TRY(iam_managed_check(call, in->PolicyDocument));
-    TRY(iam_tags_take(call, &in->Tags, &policy.tags));
+    struct iam_tagging tagging = {STR("iam:TagPolicy"), iam_policy_arn(call, &policy), in};
+    TRY(iam_tags_made_with(call, &tagging, &in->Tags, &policy.tags));
     TRY(kv_get(call->txn, key_bytes(&key), &there));
     if (!str_is_absent(there))
         return call_fail(call, IAM_ENTITY_ALREADY_EXISTS,

@@ -141,7 +141,8 @@ RESULT iam_CreateRole(struct call *call, const struct iam_CreateRoleRequest *in,
                          "The specified value for path is invalid. /aws-service-role/ is reserved "
                          "for service-linked roles.");
     TRY(iam_trust_take(call, in->AssumeRolePolicyDocument, &role.principals));
-    TRY(iam_tags_take(call, &in->Tags, &role.tags));
+    struct iam_tagging tagging = {STR("iam:TagRole"), iam_role_arn(call, &role), in};
+    TRY(iam_tags_made_with(call, &tagging, &in->Tags, &role.tags));
     TRY(iam_role_make(call, &role));
     TRY(iam_boundary_set(call, &entity, &holdings, in->PermissionsBoundary));
     TRY(iam_holdings_put(call, role.id, &holdings));

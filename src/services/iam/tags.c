@@ -2,6 +2,7 @@
  * Guide): keys keep their case and are not distinguished by it. */
 #include "cloud/tags.h"
 
+#include "cloud/authorize.h"
 #include "services/iam/iam_int.h"
 
 enum { TAGS_MAX = 50 };
@@ -12,6 +13,15 @@ static size_t tag_find(const struct str_map *tags, struct str key)
     while (i < tags->len && !str_eq_nocase(tags->items[i].key, key))
         i++;
     return i;
+}
+
+RESULT iam_tags_made_with(struct call *call, const struct iam_tagging *tagging,
+                          const struct iam_tagListType *given, struct str_map *out)
+{
+    struct authorize_ask ask = {
+        .action = tagging->action, .resource = tagging->arn, .in = tagging->request};
+    TRY(iam_tags_take(call, given, out));
+    return given->len == 0 ? RESULT_OK : authorize_ask(call, &ask);
 }
 
 RESULT iam_tags_take(struct call *call, const struct iam_tagListType *given, struct str_map *out)

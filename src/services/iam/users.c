@@ -1,5 +1,6 @@
 /* Users ("IAM users", "IAM identifiers", IAM User Guide; IAM API Reference). */
 #include "base/vec.h"
+#include "cloud/authorize.h"
 #include "cloud/credentials.h"
 #include "services/iam/iam_int.h"
 #include "store/record.h"
@@ -92,7 +93,8 @@ RESULT iam_CreateUser(struct call *call, const struct iam_CreateUserRequest *in,
     };
     TRY(iam_check_path(call, "path", in->Path));
     TRY(user_is_new(call, in->UserName));
-    TRY(iam_tags_take(call, &in->Tags, &user.tags));
+    struct iam_tagging tagging = {STR("iam:TagUser"), iam_user_arn(call, &user), in};
+    TRY(iam_tags_made_with(call, &tagging, &in->Tags, &user.tags));
     struct iam_entity entity = {IAM_USERS, user.name, user.path, user.id};
     TRY(iam_boundary_set(call, &entity, &holdings, in->PermissionsBoundary));
     TRY(iam_count(call, &iam_users_counted, 1));
@@ -242,12 +244,16 @@ RESULT iam_UpdateUser(struct call *call, const struct iam_UpdateUserRequest *in,
     TRY(call_get_record_copy(call, &key, &iam_model, IAM_SHAPE_user, &user, &found));
     user.name = name;
     user.path = str_is_absent(in->NewPath) ? user.path : in->NewPath;
+    struct iam_entity entity = {IAM_USERS, user.name, user.path, user.id};
+    /* "You must have the appropriate permissions on both the source object and the target". */
+    struct authorize_ask target = {
+        .action = STR("iam:UpdateUser"), .resource = iam_entity_arn(call, &entity), .in = in};
+    TRY(authorize_ask(call, &target));
     if (moves) {
         TRY(kv_delete(call->txn, key_bytes(&key), NULL));
         for (size_t i = 0; i < BELONGINGS; i++)
             TRY(belonging_move(call, belongings[i].kind, old, name));
     }
-    struct iam_entity entity = {IAM_USERS, user.name, user.path, user.id};
     TRY(user_put(call, &user));
     TRY(iam_entity_enter(call, &entity));
     return keys_rename(call, &user);

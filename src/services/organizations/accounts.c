@@ -440,6 +440,8 @@ RESULT org_deliver_close(struct call *call, const struct outbox_item *item)
         return RESULT_OK;
     if (str_eq(account.state, STR("SUSPENDED")))
         return org_leave(call, &org, &account);
+    if (!str_eq(account.state, STR("PENDING_CLOSURE")))
+        return RESULT_OK; /* it was removed while it closed, and joined again */
     account.state = STR("SUSPENDED");
     TRY(org_account_put(call, &org, &account));
     return job_schedule(call, STR("organizations.close"), call->now_ms + kept_ms, id, NULL);

@@ -28,19 +28,33 @@ static bool handshake_is_open(const struct organizations_handshake *handshake)
     return str_eq(handshake->state, STR("OPEN")) || str_eq(handshake->state, STR("REQUESTED"));
 }
 
-static RESULT handshake_find(struct call *call, struct str id,
+static RESULT handshake_not_found(struct call *call)
+{
+    return call_fail(call, ORGANIZATIONS_HANDSHAKE_NOT_FOUND,
+                     "We can't find a handshake with the HandshakeId that you specified.");
+}
+
+static RESULT handshake_read(struct call *call, struct str id,
                              struct organizations_handshake *handshake)
 {
     struct key key = handshake_key(call, id);
     bool found;
     TRY(call_get_record_copy(call, &key, &organizations_model, ORGANIZATIONS_SHAPE_handshake,
                              handshake, &found));
-    if (!found ||
-        (!str_eq(handshake->account, call->account) && !str_eq(handshake->master, call->account)))
-        return call_fail(call, ORGANIZATIONS_HANDSHAKE_NOT_FOUND,
-                         "We can't find a handshake with the HandshakeId that you specified.");
+    if (!found)
+        return handshake_not_found(call);
     if (handshake_is_open(handshake) && handshake->expires_ms <= call->now_ms)
         handshake->state = STR("EXPIRED");
+    return RESULT_OK;
+}
+
+/* The same, for the two parties alone. */
+static RESULT handshake_find(struct call *call, struct str id,
+                             struct organizations_handshake *handshake)
+{
+    TRY(handshake_read(call, id, handshake));
+    if (!str_eq(handshake->account, call->account) && !str_eq(handshake->master, call->account))
+        return handshake_not_found(call);
     return RESULT_OK;
 }
 
@@ -213,8 +227,7 @@ RESULT organizations_AcceptHandshake(struct call *call,
     TRY(handshake_end(call, &handshake, STR("ACCEPTED"), &out->Handshake));
     TRY(org_of_account(call, handshake.master, &org, &found));
     if (!found || !str_eq(org.id, handshake.organization))
-        return call_fail(call, ORGANIZATIONS_HANDSHAKE_NOT_FOUND,
-                         "We can't find a handshake with the HandshakeId that you specified.");
+        return handshake_not_found(call);
     struct organizations_account account = {
         .id = call->account,
         .name = str_format(call->arena, "Account %.*s", PRSTR(call->account)),
@@ -276,7 +289,8 @@ static RESULT list_handshakes(struct call *call, struct str who,
         TRY(org_pages_next(call, &pages, &key, &value, next));
         if (str_is_absent(key))
             return RESULT_OK;
-        TRY(handshake_find(call, org_key_last(call, key), &handshake));
+        /* A delegated administrator lists what it is no party to. */
+        TRY(handshake_read(call, org_key_last(call, key), &handshake));
         if (filter != NULL && ((!str_is_absent(filter->ActionType) &&
                                 !str_eq(filter->ActionType, handshake.action)) ||
                                (!str_is_absent(filter->ParentHandshakeId) &&

@@ -261,10 +261,17 @@ RESULT organizations_PutResourcePolicy(struct call *call,
     if (policy_compile(call->arena, in->Content, POLICY_FORM_RESOURCE, &compiled, &reason) !=
         RESULT_OK)
         return org_invalid(call, "INVALID_RESOURCE_POLICY_JSON", str_to_c(call->arena, reason));
-    TRY(org_read_tags(call, &in->Tags, NULL, &org.resource_policy_tags));
-    org.resource_policy = in->Content;
-    if (str_is_absent(org.resource_policy_id))
+    /* "Calls with tags apply to the initial creation of the resource policy, otherwise an exception
+     * is thrown": PutResourcePolicy. */
+    bool new = str_is_absent(org.resource_policy_id);
+    if (!new && in->Tags.len > 0)
+        return org_invalid(call, "INVALID_LIST_MEMBER",
+                           "Tags can be given only when the resource policy is created.");
+    if (new) {
+        TRY(org_read_tags(call, &in->Tags, NULL, &org.resource_policy_tags));
         org.resource_policy_id = org_make_id(call, "rp-", 8);
+    }
+    org.resource_policy = in->Content;
     TRY(org_put(call, &org));
     return resource_policy_shown(call, &org, &out->ResourcePolicy);
 }

@@ -34,9 +34,6 @@ RESULT acl_of_new_object(struct call *call, const struct s3_bucket *bucket,
 RESULT acl_of_new_bucket(struct call *call, const struct s3_bucket *bucket,
                          const struct acl_request *request,
                          const struct s3_AccessControlPolicy **acl);
-bool acl_is_asked(const struct acl_request *request);
-/* Grants something to everybody, or to everybody who has an account. */
-bool acl_is_public(const struct s3_AccessControlPolicy *acl);
 /* Whether it gives the caller one of these permissions (a mask). public_too: what it grants to
  * groups of everybody counts. acl NULL: it gives nothing beyond its owner. */
 bool acl_grants(struct call *call, const struct s3_AccessControlPolicy *acl, unsigned permissions,
@@ -78,8 +75,7 @@ struct access_target {
     bool by_point;
     struct access_point point;
 };
-RESULT access_resolve(struct call *call, struct str asked, struct access_target *target);
-/* The same, as the authorisation of this run found it already. */
+/* From the store, or as the authorisation of this run found it already. */
 RESULT access_target(struct call *call, struct str asked, const struct access_target **target);
 /* Remembers it for the run. */
 void access_remember(struct call *call, const struct access_target *target);

@@ -64,7 +64,8 @@ static const char at_bucket[] =
 static const char at_object[] =
     "acl ACL\nattributes OBJECT_ATTRIBUTES\nlegal-hold OBJECT_LOCK_LEGALHOLD\n"
     "partNumber PART\nrestore OBJECT_RESTORE\nretention OBJECT_LOCK_RETENTION\n"
-    "select OBJECT_SELECT\ntagging OBJECT_TAGGING\nuploadId UPLOAD\nuploads UPLOADS\n";
+    "select OBJECT_SELECT\nannotation OBJECT_ANNOTATION\ntagging OBJECT_TAGGING\nuploadId "
+    "UPLOAD\nuploads UPLOADS\n";
 
 static bool find_resource(struct str query, bool object, struct str *resource)
 {

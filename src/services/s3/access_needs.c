@@ -89,12 +89,20 @@ static RESULT need_of_source(const struct needs *needs, bool with_tags)
     access_remember(call, target);
     source.target = target;
     TRY(need(&source, STR("s3:GetObject")));
-    if (!with_tags || str_eq(access_member(call, needs->in, "TaggingDirective"), STR("REPLACE")))
+    if (!with_tags)
         return RESULT_OK;
     struct access_question question = {
         .call = call, .target = target, .key = source.key, .version_id = source.version_id};
     TRY(access_read_object(&question));
-    if (!question.place.found || question.place.object.tags.len == 0)
+    if (!question.place.found)
+        return RESULT_OK;
+    if (question.place.object.annotation_count > 0 &&
+        !str_eq(access_member(call, needs->in, "AnnotationDirective"), STR("EXCLUDE"))) {
+        TRY(need(&source, STR("s3:GetObjectAnnotation")));
+        TRY(need(needs, STR("s3:PutObjectAnnotation")));
+    }
+    if (question.place.object.tags.len == 0 ||
+        str_eq(access_member(call, needs->in, "TaggingDirective"), STR("REPLACE")))
         return RESULT_OK;
     TRY(need(&source, STR("s3:GetObjectTagging")));
     return has(needs, "Tagging") ? RESULT_OK : need(needs, STR("s3:PutObjectTagging"));
@@ -180,6 +188,17 @@ static RESULT need_of_operation(const struct needs *needs)
     }
 }
 
+/* Most buckets have neither policy nor lists, and most callers are whoever may all. */
+static RESULT is_unasked(struct call *call, const struct access_target *target, bool *unasked)
+{
+    const struct s3_bucket *bucket = &target->bucket;
+    *unasked = false;
+    if (target->by_point || acl_is_enabled(bucket) || setting_is_there(bucket, S3_SETTING_POLICY) ||
+        call->operation == S3_OP_CopyObject || call->operation == S3_OP_UploadPartCopy)
+        return RESULT_OK;
+    return authorize_is_unlimited(call, bucket->account, unasked);
+}
+
 RESULT s3_authorize(struct call *call, const void *in)
 {
     struct str asked = access_member(call, in, "Bucket");
@@ -207,6 +226,10 @@ RESULT s3_authorize(struct call *call, const void *in)
     TRY(need_of_payer(call, &target->bucket, in));
     if (call->operation == S3_OP_DeleteObjects || mends(call, &target->bucket))
         return RESULT_OK; /* each key is asked about */
+    bool unlimited;
+    TRY(is_unasked(call, target, &unlimited));
+    if (unlimited)
+        return RESULT_OK;
     const struct needs needs = {
         .call = call,
         .in = in,

@@ -31,6 +31,11 @@ static RESULT find_point(struct call *call, struct str asked, struct access_poin
     struct str name, account;
     struct arn arn;
     *found = false;
+    /* "Making requests through a Multi-Region Access Point": signed by Signature Version 4A. */
+    if (str_ends_with(asked, STR(".mrap")))
+        return call_fail(call, WIRE_NOT_IMPLEMENTED,
+                         "Requests through Multi-Region Access Points need Signature Version 4A, "
+                         "which is not implemented.");
     if (str_starts_with(asked, STR("arn:")))
         return point_of_arn(asked, &arn, &name)
                    ? access_point_find(call, arn.account, arn.region, name, point, found)
@@ -42,7 +47,8 @@ static RESULT find_point(struct call *call, struct str asked, struct access_poin
     return RESULT_OK;
 }
 
-RESULT access_resolve(struct call *call, struct str asked, struct access_target *target)
+/* Strings in the arena. */
+static RESULT access_resolve(struct call *call, struct str asked, struct access_target *target)
 {
     *target = (struct access_target){.asked = asked};
     if (bucket_name_is_valid(asked))

@@ -32,7 +32,7 @@ bool acl_is_enabled(const struct s3_bucket *bucket)
     return !str_eq(bucket->ownership, STR("BucketOwnerEnforced"));
 }
 
-bool acl_is_asked(const struct acl_request *request)
+static bool acl_is_asked(const struct acl_request *request)
 {
     return !str_is_absent(request->canned) || !str_is_absent(request->full_control) ||
            !str_is_absent(request->read) || !str_is_absent(request->read_acp) ||
@@ -45,7 +45,8 @@ static bool is_public_group(const struct s3_Grantee *grantee)
            str_eq(grantee->URI, STR(ACL_AUTHENTICATED_USERS));
 }
 
-bool acl_is_public(const struct s3_AccessControlPolicy *acl)
+/* Grants something to everybody, or to everybody who has an account. */
+static bool acl_is_public(const struct s3_AccessControlPolicy *acl)
 {
     for (size_t i = 0; acl != NULL && i < acl->Grants.len; i++)
         if (is_public_group(acl->Grants.items[i].Grantee))

@@ -8,7 +8,7 @@
 RESULT bucket_policy_is_public(struct call *call, struct str text, bool *is_public)
 {
     const struct policy *policy;
-    struct str reason;
+    struct str reason = {0};
     *is_public = false;
     if (str_is_absent(text))
         return RESULT_OK;
@@ -77,7 +77,7 @@ RESULT s3_PutBucketPolicy(struct call *call, const struct s3_PutBucketPolicyRequ
 {
     (void)out;
     struct s3_bucket bucket;
-    struct str reason;
+    struct str reason = {0};
     bool is_public;
     int64_t bits;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));

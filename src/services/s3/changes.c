@@ -43,6 +43,8 @@ static const struct change_row change_rows[] = {
     [S3_TAGGING_DELETED] = {STR_INIT("ObjectTagging:Delete"), "2.3", SHOWS_ETAG},
     [S3_ACL_PUT] = {STR_INIT("ObjectAcl:Put"), "2.3", SHOWS_ETAG},
     [S3_RETENTION_PUT] = {STR_INIT("ObjectRetention:Put"), "2.3", SHOWS_ETAG},
+    [S3_ANNOTATION_PUT] = {STR_INIT("ObjectAnnotation:Put"), "2.3", SHOWS_ETAG},
+    [S3_ANNOTATION_DELETED] = {STR_INIT("ObjectAnnotation:Delete"), "2.3", SHOWS_ETAG},
 };
 _Static_assert(sizeof change_rows / sizeof change_rows[0] == S3_CHANGE_KINDS, "a row for each");
 

@@ -30,6 +30,8 @@ enum s3_change_kind {
     S3_TAGGING_DELETED,
     S3_ACL_PUT,
     S3_RETENTION_PUT,
+    S3_ANNOTATION_PUT,
+    S3_ANNOTATION_DELETED,
     S3_CHANGE_KINDS
 };
 

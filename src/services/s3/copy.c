@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "services/s3/access.h"
 #include "services/s3/access_log.h"
+#include "services/s3/annotation.h"
 #include "services/s3/archive.h"
 #include "services/s3/changes.h"
 #include "services/s3/copy_source.h"
@@ -99,6 +100,10 @@ static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *i
     if (!str_is_absent(in->TaggingDirective) && !is_directive(in->TaggingDirective, STR("COPY")) &&
         !is_directive(in->TaggingDirective, STR("REPLACE")))
         return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Unknown tagging directive.");
+    if (!str_is_absent(in->AnnotationDirective) &&
+        !is_directive(in->AnnotationDirective, STR("COPY")) &&
+        !is_directive(in->AnnotationDirective, STR("EXCLUDE")))
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Unknown annotation directive.");
     if (source->object.size > S3_PUT_MAX)
         return call_fail(call, WIRE_VALIDATION,
                          "The specified copy source is larger than the maximum allowable size for "
@@ -227,6 +232,8 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
     TRY(lock_ask(call, &bucket, &lock, &object));
     TRY(lock_default(call, &bucket, &object));
     TRY(copy_content(call, in, &source, &crypt, &object));
+    if (!is_directive(in->AnnotationDirective, STR("EXCLUDE")))
+        TRY(annotations_copy(call, &source.object, &source.crypt, &crypt, &object));
     TRY(object_add(call, &bucket, in->Key, &object));
     const struct s3_change change = {.kind = S3_CREATED_COPY, .key = in->Key, .object = &object};
     TRY(s3_changed(call, &bucket, &change));

@@ -30,12 +30,13 @@ bool crypt_blocks_customers(struct call *call, const struct s3_ServerSideEncrypt
 RESULT crypt_rule(struct call *call, const struct s3_bucket *bucket,
                   const struct s3_ServerSideEncryptionRule **rule)
 {
-    struct s3_ServerSideEncryptionConfiguration configuration;
+    struct s3_ServerSideEncryptionConfiguration *all =
+        ARENA_NEW(call->arena, struct s3_ServerSideEncryptionConfiguration);
     bool found;
     *rule = NULL;
-    TRY(setting_get(call, bucket, S3_SETTING_ENCRYPTION, (struct str){0}, &configuration, &found));
-    if (found && configuration.Rules.len > 0)
-        *rule = &configuration.Rules.items[0];
+    TRY(setting_get(call, bucket, S3_SETTING_ENCRYPTION, (struct str){0}, all, &found));
+    if (found && all->Rules.len > 0)
+        *rule = &all->Rules.items[0];
     return RESULT_OK;
 }
 
@@ -215,7 +216,7 @@ static RESULT new_of_kms(struct call *call, const struct s3_bucket *bucket, stru
 {
     const struct s3_ServerSideEncryptionByDefault *by_default =
         rule == NULL ? NULL : rule->ApplyServerSideEncryptionByDefault;
-    bool defaulted = str_is_absent(wish->algorithm);
+    bool defaulted = by_default != NULL && str_is_absent(wish->algorithm);
     struct str algorithm = defaulted ? by_default->SSEAlgorithm : wish->algorithm;
     struct str name = defaulted ? by_default->KMSMasterKeyID : wish->kms_key;
     struct keys_key by;

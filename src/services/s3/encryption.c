@@ -1,4 +1,5 @@
 /* A bucket's default encryption, and another kind for an object that is there. */
+#include "services/s3/annotation.h"
 #include "services/s3/crypt_int.h"
 #include "services/s3/settings.h"
 
@@ -171,5 +172,7 @@ RESULT s3_UpdateObjectEncryption(struct call *call,
     TRY(crypt_open(call, &bucket, in->Key, &object, &nobody, &from));
     TRY(crypt_new(call, &bucket, in->Key, &wish, &to));
     TRY(update_content(call, &from, &to, &place.object));
+    TRY(annotations_copy(call, &object, &from, &to, &place.object));
+    TRY(annotations_drop(call, &object));
     return object_update(call, &bucket, in->Key, &place);
 }

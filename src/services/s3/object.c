@@ -2,6 +2,7 @@
  * unless it is a delete marker; all else stands in the table of versions, newest first. README.md
  * draws the keys. */
 #include "services/s3/access.h"
+#include "services/s3/annotation.h"
 #include "services/s3/replication.h"
 #include "store/record.h"
 
@@ -225,7 +226,10 @@ static RESULT forget(struct call *call, const struct s3_bucket *bucket, struct s
                      const struct object_place *place)
 {
     TRY(take_away(call, bucket, key, place));
-    return place->object.delete_marker ? RESULT_OK : content_release_object(call, &place->object);
+    if (place->object.delete_marker)
+        return RESULT_OK;
+    TRY(annotations_drop(call, &place->object));
+    return content_release_object(call, &place->object);
 }
 
 RESULT object_update(struct call *call, const struct s3_bucket *bucket, struct str key,

@@ -8,6 +8,7 @@
 #include "cloud/authorize.h"
 #include "cloud/identity.h"
 #include "services/s3/access.h"
+#include "services/s3/annotation.h"
 #include "services/s3/archive.h"
 #include "services/s3/crypt.h"
 #include "services/s3/flow_int.h"
@@ -125,7 +126,8 @@ RESULT replicate_changed(struct call *call, const struct s3_bucket *bucket,
 {
     bool creates = change->kind <= S3_CREATED_MULTIPART || change->kind == S3_MARKER_MADE;
     bool modifies = change->kind == S3_TAGGING_PUT || change->kind == S3_TAGGING_DELETED ||
-                    change->kind == S3_ACL_PUT || change->kind == S3_RETENTION_PUT;
+                    change->kind == S3_ACL_PUT || change->kind == S3_RETENTION_PUT ||
+                    change->kind == S3_ANNOTATION_PUT || change->kind == S3_ANNOTATION_DELETED;
     bool wanted = str_eq(change->object->replication_status, STR("PENDING"));
     if (!creates && !modifies)
         return RESULT_OK;
@@ -253,7 +255,7 @@ static RESULT carry_keys(struct carriage *c, const struct s3_bucket *target,
     TRY(crypt_new(call, target, c->key, &wish, &into));
     TRY(crypt_seal(call, &into, manifest));
     crypt_note(&into, replica);
-    return RESULT_OK;
+    return annotations_copy(call, &c->from.object, &from, &into, replica);
 }
 
 /* Whose the replica is: the original's owner's and with its list, unless the rule hands it over, or
@@ -304,6 +306,21 @@ static RESULT carry_new(struct carriage *c, const struct s3_bucket *target,
     return result;
 }
 
+/* The replica's annotations become the original's. */
+static RESULT carry_annotations(struct carriage *c, const struct s3_bucket *target,
+                                struct s3_object *replica)
+{
+    struct crypt from, into;
+    const struct crypt_customer nobody = {0};
+    const struct s3_object before = *replica;
+    if (c->from.object.annotation_set == 0 || crypt_is_customers(replica))
+        return RESULT_OK;
+    TRY(crypt_open(c->call, &c->source, c->key, &c->from.object, &nobody, &from));
+    TRY(crypt_open(c->call, target, c->key, replica, &nobody, &into));
+    TRY(annotations_copy(c->call, &c->from.object, &from, &into, replica));
+    return annotations_drop(c->call, &before);
+}
+
 static RESULT carry_to(struct carriage *c, const struct s3_ReplicationRule *rule)
 {
     struct arn arn;
@@ -342,6 +359,7 @@ static RESULT carry_to(struct carriage *c, const struct s3_ReplicationRule *rule
     if (!c->modifies)
         return RESULT_OK;
     there.object.tags = c->from.object.tags;
+    TRY(carry_annotations(c, &target, &there.object));
     if (lock_is_on(&target)) {
         there.object.lock_mode = c->from.object.lock_mode;
         there.object.retain_until_ms = c->from.object.retain_until_ms;

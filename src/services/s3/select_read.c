@@ -211,7 +211,7 @@ static enum select_next next_line(struct select_reader *reader, struct str *line
 {
     for (;;) {
         size_t end = find_line(reader, reader->quoted_delimiters && !reader->skip);
-        size_t to = end;
+        size_t to;
         if (end == SIZE_MAX) {
             if (!reader->ended)
                 return SELECT_MORE;

@@ -10,7 +10,7 @@ RESULT s3control_PutAccessPointPolicy(struct call *call,
 {
     (void)out;
     struct access_point point;
-    struct str reason;
+    struct str reason = {0};
     bool is_public;
     int64_t account;
     TRY(point_open(call, in->AccountId, in->Name, &point));
@@ -69,7 +69,7 @@ s3control_GetAccessPointPolicyStatus(struct call *call,
 {
     struct access_point point;
     const struct policy *policy;
-    struct str reason;
+    struct str reason = {0};
     TRY(point_open(call, in->AccountId, in->Name, &point));
     TRY(need_policy(call, &point));
     if (policy_compile(call->arena, point.policy, POLICY_FORM_RESOURCE, &policy, &reason) !=

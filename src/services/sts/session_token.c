@@ -32,7 +32,7 @@ static RESULT token_take_user(struct call *call, struct session *session)
 {
     const struct identity_table *identity = identity_of(call->cloud);
     const struct principal *who = &call->principal;
-    struct str id;
+    struct str id = {0};
     struct str_map tags;
     bool found = false;
     if (who->kind == PRINCIPAL_USER && identity->user != NULL)

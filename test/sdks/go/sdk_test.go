@@ -22,7 +22,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -752,15 +752,10 @@ func TestPresignedCallerIdentity(t *testing.T) {
 }
 
 func TestUnimplementedSaysSo(t *testing.T) {
-	_, err := lambda.NewFromConfig(load(t)).ListFunctions(t.Context(), nil)
+	// AWS itself serves it no more.
+	_, err := s3Client(t).GetObjectTorrent(t.Context(), &s3.GetObjectTorrentInput{Bucket: aws.String("none"), Key: aws.String("none")})
 	told := failsWith(t, err, "NotImplemented", 501)
-	if !strings.Contains(told.ErrorMessage(), "ListFunctions") {
+	if !strings.Contains(told.ErrorMessage(), "GetObjectTorrent") {
 		t.Fatalf("%s", told.ErrorMessage())
 	}
-	_, err = sts.NewFromConfig(load(t)).AssumeRoleWithSAML(t.Context(), &sts.AssumeRoleWithSAMLInput{
-		RoleArn:       aws.String("arn:aws:iam::000000000000:role/none"),
-		PrincipalArn:  aws.String("arn:aws:iam::000000000000:saml-provider/none"),
-		SAMLAssertion: aws.String("none"),
-	})
-	failsWith(t, err, "NotImplemented", 501)
 }

@@ -155,3 +155,13 @@ async fn s3_presigned() {
     let wrong = fetch("GET", &url.uri().replace("a%20b", "b"), "");
     assert!(wrong.starts_with("HTTP/1.1 403") && wrong.contains("SignatureDoesNotMatch"), "{wrong}");
 }
+
+/// AWS itself serves this one no more.
+#[tokio::test]
+async fn unimplemented_says_so() {
+    let (s3, bucket) = garden("unimplemented").await;
+    let told = s3.get_object_torrent().bucket(bucket).key("none").send().await.unwrap_err();
+    assert_eq!(told.raw_response().unwrap().status().as_u16(), 501);
+    assert_eq!(told.code(), Some("NotImplemented"));
+    assert!(told.message().unwrap().contains("GetObjectTorrent"), "{told:?}");
+}

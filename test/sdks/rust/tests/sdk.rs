@@ -645,18 +645,3 @@ fn presigned_caller_identity() {
     assert_eq!(status, 403, "{reply}");
     assert!(reply.contains("SignatureDoesNotMatch"), "{reply}");
 }
-
-#[tokio::test]
-async fn unimplemented_says_so() {
-    let sts = aws_sdk_sts::Client::new(&load(None).await);
-    let outcome = sts
-        .assume_role_with_saml()
-        .role_arn("arn:aws:iam::000000000000:role/none")
-        .principal_arn("arn:aws:iam::000000000000:saml-provider/none")
-        .saml_assertion("none")
-        .send()
-        .await;
-    let told = failed(outcome, 501);
-    assert_eq!(told.code(), Some("NotImplemented"));
-    assert!(told.message().unwrap().contains("AssumeRoleWithSAML"), "{told:?}");
-}

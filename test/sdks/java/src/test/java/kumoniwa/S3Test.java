@@ -192,4 +192,13 @@ class S3Test {
             assertTrue(answer.body().contains("SignatureDoesNotMatch"), answer.body());
         }
     }
+
+    /** AWS itself serves this one no more. */
+    @Test
+    void unimplementedSaysSo() {
+        S3Exception told = assertThrows(S3Exception.class, () -> s3.getObjectTorrentAsBytes(r -> r.bucket(bucket).key("none")));
+        assertEquals(501, told.statusCode());
+        assertEquals("NotImplemented", told.awsErrorDetails().errorCode());
+        assertTrue(told.awsErrorDetails().errorMessage().contains("GetObjectTorrent"), told.toString());
+    }
 }

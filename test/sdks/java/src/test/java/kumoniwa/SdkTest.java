@@ -528,15 +528,4 @@ class SdkTest {
         assertEquals(403, refused.statusCode(), refused.body());
         assertTrue(refused.body().contains("SignatureDoesNotMatch"), refused.body());
     }
-
-    @Test
-    void unimplementedSaysSo() {
-        try (StsClient sts = StsClient.create()) {
-            StsException told = fails(StsException.class, 501, () -> sts.assumeRoleWithSAML(
-                    r -> r.roleArn("arn:aws:iam::000000000000:role/none")
-                            .principalArn("arn:aws:iam::000000000000:saml-provider/none").samlAssertion("none")));
-            assertEquals("NotImplemented", told.awsErrorDetails().errorCode());
-            assertTrue(told.awsErrorDetails().errorMessage().contains("AssumeRoleWithSAML"), told.toString());
-        }
-    }
 }
