@@ -40,7 +40,8 @@ struct str group_arn(struct call *call, struct str name)
                     str_concat(call->arena, STR("log-group:"), name));
 }
 
-bool group_name_of_arn(struct call *call, struct str arn, struct str *name)
+/* The name in an ARN of a group of this account and region; false: it is none. */
+static bool group_name_of_arn(struct call *call, struct str arn, struct str *name)
 {
     struct arn parts;
     struct str prefix = STR("log-group:");
@@ -300,7 +301,7 @@ static RESULT group_shown(struct call *call, const struct logs_group *group,
     *out = (struct logs_LogGroup){
         .logGroupName = group->name,
         .creationTime = opt_long(group->created_ms),
-        .metricFilterCount = opt_int((int32_t)group->metric_filters),
+        .metricFilterCount = opt_int(0),
         .arn = str_concat(call->arena, arn, STR(":*")),
         .storedBytes = opt_long(bytes),
         .logGroupClass = group->class,

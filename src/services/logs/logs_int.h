@@ -31,8 +31,6 @@ RESULT group_find_either(struct call *call, struct str name, struct str identifi
                          struct logs_group *group);
 RESULT group_put(struct call *call, const struct logs_group *group);
 struct str group_arn(struct call *call, struct str name);
-/* The name in an ARN of a group of this account and region; false: it is none. */
-bool group_name_of_arn(struct call *call, struct str arn, struct str *name);
 /* Events before this are gone, whether removed yet or not. */
 int64_t group_oldest_ms(const struct logs_group *group, int64_t now_ms);
 /* Position in a listing: token absent, or paging_position(); fails as AWS does. */

@@ -1,4 +1,4 @@
-/* Metric filters. */
+/* TestMetricFilter. */
 #include "base/vec.h"
 #include "services/logs/logs_int.h"
 #include "services/logs/pattern.h"

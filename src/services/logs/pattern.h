@@ -18,9 +18,5 @@ bool log_pattern_matches(const struct pattern *pattern, struct arena *scratch, s
 /* What the pattern names, of a message that matches: "$.field" and "$name" to their values. */
 struct str_map log_pattern_values(const struct pattern *pattern, struct arena *arena,
                                   struct str message);
-/* The value of "$.field" or "$name"; absent: the message has none. */
-struct str log_pattern_value(const struct pattern *pattern, struct arena *arena, struct str message,
-                             struct str selector);
-bool log_pattern_has_regex(const struct pattern *pattern);
 
 #endif

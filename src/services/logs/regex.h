@@ -11,11 +11,5 @@ struct regex;
 /* False: *problem says why. */
 bool regex_compile(struct arena *arena, struct str text, struct regex **out, struct str *problem);
 bool regex_matches(const struct regex *regex, struct str subject);
-/* The groups of the first match: how many, their names (absent: none) and texts. */
-struct regex_group {
-    struct str name, text;
-};
-bool regex_groups(const struct regex *regex, struct arena *arena, struct str subject,
-                  struct regex_group **groups, size_t *count);
 
 #endif
