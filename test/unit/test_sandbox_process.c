@@ -120,6 +120,20 @@ static void says_what_failed(void **state)
                         "exec /no/such: No such file or directory");
 }
 
+static void reads_input(void **state)
+{
+    struct fixture *fixture = *state;
+    struct str argv[] = {STR("/bin/cat")};
+    struct sandbox_spec spec = {.argv = argv, .argc = 1};
+    assert_int_equal(sandbox_spawn(fixture->host, &spec, &fixture->sandbox), RESULT_OK);
+    assert_int_equal(write(sandbox_stdin(fixture->sandbox), "hi", 2), 2);
+    sandbox_close_stdin(fixture->sandbox);
+    assert_int_equal(finish(fixture), SANDBOX_ENDED);
+    assert_string_equal(fixture->output, "hi");
+    struct pollfd ended = {.fd = sandbox_pidfd(fixture->sandbox), .events = POLLIN};
+    assert_int_equal(poll(&ended, 1, 10000), 1);
+}
+
 static void refuses_bad_places(void **state)
 {
     struct fixture *fixture = *state;
@@ -412,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(runs_python),
                                        TEST(says_what_failed),
+                                       TEST(reads_input),
                                        TEST(refuses_bad_places),
                                        TEST(stays_inside),
                                        TEST(cannot_reach_host_ports),
