@@ -51,10 +51,9 @@ static bool doctor_try(struct arena *arena, struct sandbox *sandbox, struct str 
     } else {
         *text = str_format(
             arena,
-            "sandbox: works, %.1f ms for a process; memory is capped by looking at it, so a "
-            "process "
-            "may pass their cap for some milliseconds; no process by more than 1 GiB and the cap "
-            "again%s",
+            "sandbox: works, %.1f ms for a process; memory is capped by looking at it, so "
+            "a sandbox may pass its cap for some milliseconds; no process by more than 1 GiB and "
+            "the cap again%s",
             (double)(time_monotonic_ns() - start) / 1e6,
             geteuid() == 0 ? "" : "; limits on processes count those of this user as well");
         return true;
