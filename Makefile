@@ -104,7 +104,7 @@ generated_flags := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -fno-pie -fdata-sectio
 
 # The static libmicrohttpd: src/http/pool.c and tls.c stand in for parts of it, see src/http/README.md; -u makes
 # tests, which link against an archive, take pool.c in too.
-libraries := -l:libmicrohttpd.a -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lz -lbz2 -lm
+libraries := -l:libmicrohttpd.a -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lseccomp -lz -lbz2 -lm
 link := -no-pie -pthread -Wl,-u,MHD_pool_create -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
 
 main_source := src/cli/main.c

@@ -109,9 +109,9 @@ def test_cli_copy_is_told(cloud, s3, sqs, bucket, queue, tmp_path):
     with (tmp_path / "large.bin").open("wb") as large:
         large.write(bytes(range(256)) * 4 * 9000)
     for name in ("small.csv", "large.bin"):
-        subprocess.run(["aws", "s3", "cp", str(tmp_path / name), f"s3://{bucket}/incoming/{name}"], check=True,
+        subprocess.run([AWS, "s3", "cp", str(tmp_path / name), f"s3://{bucket}/incoming/{name}"], check=True,
                        env=cloud.client_environment(), capture_output=True)
-    subprocess.run(["aws", "s3", "cp", str(tmp_path / "small.csv"), f"s3://{bucket}/else/small.csv"], check=True,
+    subprocess.run([AWS, "s3", "cp", str(tmp_path / "small.csv"), f"s3://{bucket}/else/small.csv"], check=True,
                    env=cloud.client_environment(), capture_output=True)
     told = {r["s3"]["object"]["key"]: r for m in drain(sqs, queue, 2) for r in m["Records"]}
     assert told["incoming/small.csv"]["eventName"] == "ObjectCreated:Put"
