@@ -45,8 +45,10 @@ static void take(struct loopback *lo)
     loopback_reopen(lo);
 }
 
+/* Two lookups a second are allowed. */
 static size_t found(struct loopback *lo, const char *name)
 {
+    loopback_advance(lo, 1000);
     struct cloudtrail_LookupAttribute by = {STR("EventName"), str_from_c(name)};
     const struct cloudtrail_LookupEventsResponse *out =
         loopback_ok(CT_CALL(lo, LookupEvents, .LookupAttributes = {&by, 1}));
@@ -55,6 +57,7 @@ static size_t found(struct loopback *lo, const char *name)
 
 static size_t found_all(struct loopback *lo)
 {
+    loopback_advance(lo, 1000);
     const struct cloudtrail_LookupEventsResponse *out =
         loopback_ok(CT_CALL(lo, LookupEvents, .MaxResults = opt_int(50)));
     return out->Events.len;
@@ -233,6 +236,7 @@ static void test_trail_errors(void **state)
                    "InvalidLookupAttributesException", NULL);
     loopback_error(CT_CALL(lo, LookupEvents, .NextToken = STR("none")), "InvalidNextTokenException",
                    NULL);
+    loopback_advance(lo, 1000);
     loopback_error(
         CT_CALL(lo, LookupEvents, .StartTime = opt_time(2000), .EndTime = opt_time(1000)),
         "InvalidTimeRangeException", NULL);
