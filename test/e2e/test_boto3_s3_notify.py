@@ -1,12 +1,16 @@
 """S3's notifications to SQS through boto3 and the AWS CLI: the test event, the records, filters, refusals."""
 
 import json
+import pathlib
 import re
 import subprocess
+import sys
 import time
 
 import pytest
 from botocore.exceptions import ClientError
+
+AWS = str(pathlib.Path(sys.executable).parent / "aws")
 
 
 @pytest.fixture

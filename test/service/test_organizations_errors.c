@@ -98,9 +98,9 @@ static void test_tree(void **state)
 static void test_policies(void **state)
 {
     struct loopback *lo = *state;
-    struct org_world world = org_world(lo);
-    struct str scp = STR("SERVICE_CONTROL_POLICY"), none = STR("p-12345678");
-    struct str id = org_policy(lo, "deny", "SERVICE_CONTROL_POLICY", STR(DENY));
+    struct str scp = STR("SERVICE_CONTROL_POLICY");
+    org_world(lo);
+    org_policy(lo, "deny", "SERVICE_CONTROL_POLICY", STR(DENY));
 #define CREATE(name, type, text)                                                                   \
     ORG_CALL(lo, CreatePolicy, .Name = STR(name), .Description = STR(""), .Type = (type),          \
              .Content = (text))
@@ -121,6 +121,14 @@ static void test_policies(void **state)
     ORG_CALL(lo, AttachPolicy, .PolicyId = (policy), .TargetId = (target))
 #define DETACH(policy, target)                                                                     \
     ORG_CALL(lo, DetachPolicy, .PolicyId = (policy), .TargetId = (target))
+}
+
+static void test_attachments(void **state)
+{
+    struct loopback *lo = *state;
+    struct org_world world = org_world(lo);
+    struct str scp = STR("SERVICE_CONTROL_POLICY"), none = STR("p-12345678");
+    struct str id = org_policy(lo, "deny", "SERVICE_CONTROL_POLICY", STR(DENY));
     loopback_error(ATTACH(id, world.root), "PolicyTypeNotEnabledException", NULL);
     struct str elsewhere = STR("r-zzzz");
     loopback_error(ORG_CALL(lo, EnablePolicyType, .RootId = elsewhere, .PolicyType = scp),
@@ -217,8 +225,9 @@ static void test_tags_and_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SQS_TEST(test_not_in_use), SQS_TEST(test_members),      SQS_TEST(test_tree),
-        SQS_TEST(test_policies),   SQS_TEST(test_billing_only), SQS_TEST(test_tags_and_pages),
+        SQS_TEST(test_not_in_use),     SQS_TEST(test_members),     SQS_TEST(test_tree),
+        SQS_TEST(test_policies),       SQS_TEST(test_attachments), SQS_TEST(test_billing_only),
+        SQS_TEST(test_tags_and_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
