@@ -80,7 +80,7 @@ static void place_descriptors(const struct received *received)
     (void)syscall(SYS_close_range, (unsigned)count, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);
 }
 
-void inside_exec(const struct received *received)
+static void inside_exec(const struct received *received)
 {
     const struct order *order = received->order;
     int socket = fcntl(received->socket, F_DUPFD_CLOEXEC, 2 * ORDER_MAX_DESCRIPTORS);

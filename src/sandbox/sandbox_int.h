@@ -83,7 +83,6 @@ void inside_listen(const struct received *received, int *listeners);
 /* Says EVENT_FAILED with errno and ends the process. */
 __attribute__((noreturn)) void inside_fail(int socket, const char *what, const char *which);
 /* The program itself: limits, privileges, filter, exec; never returns. */
-__attribute__((noreturn)) void inside_exec(const struct received *received);
 /* Looks after the program until it ends; never returns. */
 __attribute__((noreturn)) void inside_watch(const struct received *received, int program);
 
