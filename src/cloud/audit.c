@@ -1,12 +1,10 @@
 #include "cloud/audit.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "cloud/ring.h"
 
 /* The file: SLOTS entries of 256 bytes. An entry's number is written last: a torn entry shows an
  * old number or 0. */
@@ -30,24 +28,8 @@ struct audit {
 
 RESULT audit_open(struct arena *arena, struct str path, struct audit **out)
 {
-    const char *name = str_to_c(arena, path);
-    size_t size = AUDIT_SLOTS * sizeof(struct audit_slot);
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return FAULT("%s: %s", name, strerror(errno));
-    /* Blocks are taken now: a full disk later must not be a SIGBUS. */
-    int error = posix_fallocate(fd, 0, (off_t)size);
-    if (error != 0) {
-        close(fd);
-        if (error == ENOSPC)
-            return RESULT_FULL;
-        return FAULT("%s: %s", name, strerror(error));
-    }
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    error = errno;
-    close(fd);
-    if (map == MAP_FAILED)
-        return FAULT("%s: mmap: %s", name, strerror(error));
+    void *map;
+    TRY(ring_map(arena, path, AUDIT_SLOTS * sizeof(struct audit_slot), &map));
     struct audit *audit = ARENA_NEW(arena, struct audit);
     audit->slots = map;
     uint64_t last = 0;

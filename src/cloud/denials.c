@@ -1,12 +1,10 @@
 #include "cloud/denials.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "cloud/ring.h"
 
 /* The file: SLOTS entries of 8 KiB. An entry's number is written last: a torn one shows an old
  * number or 0. */
@@ -27,22 +25,8 @@ struct denials {
 
 RESULT denials_open(struct arena *arena, struct str path, struct denials **out)
 {
-    const char *name = str_to_c(arena, path);
-    size_t size = DENIAL_SLOTS * sizeof(struct denial_slot);
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return FAULT("%s: %s", name, strerror(errno));
-    /* Blocks are taken now: a full disk later must not be a SIGBUS. */
-    int error = posix_fallocate(fd, 0, (off_t)size);
-    if (error != 0) {
-        close(fd);
-        return error == ENOSPC ? RESULT_FULL : FAULT("%s: %s", name, strerror(error));
-    }
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    error = errno;
-    close(fd);
-    if (map == MAP_FAILED)
-        return FAULT("%s: mmap: %s", name, strerror(error));
+    void *map;
+    TRY(ring_map(arena, path, DENIAL_SLOTS * sizeof(struct denial_slot), &map));
     struct denials *denials = ARENA_NEW(arena, struct denials);
     denials->slots = map;
     for (size_t i = 0; i < DENIAL_SLOTS && denials->slots[i].number != 0; i++)

@@ -145,6 +145,8 @@ static RESULT unbuilt(struct call *call, const char *what)
     do {                                                                                           \
         if (!str_is_empty((in)->SnsTopicName))                                                     \
             return unbuilt((call), "SnsTopicName");                                                \
+        if ((in)->RecursiveLogging.set && (in)->RecursiveLogging.value)                            \
+            return unbuilt((call), "RecursiveLogging");                                            \
         if (!str_is_empty((in)->CloudWatchLogsLogGroupArn) ||                                      \
             !str_is_empty((in)->CloudWatchLogsRoleArn))                                            \
             return unbuilt((call), "CloudWatchLogsLogGroupArn");                                   \

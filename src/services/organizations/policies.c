@@ -229,6 +229,10 @@ static RESULT content_check(struct call *call, struct str type, struct str conte
     }
     if (!str_is_absent(root) && !json_member(call->arena, content, root, &raw))
         return malformed(call, "The element at its top is missing.");
+    /* No service refuses a tag because of a policy yet: README.md. */
+    if (str_eq(type, STR("TAG_POLICY")) && str_find(content, STR("\"enforced_for\"")) != SIZE_MAX)
+        return call_fail(call, WIRE_NOT_IMPLEMENTED,
+                         "enforced_for of tag policies is not implemented.");
     return RESULT_OK;
 }
 
