@@ -195,12 +195,21 @@ RESULT logs_ListTagsLogGroup(struct call *call, const struct logs_ListTagsLogGro
 
 /* --- making, deleting --- */
 
+RESULT group_make(struct call *call, const struct logs_group *group)
+{
+    struct logs_group made = *group;
+    uint64_t id;
+    TRY(call_sequence(call, &id));
+    made.id = (int64_t)id;
+    made.created_ms = call->now_ms;
+    return group_put(call, &made);
+}
+
 RESULT logs_CreateLogGroup(struct call *call, const struct logs_CreateLogGroupRequest *in,
                            struct logs_CreateLogGroupResult *out)
 {
     struct key key = group_key(call, in->logGroupName);
     struct str value;
-    uint64_t id;
     (void)out;
     if (!str_is_absent(in->kmsKeyId))
         return call_fail(call, LOGS_NOT_IMPLEMENTED,
@@ -215,18 +224,15 @@ RESULT logs_CreateLogGroup(struct call *call, const struct logs_CreateLogGroupRe
     if (!str_is_absent(value))
         return call_fail(call, LOGS_RESOURCE_ALREADY_EXISTS,
                          "The specified log group already exists");
-    TRY(call_sequence(call, &id));
     struct logs_group group = {
         .name = in->logGroupName,
-        .id = (int64_t)id,
-        .created_ms = call->now_ms,
         .class =
             str_is_absent(in->logGroupClass) ? LOGS_LOG_GROUP_CLASS_STANDARD : in->logGroupClass,
         .tags = in->tags,
         .protected = in->deletionProtectionEnabled.set && in->deletionProtectionEnabled.value,
     };
     TRY(tags_fail(call, &group.tags));
-    return group_put(call, &group);
+    return group_make(call, &group);
 }
 
 RESULT logs_DeleteLogGroup(struct call *call, const struct logs_DeleteLogGroupRequest *in,
