@@ -3,6 +3,7 @@
 #include "cloud/arn.h"
 #include "cloud/paging.h"
 #include "cloud/tags.h"
+#include "services/logs/filters.h"
 #include "services/logs/logs_int.h"
 #include "store/record.h"
 
@@ -244,6 +245,7 @@ RESULT logs_DeleteLogGroup(struct call *call, const struct logs_DeleteLogGroupRe
     if (group.protected)
         return call_fail(call, LOGS_VALIDATION,
                          "The log group has deletion protection enabled and cannot be deleted.");
+    TRY(metric_filters_drop(call, &group));
     struct key key = group_key(call, group.name);
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
     return sweep_drop_soon(call, (uint64_t)group.id, 0);
@@ -307,7 +309,7 @@ static RESULT group_shown(struct call *call, const struct logs_group *group,
     *out = (struct logs_LogGroup){
         .logGroupName = group->name,
         .creationTime = opt_long(group->created_ms),
-        .metricFilterCount = opt_int(0),
+        .metricFilterCount = opt_int((int32_t)group->metric_filters),
         .arn = str_concat(call->arena, arn, STR(":*")),
         .storedBytes = opt_long(bytes),
         .logGroupClass = group->class,
