@@ -21,6 +21,7 @@ struct trail_data;
 struct trail_keeper;
 struct log_sink;
 struct log_keeper;
+struct metric_keeper;
 struct fetcher;
 struct workers;
 struct service_hooks;
@@ -160,6 +161,7 @@ struct service_hooks {
     const struct trail_data *trail_data; /* cloud/trail.h */
     const struct trail_keeper *trail;    /* who keeps the events of all calls; NULL: not this one */
     const struct log_keeper *log_keeper; /* cloud/log_sink.h: who keeps logs; NULL: not this one */
+    const struct metric_keeper *metric_keeper; /* cloud/metric_data.h; NULL: not this one */
     /* What organizations say. NULL: the service keeps none. */
     const struct organization_table *organization; /* cloud/organization.h */
     /* Asks for all operations of the service, with authorize_ask(), in place of the rows of

@@ -1,5 +1,5 @@
 /* PutLogEvents. */
-#include "services/logs/logs_int.h"
+#include "services/logs/filters.h"
 
 /* "PutLogEvents", API Reference. */
 enum {
@@ -93,6 +93,7 @@ RESULT stream_keep(struct call *call, const struct logs_group *group, struct log
     if ((stream->tail_bytes >= TAIL_BYTES || stream->tail_batches >= TAIL_BATCHES) &&
         !stream->packing)
         TRY(sweep_pack_soon(call, group, stream));
+    TRY(filters_wake(call, group, stream, events, count));
     return stream_put(call, group, stream);
 }
 
