@@ -245,6 +245,7 @@ static struct function_run *run_new(struct functions *functions, struct held *he
     struct function_run *run = ARENA_NEW(arena, struct function_run);
     run->functions = functions;
     run->refs = 1;
+    functions->callers++;
     run->arena = arena;
     run->held = held;
     held_ref(held);
@@ -354,6 +355,19 @@ size_t function_run_read(struct function_run *run, char *out, size_t size)
     return count;
 }
 
+/* --- life --- */
+
+static void functions_free(struct functions *functions)
+{
+    if (functions->runtimes != NULL)
+        runtimes_free(functions->runtimes);
+    map_release(&functions->held);
+    map_release(&functions->meters);
+    (void)pthread_mutex_destroy(&functions->lock);
+    arena_free(functions->arena);
+    heap_free(functions);
+}
+
 void function_run_release(struct function_run *run)
 {
     if (run == NULL)
@@ -367,10 +381,13 @@ void function_run_release(struct function_run *run)
     if (run->source != NULL)
         http_resume(run->source);
     run_release(run);
+    functions->callers--;
+    bool last = functions->stopped && functions->callers == 0;
     (void)pthread_mutex_unlock(&functions->lock);
+    if (last)
+        functions_free(functions);
 }
 
-/* --- life --- */
 
 RESULT functions_start(const struct functions_config *config, struct functions **out)
 {
@@ -416,14 +433,11 @@ void functions_stop(struct functions *functions)
     (void)pthread_mutex_lock(&functions->lock);
     while (functions->oldest != NULL)
         held_forget(functions, functions->oldest);
+    functions->stopped = true;
+    bool last = functions->callers == 0;
     (void)pthread_mutex_unlock(&functions->lock);
-    if (functions->runtimes != NULL)
-        runtimes_free(functions->runtimes);
-    map_release(&functions->held);
-    map_release(&functions->meters);
-    (void)pthread_mutex_destroy(&functions->lock);
-    arena_free(functions->arena);
-    heap_free(functions);
+    if (last)
+        functions_free(functions);
 }
 
 void functions_count(struct functions *functions, struct functions_counts *out)

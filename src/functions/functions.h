@@ -44,7 +44,8 @@ struct functions_config {
 };
 
 RESULT functions_start(const struct functions_config *config, struct functions **out);
-/* Ends all environments; runs that were under way end with FUNCTION_STOPPED. */
+/* Ends all environments; runs that were under way end with FUNCTION_STOPPED, and are still to be
+ * released. Nothing else may be called any more. */
 void functions_stop(struct functions *functions);
 
 /* What environments of one version of a function share. */

@@ -169,7 +169,8 @@ struct functions {
     int epoll, wake;
     _Atomic uint64_t wakes_ns; /* when the engine will look by itself */
     pthread_t thread;
-    bool thread_runs, stopping;
+    bool thread_runs, stopping, stopped;
+    size_t callers; /* runs that are not released */
     unsigned starting_limit;
 };
 

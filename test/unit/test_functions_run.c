@@ -590,6 +590,8 @@ static void stops_what_runs(void **state)
     run = start(fixture, "stop", "time.sleep(60)");
     functions_stop(fixture->functions);
     fixture->functions = NULL;
+    assert_int_equal(function_run_result(run)->outcome, FUNCTION_STOPPED);
+    function_run_release(run);
 }
 
 int main(void)
