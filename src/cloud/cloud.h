@@ -21,6 +21,7 @@ struct trail_data;
 struct trail_keeper;
 struct fetcher;
 struct workers;
+struct task_table;
 struct service_hooks;
 struct organization_table;
 
@@ -35,6 +36,7 @@ struct cloud {
     struct park_table *parks;      /* cloud/park.h */
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
     struct workers *workers;       /* cloud/work.h: NULL until started */
+    struct task_table *tasks;      /* cloud/task.h */
     struct metrics *metrics;       /* cloud/metrics.h */
     struct trail *trail;           /* cloud/trail.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
