@@ -307,12 +307,16 @@ RESULT session_for_role(struct call *call, const struct session_for_service *req
     TRY(identity->role(call, request->role_arn, &role, found));
     if (!*found)
         return RESULT_OK;
+    struct str policy = request->policy;
     struct session session = {
         .issued_ms = call->now_ms,
         .expires_ms = call->now_ms + request->duration_s * 1000,
         .role_arn = role.arn,
         .role_id = role.id,
         .name = request->session_name,
+        .source_identity = request->source_identity,
+        .claims = request->claims,
+        .policies = {&policy, str_is_absent(policy) ? 0 : 1},
         .kept = true,
         .via = request->service,
     };

@@ -74,6 +74,9 @@ struct session_for_service {
     struct str session_name; /* the function's name */
     struct str service;      /* "lambda.amazonaws.com" */
     int64_t duration_s;
+    struct str policy;          /* a session policy; absent: none */
+    struct str source_identity; /* absent: none */
+    struct str_map claims;      /* condition keys that the session has besides */
 };
 RESULT session_for_role(struct call *call, const struct session_for_service *request,
                         struct credentials *out, bool *found);
