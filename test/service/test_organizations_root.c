@@ -116,8 +116,10 @@ static void test_tokens(void **state)
         loopback_reopen(lo);
     }
     loopback_ok(IAM_PLAIN(lo, DisableOutboundWebIdentityFederation));
-    loopback_error(IAM_PLAIN(lo, DisableOutboundWebIdentityFederation), "FeatureDisabledException", NULL);
-    loopback_error(IAM_PLAIN(lo, GetOutboundWebIdentityFederationInfo), "FeatureDisabledException", NULL);
+    loopback_error(IAM_PLAIN(lo, DisableOutboundWebIdentityFederation), "FeatureDisabledException",
+                   NULL);
+    loopback_error(IAM_PLAIN(lo, GetOutboundWebIdentityFederationInfo), "FeatureDisabledException",
+                   NULL);
 }
 
 int main(void)

@@ -69,8 +69,7 @@ static RESULT root_access_put(struct call *call, struct str organization,
     return call_put_record(call, &key, &iam_model, IAM_SHAPE_root_access, kept);
 }
 
-static struct str_list root_access_shown(struct call *call,
-                                                     const struct iam_root_access *kept)
+static struct str_list root_access_shown(struct call *call, const struct iam_root_access *kept)
 {
     struct str_list list = {.items = ARENA_ARRAY(call->arena, 2, struct str)};
     if (kept->credentials)
