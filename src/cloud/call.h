@@ -143,6 +143,7 @@ struct call {
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */
+    struct task *task; /* cloud/task.h: whose step this is; NULL: not a task's */
 
     const void *found; /* what the service's `authorize` read for the function, in this run */
 
@@ -230,7 +231,8 @@ RESULT call_commit(struct call *call);
  * write is committed together. `in` must be valid. Any result but RESULT_OK may have left writes
  * behind: the caller's transaction must then not commit (an outbox handler returns the result and
  * is retried, or gives up at once before calling). On RESULT_ERROR *error and *message are the
- * callee's. */
+ * callee's. On RESULT_PARK the callee's topic and deadline are the caller's, which may be a task's
+ * step and wait for them. */
 struct call_invocation {
     const struct wire_model *model;
     uint32_t operation;

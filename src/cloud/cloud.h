@@ -24,6 +24,7 @@ struct log_keeper;
 struct metric_keeper;
 struct fetcher;
 struct workers;
+struct task_table;
 struct service_hooks;
 struct organization_table;
 
@@ -39,6 +40,7 @@ struct cloud {
     struct park_table *parks;      /* cloud/park.h */
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
     struct workers *workers;       /* cloud/work.h: NULL until started */
+    struct task_table *tasks;      /* cloud/task.h */
     struct metrics *metrics;       /* cloud/metrics.h */
     struct trail *trail;           /* cloud/trail.h */
     struct log_sink *log_sink;     /* cloud/log_sink.h */

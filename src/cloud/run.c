@@ -163,6 +163,9 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
     } else if (result == RESULT_ERROR) {
         *error = inner.error;
         *message = inner.message;
+    } else if (result == RESULT_PARK) {
+        call->park_topic = inner.park_topic;
+        call->park_deadline_ms = inner.park_deadline_ms;
     }
     return result;
 }
