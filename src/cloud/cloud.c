@@ -137,6 +137,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     struct cloud *cloud = ARENA_NEW(arena, struct cloud);
     cloud->arena = arena;
     cloud->hooks = config->hooks;
+    cloud->directory = str_copy(cloud->arena, config->directory);
     cloud->default_region = config->default_region;
     cloud->endpoint = config->endpoint;
     cloud->strict_auth = config->strict_auth;

@@ -30,6 +30,7 @@ struct organization_table;
 enum iam_mode { IAM_ENFORCE, IAM_AUDIT, IAM_OFF };
 
 struct cloud {
+    struct str directory; /* of the data; what services keep in folders of their own may be lost */
     struct kv *kv;
     struct blob_store *blobs;
     struct clock *clock;           /* cloud/clock.h */
@@ -148,6 +149,9 @@ struct service_hooks {
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
     RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);
+    /* The same for keys of many values; asked when condition_key knows none. NULL: there are none. */
+    RESULT(*condition_values)
+    (struct call *call, const void *in, struct str key, struct str_list *values);
     /* What is known of users, roles and providers: cloud/identity.h. NULL: the service keeps none.
      */
     const struct identity_table *identity;

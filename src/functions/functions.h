@@ -1,9 +1,9 @@
-/* Execution environments of functions: "Understanding the Lambda execution environment lifecycle" and
- * "Using the Lambda runtime API", AWS Lambda Developer Guide. An environment is a sandbox with one
- * runtime process in it, that asks the Runtime API for one event after another; it is started when
- * an event finds none idle, kept for the next one, and ended when it is not wanted any more. This
- * layer knows nothing of AWS's operations or of the store: who invokes tells all that is needed in a
- * spec, and gets a result.
+/* Execution environments of functions: "Understanding the Lambda execution environment lifecycle"
+ * and "Using the Lambda runtime API", AWS Lambda Developer Guide. An environment is a sandbox with
+ * one runtime process in it, that asks the Runtime API for one event after another; it is started
+ * when an event finds none idle, kept for the next one, and ended when it is not wanted any more.
+ * This layer knows nothing of AWS's operations or of the store: who invokes tells all that is
+ * needed in a spec, and gets a result.
  *
  * Any thread may call any function here; none of them blocks. */
 #ifndef KUMONIWA_FUNCTIONS_FUNCTIONS_H
@@ -49,7 +49,8 @@ void functions_stop(struct functions *functions);
 
 /* What environments of one version of a function share. */
 struct function_spec {
-    struct str key;  /* names this content for ever: equal keys mean equal specs, credentials apart */
+    struct str
+        key; /* names this content for ever: equal keys mean equal specs, credentials apart */
     struct str pool; /* whose concurrency it uses: the function's ARN without a version */
     struct str account, region;
     struct str name, version, arn; /* arn: with the version */
@@ -116,9 +117,9 @@ struct function_result {
 };
 
 enum functions_answer {
-    FUNCTIONS_TAKEN,             /* *run is the caller's */
-    FUNCTIONS_UNKNOWN,           /* no spec of that key is held, or its credentials are about to
-                                    expire: functions_hold() and once more */
+    FUNCTIONS_TAKEN,   /* *run is the caller's */
+    FUNCTIONS_UNKNOWN, /* no spec of that key is held, or its credentials are about to
+                          expire: functions_hold() and once more */
     FUNCTIONS_FUNCTION_THROTTLED,
     FUNCTIONS_ACCOUNT_THROTTLED,
 };
