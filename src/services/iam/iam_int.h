@@ -86,17 +86,21 @@ struct str iam_list_name(const void *list, size_t i);
 
 /* --- tags.c --- */
 
-/* A request's tags, checked. Keys are not distinguished by case. */
-RESULT iam_tags_take(struct call *call, const struct iam_tagListType *given, struct str_map *out);
+/* A request's tags, checked. Keys are not distinguished by case. type: of what gets them, as a tag
+ * policy names it: "iam:mfa". */
+RESULT iam_tags_take(struct call *call, const char *type, const struct iam_tagListType *given,
+                     struct str_map *out);
 /* The same of what is being made: whoever makes something with tags may tag it. */
 struct iam_tagging {
+    const char *type;
     struct str action; /* "iam:TagRole" */
     struct str arn;
     const void *request;
 };
 RESULT iam_tags_made_with(struct call *call, const struct iam_tagging *tagging,
                           const struct iam_tagListType *given, struct str_map *out);
-RESULT iam_tags_add(struct call *call, const struct iam_tagListType *given, struct str_map *tags);
+RESULT iam_tags_add(struct call *call, const char *type, const struct iam_tagListType *given,
+                    struct str_map *tags);
 void iam_tags_remove(struct call *call, const struct str_list *keys, struct str_map *tags);
 struct iam_tagListType iam_tags_shown(struct call *call, const struct str_map *tags);
 struct iam_tags_page {

@@ -268,7 +268,8 @@ RESULT organizations_PutResourcePolicy(struct call *call,
         return org_invalid(call, "INVALID_LIST_MEMBER",
                            "Tags can be given only when the resource policy is created.");
     if (new) {
-        TRY(org_read_tags(call, &in->Tags, NULL, &org.resource_policy_tags));
+        TRY(org_read_tags(call, STR("organizations:resourcepolicy"), &in->Tags, NULL,
+                          &org.resource_policy_tags));
         org.resource_policy_id = org_make_id(call, "rp-", 8);
     }
     org.resource_policy = in->Content;

@@ -68,7 +68,8 @@ static RESULT web_take_audience(struct call *call, struct web *web)
         return web_invalid(call, "Missing a required claim: aud");
     if (json_string(call->arena, raw, &text) && web_client_listed(web, text))
         found = text;
-    while (json_kind_of(raw) == JSON_ARRAY && json_next_item(&raw, &item))
+    bool list = json_kind_of(raw) == JSON_ARRAY;
+    while (list && json_next_item(&raw, &item))
         if (json_string(call->arena, item, &text) && web_client_listed(web, text))
             found = text;
     if (str_is_absent(found))
