@@ -17,16 +17,12 @@ struct server {
     int64_t started_ms;
     struct str data; /* the directory in use */
     struct init_hooks init;
-<<<<<<< HEAD
     struct lane_pool *lanes; /* for bodies that come in */
     struct sandbox_host *host;
     struct http_server *inner; /* with --tls: plain HTTP, for connections from inside sandboxes */
     pthread_mutex_t adopting;  /* held while one is given to a server that must not stop */
     bool closed;               /* no more of them */
-=======
-    struct lane_pool *lanes;        /* for bodies that come in */
     _Atomic unsigned streams_ahead; /* bodies that go out and are opened ahead (ahead.h) */
->>>>>>> lambda
 };
 
 struct sandbox_host;

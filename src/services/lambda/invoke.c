@@ -222,15 +222,6 @@ static RESULT invoke_event(struct call *call, const struct lambda_target *target
     return lambda_async_put(call, target, &async);
 }
 
-/* Until asynchronous events are built: async.c takes its place. */
-__attribute__((weak)) RESULT lambda_async_put(struct call *call, const struct lambda_target *target,
-                                              const struct lambda_async *event)
-{
-    (void)target;
-    (void)event;
-    return call_fail(call, LAMBDA_SERVICE, "Asynchronous invocation is not built yet.");
-}
-
 RESULT lambda_Invoke(struct call *call, const struct lambda_InvocationRequest *in,
                      struct lambda_InvocationResponse *out)
 {

@@ -5,8 +5,6 @@
 #include "cloud/log_sink.h"
 #include "services/lambda/lambda_int.h"
 
-/* "Lambda quotas": concurrent executions of an account in a region. */
-enum { ACCOUNT_CONCURRENCY = 1000 };
 
 struct lambda_memory {
     struct functions *functions;

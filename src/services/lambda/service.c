@@ -1,11 +1,8 @@
 /* What Lambda gives the cloud besides its operations. */
 #include "cloud/trail.h"
-<<<<<<< HEAD
+#include "services/lambda/events_int.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/run.h"
-=======
-#include "services/lambda/events_int.h"
->>>>>>> lambda
 
 static const struct outbox_handler lambda_handlers[] = {
     {STR_INIT("lambda.code"), code_deliver_drop},
@@ -43,13 +40,9 @@ const struct service_hooks lambda_hooks = {
     .handler_count = sizeof lambda_handlers / sizeof lambda_handlers[0],
     .pages = lambda_pages,
     .page_count = sizeof lambda_pages / sizeof lambda_pages[0],
-<<<<<<< HEAD
-    .start = code_start,
+    .start = lambda_start,
     .memory_new = lambda_memory_new,
     .memory_free = lambda_memory_free,
-=======
-    .start = lambda_start,
->>>>>>> lambda
     .resource_policy = lambda_resource_policy,
     .policy_of_arn = lambda_policy_of_arn,
     .condition_key = lambda_condition_key,
