@@ -190,8 +190,6 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
 
 struct lambda_async {
     struct str payload, client_context, trace_id, request_id;
-    struct str source_arn; /* that caused it; absent: a client */
-    struct str_list chain; /* recursion detection: how often it came through here */
 };
 /* Queues an event in this transaction: accepted means it will run, whatever crashes. */
 RESULT lambda_async_put(struct call *call, const struct lambda_target *target,
