@@ -57,6 +57,15 @@ RESULT authorize_view(struct call *call, struct str account, struct organization
     return table == NULL ? RESULT_OK : table->view(call, account, out);
 }
 
+RESULT organization_standing(struct call *call, struct str account, struct str service,
+                             struct organization_standing *out)
+{
+    const struct organization_table *table;
+    *out = (struct organization_standing){0};
+    TRY(organization_table_of(call, &table));
+    return table == NULL ? RESULT_OK : table->standing(call, account, service, out);
+}
+
 RESULT organization_tag_refused(struct call *call, struct str account, struct str type,
                                 const struct str_map *tags, struct str *key)
 {

@@ -118,6 +118,7 @@ struct call {
     struct str source_ip;
     bool secure_transport;
     struct str source_arn, source_account; /* on whose behalf a service calls; absent: nobody's */
+    struct str trace; /* X-Amzn-Trace-Id of what caused an internal call; call_trace() asks */
     struct str_list called_via; /* services that pass a principal's call on, the first first */
 
     struct call_payload payload;
@@ -206,6 +207,9 @@ struct key call_key(struct call *call, struct str kind);
 
 void call_add_header(struct call *call, struct str name, struct str value);
 
+/* The trace header of the request, or of what caused an internal call; absent: none. */
+struct str call_trace(const struct call *call);
+
 /* --- running
  * -----------------------------------------------------------------------------------------------
  */
@@ -240,6 +244,7 @@ struct call_invocation {
     struct principal principal;
     struct str account, region;
     struct str source_arn, source_account; /* the resource that caused it, for aws:SourceArn */
+    struct str trace;                      /* the trace header of what caused it; absent: none */
     const struct call_payload *payload;    /* of an operation whose body streams in; NULL: none */
     struct call_stream *stream; /* takes what streams out, its descriptor too; NULL: not wanted */
 };

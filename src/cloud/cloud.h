@@ -153,7 +153,8 @@ struct service_hooks {
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
     RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);
-    /* The same for keys of many values; asked when condition_key knows none. NULL: there are none. */
+    /* The same for keys of many values; asked when condition_key knows none. NULL: there are none.
+     */
     RESULT(*condition_values)
     (struct call *call, const void *in, struct str key, struct str_list *values);
     /* What is known of users, roles and providers: cloud/identity.h. NULL: the service keeps none.

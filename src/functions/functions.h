@@ -44,7 +44,8 @@ struct functions_config {
 };
 
 RESULT functions_start(const struct functions_config *config, struct functions **out);
-/* Ends all environments; runs that were under way end with FUNCTION_STOPPED. */
+/* Ends all environments; runs that were under way end with FUNCTION_STOPPED, and are still to be
+ * released. Nothing else may be called any more. */
 void functions_stop(struct functions *functions);
 
 /* What environments of one version of a function share. */
@@ -68,8 +69,9 @@ struct function_spec {
     int64_t expires_ms; /* of the credentials, cloud time */
     uint32_t memory_mb, tmp_mb, timeout_ms;
     struct str log_group;
-    bool log_json;             /* LoggingConfig: format JSON */
-    struct str log_level;      /* application log level; absent: all */
+    bool logged;          /* the execution role may write it: else config.log is told nothing */
+    bool log_json;        /* LoggingConfig: format JSON */
+    struct str log_level; /* application log level; absent: all */
     struct str platform_level; /* system log level; absent: INFO */
     bool outside;              /* may reach the machine's network */
     bool debug;                /* waits for a debugger: no time limits */

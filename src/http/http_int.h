@@ -102,6 +102,9 @@ struct http_refusal http_head_take(struct http_connection *connection, const cha
 /* The request target, before libmicrohttpd changes it. Copied to the arena. */
 void http_head_target(struct http_connection *connection, const char *target);
 
+/* Whether it holds no control character but tabs. */
+bool http_is_field_value(struct str s);
+
 /* wait.c */
 enum http_wait_result {
     HTTP_WAITS, /* suspended: return to libmicrohttpd without touching the exchange */
@@ -131,9 +134,5 @@ void http_on_connection(void *server, struct MHD_Connection *mhd, void **context
 
 /* reply.c: a short reply of the server's own, after which the connection closes. */
 void http_reply_refusal(struct http_connection *connection, struct http_refusal refusal);
-
-/* For tests and fuzzing: serves a connected socket as if it had been accepted. Takes the descriptor
- * over. */
-RESULT http_server_adopt(struct http_server *server, int fd);
 
 #endif

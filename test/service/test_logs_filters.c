@@ -177,9 +177,8 @@ static void test_subscriptions_refuse(void **state)
 {
     struct loopback *lo = *state;
     group(lo, "g");
-    LOGS_FAILS(lo, "NotImplemented", "Kinesis Data Streams are not built.",
-               PutSubscriptionFilter, .logGroupName = STR("g"), .filterName = STR("f"),
-               .filterPattern = STR(""),
+    LOGS_FAILS(lo, "NotImplemented", "Kinesis Data Streams are not built.", PutSubscriptionFilter,
+               .logGroupName = STR("g"), .filterName = STR("f"), .filterPattern = STR(""),
                .destinationArn = STR("arn:aws:kinesis:us-east-1:000000000000:stream/s"));
     LOGS_FAILS(lo, "InvalidParameterException", NULL, PutSubscriptionFilter,
                .logGroupName = STR("g"), .filterName = STR("f"), .filterPattern = STR(""),

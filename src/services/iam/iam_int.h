@@ -84,6 +84,16 @@ void iam_window_end(struct call *call, const struct iam_window *window, struct s
 /* name() of a struct str_list. */
 struct str iam_list_name(const void *list, size_t i);
 
+/* --- federation.c: for struct identity_table --- */
+
+struct identity_root_access;
+struct identity_outbound;
+RESULT iam_is_issuer(struct call *call, struct str id, bool *is);
+
+RESULT iam_root_access(struct call *call, struct str organization,
+                       struct identity_root_access *out);
+RESULT iam_outbound(struct call *call, struct str account, struct identity_outbound *out);
+
 /* --- tags.c --- */
 
 /* A request's tags, checked. Keys are not distinguished by case. type: of what gets them, as a tag

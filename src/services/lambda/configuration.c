@@ -212,9 +212,6 @@ RESULT configuration_show(struct call *call, const struct lambda_name *name, str
         .RevisionId = version->revision_id,
         .PackageType = version->package_type,
     };
-    if (!str_eq(version->version, STR("$LATEST")))
-        out->MasterArn =
-            lambda_arn(call, name->account, name->region, name->function, version->version);
     TRY(show_environment(call, name, version, out));
     TRY(show_layers(call, version, out));
     show_vpc(call, version, out);

@@ -153,6 +153,27 @@ RESULT version_release_code(struct call *call, const struct lambda_version *vers
     return RESULT_OK;
 }
 
+RESULT version_check_size(struct call *call, const struct lambda_version *version, int64_t own)
+{
+    int64_t total = own;
+    struct lambda_code code;
+    bool found;
+    if (own < 0) {
+        TRY(code_get(call, version->code, &code, &found));
+        total = code.unzipped;
+    }
+    for (size_t i = 0; i < version->layer_codes.len; i++) {
+        TRY(code_get(call, version->layer_codes.items[i], &code, &found));
+        total += code.unzipped;
+    }
+    if (total > CODE_UNZIPPED_MAX)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Function code combined with layers exceeds the maximum allowed size of "
+                         "%d bytes. The actual size is %lld bytes.",
+                         CODE_UNZIPPED_MAX, (long long)total);
+    return RESULT_OK;
+}
+
 /* --- CreateFunction --- */
 
 static RESULT create_check(struct call *call, const struct lambda_CreateFunctionRequest *in,
@@ -240,6 +261,7 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
                          PRSTR(name.function));
     TRY(source_take(call, &request, &source));
     source_set(&source, &version);
+    TRY(version_check_size(call, &version, source.stored.unzipped));
     version.modified_ms = call->now_ms;
     version.revision_id = lambda_revision(call);
     version.state = STR("Pending");

@@ -22,6 +22,10 @@ void source_set(const struct source_code *source, struct lambda_version *version
 RESULT version_use_code(struct call *call, const struct lambda_version *version);
 RESULT version_release_code(struct call *call, const struct lambda_version *version);
 
+/* "Lambda quotas": unzipped, code and layers together. own: bytes of the code; -1: as its record
+ * says. */
+RESULT version_check_size(struct call *call, const struct lambda_version *version, int64_t own);
+
 /* What CreateFunction and UpdateFunctionCode answer: the version, or what they publish. */
 RESULT create_answer(struct call *call, const struct lambda_name *name,
                      struct lambda_function *function, const struct lambda_version *version,
@@ -40,5 +44,19 @@ RESULT url_drop(struct call *call, const struct lambda_name *name, struct str qu
 RESULT urls_drop(struct call *call, const struct lambda_name *name);
 RESULT code_signing_leave(struct call *call, const struct lambda_name *name,
                           const struct lambda_function *function);
+
+/* --- concurrency.c, provisioned.c --- */
+
+/* What provisioned concurrency the function's versions and aliases have, but that one. */
+RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
+                       int64_t *sum);
+RESULT provisioned_get(struct call *call, const struct lambda_name *name,
+                       struct lambda_provisioned *config, bool *found);
+/* How many environments are started for it. */
+RESULT provisioned_ready(struct call *call, const struct lambda_target *target,
+                         const struct lambda_provisioned *config, unsigned *ready);
+/* Another number is wanted; 0: none. */
+RESULT provisioned_changed(struct call *call, const struct lambda_target *target,
+                           const struct lambda_provisioned *config);
 
 #endif

@@ -96,6 +96,8 @@ enum {
     CODE_ZIPPED_MAX = 50 * 1024 * 1024, /* "Lambda quotas": direct upload */
     CODE_UNZIPPED_MAX = 262144000,
     CODE_LAYERS_MAX = 5,
+    ACCOUNT_CONCURRENCY = 1000,   /* executions at once, of an account in a region */
+    ACCOUNT_UNRESERVED_MIN = 100, /* that no function may reserve */
 };
 #define ACCOUNT_CODE_MAX (INT64_C(75) << 30) /* of all versions, in a region */
 

@@ -2,6 +2,7 @@
  *
  *   ("lambda", account, region, "layer", NAME)                    record layer
  *   ("lambda", account, region, "layer-version", NAME, NUMBER)    record layer_version */
+#include "services/lambda/layers.h"
 #include "cloud/arn.h"
 #include "cloud/authorize.h"
 #include "services/lambda/configure.h"
@@ -32,7 +33,7 @@ struct str layer_arn(struct call *call, const struct layer_name *name)
                       PRSTR(name->name), PRSTR(version));
 }
 
-static struct key layer_key(struct call *call, const struct layer_name *name, struct str kind)
+struct key layer_key(struct call *call, const struct layer_name *name, struct str kind)
 {
     const struct lambda_name place = {.account = name->account, .region = name->region};
     struct key key = lambda_key(call, &place, kind);
@@ -40,11 +41,24 @@ static struct key layer_key(struct call *call, const struct layer_name *name, st
     return key;
 }
 
-RESULT layer_version_get(struct call *call, const struct layer_name *name,
-                         struct lambda_layer_version *version, bool *found)
+struct key layer_version_key(struct call *call, const struct layer_name *name)
 {
     struct key key = layer_key(call, name, STR("layer-version"));
     key_u64(&key, (uint64_t)name->version);
+    return key;
+}
+
+RESULT layer_version_put(struct call *call, const struct layer_name *name,
+                         const struct lambda_layer_version *version)
+{
+    struct key key = layer_version_key(call, name);
+    return call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_layer_version, version);
+}
+
+RESULT layer_version_get(struct call *call, const struct layer_name *name,
+                         struct lambda_layer_version *version, bool *found)
+{
+    struct key key = layer_version_key(call, name);
     return call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_layer_version, version,
                                 found);
 }

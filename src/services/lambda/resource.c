@@ -52,6 +52,12 @@ static bool named_function(const struct call *call, const void *in, struct lambd
 {
     struct str text = member_str(call, in, "FunctionName");
     struct str qualifier = member_str(call, in, "Qualifier");
+    if (str_is_empty(text))
+        text = member_str(call, in, "Resource"); /* tags */
+    if (str_is_empty(text))
+        text = member_str(call, in, "ResourceArn"); /* policies */
+    if (str_starts_with(text, STR("arn:")) && str_find(text, STR(":function:")) == SIZE_MAX)
+        return false;
     if (str_is_empty(text) || !lambda_name_split(call, text, name))
         return false;
     if (!str_is_empty(qualifier))

@@ -1,9 +1,11 @@
 /* What Lambda gives the cloud besides its operations. */
 #include "cloud/trail.h"
-#include "services/lambda/lambda_int.h"
+#include "services/lambda/events_int.h"
 
 static const struct outbox_handler lambda_handlers[] = {
     {STR_INIT("lambda.code"), code_deliver_drop},
+    {STR_INIT("lambda.destination"), destination_deliver},
+    {STR_INIT("lambda.async-forget"), async_deliver_forget},
 };
 
 static const struct service_page lambda_pages[] = {
@@ -22,6 +24,13 @@ static const struct trail_data lambda_trail_data = {
     .count = sizeof lambda_data_operations / sizeof lambda_data_operations[0],
 };
 
+static RESULT lambda_start(struct cloud *cloud)
+{
+    TRY(code_start(cloud));
+    TRY(async_start(cloud));
+    return sources_start(cloud);
+}
+
 const struct service_hooks lambda_hooks = {
     .model = &lambda_model,
     .trail_data = &lambda_trail_data,
@@ -29,7 +38,7 @@ const struct service_hooks lambda_hooks = {
     .handler_count = sizeof lambda_handlers / sizeof lambda_handlers[0],
     .pages = lambda_pages,
     .page_count = sizeof lambda_pages / sizeof lambda_pages[0],
-    .start = code_start,
+    .start = lambda_start,
     .resource_policy = lambda_resource_policy,
     .policy_of_arn = lambda_policy_of_arn,
     .condition_key = lambda_condition_key,

@@ -1,6 +1,7 @@
 /* Published versions: "Manage Lambda function versions", Developer Guide. */
 #include "services/lambda/configure.h"
 #include "services/lambda/create.h"
+#include "store/record.h"
 
 RESULT version_check_steady(struct call *call, const struct lambda_name *name,
                             const struct lambda_version *version)
@@ -19,22 +20,32 @@ RESULT version_check_steady(struct call *call, const struct lambda_name *name,
     return RESULT_OK;
 }
 
-static bool same_list(const struct str_list *a, const struct str_list *b)
+/* What a version is, without what says when and how it came about. */
+static RESULT version_content(struct call *call, const struct lambda_version *version,
+                              struct str *out)
 {
-    bool same = a->len == b->len;
-    for (size_t i = 0; same && i < a->len; i++)
-        same = str_eq(a->items[i], b->items[i]);
-    return same;
+    struct lambda_version plain = *version;
+    struct buf text;
+    plain.version = plain.revision_id = plain.description = (struct str){0};
+    plain.state = plain.state_reason = plain.state_reason_code = (struct str){0};
+    plain.update_status = plain.update_reason = plain.update_reason_code = (struct str){0};
+    plain.modified_ms = plain.settles_ms = 0;
+    buf_init(&text, call->arena, 256 * 1024);
+    TRY(record_encode(&text, &lambda_model, LAMBDA_SHAPE_version, &plain));
+    *out = buf_str(&text);
+    return RESULT_OK;
 }
 
-/* Whether what runs is the same: "Lambda doesn't publish a version if the function's configuration
- * and code haven't changed since the last version." Their modification tells: a published one keeps
- * that of the $LATEST that it is a copy of. */
-static bool version_is_same(const struct lambda_version *a, const struct lambda_version *b)
+/* "Lambda doesn't publish a version if the function's configuration and code haven't changed since
+ * the last version." */
+static RESULT version_is_same(struct call *call, const struct lambda_version *a,
+                              const struct lambda_version *b, bool *same)
 {
-    return a->modified_ms == b->modified_ms && str_eq(a->code_sha256, b->code_sha256) &&
-           str_eq(a->code, b->code) && str_eq(a->handler, b->handler) &&
-           same_list(&a->layers, &b->layers);
+    struct str first, second;
+    TRY(version_content(call, a, &first));
+    TRY(version_content(call, b, &second));
+    *same = str_eq(first, second);
+    return RESULT_OK;
 }
 
 /* *out: the version as it stands published, a new one or the last. */
@@ -42,10 +53,12 @@ static RESULT version_publish(struct call *call, const struct lambda_name *name,
                               struct lambda_function *function, const struct lambda_version *latest,
                               struct str description, struct lambda_version *out)
 {
-    bool found = false;
+    bool found = false, same = false;
     if (!str_is_empty(function->published))
         TRY(version_get(call, name, function->published, out, &found));
-    if (found && version_is_same(out, latest))
+    if (found)
+        TRY(version_is_same(call, out, latest, &same));
+    if (same)
         return RESULT_OK;
     *out = *latest;
     out->version = str_format(call->arena, "%lld", (long long)function->next_version);

@@ -95,6 +95,12 @@ struct str org_account_arn(struct call *call, const struct organizations_organiz
 RESULT org_deliver_account(struct call *call, const struct outbox_item *item);
 RESULT org_deliver_close(struct call *call, const struct outbox_item *item);
 
+/* --- trust.c --- */
+
+/* For struct organization_table. */
+RESULT org_standing(struct call *call, struct str account, struct str service,
+                    struct organization_standing *out);
+
 /* --- policies.c, attachments.c --- */
 
 bool org_policy_type_is_enabled(const struct organizations_organization *org, struct str type);

@@ -8,6 +8,7 @@ static const struct outbox_handler organizations_handlers[] = {
 
 static const struct organization_table organizations_table = {
     .view = org_view,
+    .standing = org_standing,
     .tag_refused = org_tag_refused,
 };
 

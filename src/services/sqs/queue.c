@@ -67,6 +67,7 @@ struct str queue_topic(struct call *call, const struct sqs_queue *queue)
 RESULT queue_put(struct call *call, const struct sqs_queue *queue)
 {
     struct key key = queue_key(call, queue->account, queue->region, queue->name);
+    call->found = NULL;
     return call_put_record(call, &key, &sqs_model, SQS_SHAPE_queue, queue);
 }
 
@@ -139,14 +140,25 @@ struct str queue_request_url(struct call *call, struct str url)
     return by_path ? call->request->path : url;
 }
 
+/* call->found: what authorisation has looked up, for the function that runs next. */
+struct queue_found {
+    struct str url;
+    struct sqs_queue queue;
+};
+
 RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found)
 {
     struct str account, region, name;
     *found = false;
     if (!url_read(call, url, &account, &region, &name))
         return RESULT_OK;
-    struct key key = queue_key(call, account, region, name);
-    return call_get_record(call, &key, &sqs_model, SQS_SHAPE_queue, queue, found);
+    TRY(queue_find_name(call, account, region, name, queue, found));
+    if (*found) {
+        struct queue_found *kept = ARENA_NEW(call->arena, struct queue_found);
+        *kept = (struct queue_found){url, *queue};
+        call->found = kept;
+    }
+    return RESULT_OK;
 }
 
 static RESULT queue_missing(struct call *call)
@@ -163,6 +175,11 @@ RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue)
     if (str_is_empty(url))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter QueueUrl.");
+    const struct queue_found *kept = call->found;
+    if (kept != NULL && str_eq(kept->url, url)) {
+        *queue = kept->queue;
+        return RESULT_OK;
+    }
     if (!url_read(call, url, &account, &region, &name))
         return call_fail(call, SQS_INVALID_ADDRESS,
                          "The address %.*s is not valid for this endpoint.", PRSTR(url));
@@ -320,6 +337,7 @@ RESULT sqs_DeleteQueue(struct call *call, const struct sqs_DeleteQueueRequest *i
     struct sqs_queue queue;
     TRY(queue_find(call, in->QueueUrl, &queue));
     struct key key = queue_key(call, queue.account, queue.region, queue.name);
+    call->found = NULL;
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
     struct key deleted = queue_deleted_key(call, queue.account, queue.region, queue.name);
     TRY(kv_put(call->txn, key_bytes(&deleted),
