@@ -101,6 +101,7 @@ static void held_forget(struct functions *functions, struct held *held)
     held->gone = true;
     held->wanted = 0;
     (void)map_remove(&functions->held, held->spec.key);
+    (void)map_remove(&functions->latest, held->spec.arn);
     held_unlink(functions, held);
     functions->held_count--;
     while (held->idle != NULL)
@@ -149,6 +150,11 @@ RESULT functions_hold(struct functions *functions, const struct function_spec *s
         held->wanted = old->wanted;
         held_forget(functions, old);
     }
+    /* Another content of the same version: what was started of the old one is of no use. */
+    struct held *former = map_get(&functions->latest, held->spec.arn);
+    if (former != NULL)
+        held_forget(functions, former);
+    (void)map_put(&functions->latest, held->spec.arn, held);
     (void)map_put(&functions->held, held->spec.key, held);
     held_link(functions, held);
     functions->held_count++;
@@ -337,6 +343,15 @@ const struct function_result *function_run_result(struct function_run *run)
     return result;
 }
 
+bool function_run_began(struct function_run *run)
+{
+    struct functions *functions = run->functions;
+    (void)pthread_mutex_lock(&functions->lock);
+    bool streamed = run->streamed;
+    (void)pthread_mutex_unlock(&functions->lock);
+    return streamed;
+}
+
 size_t function_run_read(struct function_run *run, char *out, size_t size)
 {
     struct functions *functions = run->functions;
@@ -357,11 +372,12 @@ size_t function_run_read(struct function_run *run, char *out, size_t size)
 
 /* --- life --- */
 
-static void functions_free(struct functions *functions)
+static void functions_drop(struct functions *functions)
 {
     if (functions->runtimes != NULL)
         runtimes_free(functions->runtimes);
     map_release(&functions->held);
+    map_release(&functions->latest);
     map_release(&functions->meters);
     (void)pthread_mutex_destroy(&functions->lock);
     arena_free(functions->arena);
@@ -382,12 +398,11 @@ void function_run_release(struct function_run *run)
         http_resume(run->source);
     run_release(run);
     functions->callers--;
-    bool last = functions->stopped && functions->callers == 0;
+    bool last = functions->freed && functions->callers == 0;
     (void)pthread_mutex_unlock(&functions->lock);
     if (last)
-        functions_free(functions);
+        functions_drop(functions);
 }
-
 
 RESULT functions_start(const struct functions_config *config, struct functions **out)
 {
@@ -406,6 +421,7 @@ RESULT functions_start(const struct functions_config *config, struct functions *
     functions->starting_limit = cores > 0 ? 4 * (unsigned)cores : 4;
     (void)pthread_mutex_init(&functions->lock, NULL);
     map_init(&functions->held, NULL);
+    map_init(&functions->latest, NULL);
     map_init(&functions->meters, NULL);
     functions->epoll = functions->wake = -1;
     enum result result = runtimes_new(arena, functions->config.directory, &functions->runtimes);
@@ -417,7 +433,7 @@ RESULT functions_start(const struct functions_config *config, struct functions *
     if (result == RESULT_OK)
         result = engine_start(functions);
     if (result != RESULT_OK) {
-        functions_stop(functions);
+        functions_free(functions);
         return result;
     }
     *out = functions;
@@ -426,18 +442,25 @@ RESULT functions_start(const struct functions_config *config, struct functions *
 
 void functions_stop(struct functions *functions)
 {
-    if (functions == NULL)
+    if (functions == NULL || functions->stopping)
         return;
     engine_stop(functions);
     http_server_stop(functions->api, 0);
+}
+
+void functions_free(struct functions *functions)
+{
+    if (functions == NULL)
+        return;
+    functions_stop(functions);
     (void)pthread_mutex_lock(&functions->lock);
     while (functions->oldest != NULL)
         held_forget(functions, functions->oldest);
-    functions->stopped = true;
+    functions->freed = true;
     bool last = functions->callers == 0;
     (void)pthread_mutex_unlock(&functions->lock);
     if (last)
-        functions_free(functions);
+        functions_drop(functions);
 }
 
 void functions_count(struct functions *functions, struct functions_counts *out)

@@ -25,6 +25,7 @@ struct sandbox_host;
 struct function_log {
     struct str account, region;
     struct str group, stream; /* "/aws/lambda/NAME", "2026/11/21/[$LATEST]0123..." */
+    bool create_group;        /* the function may */
     int64_t time_ms;
     struct str text; /* without its newline; at most 256 KiB */
 };
@@ -44,9 +45,11 @@ struct functions_config {
 };
 
 RESULT functions_start(const struct functions_config *config, struct functions **out);
-/* Ends all environments; runs that were under way end with FUNCTION_STOPPED, and are still to be
- * released. Nothing else may be called any more. */
+/* Ends all environments; runs that were under way end with FUNCTION_STOPPED, as those that are
+ * begun later do. NULL is fine, as is a second time. */
 void functions_stop(struct functions *functions);
+/* Stops, too. Runs are still to be released; nothing else may be called any more. */
+void functions_free(struct functions *functions);
 
 /* What environments of one version of a function share. */
 struct function_spec {
@@ -70,6 +73,7 @@ struct function_spec {
     uint32_t memory_mb, tmp_mb, timeout_ms;
     struct str log_group;
     bool logged;          /* the execution role may write it: else config.log is told nothing */
+    bool makes_group;     /* the role may create the group */
     bool log_json;        /* LoggingConfig: format JSON */
     struct str log_level; /* application log level; absent: all */
     struct str platform_level; /* system log level; absent: INFO */
@@ -140,6 +144,8 @@ RESULT functions_provision(struct functions *functions, struct str key, unsigned
 
 /* Lives as long as the run. */
 const struct function_result *function_run_result(struct function_run *run);
+/* The response streams, and what has come of it is to be read, not in the result's payload. */
+bool function_run_began(struct function_run *run);
 /* Of a streaming run: moves what has come out of the runtime; 0 with FUNCTION_RUNNING: nothing
  * yet. */
 size_t function_run_read(struct function_run *run, char *out, size_t size);

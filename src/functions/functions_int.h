@@ -72,6 +72,7 @@ struct function_run {
     char *stream;       /* of it what its reader has not taken yet: STREAM_ROOM bytes */
     size_t stream_from, stream_to;
     uint64_t stream_total;
+    bool streamed;                /* the runtime answers in pieces, for a reader */
     bool abandoned;               /* nobody wants it any more */
     struct http_exchange *source; /* waits for room */
     struct str stream_error;      /* from the trailer; absent: none */
@@ -155,6 +156,7 @@ struct functions {
     struct arena *arena;
     pthread_mutex_t lock;
     struct map held;   /* by key */
+    struct map latest; /* by ARN with the version: what is held of it */
     struct map meters; /* by key */
     struct held *oldest, *newest;
     size_t held_count;
@@ -169,7 +171,7 @@ struct functions {
     int epoll, wake;
     _Atomic uint64_t wakes_ns; /* when the engine will look by itself */
     pthread_t thread;
-    bool thread_runs, stopping, stopped;
+    bool thread_runs, stopping, freed;
     size_t callers; /* runs that are not released */
     unsigned starting_limit;
 };

@@ -93,6 +93,7 @@ void environment_line(struct environment *environment, enum line_source source, 
                                          .region = spec->region,
                                          .group = spec->log_group,
                                          .stream = environment->stream,
+                                         .create_group = spec->makes_group,
                                          .time_ms = time_ms,
                                          .text = text,
                                      });

@@ -225,6 +225,7 @@ static enum result take_piece(struct function_run *run, struct http_exchange *ex
         return run->payload.len > RESPONSE_MAX || buf_is_full(&run->payload) ? RESULT_FULL
                                                                              : RESULT_OK;
     }
+    run->streamed = true;
     if (run->stream_total + piece.len > STREAM_MAX)
         return RESULT_FULL;
     char *room = stream_room(run, piece.len);

@@ -208,7 +208,7 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    functions_stop(fixture->functions);
+    functions_free(fixture->functions);
     if (fixture->host != NULL) {
         sandbox_host_stop(fixture->host);
         (void)nftw(fixture->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -227,7 +227,8 @@ static struct function_spec make_spec(struct fixture *fixture, const char *key)
         .region = STR("us-east-1"),
         .name = STR("f"),
         .version = STR("$LATEST"),
-        .arn = STR("arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST"),
+        .arn =
+            str_format(fixture->arena, "arn:aws:lambda:us-east-1:000000000000:function:f:%s", key),
         .runtime = STR("provided.al2023"),
         .handler = STR("a.b"),
         .task = str_format(fixture->arena, "%s/task", fixture->directory),
@@ -589,7 +590,6 @@ static void stops_what_runs(void **state)
     function_run_release(run);
     run = start(fixture, "stop", "time.sleep(60)");
     functions_stop(fixture->functions);
-    fixture->functions = NULL;
     assert_int_equal(function_run_result(run)->outcome, FUNCTION_STOPPED);
     function_run_release(run);
 }

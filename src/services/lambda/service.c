@@ -1,6 +1,8 @@
 /* What Lambda gives the cloud besides its operations. */
 #include "cloud/trail.h"
 #include "services/lambda/events_int.h"
+#include "services/lambda/lambda_int.h"
+#include "services/lambda/run.h"
 
 static const struct outbox_handler lambda_handlers[] = {
     {STR_INIT("lambda.code"), code_deliver_drop},
@@ -39,6 +41,8 @@ const struct service_hooks lambda_hooks = {
     .pages = lambda_pages,
     .page_count = sizeof lambda_pages / sizeof lambda_pages[0],
     .start = lambda_start,
+    .memory_new = lambda_memory_new,
+    .memory_free = lambda_memory_free,
     .resource_policy = lambda_resource_policy,
     .policy_of_arn = lambda_policy_of_arn,
     .condition_key = lambda_condition_key,
