@@ -277,6 +277,8 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
         .recursive_loop = STR("Terminate"),
         .created_ms = call->now_ms,
     };
+    if (!str_is_empty(in->CodeSigningConfigArn))
+        TRY(code_signing_join(call, &name, in->CodeSigningConfigArn, &function));
     TRY(create_put(call, &name, &function, &version, &source));
     return create_answer(call, &name, &function, &version, in->Publish.value, out);
 }

@@ -45,6 +45,9 @@ RESULT urls_drop(struct call *call, const struct lambda_name *name);
 RESULT code_signing_leave(struct call *call, const struct lambda_name *name,
                           const struct lambda_function *function);
 
+RESULT code_signing_join(struct call *call, const struct lambda_name *name, struct str arn,
+                         struct lambda_function *function);
+
 /* --- concurrency.c, provisioned.c --- */
 
 /* What provisioned concurrency the function's versions and aliases have, but that one. */

@@ -178,7 +178,7 @@ static bool fits_cidr(struct arena *arena, struct str argument, struct str value
         return false;
     for (size_t i = 0; i < bits; i++) {
         unsigned shift = 7 - (unsigned)i % 8;
-        if (((network[i / 8] ^ address[i / 8]) >> shift & 1U) != 0)
+        if (((unsigned)(network[i / 8] ^ address[i / 8]) >> shift & 1U) != 0)
             return false;
     }
     return true;

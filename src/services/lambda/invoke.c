@@ -6,7 +6,7 @@
 #include "base/encode.h"
 #include "cloud/park.h"
 #include "cloud/work.h"
-#include "services/lambda/lambda_int.h"
+#include "services/lambda/events_int.h"
 #include "wire/json_text.h"
 #include "wire/wire.h"
 
@@ -119,10 +119,17 @@ static RESULT find_target(struct call *call, struct str text, struct str qualifi
     return check_state(call, &target->version);
 }
 
-static struct str trace_of(const struct call *call)
+/* The trace that the run gets; RESULT_ERROR when it goes round in circles. */
+static RESULT take_trace(struct call *call, const struct lambda_target *target, struct str *trace)
 {
-    return call->request == NULL ? (struct str){0}
-                                 : wire_request_header(call->request, STR("x-amzn-trace-id"));
+    bool loops;
+    *trace = trace_next(call, target, call_trace(call), &loops);
+    if (!loops)
+        return RESULT_OK;
+    return call_fail(call, LAMBDA_RECURSIVE_INVOCATION,
+                     "Lambda detected that function %.*s is being invoked in a recursive loop with "
+                     "other AWS resources and stopped it.",
+                     PRSTR(target->name.function));
 }
 
 struct asked {
@@ -134,6 +141,8 @@ struct asked {
 static RESULT invocation_begin(struct call *call, const struct lambda_target *target,
                                const struct asked *asked, struct work **work)
 {
+    struct str trace;
+    TRY(take_trace(call, target, &trace));
     struct arena *arena = arena_new(0);
     struct invocation *invocation = ARENA_NEW(arena, struct invocation);
     invocation->arena = arena;
@@ -148,7 +157,7 @@ static RESULT invocation_begin(struct call *call, const struct lambda_target *ta
         .request_id = call->request_id,
         .payload = asked->payload,
         .client_context = asked->context,
-        .trace_id = trace_of(call),
+        .trace_id = trace,
         .invoked_arn = target->invoked_arn,
         .tail = asked->tail,
         .streaming = asked->streaming,
@@ -215,9 +224,8 @@ static RESULT invoke_event(struct call *call, const struct lambda_target *target
     const struct lambda_async async = {
         .payload = payload,
         .client_context = context,
-        .trace_id = trace_of(call),
+        .trace_id = call_trace(call),
         .request_id = call->request_id,
-        .source_arn = call->source_arn,
     };
     return lambda_async_put(call, target, &async);
 }

@@ -135,6 +135,11 @@ RESULT tags_fail(struct call *call, const struct str_map *tags);
 RESULT policy_get(struct call *call, const struct lambda_name *name, struct lambda_policy *policy,
                   bool *found);
 
+/* --- urls.c --- */
+
+/* The URL whose host begins with that label: call->account and region need not be its own. */
+RESULT url_by_id(struct call *call, struct str id, struct lambda_url *url, bool *found);
+
 /* --- resource.c --- */
 
 RESULT lambda_resource_policy(struct call *call, const void *in, struct str *resource_arn,
@@ -185,8 +190,6 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
 
 struct lambda_async {
     struct str payload, client_context, trace_id, request_id;
-    struct str source_arn; /* that caused it; absent: a client */
-    struct str_list chain; /* recursion detection: how often it came through here */
 };
 /* Queues an event in this transaction: accepted means it will run, whatever crashes. */
 RESULT lambda_async_put(struct call *call, const struct lambda_target *target,

@@ -174,7 +174,7 @@ RESULT function_drop_qualifier(struct call *call, const struct lambda_name *name
                                struct str qualifier)
 {
     static const struct str kinds[] = {STR_INIT("policy"), STR_INIT("provisioned"),
-                                       STR_INIT("event-invoke"), STR_INIT("scaling")};
+                                       STR_INIT("event-invoke")};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key key = lambda_function_key(call, name, kinds[i]);
         key_str(&key, qualifier);
@@ -258,8 +258,7 @@ static RESULT delete_all(struct call *call, const struct lambda_name *name,
                          const struct lambda_function *function)
 {
     static const struct str kinds[] = {STR_INIT("alias"), STR_INIT("policy"),
-                                       STR_INIT("provisioned"), STR_INIT("event-invoke"),
-                                       STR_INIT("scaling")};
+                                       STR_INIT("provisioned"), STR_INIT("event-invoke")};
     TRY(delete_versions(call, name));
     TRY(urls_drop(call, name));
     TRY(code_signing_leave(call, name, function));
