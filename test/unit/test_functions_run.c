@@ -95,6 +95,22 @@ static const char extension[] =
     "           {'Lambda-Extension-Name': os.path.basename(sys.argv[0])})\n"
     "print('registered', r.status, b.decode(), flush=True)\n"
     "h = {'Lambda-Extension-Identifier': r.getheader('Lambda-Extension-Identifier')}\n"
+    "import http.server, threading\n"
+    "class Taker(http.server.BaseHTTPRequestHandler):\n"
+    "    def do_POST(self):\n"
+    "        text = self.rfile.read(int(self.headers['Content-Length']))\n"
+    "        for e in json.loads(text): os.write(2, ('GOT %s %s\\n' % (e['type'], "
+    "json.dumps(e['record']))).encode())\n"
+    "        self.send_response(200); self.end_headers()\n"
+    "    def log_message(self, *a): pass\n"
+    "server = http.server.HTTPServer(('127.0.0.1', 8080), Taker)\n"
+    "threading.Thread(target=server.serve_forever, daemon=True).start()\n"
+    "c.request('PUT', '/2022-07-01/telemetry', json.dumps({'schemaVersion': '2022-12-13', "
+    "'types': ['platform', 'function'], 'buffering': {'timeoutMs': 25, 'maxItems': 1000, "
+    "'maxBytes': 262144}, 'destination': {'protocol': 'HTTP', "
+    "'URI': 'http://sandbox.localdomain:8080/t'}}), h)\n"
+    "r = c.getresponse()\n"
+    "print('subscribed', r.status, r.read().decode(), flush=True)\n"
     "while True:\n"
     "    r, b = req('GET', '/event/next', None, h)\n"
     "    e = json.loads(b)\n"
@@ -555,7 +571,8 @@ static void tells_extensions(void **state)
     spec.opt = str_format(fixture->arena, "%s/opt", fixture->directory);
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     for (int i = 0; i < 2; i++) {
-        struct function_run *run = start(fixture, "extended", "out = 1");
+        struct function_run *run =
+            start(fixture, "extended", "print('printed', flush=True)\nout = 1");
         const struct function_result *result = await(fixture, run);
         assert_int_equal(result->outcome, FUNCTION_ANSWERED);
         function_run_release(run);
@@ -568,6 +585,12 @@ static void tells_extensions(void **state)
                               "[INVOKE,SHUTDOWN]\n");
     expect(log_text(fixture), "INVOKE 11111111-2222-4333-8444-555555555555\n");
     expect(log_text(fixture), "SHUTDOWN spindown\n");
+    expect(log_text(fixture), "subscribed 200 \"OK\"\n");
+    expect(log_text(fixture), "GOT platform.telemetrySubscription {\"name\": \"watcher\"");
+    expect(log_text(fixture), "GOT platform.initReport {\"initializationType\": \"on-demand\"");
+    expect(log_text(fixture), "GOT function \"printed\"\n");
+    expect(log_text(fixture),
+           "GOT platform.report {\"requestId\": \"11111111-2222-4333-8444-555555555555\"");
 }
 
 static void survives_a_flood(void **state)
