@@ -285,6 +285,14 @@ enum session_fault session_open(struct cloud *cloud, struct arena *arena, struct
     return record.expires_ms <= now_ms ? SESSION_EXPIRED : SESSION_OK;
 }
 
+bool session_is_root_task(const struct principal *who)
+{
+    return who->kind == PRINCIPAL_ROOT && who->session != NULL &&
+           who->session->policy_arns.len == 1 &&
+           str_starts_with(who->session->policy_arns.items[0],
+                           STR("arn:aws:iam::aws:policy/root-task/"));
+}
+
 /* --- for services --- */
 
 RESULT session_for_role(struct call *call, const struct session_for_service *request,
@@ -299,12 +307,16 @@ RESULT session_for_role(struct call *call, const struct session_for_service *req
     TRY(identity->role(call, request->role_arn, &role, found));
     if (!*found)
         return RESULT_OK;
+    struct str policy = request->policy;
     struct session session = {
         .issued_ms = call->now_ms,
         .expires_ms = call->now_ms + request->duration_s * 1000,
         .role_arn = role.arn,
         .role_id = role.id,
         .name = request->session_name,
+        .source_identity = request->source_identity,
+        .claims = request->claims,
+        .policies = {&policy, str_is_absent(policy) ? 0 : 1},
         .kept = true,
         .via = request->service,
     };

@@ -74,9 +74,16 @@ struct session_for_service {
     struct str session_name; /* the function's name */
     struct str service;      /* "lambda.amazonaws.com" */
     int64_t duration_s;
+    struct str policy;          /* a session policy; absent: none */
+    struct str source_identity; /* absent: none */
+    struct str_map claims;      /* condition keys that the session has besides */
 };
 RESULT session_for_role(struct call *call, const struct session_for_service *request,
                         struct credentials *out, bool *found);
+
+/* A root user's session for one task in an organization's member ("AssumeRoot"): limited by the
+ * task's policy, which denies all else. */
+bool session_is_root_task(const struct principal *who);
 
 /* Fills kind, name, ARN and user id of a session of the role, whose account and session (with its
  * name) are set. */

@@ -98,6 +98,9 @@ RESULT access_ask(struct access_question *question, bool *allowed);
 
 /* struct service_hooks.authorize of S3. */
 RESULT s3_authorize(struct call *call, const void *in);
+/* struct service_hooks.policy_of_arn of S3: of "arn:aws:s3:::BUCKET" alone; *owner is absent when
+ * there is no such bucket. */
+RESULT s3_policy_of_arn(struct call *call, struct str text, struct str *owner, struct str *policy);
 /* One key of DeleteObjects. */
 RESULT access_delete(struct call *call, const struct s3_DeleteObjectsRequest *in,
                      const struct s3_ObjectIdentifier *one);

@@ -1,6 +1,7 @@
 /* Operations on bucket policies. */
 #include "cloud/bucket_policy.h"
 #include "auth/policy_words.h"
+#include "cloud/arn.h"
 #include "cloud/authorize.h"
 #include "services/s3/access.h"
 #include "services/s3/settings.h"
@@ -25,6 +26,20 @@ RESULT bucket_policy_text(struct call *call, const struct s3_bucket *bucket, str
     TRY(setting_get(call, bucket, S3_SETTING_POLICY, (struct str){0}, &kept, &found));
     *text = found ? kept.text : (struct str){0};
     return RESULT_OK;
+}
+
+RESULT s3_policy_of_arn(struct call *call, struct str text, struct str *owner, struct str *policy)
+{
+    struct s3_bucket bucket;
+    struct arn arn;
+    bool found = false;
+    *owner = *policy = (struct str){0};
+    if (arn_parse(text, &arn) && bucket_name_is_valid(arn.resource))
+        TRY(bucket_find(call, arn.resource, &bucket, &found));
+    if (!found)
+        return RESULT_OK;
+    *owner = bucket.account;
+    return bucket_policy_text(call, &bucket, policy);
 }
 
 /* "If you have the correct permissions, but you're not using an identity that belongs to the bucket

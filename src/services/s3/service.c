@@ -58,6 +58,7 @@ const struct service_hooks s3_hooks = {
     .model = &s3_model,
     .trail_data = &s3_trail_data,
     .authorize = s3_authorize,
+    .policy_of_arn = s3_policy_of_arn,
     .cross_origin = s3_cross_origin,
     .ended = access_log_ended,
     .handlers = s3_handlers,

@@ -5,10 +5,9 @@
 #include "base/vec.h"
 #include "cloud/arn.h"
 #include "cloud/paging.h"
-#include "gen/s3.h"
 #include "services/s3control/s3control_int.h"
 
-enum { POINTS_MAX = 10000, ALIAS_SIZE = 63 };
+enum { ALIAS_SIZE = 63, TAGS_MAX = 50 };
 
 /* 3 to 50 letters, digits and hyphens, beginning and ending with a letter or digit ("Naming rules
  * for access points"). */
@@ -68,37 +67,27 @@ static struct str make_alias(struct call *call, struct str name)
 /* The bucket must be there, of the account that the request names, and in this region. */
 static RESULT check_bucket(struct call *call, struct str bucket, struct str account)
 {
-    const struct s3_HeadBucketRequest in = {.Bucket = bucket, .ExpectedBucketOwner = account};
-    const struct call_invocation head = {
-        .model = &s3_model,
-        .operation = S3_OP_HeadBucket,
-        .in = &in,
-        .principal = {.kind = PRINCIPAL_SERVICE, .name = STR("s3.amazonaws.com")},
-        .account = account,
-        .region = call->region,
-    };
-    const void *out;
-    uint32_t error;
-    struct str message;
-    enum result result = call_invoke(call, &head, &out, &error, &message);
-    if (result == RESULT_OK) {
-        const struct s3_HeadBucketOutput *found = out;
-        if (str_eq(found->BucketRegion, call->region))
-            return RESULT_OK;
+    struct bucket_found found;
+    TRY(bucket_head(call, bucket, account, &found));
+    if (!str_is_absent(found.region) && str_eq(found.region, call->region))
+        return RESULT_OK;
+    if (!str_is_absent(found.region))
         return call_fail(call, S3CONTROL_INVALID_REQUEST,
                          "The bucket and the access point must be in the same Region.");
-    }
-    if (result != RESULT_ERROR)
-        return result;
-    if (error == WIRE_ACCESS_DENIED)
+    if (found.error == WIRE_ACCESS_DENIED)
         return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
-    return call_fail(call, S3CONTROL_INVALID_REQUEST, "%.*s", PRSTR(message));
+    return call_fail(call, S3CONTROL_INVALID_REQUEST, "%.*s", PRSTR(found.message));
 }
 
 static RESULT read_tags(struct call *call, const struct s3control_TagList *list,
                         struct str_map *tags)
 {
     size_t cap = 0;
+    if (list->len > TAGS_MAX)
+        return call_fail(call, S3CONTROL_TOO_MANY_TAGS,
+                         "The number of tags exceeds the limit of %d tags. Remove some tags and "
+                         "try again.",
+                         TAGS_MAX);
     for (size_t i = 0; i < list->len; i++) {
         struct str_map_entry entry = {list->items[i].Key, list->items[i].Value};
         for (size_t j = 0; j < tags->len; j++)

@@ -5,7 +5,6 @@
 #include "base/vec.h"
 #include "cloud/arn.h"
 #include "cloud/bucket_policy.h"
-#include "gen/s3.h"
 #include "services/s3control/s3control_int.h"
 #include "store/record.h"
 
@@ -192,27 +191,15 @@ static RESULT region_of(struct call *call, const struct s3control_Region *given,
                         struct s3control_mrap_region *out)
 {
     struct str owner = str_is_absent(given->BucketAccountId) ? account : given->BucketAccountId;
-    const struct s3_HeadBucketRequest in = {.Bucket = given->Bucket, .ExpectedBucketOwner = owner};
-    const struct call_invocation head = {
-        .model = &s3_model,
-        .operation = S3_OP_HeadBucket,
-        .in = &in,
-        .principal = {.kind = PRINCIPAL_SERVICE, .name = STR("s3.amazonaws.com")},
-        .account = owner,
-        .region = call->region,
-    };
-    const void *reply;
-    uint32_t error;
-    struct str message;
-    enum result result = call_invoke(call, &head, &reply, &error, &message);
-    if (result == RESULT_ERROR)
+    struct bucket_found found;
+    TRY(bucket_head(call, given->Bucket, owner, &found));
+    if (str_is_absent(found.region))
         return call_fail(call, S3CONTROL_INVALID_REQUEST,
                          "The bucket %.*s does not exist, or is not of the account.",
                          PRSTR(given->Bucket));
-    TRY(result);
     *out = (struct s3control_mrap_region){
         .bucket = given->Bucket,
-        .region = ((const struct s3_HeadBucketOutput *)reply)->BucketRegion,
+        .region = found.region,
         .account = owner,
         .dial = 100,
     };

@@ -22,6 +22,16 @@ const struct s3control_PublicAccessBlockConfiguration *public_access_shown(struc
 /* x-amz-account-id: the caller's own account, or one that policies let it into. */
 RESULT account_check(struct call *call, struct str account);
 
+/* --- bucket.c --- */
+
+struct bucket_found {
+    struct str region; /* absent: it is not there, or not the owner's */
+    uint32_t error;    /* then what S3 said */
+    struct str message;
+};
+RESULT bucket_head(struct call *call, struct str bucket, struct str owner,
+                   struct bucket_found *found);
+
 /* name: a name, or an ARN of one; fails with NoSuchAccessPoint. */
 RESULT point_open(struct call *call, struct str account, struct str name,
                   struct access_point *point);

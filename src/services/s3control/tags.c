@@ -1,15 +1,16 @@
-/* Tags of access points and of buckets, by ARN ("Using tags with S3 access points"). A bucket's are
- * those of PutBucketTagging. */
+/* Tags of access points, of access grants and of buckets, by ARN ("Using tags with S3 access
+ * points", "Managing tags for S3 Access Grants"). A bucket's are those of PutBucketTagging. */
 #include "cloud/tags.h"
 #include "base/vec.h"
 #include "cloud/arn.h"
 #include "gen/s3.h"
-#include "services/s3control/s3control_int.h"
+#include "services/s3control/grants_int.h"
 
 struct tagged {
-    bool is_bucket;
+    bool is_bucket, is_of_grants;
     struct str bucket;
     struct access_point point;
+    struct grants_tagged grants;
     struct str_map tags;
 };
 
@@ -33,6 +34,20 @@ static RESULT invoke(struct call *call, uint32_t operation, const void *in, cons
     return call_fail(call, S3CONTROL_NOT_FOUND, "%.*s", PRSTR(message));
 }
 
+static RESULT tagged_open_grants(struct call *call, struct str account, const struct arn *arn,
+                                 struct tagged *tagged)
+{
+    bool found = false;
+    TRY(account_check(call, account));
+    if (str_eq(arn->account, account) && str_eq(arn->region, call->region))
+        TRY(grants_tagged_open(call, account, arn->resource, &tagged->grants, &found));
+    if (!found)
+        return call_fail(call, S3CONTROL_NOT_FOUND, "The specified resource does not exist.");
+    tagged->is_of_grants = true;
+    tagged->tags = *tagged->grants.tags;
+    return RESULT_OK;
+}
+
 static RESULT tagged_open(struct call *call, struct str account, struct str text,
                           struct tagged *tagged)
 {
@@ -45,6 +60,8 @@ static RESULT tagged_open(struct call *call, struct str account, struct str text
         tagged->tags = tagged->point.tags;
         return RESULT_OK;
     }
+    if (str_starts_with(arn.resource, STR("access-grants/")))
+        return tagged_open_grants(call, account, &arn, tagged);
     if (!str_is_empty(arn.region) || str_find_char(arn.resource, '/') != SIZE_MAX)
         return call_fail(call, WIRE_NOT_IMPLEMENTED,
                          "Tags of this kind of resource are not implemented.");
@@ -69,6 +86,10 @@ static RESULT tagged_open(struct call *call, struct str account, struct str text
 
 static RESULT tagged_keep(struct call *call, struct tagged *tagged)
 {
+    if (tagged->is_of_grants) {
+        *tagged->grants.tags = tagged->tags;
+        return grants_tagged_put(call, &tagged->grants);
+    }
     if (!tagged->is_bucket) {
         tagged->point.tags = tagged->tags;
         return access_point_put(call, &tagged->point);
@@ -102,6 +123,8 @@ RESULT s3control_TagResource(struct call *call, const struct s3control_TagResour
         if (!replaced)
             VEC_PUSH(call->arena, tags.items, tags.len, cap, tagged.tags.items[i]);
     }
+    if (tagged.is_of_grants)
+        TRY(grants_check_tags(call, &tags));
     if (tags_check(&tags, 50, &which) != TAGS_OK)
         return call_fail(call, S3CONTROL_INVALID_REQUEST,
                          "The tags are not valid: at most 50 of them, each key once, of the "

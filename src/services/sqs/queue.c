@@ -1,6 +1,7 @@
 /* Queues: names, URLs, making, deleting, listing. */
 #include "base/vec.h"
 #include "cloud/arn.h"
+#include "cloud/organization.h"
 #include "cloud/paging.h"
 #include "cloud/tags.h"
 #include "services/sqs/sqs_int.h"
@@ -222,6 +223,17 @@ static RESULT queue_check_name(struct call *call, const struct sqs_queue *queue)
     return RESULT_OK;
 }
 
+/* Of the request's tags; the code is that of the service's other refusals of tags. */
+static RESULT queue_check_tag_policy(struct call *call, struct str account,
+                                     const struct str_map *given)
+{
+    struct str key;
+    TRY(organization_tag_refused(call, account, STR("sqs:queue"), given, &key));
+    return str_is_absent(key)
+               ? RESULT_OK
+               : call_fail(call, SQS_INVALID_PARAMETER_VALUE, ORGANIZATION_TAG_TEXT, PRSTR(key));
+}
+
 static RESULT queue_check_tags(struct call *call, struct str name, const struct str_map *tags)
 {
     size_t which;
@@ -303,6 +315,7 @@ RESULT sqs_CreateQueue(struct call *call, const struct sqs_CreateQueueRequest *i
     TRY(queue_set_attributes(call, &queue, &in->Attributes, true));
     TRY(queue_check_name(call, &queue));
     TRY(queue_check_tags(call, in->QueueName, &in->tags));
+    TRY(queue_check_tag_policy(call, call->account, &in->tags));
     TRY(queue_find_name(call, call->account, call->region, in->QueueName, &have, &found));
     if (found)
         return queue_again(call, in, &have, &queue, out);
@@ -482,6 +495,7 @@ RESULT sqs_TagQueue(struct call *call, const struct sqs_TagQueueRequest *in,
                          "The request must contain the parameter Tags.");
     queue.tags = tags_merge(call->arena, &queue.tags, &in->Tags);
     TRY(queue_check_tags(call, queue.name, &queue.tags));
+    TRY(queue_check_tag_policy(call, queue.account, &in->Tags));
     return queue_put(call, &queue);
 }
 
