@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import statistics
 import subprocess
 import threading
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 
 MIB = 1 << 20
 PUT_SHARE, GET_SHARE, LIST_SHARE = 35, 50, 80
-LARGE_SHARE, LARGE_MIB = 80, 16
+LARGE_SHARE, LARGE_MIB, GET_TURNS = 80, 16, 11
 BUCKET = "bench"
 NGINX = "/usr/sbin/nginx"
 
@@ -173,15 +174,19 @@ class S3:
             time.sleep(0.5)
             ours, theirs = [], []
             with Peak(server.pid) as peak:
-                for _ in range(4):  # in turns, so that both see the same neighbours
+                for _ in range(GET_TURNS):  # in turns, so that both see the same neighbours
                     ours.append(self.get(server.port, "/%s/large" % BUCKET, self.size))
                     theirs.append(self.get(port, "/large", self.size))
         finally:
             nginx.terminate()
             nginx.wait()
         size = "%d MiB" % (self.size // MIB)
-        bench.facts.append(("GetObject of %s / the same from nginx" % size, "%.0f / %.0f MB/s" % (max(ours) / 1e6, max(theirs) / 1e6)))
-        bench.judge("GetObject of %s, of nginx" % size, max(ours) / max(theirs) * 100, "%", LARGE_SHARE, at_most=False)
+        # Medians: both have fast runs now and then, in which the client never sleeps (README.md), and the best of a few turns
+        # says who had one.
+        middle = [statistics.median(rates) for rates in (ours, theirs)]
+        bench.facts.append(("GetObject of %s / the same from nginx, medians of %d turns (best)" % (size, GET_TURNS),
+                            "%.0f / %.0f MB/s (%.0f / %.0f)" % tuple(rate / 1e6 for rate in (*middle, max(ours), max(theirs)))))
+        bench.judge("GetObject of %s, of nginx" % size, middle[0] / middle[1] * 100, "%", LARGE_SHARE, at_most=False)
         bench.judge("GetObject of %s, memory" % size, peak.grown / MIB, "MiB", LARGE_MIB)
 
     def call(self, port, method, path, query, body=b""):

@@ -1,6 +1,7 @@
 #include "cloud/arn.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 
 bool arn_parse(struct str text, struct arn *out)
 {
@@ -24,8 +25,18 @@ bool arn_parse(struct str text, struct arn *out)
 struct str arn_make(struct arena *arena, struct str service, struct str region, struct str account,
                     struct str resource)
 {
-    return str_format(arena, "arn:aws:%.*s:%.*s:%.*s:%.*s", PRSTR(service), PRSTR(region),
-                      PRSTR(account), PRSTR(resource));
+    struct buf out;
+    size_t size = 8 + service.len + region.len + account.len + resource.len + 3;
+    buf_init_fixed(&out, arena_alloc_raw(arena, size), size);
+    buf_append(&out, STR("arn:aws:"));
+    buf_append(&out, service);
+    buf_append_char(&out, ':');
+    buf_append(&out, region);
+    buf_append_char(&out, ':');
+    buf_append(&out, account);
+    buf_append_char(&out, ':');
+    buf_append(&out, resource);
+    return buf_str(&out);
 }
 
 bool arn_is_account(struct str account)

@@ -24,6 +24,12 @@ const struct identity_table *identity_of(const struct cloud *cloud)
     return cloud->authorizer->identity;
 }
 
+struct str identity_issuer(struct call *call, struct str id)
+{
+    return str_format(call->arena, "%.*s%s%.*s", PRSTR(call->cloud->endpoint), IDENTITY_ISSUER_PATH,
+                      PRSTR(id));
+}
+
 struct authorizer *authorizer_new(struct arena *arena, const struct service_hooks *const *hooks)
 {
     struct authorizer *authorizer = ARENA_NEW(arena, struct authorizer);
@@ -135,6 +141,9 @@ static RESULT authorize_attach_session(struct call *call, const struct principal
         /* One that is gone allows nothing. */
         authorize_attach(call, policies, &attached, found ? document : STR(""), POLICY_FORM_INLINE);
     }
+    if (session_is_root_task(who)) /* whose policy only denies */
+        policies->attached[policies->count++] = (struct policy_attached){
+            POLICY_SESSION, call->cloud->authorizer->administrator, STR("session policy"), 0};
     if (who->kind == PRINCIPAL_FEDERATED && session->policies.len + session->policy_arns.len == 0)
         authorize_attach(call, policies, &attached, STR(""), POLICY_FORM_INLINE);
     return RESULT_OK;
@@ -165,7 +174,7 @@ static RESULT authorize_gather(struct call *call, const struct principal *who,
             return call_fail(call, WIRE_INVALID_CLIENT_TOKEN,
                              "The security token included in the request is invalid.");
     }
-    policies->attached = ARENA_ARRAY(call->arena, own + of_session + 2, struct policy_attached);
+    policies->attached = ARENA_ARRAY(call->arena, own + of_session + 3, struct policy_attached);
     policies->held = ARENA_ARRAY(call->arena, of_session + 1, struct policy_cache_entry *);
     if (own > 0)
         memcpy(policies->attached, policies->own->items, own * sizeof *policies->attached);
@@ -376,14 +385,17 @@ static RESULT authorize_rules(struct authorize_request *request,
     bool own = str_is_absent(guard->owner) || (call->principal.kind != PRINCIPAL_SERVICE &&
                                                str_eq(guard->owner, call->principal.account));
     bool unlimited = policies->own == NULL || !policies->own->known;
-    bool mended = str_is_empty(guard->policy) || authorize_unlocks(call, request->hooks);
+    struct authorize_guard open = *guard;
+    if (authorize_unlocks(call, request->hooks))
+        open.policy = (struct str){0};
+    bool mended = str_is_empty(open.policy);
     /* Who has no policies that anybody keeps may all in its account. */
     if (own && unlimited && call->principal.session == NULL && mended &&
         policies->organization == 0 &&
         !(rules->len > 0 && rules->items[0].lists && request->hooks->policy_of_arn != NULL))
         return RESULT_OK;
     for (size_t i = 0; i < rules->len; i++)
-        TRY(authorize_rule(request, &rules->items[i], guard, policies, i == 0));
+        TRY(authorize_rule(request, &rules->items[i], &open, policies, i == 0));
     return RESULT_OK;
 }
 
@@ -394,7 +406,7 @@ static bool authorize_is_barred(const struct call *call)
     const struct principal *who = &call->principal;
     return call->model == call->cloud->identity_model && who->session != NULL &&
            who->kind != PRINCIPAL_ROLE_SESSION &&
-           (who->kind == PRINCIPAL_FEDERATED || !who->session->mfa);
+           (who->kind == PRINCIPAL_FEDERATED || !who->session->mfa) && !session_is_root_task(who);
 }
 
 RESULT authorize_call(struct call *call, const void *in)

@@ -36,19 +36,45 @@ void organization_exists(struct cloud *cloud)
     atomic_store_explicit(&cloud->organizations, ANY_SOME, memory_order_release);
 }
 
-RESULT authorize_view(struct call *call, struct str account, struct organization_view *out)
+/* NULL: there are no organizations. */
+static RESULT organization_table_of(struct call *call, const struct organization_table **out)
 {
     bool any;
+    *out = NULL;
+    TRY(organization_any(call, &any));
+    for (size_t i = 0; any && *out == NULL && call->cloud->hooks[i] != NULL; i++)
+        *out = call->cloud->hooks[i]->organization;
+    return RESULT_OK;
+}
+
+RESULT authorize_view(struct call *call, struct str account, struct organization_view *out)
+{
+    const struct organization_table *table;
     *out = (struct organization_view){0};
     if (!arn_is_account(account))
         return RESULT_OK;
-    TRY(organization_any(call, &any));
-    if (!any)
+    TRY(organization_table_of(call, &table));
+    return table == NULL ? RESULT_OK : table->view(call, account, out);
+}
+
+RESULT organization_standing(struct call *call, struct str account, struct str service,
+                             struct organization_standing *out)
+{
+    const struct organization_table *table;
+    *out = (struct organization_standing){0};
+    TRY(organization_table_of(call, &table));
+    return table == NULL ? RESULT_OK : table->standing(call, account, service, out);
+}
+
+RESULT organization_tag_refused(struct call *call, struct str account, struct str type,
+                                const struct str_map *tags, struct str *key)
+{
+    const struct organization_table *table;
+    *key = (struct str){0};
+    if (tags->len == 0)
         return RESULT_OK;
-    for (size_t i = 0; call->cloud->hooks[i] != NULL; i++)
-        if (call->cloud->hooks[i]->organization != NULL)
-            return call->cloud->hooks[i]->organization->view(call, account, out);
-    return RESULT_OK;
+    TRY(organization_table_of(call, &table));
+    return table == NULL ? RESULT_OK : table->tag_refused(call, account, type, tags, key);
 }
 
 bool authorize_is_linked(const struct principal *who)

@@ -8,6 +8,7 @@
 #include "cloud/fetch.h"
 #include "cloud/identity_use.h"
 #include "cloud/keys.h"
+#include "cloud/log_sink.h"
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
@@ -95,6 +96,7 @@ static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *c
     ring = str_concat(cloud->arena, config->directory, STR("/denials.ring"));
     TRY(denials_open(cloud->arena, ring, &cloud->denials));
     TRY(trail_open(cloud, config->directory, &cloud->trail));
+    TRY(log_sink_open(cloud, &cloud->log_sink));
     size_t swept;
     TRY(blob_sweep(cloud->blobs, cloud->kv, &swept));
     for (size_t i = 0; cloud->hooks[i] != NULL; i++)
@@ -168,17 +170,21 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
 RESULT cloud_start(struct cloud *cloud)
 {
     TRY(workers_start(cloud, &cloud->workers));
-    /* The trail's thread wakes the dispatcher: it begins after it, and ends before it. */
+    /* These threads wake the dispatcher: they begin after it, and end before it. */
     TRY(dispatcher_start(cloud, &cloud->dispatcher));
+    TRY(log_sink_start(cloud->log_sink));
     return trail_start(cloud->trail);
 }
 
 void cloud_close(struct cloud *cloud)
 {
     trail_close(cloud->trail);
+    log_sink_stop(cloud->log_sink);
     if (cloud->dispatcher != NULL)
         dispatcher_stop(cloud->dispatcher);
+    cloud->dispatcher = NULL;
     workers_stop(cloud->workers);
+    log_sink_close(cloud->log_sink); /* what those logged until their end */
     if (cloud->fetcher != NULL)
         fetcher_free(cloud->fetcher);
     if (cloud->parks != NULL)
@@ -198,7 +204,6 @@ void cloud_close(struct cloud *cloud)
     sigv4_keys_free(cloud->signing_keys);
     wire_patterns_free(cloud->patterns);
     wire_index_free(cloud->index);
-    cloud->dispatcher = NULL;
     cloud->workers = NULL;
 }
 

@@ -19,6 +19,9 @@ struct authorizer;
 struct trail;
 struct trail_data;
 struct trail_keeper;
+struct log_sink;
+struct log_keeper;
+struct metric_keeper;
 struct fetcher;
 struct workers;
 struct service_hooks;
@@ -37,6 +40,7 @@ struct cloud {
     struct workers *workers;       /* cloud/work.h: NULL until started */
     struct metrics *metrics;       /* cloud/metrics.h */
     struct trail *trail;           /* cloud/trail.h */
+    struct log_sink *log_sink;     /* cloud/log_sink.h */
     struct audit *audit;           /* cloud/audit.h; NULL: none */
     struct denials *denials;       /* cloud/denials.h; NULL: none */
     struct wire_patterns *patterns;
@@ -156,6 +160,8 @@ struct service_hooks {
     /* Calls that are no management of resources, but use of them; NULL: the service has none. */
     const struct trail_data *trail_data; /* cloud/trail.h */
     const struct trail_keeper *trail;    /* who keeps the events of all calls; NULL: not this one */
+    const struct log_keeper *log_keeper; /* cloud/log_sink.h: who keeps logs; NULL: not this one */
+    const struct metric_keeper *metric_keeper; /* cloud/metric_data.h; NULL: not this one */
     /* What organizations say. NULL: the service keeps none. */
     const struct organization_table *organization; /* cloud/organization.h */
     /* Asks for all operations of the service, with authorize_ask(), in place of the rows of

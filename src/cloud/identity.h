@@ -54,6 +54,19 @@ struct identity_saml {
     struct str metadata; /* XML */
 };
 
+/* --- what IAM's settings allow --- */
+
+/* Of an organization ("Centralize root access for member accounts", IAM User Guide). */
+struct identity_root_access {
+    bool credentials; /* tasks that concern root users' credentials */
+    bool sessions;    /* the others */
+};
+/* Of an account ("Outbound identity federation", IAM User Guide). */
+struct identity_outbound {
+    struct str id; /* names the account's issuer; absent: there was never one */
+    bool enabled;
+};
+
 /* --- use --- */
 
 /* That a principal was let through; told at most once a quarter of an hour of cloud time for the
@@ -92,11 +105,20 @@ struct identity_table {
     (struct call *call, struct str account, struct str url, struct identity_oidc *out, bool *found);
     RESULT(*saml)
     (struct call *call, struct str provider_arn, struct identity_saml *out, bool *found);
+    RESULT(*root_access)
+    (struct call *call, struct str organization, struct identity_root_access *out);
+    RESULT (*outbound)(struct call *call, struct str account, struct identity_outbound *out);
+    /* Whether some account's issuer has that id. */
+    RESULT (*is_issuer)(struct call *call, struct str id, bool *is);
     /* Writes: an access key's and a role's last use, and the access advisor's data. */
     RESULT (*used)(struct call *call, const struct identity_use *use);
 };
 
 /* The table of whoever keeps identities; one of empty functions when nobody does. Never NULL. */
 const struct identity_table *identity_of(const struct cloud *cloud);
+
+/* The URL of an account's issuer of web identities: a page of this program. */
+struct str identity_issuer(struct call *call, struct str id);
+#define IDENTITY_ISSUER_PATH "/_kumoniwa/identity/"
 
 #endif

@@ -285,6 +285,14 @@ enum session_fault session_open(struct cloud *cloud, struct arena *arena, struct
     return record.expires_ms <= now_ms ? SESSION_EXPIRED : SESSION_OK;
 }
 
+bool session_is_root_task(const struct principal *who)
+{
+    return who->kind == PRINCIPAL_ROOT && who->session != NULL &&
+           who->session->policy_arns.len == 1 &&
+           str_starts_with(who->session->policy_arns.items[0],
+                           STR("arn:aws:iam::aws:policy/root-task/"));
+}
+
 /* --- for services --- */
 
 RESULT session_for_role(struct call *call, const struct session_for_service *request,

@@ -81,6 +81,10 @@ struct session_for_service {
 RESULT session_for_role(struct call *call, const struct session_for_service *request,
                         struct credentials *out, bool *found);
 
+/* A root user's session for one task in an organization's member ("AssumeRoot"): limited by the
+ * task's policy, which denies all else. */
+bool session_is_root_task(const struct principal *who);
+
 /* Fills kind, name, ARN and user id of a session of the role, whose account and session (with its
  * name) are set. */
 struct identity_role;

@@ -102,6 +102,9 @@ struct http_refusal http_head_take(struct http_connection *connection, const cha
 /* The request target, before libmicrohttpd changes it. Copied to the arena. */
 void http_head_target(struct http_connection *connection, const char *target);
 
+/* Whether it holds no control character but tabs. */
+bool http_is_field_value(struct str s);
+
 /* wait.c */
 enum http_wait_result {
     HTTP_WAITS, /* suspended: return to libmicrohttpd without touching the exchange */

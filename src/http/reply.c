@@ -73,21 +73,12 @@ static bool is_servers_own(struct str name)
     }
 }
 
-static bool is_clean(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 /* The library wants C strings, and no empty values: a blank stands for one (RFC 9110, 5.5: blanks
  * around a value are not part of it). */
 static bool add_field(struct MHD_Response *response, struct arena *arena, struct http_field field)
 {
-    if (field.name.len == 0 || !is_clean(field.name) || !is_clean(field.value))
+    if (field.name.len == 0 || !http_is_field_value(field.name) ||
+        !http_is_field_value(field.value))
         return false;
     enum { ROOM = 512 };
     char room[ROOM];

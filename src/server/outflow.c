@@ -1,33 +1,78 @@
 #include "server/outflow.h"
 
+#include "server/ahead.h"
+#include "server/server.h"
+
+/* A shorter piece is sent before another thread has begun. */
+enum { AHEAD_LEAST = 1024 * 1024 };
+
 struct outflow {
-    struct blob_store *blobs;
+    struct request *request;
     const struct call_piece *pieces;
     size_t count, at;
     uint64_t done;              /* of the piece at hand */
     struct blob_reader *reader; /* its blob; NULL: none is open */
+    struct ahead *ahead;        /* the same, from ahead_from on; NULL: all is the reader's */
+    uint64_t ahead_from;
 };
 
 static void outflow_close(void *context)
 {
     struct outflow *outflow = context;
+    ahead_free(outflow->ahead);
+    outflow->ahead = NULL;
     blob_reader_close(outflow->reader);
     outflow->reader = NULL;
 }
 
-static int64_t outflow_read(struct outflow *outflow, const struct call_piece *piece, char *out,
-                            size_t size)
+static void outflow_wake(void *exchange)
 {
-    size_t count;
-    if (outflow->reader == NULL &&
-        blob_reader_open(outflow->blobs, &piece->blob, &piece->key, &outflow->reader) != RESULT_OK)
-        return -1;
-    if (blob_read(outflow->reader, piece->offset + outflow->done, out, size, &count) != RESULT_OK)
-        return -1;
-    return (int64_t)count;
+    http_resume(exchange);
 }
 
-static int64_t outflow_some(struct outflow *outflow, char *out, size_t size)
+/* Where it cannot be had, it goes without. */
+static void outflow_open_ahead(struct outflow *outflow, const struct call_piece *piece)
+{
+    struct request *request = outflow->request;
+    struct blob_reader *reader;
+    uint64_t from = (piece->offset + BLOB_CHUNK - 1) / BLOB_CHUNK * BLOB_CHUNK;
+    if (piece->key.layers == 0 || piece->length < AHEAD_LEAST ||
+        blob_reader_open(request->call.cloud->blobs, &piece->blob, &piece->key, &reader) !=
+            RESULT_OK)
+        return;
+    outflow->ahead_from = from;
+    outflow->ahead = ahead_new(request->call.cloud, &request->server->streams_ahead, reader, from,
+                               piece->offset + piece->length, outflow_wake, request->exchange);
+    if (outflow->ahead == NULL)
+        blob_reader_close(reader);
+}
+
+static RESULT outflow_open(struct outflow *outflow, const struct call_piece *piece)
+{
+    struct blob_store *blobs = outflow->request->call.cloud->blobs;
+    if (outflow->reader != NULL)
+        return RESULT_OK;
+    TRY(blob_reader_open(blobs, &piece->blob, &piece->key, &outflow->reader));
+    outflow_open_ahead(outflow, piece);
+    return RESULT_OK;
+}
+
+static int64_t outflow_read(struct outflow *outflow, const struct call_piece *piece, char *out,
+                            size_t size, bool wait)
+{
+    size_t count;
+    uint64_t offset = piece->offset + outflow->done;
+    enum result result = outflow_open(outflow, piece);
+    if (result == RESULT_OK && outflow->ahead != NULL && offset >= outflow->ahead_from)
+        result = ahead_read(outflow->ahead, outflow->reader, offset, out, size, wait, &count);
+    else if (result == RESULT_OK)
+        result = blob_read(outflow->reader, offset, out, size, &count);
+    if (result == RESULT_PARK)
+        return HTTP_BODY_WAIT;
+    return result == RESULT_OK ? (int64_t)count : -1;
+}
+
+static int64_t outflow_some(struct outflow *outflow, char *out, size_t size, bool wait)
 {
     while (outflow->at < outflow->count) {
         const struct call_piece *piece = &outflow->pieces[outflow->at];
@@ -41,7 +86,7 @@ static int64_t outflow_some(struct outflow *outflow, char *out, size_t size)
         size_t part = left < size ? (size_t)left : size;
         int64_t count = (int64_t)part;
         if (str_is_absent(piece->bytes))
-            count = outflow_read(outflow, piece, out, part);
+            count = outflow_read(outflow, piece, out, part, wait);
         else
             memcpy(out, piece->bytes.ptr + piece->offset + outflow->done, part);
         if (count > 0)
@@ -56,13 +101,13 @@ static int64_t outflow_pull(void *context, struct http_exchange *exchange, char 
 {
     (void)exchange;
     struct outflow *outflow = context;
-    int64_t filled = outflow_some(outflow, out, size);
+    int64_t filled = outflow_some(outflow, out, size, true);
     while (filled > 0 && size - (size_t)filled >= BLOB_CHUNK) {
-        int64_t more = outflow_some(outflow, out + filled, size - (size_t)filled);
+        int64_t more = outflow_some(outflow, out + filled, size - (size_t)filled, false);
+        if (more == HTTP_BODY_WAIT || more == 0)
+            break;
         if (more < 0)
             return -1;
-        if (more == 0)
-            break;
         filled += more;
     }
     return filled;
@@ -115,7 +160,7 @@ void outflow_begin(struct request *request, struct http_body *body)
     }
     struct outflow *outflow = ARENA_NEW(arena, struct outflow);
     *outflow = (struct outflow){
-        .blobs = request->call.cloud->blobs,
+        .request = request,
         .pieces = stream->pieces,
         .count = stream->piece_count,
     };

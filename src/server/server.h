@@ -15,7 +15,8 @@ struct server {
     int64_t started_ms;
     struct str data; /* the directory in use */
     struct init_hooks init;
-    struct lane_pool *lanes; /* for bodies that come in */
+    struct lane_pool *lanes;        /* for bodies that come in */
+    _Atomic unsigned streams_ahead; /* bodies that go out and are opened ahead (ahead.h) */
 };
 
 /* Serves until SIGTERM or SIGINT; the process's exit code. Everything that goes wrong at the start

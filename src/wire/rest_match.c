@@ -269,6 +269,8 @@ static bool rank_of(const struct wire_model *model, const struct wire_operation 
         return false;
     str_cut(wire_string(model, operation->uri), '?', &template, &literals);
     if (literals.len > 0) {
+        if (query->len == 0)
+            return false;
         rank->literals = match_literals(literals, query);
         if (rank->literals < 0)
             return false;

@@ -136,10 +136,6 @@ def test_tag_policies_are_inherited(org):
     org.enable_policy_type(RootId=root, PolicyType="TAG_POLICY")
     refused("EffectivePolicyNotFoundException", org.describe_effective_policy, PolicyType="TAG_POLICY")
 
-    enforced = {"tags": {"team": {"tag_key": {"@@assign": "team"}, "enforced_for": {"@@assign": ["sqs:queue"]}}}}
-    refused("NotImplemented", org.create_policy, Name="enforced", Description="", Type="TAG_POLICY",
-            Content=json.dumps(enforced))  # fmt: skip
-
     def attach(name, content, target):
         made = org.create_policy(Name=name, Description="", Type="TAG_POLICY", Content=json.dumps(content))
         org.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=target)

@@ -638,6 +638,9 @@ def test_web_identity(cloud, nobody, provider, federated, queue):
         mine = of(made["Credentials"])
         assert cloud.client("sts", *mine).get_caller_identity()["Arn"] == made["AssumedRoleUser"]["Arn"]
         cloud.client("sqs", *mine).send_message(QueueUrl=queue, MessageBody="x")
+    several = provider.token(aud=["another", "and-another", "sts.amazonaws.com"])
+    made = nobody.assume_role_with_web_identity(RoleArn=federated, RoleSessionName="web", WebIdentityToken=several)
+    assert made["Audience"] == "sts.amazonaws.com"
     tags = {"principal_tags": {"team": ["blue"]}, "transitive_tag_keys": ["team"]}
     made = nobody.assume_role_with_web_identity(
         RoleArn=federated, RoleSessionName="web",

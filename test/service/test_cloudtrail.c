@@ -282,6 +282,8 @@ static void test_selector_errors(void **state)
     loopback_reopen(lo);
     assert_true(trail_wants_data(lo->cloud->trail));
     loopback_ok(CT_CALL(lo, DeleteTrail, .Name = STR("trail")));
+    assert_true(trail_wants_data(lo->cloud->trail)); /* until after the commit */
+    loopback_deliver(lo);
     assert_false(trail_wants_data(lo->cloud->trail));
 }
 

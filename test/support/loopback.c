@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cloud/clock.h"
 #include "cloud/outbox.h"
+#include "cloud/work.h"
 #include "server/server.h"
 
 static void loopback_open_cloud(struct loopback *loopback, int64_t now_ms)
@@ -171,6 +172,7 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
     } else {
         void *out = arena_alloc(arena, model->shapes[model->operations[operation].output].size + 1);
         result = call_run(call, in, out, loopback_finish);
+        work_release(call->work);
     }
     reply.result = result;
     reply.out = result == RESULT_OK ? whole.copy : NULL;

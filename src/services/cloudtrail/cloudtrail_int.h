@@ -34,8 +34,11 @@ RESULT trails_of(struct call *call, struct str account, struct cloudtrail_trail 
 bool trail_wants(const struct cloudtrail_trail *trail, const struct cloud_trail_event *event,
                  struct str organization);
 bool trail_selects_data(const struct cloudtrail_trail *trail);
-/* Data events are collected when any trail of any account wants some. */
+/* Data events are collected when any trail of any account wants some: from before the commit of
+ * who wants them (a few that nobody wants do no harm), until after the commit of who was the last.
+ */
 RESULT trail_data_switch(struct call *call);
+RESULT cloudtrail_deliver_switch(struct call *call, const struct outbox_item *item);
 
 /* --- events.c --- */
 
@@ -73,9 +76,14 @@ RESULT cloudtrail_deliver_digest(struct call *call, const struct outbox_item *it
 
 /* --- signing.c --- */
 
-/* The region's key that is valid then; made when there is none. */
+/* The region's key that is valid then. When there is none a pair is made on another thread, for
+ * whoever asks next: *later, and there is no key yet. */
 RESULT signing_key_at(struct call *call, struct str region, int64_t at_ms,
-                      struct cloudtrail_signing_key *out);
+                      struct cloudtrail_signing_key *out, bool *later);
+struct signing_spare;
+struct signing_spare *signing_spare_new(void);
+void signing_spare_free(struct signing_spare *spare);
+struct signing_spare *signing_spare_of(struct call *call); /* limits.c */
 /* Hexadecimal. */
 RESULT signing_sign(struct call *call, struct str region, const struct cloudtrail_signing_key *key,
                     struct str text, struct str *signature);

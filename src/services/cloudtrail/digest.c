@@ -10,6 +10,8 @@
 #include "services/cloudtrail/cloudtrail_int.h"
 #include "store/record.h"
 
+/* An RSA key is made in a tenth of a second or two. */
+#define KEY_WAIT_MS INT64_C(200)
 #define HOUR_MS (INT64_C(3600) * 1000)
 
 static struct key of_trail(struct call *call, const char *table,
@@ -111,6 +113,7 @@ struct digest_file {
     struct str *keys;
     size_t count;
     struct str object;
+    bool later; /* there is no key yet to sign it with */
 };
 
 static RESULT digest_collect(struct call *call, struct digest_file *digest)
@@ -270,7 +273,9 @@ static RESULT digest_deliver(struct call *call, struct digest_file *digest,
     struct str signature;
     TRY(digest_collect(call, digest));
     digest->object = digest_name(call, digest);
-    TRY(signing_key_at(call, digest->region, digest->to_ms, &key));
+    TRY(signing_key_at(call, digest->region, digest->to_ms, &key, &digest->later));
+    if (digest->later)
+        return RESULT_OK;
     struct str text = digest_text(call, digest, key.fingerprint), hash = hash_text(call, text);
     TRY(signing_sign(call, digest->region, &key, digest_to_sign(call, digest, hash), &signature));
     TRY(digest_put(call, digest, text, signature, problem));
@@ -322,8 +327,9 @@ static RESULT digest_places(struct call *call, const struct cloudtrail_trail *tr
     return RESULT_OK;
 }
 
-/* *refused: a bucket did not take one; those that were taken are not given again. */
-static RESULT digest_hour(struct call *call, struct cloudtrail_trail *trail, bool *refused)
+/* *wait_ms: a bucket did not take one, or it could not be signed yet, and when to try again; those
+ * that were taken are not given again. */
+static RESULT digest_hour(struct call *call, struct cloudtrail_trail *trail, int64_t *wait_ms)
 {
     struct digest_file *digests;
     size_t count;
@@ -336,10 +342,14 @@ static RESULT digest_hour(struct call *call, struct cloudtrail_trail *trail, boo
         if (result == RESULT_ERROR) {
             log_line(LOG_DEBUG, "a trail's bucket refuses a digest: %.*s", PRSTR(problem.code));
             trail->digest_error = problem.code;
-            *refused = true;
+            *wait_ms = DELIVERY_MS;
             return RESULT_OK;
         }
         TRY(result);
+        if (digests[i].later) {
+            *wait_ms = KEY_WAIT_MS;
+            return RESULT_OK;
+        }
         trail->digest_error = (struct str){0};
         trail->digested_ms = call->now_ms;
     }
@@ -353,7 +363,8 @@ RESULT cloudtrail_deliver_digest(struct call *call, const struct outbox_item *it
     struct cloudtrail_trail trail;
     struct str account, region, name, rest = str_copy(call->arena, item->payload);
     uint64_t from_ms;
-    bool found, refused = false;
+    bool found;
+    int64_t wait_ms = 0;
     str_cut(rest, ' ', &account, &rest);
     str_cut(rest, ' ', &region, &rest);
     str_cut(rest, ' ', &name, &rest);
@@ -362,9 +373,9 @@ RESULT cloudtrail_deliver_digest(struct call *call, const struct outbox_item *it
                              &found));
     if (!found || !str_to_u64(rest, &from_ms) || (int64_t)from_ms != trail.digest_from_ms)
         return RESULT_OK;
-    TRY(digest_hour(call, &trail, &refused));
-    if (refused) {
-        TRY(digest_schedule(call, &trail, call->now_ms + DELIVERY_MS));
+    TRY(digest_hour(call, &trail, &wait_ms));
+    if (wait_ms > 0) {
+        TRY(digest_schedule(call, &trail, call->now_ms + wait_ms));
     } else if (trail.validated && trail.logging) {
         trail.digest_from_ms += HOUR_MS;
         TRY(digest_schedule(call, &trail, trail.digest_from_ms + HOUR_MS));

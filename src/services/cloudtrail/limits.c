@@ -1,5 +1,6 @@
 /* "The rate of lookup requests is limited to two per second, per account, per Region"
- * (LookupEvents, AWS CloudTrail API Reference). In memory: losing it lets two more through. */
+ * (LookupEvents, AWS CloudTrail API Reference). In memory: losing it lets two more through. The
+ * spare key pair of signing.c is kept beside it. */
 #include <pthread.h>
 
 #include "base/arena.h"
@@ -11,6 +12,7 @@
 enum { SLOTS = 1024, LOOKUPS = 2, SECOND_MS = 1000 };
 
 struct limits {
+    struct signing_spare *spare;
     pthread_mutex_t lock;
     struct limit {
         uint64_t whose;
@@ -21,7 +23,7 @@ struct limits {
 void *limits_new(void)
 {
     struct limits *limits = heap_alloc(sizeof *limits);
-    *limits = (struct limits){0};
+    *limits = (struct limits){.spare = signing_spare_new()};
     ASSERT(pthread_mutex_init(&limits->lock, NULL) == 0);
     return limits;
 }
@@ -30,7 +32,14 @@ void limits_free(void *memory)
 {
     struct limits *limits = memory;
     ASSERT(pthread_mutex_destroy(&limits->lock) == 0);
+    signing_spare_free(limits->spare);
     heap_free(limits);
+}
+
+struct signing_spare *signing_spare_of(struct call *call)
+{
+    const struct limits *limits = cloud_memory(call->cloud, &cloudtrail_model);
+    return limits->spare;
 }
 
 static bool limit_admits(struct limit *limit, uint64_t whose, int64_t now_ms)

@@ -262,6 +262,23 @@ RESULT trail_data_switch(struct call *call)
     TRY(trails_of(call, (struct str){0}, &trails, &count));
     for (size_t i = 0; i < count; i++)
         wanted |= trail_selects_data(&trails[i]);
+    if (!wanted)
+        return outbox_post(call, STR("cloudtrail.switch"), STR(""), STR(""));
+    trail_set_data(call->cloud->trail, true);
+    return RESULT_OK;
+}
+
+/* In a transaction of its own: what it reads is committed, and nobody else is about to change it.
+ */
+RESULT cloudtrail_deliver_switch(struct call *call, const struct outbox_item *item)
+{
+    struct cloudtrail_trail *trails;
+    size_t count;
+    bool wanted = false;
+    (void)item;
+    TRY(trails_of(call, (struct str){0}, &trails, &count));
+    for (size_t i = 0; i < count; i++)
+        wanted |= trail_selects_data(&trails[i]);
     trail_set_data(call->cloud->trail, wanted);
     return RESULT_OK;
 }

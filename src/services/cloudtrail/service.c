@@ -5,6 +5,7 @@ static const struct outbox_handler cloudtrail_handlers[] = {
     {STR_INIT("cloudtrail.trim"), cloudtrail_deliver_trim},
     {STR_INIT("cloudtrail.logs"), cloudtrail_deliver_logs},
     {STR_INIT("cloudtrail.digest"), cloudtrail_deliver_digest},
+    {STR_INIT("cloudtrail.switch"), cloudtrail_deliver_switch},
 };
 
 static const struct trail_keeper cloudtrail_keeper = {.keep = cloudtrail_keep};

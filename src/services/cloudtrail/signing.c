@@ -1,6 +1,8 @@
 /* The key pairs that digest files are signed with, one for each region and thirty days, made when
  * first needed ("Validating CloudTrail log file integrity", AWS CloudTrail User Guide). A private
  * key stands in the store in a box under the data directory's secret. */
+#include <pthread.h>
+
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -9,6 +11,7 @@
 #include "base/digest.h"
 #include "base/encode.h"
 #include "base/vec.h"
+#include "cloud/work.h"
 #include "services/cloudtrail/cloudtrail_int.h"
 #include "store/record.h"
 
@@ -48,6 +51,59 @@ static RESULT signing_all(struct call *call, struct str region, struct cloudtrai
     return RESULT_OK;
 }
 
+/* --- a pair in reserve: made on a thread of its own, not while the store has its one writer --- */
+
+struct signing_spare {
+    pthread_mutex_t lock;
+    bool making;
+    EVP_PKEY *pair; /* NULL: not yet */
+    struct work_slice slice;
+};
+
+struct signing_spare *signing_spare_new(void)
+{
+    struct signing_spare *spare = heap_alloc(sizeof *spare);
+    *spare = (struct signing_spare){0};
+    ASSERT(pthread_mutex_init(&spare->lock, NULL) == 0);
+    return spare;
+}
+
+void signing_spare_free(struct signing_spare *spare)
+{
+    ASSERT(pthread_mutex_destroy(&spare->lock) == 0);
+    EVP_PKEY_free(spare->pair);
+    heap_free(spare);
+}
+
+static void spare_make(struct work_slice *slice)
+{
+    struct signing_spare *spare = (void *)((char *)slice - offsetof(struct signing_spare, slice));
+    EVP_PKEY *pair = EVP_RSA_gen(KEY_BITS);
+    ASSERT(pthread_mutex_lock(&spare->lock) == 0);
+    spare->pair = pair;
+    spare->making = false;
+    ASSERT(pthread_mutex_unlock(&spare->lock) == 0);
+}
+
+/* NULL: it is being made. */
+static EVP_PKEY *spare_take(struct call *call)
+{
+    struct signing_spare *spare = signing_spare_of(call);
+    ASSERT(pthread_mutex_lock(&spare->lock) == 0);
+    EVP_PKEY *pair = spare->pair;
+    bool begin = pair == NULL && !spare->making;
+    spare->pair = NULL;
+    spare->making = spare->making || begin;
+    ASSERT(pthread_mutex_unlock(&spare->lock) == 0);
+    spare->slice.run = spare_make;
+    if (!begin || work_post(call->cloud, &spare->slice))
+        return pair;
+    spare_make(&spare->slice); /* there are no threads: nobody else asks either */
+    pair = spare->pair;
+    spare->pair = NULL;
+    return pair;
+}
+
 /* --- making one --- */
 
 static void signing_secret(const struct call *call, uint8_t secret[CIPHER_KEY])
@@ -71,14 +127,11 @@ static struct str key_der(struct arena *arena, const EVP_PKEY *key, key_writer *
 }
 
 /* The beginning of its time is an hour's, so that it was valid when the digest's hour began. */
-static RESULT signing_make(struct call *call, struct str region, int64_t at_ms,
+static RESULT signing_make(struct call *call, struct str region, int64_t at_ms, EVP_PKEY *pair,
                            struct cloudtrail_signing_key *out)
 {
     uint8_t secret[CIPHER_KEY], md5[MD5_SIZE];
     struct buf fingerprint;
-    EVP_PKEY *pair = EVP_RSA_gen(KEY_BITS);
-    if (pair == NULL)
-        return FAULT("an RSA key could not be made");
     struct str private_der = key_der(call->arena, pair, i2d_PrivateKey);
     struct str public_der = key_der(call->arena, pair, i2d_PublicKey); /* PKCS#1 */
     EVP_PKEY_free(pair);
@@ -103,17 +156,20 @@ static RESULT signing_make(struct call *call, struct str region, int64_t at_ms,
 }
 
 RESULT signing_key_at(struct call *call, struct str region, int64_t at_ms,
-                      struct cloudtrail_signing_key *out)
+                      struct cloudtrail_signing_key *out, bool *later)
 {
     struct cloudtrail_signing_key *keys;
     size_t count;
+    *later = false;
     TRY(signing_all(call, region, &keys, &count));
     for (size_t i = count; i-- > 0;)
         if (keys[i].from_ms <= at_ms && at_ms < keys[i].to_ms) {
             *out = keys[i];
             return RESULT_OK;
         }
-    return signing_make(call, region, at_ms, out);
+    EVP_PKEY *pair = spare_take(call);
+    *later = pair == NULL;
+    return *later ? RESULT_OK : signing_make(call, region, at_ms, pair, out);
 }
 
 /* --- signing --- */

@@ -3,6 +3,7 @@
 #include "base/vec.h"
 #include "cloud/arn.h"
 #include "cloud/keys.h"
+#include "cloud/organization.h"
 #include "cloud/tags.h"
 #include "services/cloudtrail/cloudtrail_int.h"
 #include "store/record.h"
@@ -217,6 +218,17 @@ static RESULT trail_take(struct call *call, struct str kms_key, struct opt_bool 
         (out)->KmsKeyId = (trail)->kms_key;                                                        \
     } while (0)
 
+/* Of the tags of a request. */
+static RESULT tags_judge_policy(struct call *call, const struct cloudtrail_trail *trail,
+                                const struct str_map *given)
+{
+    struct str key;
+    TRY(organization_tag_refused(call, trail->account, STR("cloudtrail:trail"), given, &key));
+    return str_is_absent(key) ? RESULT_OK
+                              : call_fail(call, CLOUDTRAIL_INVALID_TAG_PARAMETER,
+                                          ORGANIZATION_TAG_TEXT, PRSTR(key));
+}
+
 RESULT cloudtrail_CreateTrail(struct call *call, const struct cloudtrail_CreateTrailRequest *in,
                               struct cloudtrail_CreateTrailResponse *out)
 {
@@ -252,6 +264,7 @@ RESULT cloudtrail_CreateTrail(struct call *call, const struct cloudtrail_CreateT
             (struct str_map_entry){in->TagsList.items[i].Key, in->TagsList.items[i].Value};
     if (tags_check(&trail.tags, TRAIL_TAGS_MAX, &which) != TAGS_OK)
         return call_fail(call, CLOUDTRAIL_INVALID_TAG_PARAMETER, "The tags are not valid.");
+    TRY(tags_judge_policy(call, &trail, &trail.tags));
     TRY(trail_take(call, in->KmsKeyId, in->EnableLogFileValidation, in->IsOrganizationTrail,
                    &trail));
     ANSWER_TRAIL(call, out, &trail);
@@ -453,6 +466,7 @@ RESULT cloudtrail_AddTags(struct call *call, const struct cloudtrail_AddTagsRequ
     for (size_t i = 0; i < in->TagsList.len; i++)
         added.items[i] =
             (struct str_map_entry){in->TagsList.items[i].Key, in->TagsList.items[i].Value};
+    TRY(tags_judge_policy(call, &trail, &added));
     trail.tags = tags_merge(call->arena, &trail.tags, &added);
     switch (tags_check(&trail.tags, TRAIL_TAGS_MAX, &which)) {
     case TAGS_OK:

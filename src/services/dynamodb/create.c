@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "cloud/arn.h"
 #include "cloud/keys.h"
+#include "cloud/organization.h"
 #include "cloud/tags.h"
 #include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/replica.h"
@@ -54,6 +55,14 @@ static RESULT tags_judge(struct call *call, const struct str_map *tags)
                           PRSTR(tags->items[which].value));
 }
 
+/* Of the tags of a request. */
+static RESULT tags_judge_policy(struct call *call, struct str account, const struct str_map *given)
+{
+    struct str key;
+    TRY(organization_tag_refused(call, account, STR("dynamodb:table"), given, &key));
+    return str_is_absent(key) ? RESULT_OK : INVALID(call, ORGANIZATION_TAG_TEXT, PRSTR(key));
+}
+
 static RESULT tags_table(struct call *call, struct str text, struct dynamodb_table *table)
 {
     struct arn arn;
@@ -77,6 +86,7 @@ RESULT dynamodb_TagResource(struct call *call, const struct dynamodb_TagResource
     TRY(tags_table(call, in->ResourceArn, &table));
     table.tags = tags_merge(call->arena, &table.tags, &given);
     TRY(tags_judge(call, &table.tags));
+    TRY(tags_judge_policy(call, table.account, &given));
     return table_put(call, &table);
 }
 
@@ -201,6 +211,7 @@ RESULT dynamodb_CreateTable(struct call *call, const struct dynamodb_CreateTable
     TRY(schema_read(call, in, &table));
     TRY(table_read_sse(call, in->SSESpecification, &table));
     TRY(tags_judge(call, &table.tags));
+    TRY(tags_judge_policy(call, table.account, &table.tags));
     TRY(table_find(call, in->TableName, &old, &found));
     if (str_starts_with(in->TableName, STR("arn:"))) { /* table_find() has read it */
         table.name =

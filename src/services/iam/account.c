@@ -100,10 +100,12 @@ static RESULT summary_topics(struct summary *summary)
     struct call *call = summary->call;
     struct iam_user root = {.name = STR(""), .id = call->account};
     struct iam_topic_counts counts;
-    bool keys, mfa, certificates;
+    struct iam_login_profile login;
+    bool keys, mfa, certificates, password;
     TRY(iam_topic_count(call, &counts));
     TRY(iam_has_any(call, "user-key", STR(""), &keys));
     TRY(iam_user_has_mfa(call, &root, &mfa));
+    TRY(iam_login_profile_get(call, STR(""), &login, &password));
     TRY(iam_has_any(call, "signing-cert", root.id, &certificates));
     summary_add(summary, STR("MFADevices"), counts.mfa_devices);
     summary_add(summary, STR("MFADevicesInUse"), counts.mfa_in_use);
@@ -112,7 +114,8 @@ static RESULT summary_topics(struct summary *summary)
     summary_add(summary, STR("AccountAccessKeysPresent"), keys);
     summary_add(summary, STR("AccountMFAEnabled"), mfa);
     summary_add(summary, STR("AccountSigningCertificatesPresent"), certificates);
-    summary_add(summary, STR("AccountPasswordPresent"), 0); /* nobody signs in to a console */
+    /* Nobody signs in to a console; who may recover the root user's password has one. */
+    summary_add(summary, STR("AccountPasswordPresent"), password);
     return RESULT_OK;
 }
 

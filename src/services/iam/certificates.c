@@ -117,7 +117,7 @@ RESULT iam_UploadServerCertificate(struct call *call,
         .chain = in->CertificateChain,
         .private_key = in->PrivateKey,
     };
-    TRY(iam_tags_take(call, &in->Tags, &certificate.tags));
+    TRY(iam_tags_take(call, "iam:server-certificate", &in->Tags, &certificate.tags));
     out->ServerCertificateMetadata = ARENA_NEW(call->arena, struct iam_ServerCertificateMetadata);
     *out->ServerCertificateMetadata = server_shown(call, &certificate);
     out->Tags = iam_tags_shown(call, &certificate.tags);
@@ -206,7 +206,7 @@ RESULT iam_TagServerCertificate(struct call *call, const struct iam_TagServerCer
     (void)out;
     struct iam_server_certificate certificate;
     TRY(server_must(call, in->ServerCertificateName, &certificate));
-    TRY(iam_tags_add(call, &in->Tags, &certificate.tags));
+    TRY(iam_tags_add(call, "iam:server-certificate", &in->Tags, &certificate.tags));
     return server_put(call, &certificate);
 }
 

@@ -84,19 +84,33 @@ void iam_window_end(struct call *call, const struct iam_window *window, struct s
 /* name() of a struct str_list. */
 struct str iam_list_name(const void *list, size_t i);
 
+/* --- federation.c: for struct identity_table --- */
+
+struct identity_root_access;
+struct identity_outbound;
+RESULT iam_is_issuer(struct call *call, struct str id, bool *is);
+
+RESULT iam_root_access(struct call *call, struct str organization,
+                       struct identity_root_access *out);
+RESULT iam_outbound(struct call *call, struct str account, struct identity_outbound *out);
+
 /* --- tags.c --- */
 
-/* A request's tags, checked. Keys are not distinguished by case. */
-RESULT iam_tags_take(struct call *call, const struct iam_tagListType *given, struct str_map *out);
+/* A request's tags, checked. Keys are not distinguished by case. type: of what gets them, as a tag
+ * policy names it: "iam:mfa". */
+RESULT iam_tags_take(struct call *call, const char *type, const struct iam_tagListType *given,
+                     struct str_map *out);
 /* The same of what is being made: whoever makes something with tags may tag it. */
 struct iam_tagging {
+    const char *type;
     struct str action; /* "iam:TagRole" */
     struct str arn;
     const void *request;
 };
 RESULT iam_tags_made_with(struct call *call, const struct iam_tagging *tagging,
                           const struct iam_tagListType *given, struct str_map *out);
-RESULT iam_tags_add(struct call *call, const struct iam_tagListType *given, struct str_map *tags);
+RESULT iam_tags_add(struct call *call, const char *type, const struct iam_tagListType *given,
+                    struct str_map *tags);
 void iam_tags_remove(struct call *call, const struct str_list *keys, struct str_map *tags);
 struct iam_tagListType iam_tags_shown(struct call *call, const struct str_map *tags);
 struct iam_tags_page {

@@ -175,6 +175,9 @@ static const struct identity_table iam_identity = {
     .check_mfa = iam_check_mfa,
     .oidc = iam_find_oidc,
     .saml = iam_find_saml,
+    .root_access = iam_root_access,
+    .outbound = iam_outbound,
+    .is_issuer = iam_is_issuer,
     .used = iam_identity_used,
 };
 

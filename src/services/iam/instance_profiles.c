@@ -65,7 +65,7 @@ RESULT iam_CreateInstanceProfile(struct call *call,
     };
     TRY(iam_check_name(call, "instanceProfileName", in->InstanceProfileName));
     TRY(iam_check_path(call, "path", in->Path));
-    struct iam_tagging tagging = {STR("iam:TagInstanceProfile"),
+    struct iam_tagging tagging = {"iam:instance-profile", STR("iam:TagInstanceProfile"),
                                   iam_arn(call, "instance-profile", profile.path, profile.name),
                                   in};
     TRY(iam_tags_made_with(call, &tagging, &in->Tags, &profile.tags));
@@ -233,7 +233,7 @@ RESULT iam_TagInstanceProfile(struct call *call, const struct iam_TagInstancePro
     (void)out;
     struct iam_instance_profile profile;
     TRY(profile_must(call, in->InstanceProfileName, &profile));
-    TRY(iam_tags_add(call, &in->Tags, &profile.tags));
+    TRY(iam_tags_add(call, "iam:instance-profile", &in->Tags, &profile.tags));
     return profile_put(call, &profile);
 }
 

@@ -197,7 +197,8 @@ RESULT iam_CreatePolicy(struct call *call, const struct iam_CreatePolicyRequest 
     TRY(iam_check_name(call, "policyName", in->PolicyName));
     TRY(iam_check_path(call, "path", in->Path));
     TRY(iam_managed_check(call, in->PolicyDocument));
-    struct iam_tagging tagging = {STR("iam:TagPolicy"), iam_policy_arn(call, &policy), in};
+    struct iam_tagging tagging = {"iam:policy", STR("iam:TagPolicy"), iam_policy_arn(call, &policy),
+                                  in};
     TRY(iam_tags_made_with(call, &tagging, &in->Tags, &policy.tags));
     TRY(kv_get(call->txn, key_bytes(&key), &there));
     if (!str_is_absent(there))
@@ -362,7 +363,7 @@ RESULT iam_TagPolicy(struct call *call, const struct iam_TagPolicyRequest *in,
     (void)out;
     struct iam_managed_policy policy;
     TRY(iam_managed_to_change(call, in->PolicyArn, &policy));
-    TRY(iam_tags_add(call, &in->Tags, &policy.tags));
+    TRY(iam_tags_add(call, "iam:policy", &in->Tags, &policy.tags));
     return iam_managed_put(call, &policy);
 }
 

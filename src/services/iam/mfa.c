@@ -154,7 +154,7 @@ RESULT iam_CreateVirtualMFADevice(struct call *call,
         .seed = totp_new_seed(call->arena, SEED_SIZE),
         .created_ms = call->now_ms,
     };
-    TRY(iam_tags_take(call, &in->Tags, &device.tags));
+    TRY(iam_tags_take(call, "iam:mfa", &in->Tags, &device.tags));
     TRY(device_put(call, call->account, &device));
     struct str secret = totp_base32(call->arena, device.seed);
     struct str uri = str_format(call->arena, "otpauth://totp/%.*s@%.*s?secret=%.*s",
@@ -340,7 +340,7 @@ RESULT iam_TagMFADevice(struct call *call, const struct iam_TagMFADeviceRequest 
     (void)out;
     struct iam_mfa_device device;
     TRY(device_must(call, in->SerialNumber, &device));
-    TRY(iam_tags_add(call, &in->Tags, &device.tags));
+    TRY(iam_tags_add(call, "iam:mfa", &in->Tags, &device.tags));
     return device_put(call, call->account, &device);
 }
 

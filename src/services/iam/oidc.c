@@ -141,7 +141,7 @@ RESULT iam_CreateOpenIDConnectProvider(struct call *call,
         .created_ms = call->now_ms,
     };
     TRY(take_clients(call, &in->ClientIDList, &provider.client_ids));
-    TRY(iam_tags_take(call, &in->Tags, &provider.tags));
+    TRY(iam_tags_take(call, "iam:oidc-provider", &in->Tags, &provider.tags));
     out->OpenIDConnectProviderArn = provider_arn(call, call->account, provider.url);
     out->Tags = iam_tags_shown(call, &provider.tags);
     return provider_put(call, &provider);
@@ -256,7 +256,7 @@ RESULT iam_TagOpenIDConnectProvider(struct call *call,
     (void)out;
     struct iam_oidc_provider provider;
     TRY(provider_must(call, in->OpenIDConnectProviderArn, &provider));
-    TRY(iam_tags_add(call, &in->Tags, &provider.tags));
+    TRY(iam_tags_add(call, "iam:oidc-provider", &in->Tags, &provider.tags));
     return provider_put(call, &provider);
 }
 

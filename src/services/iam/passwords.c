@@ -200,7 +200,7 @@ static RESULT login_user(struct call *call, struct str name, struct str *user)
 {
     struct iam_user found;
     TRY(iam_user_or_caller(call, name, &found));
-    if (str_is_empty(found.name))
+    if (str_is_empty(found.name) && !session_is_root_task(&call->principal))
         return call_fail(call, IAM_VALIDATION,
                          "Must specify userName when calling with non-User credentials");
     *user = str_copy(call->arena, found.name);
@@ -259,8 +259,9 @@ static struct iam_LoginProfile *login_shown(struct call *call, struct str user,
                                             const struct iam_login_profile *login)
 {
     struct iam_LoginProfile *shown = ARENA_NEW(call->arena, struct iam_LoginProfile);
-    *shown = (struct iam_LoginProfile){user, iam_time(login->created_ms),
-                                       opt_bool(login->reset_required)};
+    *shown =
+        (struct iam_LoginProfile){str_is_empty(user) ? (struct str){0} : user,
+                                  iam_time(login->created_ms), opt_bool(login->reset_required)};
     return shown;
 }
 
@@ -275,13 +276,17 @@ RESULT iam_CreateLoginProfile(struct call *call, const struct iam_CreateLoginPro
     if (found)
         return call_fail(call, IAM_ENTITY_ALREADY_EXISTS,
                          "Login Profile for user %.*s already exists.", PRSTR(user));
-    if (str_is_absent(in->Password))
-        return call_fail(call, IAM_VALIDATION, "Must specify a password.");
+    bool root = str_is_empty(user); /* who is let recover its password, and has none yet */
+    if (str_is_absent(in->Password) != root)
+        return call_fail(call, IAM_VALIDATION,
+                         root ? "A password can't be set for the root user."
+                              : "Must specify a password.");
     login = (struct iam_login_profile){
         .created_ms = call->now_ms,
         .reset_required = in->PasswordResetRequired.value,
     };
-    TRY(password_set(call, user, &login, in->Password));
+    if (!root)
+        TRY(password_set(call, user, &login, in->Password));
     TRY(login_put(call, user, &login));
     out->LoginProfile = login_shown(call, user, &login);
     return RESULT_OK;

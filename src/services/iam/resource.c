@@ -137,6 +137,8 @@ RESULT iam_resource(struct call *call, const void *in, struct str *resource_arn,
         *resource_arn = arn;
         return RESULT_OK;
     }
+    if (str_is_absent(name) && kind == KIND_USER && call->principal.kind == PRINCIPAL_ROOT)
+        *resource_arn = call->principal.arn;
     if (str_is_absent(name))
         return RESULT_OK;
     TRY(record_head(call, kind, name, &head, &tags, &found));

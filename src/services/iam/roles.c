@@ -141,7 +141,7 @@ RESULT iam_CreateRole(struct call *call, const struct iam_CreateRoleRequest *in,
                          "The specified value for path is invalid. /aws-service-role/ is reserved "
                          "for service-linked roles.");
     TRY(iam_trust_take(call, in->AssumeRolePolicyDocument, &role.principals));
-    struct iam_tagging tagging = {STR("iam:TagRole"), iam_role_arn(call, &role), in};
+    struct iam_tagging tagging = {"iam:role", STR("iam:TagRole"), iam_role_arn(call, &role), in};
     TRY(iam_tags_made_with(call, &tagging, &in->Tags, &role.tags));
     TRY(iam_role_make(call, &role));
     TRY(iam_boundary_set(call, &entity, &holdings, in->PermissionsBoundary));
@@ -265,7 +265,7 @@ RESULT iam_TagRole(struct call *call, const struct iam_TagRoleRequest *in,
     struct iam_role role;
     TRY(role_to_change(call, in->RoleName, &role));
     TRY(iam_role_modifiable(call, &role));
-    TRY(iam_tags_add(call, &in->Tags, &role.tags));
+    TRY(iam_tags_add(call, "iam:role", &in->Tags, &role.tags));
     return role_put(call, &role);
 }
 

@@ -162,7 +162,7 @@ RESULT iam_CreateSAMLProvider(struct call *call, const struct iam_CreateSAMLProv
         .valid_until_ms = valid_until_ms,
         .uuid = rng_text(call->arena, STR("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), UUID_LEN),
     };
-    TRY(iam_tags_take(call, &in->Tags, &provider.tags));
+    TRY(iam_tags_take(call, "iam:saml-provider", &in->Tags, &provider.tags));
     out->SAMLProviderArn = provider_arn(call, call->account, in->Name);
     out->Tags = iam_tags_shown(call, &provider.tags);
     return provider_put(call, &provider);
@@ -239,7 +239,7 @@ RESULT iam_TagSAMLProvider(struct call *call, const struct iam_TagSAMLProviderRe
     (void)out;
     struct iam_saml_provider provider;
     TRY(provider_must(call, in->SAMLProviderArn, &provider));
-    TRY(iam_tags_add(call, &in->Tags, &provider.tags));
+    TRY(iam_tags_add(call, "iam:saml-provider", &in->Tags, &provider.tags));
     return provider_put(call, &provider);
 }
 

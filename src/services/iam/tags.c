@@ -3,6 +3,7 @@
 #include "cloud/tags.h"
 
 #include "cloud/authorize.h"
+#include "cloud/organization.h"
 #include "services/iam/iam_int.h"
 
 enum { TAGS_MAX = 50 };
@@ -20,12 +21,14 @@ RESULT iam_tags_made_with(struct call *call, const struct iam_tagging *tagging,
 {
     struct authorize_ask ask = {
         .action = tagging->action, .resource = tagging->arn, .in = tagging->request};
-    TRY(iam_tags_take(call, given, out));
+    TRY(iam_tags_take(call, tagging->type, given, out));
     return given->len == 0 ? RESULT_OK : authorize_ask(call, &ask);
 }
 
-RESULT iam_tags_take(struct call *call, const struct iam_tagListType *given, struct str_map *out)
+RESULT iam_tags_take(struct call *call, const char *type, const struct iam_tagListType *given,
+                     struct str_map *out)
 {
+    struct str refused;
     size_t which;
     struct str_map tags = {.items = ARENA_ARRAY(call->arena, given->len + 1, struct str_map_entry)};
     for (size_t i = 0; i < given->len; i++) {
@@ -45,14 +48,18 @@ RESULT iam_tags_take(struct call *call, const struct iam_tagListType *given, str
     if (problem != TAGS_OK)
         return call_fail(call, IAM_INVALID_INPUT, "The tag %.*s is not allowed.",
                          PRSTR(tags.items[which].key));
+    TRY(organization_tag_refused(call, call->account, str_from_c(type), &tags, &refused));
+    if (!str_is_absent(refused))
+        return call_fail(call, IAM_INVALID_INPUT, ORGANIZATION_TAG_TEXT, PRSTR(refused));
     *out = tags;
     return RESULT_OK;
 }
 
-RESULT iam_tags_add(struct call *call, const struct iam_tagListType *given, struct str_map *tags)
+RESULT iam_tags_add(struct call *call, const char *type, const struct iam_tagListType *given,
+                    struct str_map *tags)
 {
     struct str_map added;
-    TRY(iam_tags_take(call, given, &added));
+    TRY(iam_tags_take(call, type, given, &added));
     struct str_map_entry *items =
         ARENA_ARRAY(call->arena, tags->len + added.len + 1, struct str_map_entry);
     struct str_map all = {.items = items, .len = tags->len};

@@ -93,7 +93,7 @@ RESULT iam_CreateUser(struct call *call, const struct iam_CreateUserRequest *in,
     };
     TRY(iam_check_path(call, "path", in->Path));
     TRY(user_is_new(call, in->UserName));
-    struct iam_tagging tagging = {STR("iam:TagUser"), iam_user_arn(call, &user), in};
+    struct iam_tagging tagging = {"iam:user", STR("iam:TagUser"), iam_user_arn(call, &user), in};
     TRY(iam_tags_made_with(call, &tagging, &in->Tags, &user.tags));
     struct iam_entity entity = {IAM_USERS, user.name, user.path, user.id};
     TRY(iam_boundary_set(call, &entity, &holdings, in->PermissionsBoundary));
@@ -275,7 +275,7 @@ RESULT iam_TagUser(struct call *call, const struct iam_TagUserRequest *in,
     (void)out;
     struct iam_user user;
     TRY(user_to_tag(call, in->UserName, &user));
-    TRY(iam_tags_add(call, &in->Tags, &user.tags));
+    TRY(iam_tags_add(call, "iam:user", &in->Tags, &user.tags));
     return user_put(call, &user);
 }
 

@@ -1,8 +1,10 @@
 /* Log groups: made, described, deleted; retention, protection, tags of both generations. */
 #include "base/vec.h"
 #include "cloud/arn.h"
+#include "cloud/organization.h"
 #include "cloud/paging.h"
 #include "cloud/tags.h"
+#include "services/logs/filters.h"
 #include "services/logs/logs_int.h"
 #include "store/record.h"
 
@@ -110,6 +112,16 @@ static RESULT tags_fail(struct call *call, const struct str_map *tags)
                      PRSTR(tags->items[which].key));
 }
 
+/* Of the tags of a request. */
+static RESULT tags_fail_policy(struct call *call, const struct str_map *given)
+{
+    struct str key;
+    TRY(organization_tag_refused(call, call->account, STR("logs:log-group"), given, &key));
+    return str_is_absent(key)
+               ? RESULT_OK
+               : call_fail(call, LOGS_INVALID_PARAMETER, ORGANIZATION_TAG_TEXT, PRSTR(key));
+}
+
 static RESULT tagged_find(struct call *call, struct str arn, struct logs_group *group)
 {
     struct str name;
@@ -122,6 +134,7 @@ static RESULT tags_add(struct call *call, struct logs_group *group, const struct
 {
     group->tags = tags_merge(call->arena, &group->tags, tags);
     TRY(tags_fail(call, &group->tags));
+    TRY(tags_fail_policy(call, tags));
     return group_put(call, group);
 }
 
@@ -195,12 +208,21 @@ RESULT logs_ListTagsLogGroup(struct call *call, const struct logs_ListTagsLogGro
 
 /* --- making, deleting --- */
 
+RESULT group_make(struct call *call, const struct logs_group *group)
+{
+    struct logs_group made = *group;
+    uint64_t id;
+    TRY(call_sequence(call, &id));
+    made.id = (int64_t)id;
+    made.created_ms = call->now_ms;
+    return group_put(call, &made);
+}
+
 RESULT logs_CreateLogGroup(struct call *call, const struct logs_CreateLogGroupRequest *in,
                            struct logs_CreateLogGroupResult *out)
 {
     struct key key = group_key(call, in->logGroupName);
     struct str value;
-    uint64_t id;
     (void)out;
     if (!str_is_absent(in->kmsKeyId))
         return call_fail(call, LOGS_NOT_IMPLEMENTED,
@@ -215,18 +237,16 @@ RESULT logs_CreateLogGroup(struct call *call, const struct logs_CreateLogGroupRe
     if (!str_is_absent(value))
         return call_fail(call, LOGS_RESOURCE_ALREADY_EXISTS,
                          "The specified log group already exists");
-    TRY(call_sequence(call, &id));
     struct logs_group group = {
         .name = in->logGroupName,
-        .id = (int64_t)id,
-        .created_ms = call->now_ms,
         .class =
             str_is_absent(in->logGroupClass) ? LOGS_LOG_GROUP_CLASS_STANDARD : in->logGroupClass,
         .tags = in->tags,
         .protected = in->deletionProtectionEnabled.set && in->deletionProtectionEnabled.value,
     };
     TRY(tags_fail(call, &group.tags));
-    return group_put(call, &group);
+    TRY(tags_fail_policy(call, &group.tags));
+    return group_make(call, &group);
 }
 
 RESULT logs_DeleteLogGroup(struct call *call, const struct logs_DeleteLogGroupRequest *in,
@@ -238,6 +258,7 @@ RESULT logs_DeleteLogGroup(struct call *call, const struct logs_DeleteLogGroupRe
     if (group.protected)
         return call_fail(call, LOGS_VALIDATION,
                          "The log group has deletion protection enabled and cannot be deleted.");
+    TRY(metric_filters_drop(call, &group));
     struct key key = group_key(call, group.name);
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
     return sweep_drop_soon(call, (uint64_t)group.id, 0);
@@ -301,7 +322,7 @@ static RESULT group_shown(struct call *call, const struct logs_group *group,
     *out = (struct logs_LogGroup){
         .logGroupName = group->name,
         .creationTime = opt_long(group->created_ms),
-        .metricFilterCount = opt_int(0),
+        .metricFilterCount = opt_int((int32_t)group->metric_filters),
         .arn = str_concat(call->arena, arn, STR(":*")),
         .storedBytes = opt_long(bytes),
         .logGroupClass = group->class,

@@ -3,6 +3,7 @@
 #define KUMONIWA_SERVICES_LOGS_LOGS_INT_H
 
 #include "cloud/call.h"
+#include "cloud/log_sink.h"
 #include "cloud/outbox.h"
 #include "gen/logs.h"
 #include "services/logs/event.h"
@@ -46,6 +47,23 @@ RESULT stream_put(struct call *call, const struct logs_group *group,
 RESULT stream_moved(struct call *call, const struct logs_group *group,
                     const struct logs_stream *stream, int64_t old_last_ms);
 struct key stream_key(struct call *call, const struct logs_group *group, struct str name);
+
+/* A new one, empty. */
+RESULT group_make(struct call *call, const struct logs_group *group);
+RESULT stream_make(struct call *call, const struct logs_group *group, struct str name,
+                   struct logs_stream *stream);
+
+/* --- put.c --- */
+
+enum { EVENT_OVERHEAD = 26 }; /* what an event counts for beside its message */
+
+/* Events in order of their time, within a day, their numbers and ingestion to be given. */
+RESULT stream_keep(struct call *call, const struct logs_group *group, struct logs_stream *stream,
+                   struct log_event *events, size_t count);
+
+/* --- lines.c --- */
+
+RESULT logs_keep_lines(struct call *call, const struct log_sink_stream *lines);
 
 /* --- sweep.c --- */
 

@@ -18,5 +18,9 @@ bool log_pattern_matches(const struct pattern *pattern, struct arena *scratch, s
 /* What the pattern names, of a message that matches: "$.field" and "$name" to their values. */
 struct str_map log_pattern_values(const struct pattern *pattern, struct arena *arena,
                                   struct str message);
+/* One of them, by its selector, whether the pattern names it or not; absent: the message has none.
+ */
+struct str log_pattern_value(const struct pattern *pattern, struct arena *arena, struct str message,
+                             struct str selector);
 
 #endif

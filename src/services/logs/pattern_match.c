@@ -270,3 +270,25 @@ struct str_map log_pattern_values(const struct pattern *pattern, struct arena *a
     }
     return out;
 }
+
+struct str log_pattern_value(const struct pattern *pattern, struct arena *arena, struct str message,
+                             struct str selector)
+{
+    struct subject subject;
+    if (!str_starts_with(selector, STR("$.")) && !str_starts_with(selector, STR("$["))) {
+        struct str_map values = log_pattern_values(pattern, arena, message);
+        for (size_t i = 0; i < values.len; i++)
+            if (str_eq(values.items[i].key, selector))
+                return values.items[i].value;
+        return (struct str){0};
+    }
+    /* A selector of its own: a condition that asks for nothing else. */
+    struct pattern *own;
+    struct str problem, value;
+    struct str text = str_format(arena, "{ %.*s EXISTS }", PRSTR(selector));
+    if (!log_pattern_parse(arena, text, &own, &problem) || own->selector_count != 1 ||
+        !subject_make(own, arena, message, &subject) ||
+        !json_value(&subject, own->selectors[0], &value))
+        return (struct str){0};
+    return value;
+}

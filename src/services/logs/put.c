@@ -1,11 +1,10 @@
 /* PutLogEvents. */
-#include "services/logs/logs_int.h"
+#include "services/logs/filters.h"
 
 /* "PutLogEvents", API Reference. */
 enum {
     EVENT_MAX = 1024 * 1024,
     BATCH_MAX = 1024 * 1024,
-    EVENT_OVERHEAD = 26,
 };
 #define FUTURE_MS (INT64_C(2) * 3600 * 1000)
 #define PAST_MS (14 * DAY_MS)
@@ -63,27 +62,23 @@ static RESULT check_times(struct call *call, const struct logs_group *group,
     return RESULT_OK;
 }
 
-static RESULT keep(struct call *call, const struct logs_group *group, struct logs_stream *stream,
-                   const struct logs_InputLogEvent *events, size_t count)
+RESULT stream_keep(struct call *call, const struct logs_group *group, struct logs_stream *stream,
+                   struct log_event *events, size_t count)
 {
-    struct log_event *kept = ARENA_ARRAY(call->arena, count, struct log_event);
     struct key key = log_key_tail(call->arena, (uint64_t)group->id, (uint64_t)stream->id);
     struct key bytes = log_key_of(call->arena, STR("logs-bytes"), (uint64_t)group->id);
-    int64_t first = events[0].timestamp.value, last = events[count - 1].timestamp.value;
+    int64_t first = events[0].at.ms, last = events[count - 1].at.ms;
     int64_t old_last = stream->last_ms, size = 0;
     bool had = stream->number > 0;
     struct buf batch;
     key_u64(&key, (uint64_t)stream->number + 1);
     for (size_t i = 0; i < count; i++) {
-        kept[i] = (struct log_event){
-            .at = {events[i].timestamp.value, (uint64_t)++stream->number},
-            .ingested_ms = call->now_ms,
-            .message = events[i].message,
-        };
+        events[i].at.number = (uint64_t)++stream->number;
+        events[i].ingested_ms = call->now_ms;
         size += (int64_t)events[i].message.len + EVENT_OVERHEAD;
     }
     buf_init(&batch, call->arena, SIZE_MAX);
-    TRY(log_batch_write(&batch, kept, count, false));
+    TRY(log_batch_write(&batch, events, count, false));
     TRY(kv_put(call->txn, key_bytes(&key), buf_str(&batch)));
     TRY(log_count_add(call->txn, &bytes, size));
     if (!had || first < stream->first_ms)
@@ -98,7 +93,19 @@ static RESULT keep(struct call *call, const struct logs_group *group, struct log
     if ((stream->tail_bytes >= TAIL_BYTES || stream->tail_batches >= TAIL_BATCHES) &&
         !stream->packing)
         TRY(sweep_pack_soon(call, group, stream));
+    TRY(filters_wake(call, group, stream, events, count));
     return stream_put(call, group, stream);
+}
+
+static RESULT keep(struct call *call, const struct logs_group *group, struct logs_stream *stream,
+                   const struct logs_InputLogEvent *events, size_t count)
+{
+    struct log_event *kept = ARENA_ARRAY(call->arena, count, struct log_event);
+    for (size_t i = 0; i < count; i++) {
+        kept[i].at.ms = events[i].timestamp.value;
+        kept[i].message = events[i].message;
+    }
+    return stream_keep(call, group, stream, kept, count);
 }
 
 RESULT logs_PutLogEvents(struct call *call, const struct logs_PutLogEventsRequest *in,

@@ -47,3 +47,28 @@ bool regex_matches(const struct regex *regex, struct str subject)
     return pcre2_match(regex->code, (PCRE2_SPTR)subject.ptr, subject.len, 0, 0, regex->data,
                        regex->limits) >= 0;
 }
+
+bool regex_groups(const struct regex *regex, struct arena *arena, struct str subject,
+                  struct regex_group **groups, size_t *count)
+{
+    uint32_t total = 0, names = 0, name_size = 0;
+    PCRE2_SPTR table;
+    if (!regex_matches(regex, subject))
+        return false;
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(regex->data);
+    pcre2_pattern_info(regex->code, PCRE2_INFO_CAPTURECOUNT, &total);
+    pcre2_pattern_info(regex->code, PCRE2_INFO_NAMECOUNT, &names);
+    pcre2_pattern_info(regex->code, PCRE2_INFO_NAMEENTRYSIZE, &name_size);
+    pcre2_pattern_info(regex->code, PCRE2_INFO_NAMETABLE, &table);
+    *groups = ARENA_ARRAY(arena, total + 1, struct regex_group);
+    *count = total;
+    for (uint32_t i = 1; i <= total; i++)
+        if (at[2 * i] != PCRE2_UNSET)
+            (*groups)[i - 1].text = str_slice(subject, at[2 * i], at[2 * i + 1]);
+    for (uint32_t i = 0; i < names; i++) {
+        const unsigned char *entry = table + (size_t)i * name_size;
+        uint32_t number = (uint32_t)entry[0] << 8 | entry[1];
+        (*groups)[number - 1].name = str_copy(arena, str_from_c((const char *)entry + 2));
+    }
+    return true;
+}

@@ -11,5 +11,11 @@ struct regex;
 /* False: *problem says why. */
 bool regex_compile(struct arena *arena, struct str text, struct regex **out, struct str *problem);
 bool regex_matches(const struct regex *regex, struct str subject);
+/* The text of each group, absent where it took no part; false: it does not match. */
+struct regex_group {
+    struct str name, text; /* name absent: it has none */
+};
+bool regex_groups(const struct regex *regex, struct arena *arena, struct str subject,
+                  struct regex_group **groups, size_t *count);
 
 #endif

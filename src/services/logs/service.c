@@ -1,14 +1,38 @@
 /* What CloudWatch Logs gives the cloud besides its operations. */
+#include "services/logs/filters.h"
 #include "services/logs/logs_int.h"
+#include "services/logs/queries.h"
 
 static const struct outbox_handler logs_handlers[] = {
     {STR_INIT("logs.pack"), logs_deliver_pack},
     {STR_INIT("logs.drop"), logs_deliver_drop},
     {STR_INIT("logs.expire"), logs_deliver_expire},
+    {STR_INIT("logs.measure"), logs_deliver_measure},
+    {STR_INIT("logs.subscription"), logs_deliver_subscription},
+    {STR_INIT("logs.query"), logs_deliver_query},
+    {STR_INIT("logs.forget-query"), logs_deliver_forget_query},
 };
+
+static const struct service_page logs_pages[] = {
+    {STR_INIT("/_kumoniwa/logs/metrics"), logs_answer_metrics},
+    {STR_INIT("/_kumoniwa/logs/metrics/"), logs_answer_metrics},
+};
+
+/* Of each group that the query names. */
+static const uint32_t logs_asking[] = {LOGS_OP_StartQuery};
+
+static const struct log_keeper logs_keeper = {logs_keep_lines};
 
 const struct service_hooks logs_hooks = {
     .model = &logs_model,
+    .pages = logs_pages,
+    .page_count = sizeof logs_pages / sizeof logs_pages[0],
+    .start = logs_start,
+    .memory_new = query_memory_new,
+    .memory_free = query_memory_free,
+    .asking = logs_asking,
+    .asking_count = sizeof logs_asking / sizeof logs_asking[0],
+    .log_keeper = &logs_keeper,
     .handlers = logs_handlers,
     .handler_count = sizeof logs_handlers / sizeof logs_handlers[0],
 };

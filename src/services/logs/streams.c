@@ -51,12 +51,22 @@ RESULT stream_moved(struct call *call, const struct logs_group *group,
     return kv_put(call->txn, key_bytes(&now), STR(""));
 }
 
+RESULT stream_make(struct call *call, const struct logs_group *group, struct str name,
+                   struct logs_stream *stream)
+{
+    uint64_t id;
+    TRY(call_sequence(call, &id));
+    *stream = (struct logs_stream){.name = name, .id = (int64_t)id, .created_ms = call->now_ms};
+    TRY(stream_put(call, group, stream));
+    return stream_moved(call, group, stream, 0);
+}
+
 RESULT logs_CreateLogStream(struct call *call, const struct logs_CreateLogStreamRequest *in,
                             struct logs_CreateLogStreamResult *out)
 {
     struct logs_group group;
+    struct logs_stream stream;
     struct str value;
-    uint64_t id;
     (void)out;
     TRY(group_find(call, in->logGroupName, &group));
     struct key key = stream_key(call, &group, in->logStreamName);
@@ -64,11 +74,7 @@ RESULT logs_CreateLogStream(struct call *call, const struct logs_CreateLogStream
     if (!str_is_absent(value))
         return call_fail(call, LOGS_RESOURCE_ALREADY_EXISTS,
                          "The specified log stream already exists");
-    TRY(call_sequence(call, &id));
-    struct logs_stream stream = {
-        .name = in->logStreamName, .id = (int64_t)id, .created_ms = call->now_ms};
-    TRY(stream_put(call, &group, &stream));
-    return stream_moved(call, &group, &stream, 0);
+    return stream_make(call, &group, in->logStreamName, &stream);
 }
 
 RESULT logs_DeleteLogStream(struct call *call, const struct logs_DeleteLogStreamRequest *in,

@@ -107,7 +107,7 @@ RESULT organizations_CreateAccount(struct call *call,
         return org_refuse(call, "ACCOUNT_NUMBER_LIMIT_EXCEEDED",
                           "You have exceeded the allowed number of AWS accounts in your "
                           "organization.");
-    TRY(org_read_tags(call, &in->Tags, NULL, &tags));
+    TRY(org_read_tags(call, STR("organizations:account"), &in->Tags, NULL, &tags));
     struct organizations_creation creation = {
         .id = org_make_id(call, "car-", 32),
         .name = in->AccountName,

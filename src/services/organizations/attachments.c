@@ -75,6 +75,7 @@ RESULT organizations_AttachPolicy(struct call *call,
     struct organizations_organization org;
     struct organizations_policy policy;
     struct str kind, name, parent, there;
+    uint64_t turn;
     size_t count;
     (void)out;
     TRY(org_open_master(call, &org));
@@ -96,7 +97,9 @@ RESULT organizations_AttachPolicy(struct call *call,
         return org_refuse(call, "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
                           "You have exceeded the number of policies of a certain type that can be "
                           "attached to an entity at one time.");
-    TRY(kv_put(call->txn, key_bytes(&key), STR("")));
+    TRY(call_sequence(call, &turn));
+    TRY(kv_put(call->txn, key_bytes(&key),
+               str_format(call->arena, "%020llu", (unsigned long long)turn)));
     key = target_key(call, &org, &policy, in->TargetId);
     return kv_put(call->txn, key_bytes(&key), STR(""));
 }
@@ -140,22 +143,31 @@ RESULT organizations_DetachPolicy(struct call *call,
     return RESULT_OK;
 }
 
-/* All of a target, or of one type. */
+/* Of one type, in the order in which they were attached: that counts among management policies. */
 static RESULT attached_ids(struct call *call, const struct organizations_organization *org,
                            struct str target, struct str type, struct str_list *out)
 {
     struct key prefix = org_attached_key(call, org, target, type);
     struct kv_cursor *cursor;
-    struct str key, value;
-    size_t cap = 0;
+    struct str key, value, *turns = NULL;
+    size_t cap = 0, turns_cap = 0, len = 0;
     *out = (struct str_list){0};
     TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
     for (;;) {
         TRY(kv_next(cursor, &key, &value));
         if (str_is_absent(key))
             break;
-        VEC_PUSH(call->arena, out->items, out->len, cap,
-                 str_copy(call->arena, org_key_last(call, key)));
+        struct str id = str_copy(call->arena, org_key_last(call, key));
+        struct str turn = str_copy(call->arena, value);
+        size_t at = len;
+        VEC_PUSH(call->arena, out->items, out->len, cap, id);
+        VEC_PUSH(call->arena, turns, len, turns_cap, turn);
+        for (; at > 0 && str_cmp(turns[at - 1], turn) > 0; at--) {
+            turns[at] = turns[at - 1];
+            out->items[at] = out->items[at - 1];
+        }
+        turns[at] = turn;
+        out->items[at] = id;
     }
     kv_cursor_close(cursor);
     return RESULT_OK;
@@ -234,7 +246,7 @@ organizations_ListTargetsForPolicy(struct call *call,
     }
 }
 
-/* --- DescribeEffectivePolicy --- */
+/* --- what management policies come to --- */
 
 struct inherited {
     struct str *contents;
@@ -264,21 +276,32 @@ static RESULT inherit(struct call *call, const struct organizations_organization
     return RESULT_OK;
 }
 
+RESULT org_effective(struct call *call, const struct organizations_organization *org,
+                     struct str target, struct str type, struct str *merged)
+{
+    struct inherited policies = {0};
+    size_t level;
+    *merged = (struct str){0};
+    if (!org_policy_type_is_enabled(org, type))
+        return RESULT_OK;
+    TRY(inherit(call, org, target, type, &level, &policies));
+    *merged = org_policies_merge(call->arena, policies.contents, policies.levels, policies.len);
+    return RESULT_OK;
+}
+
 RESULT
 organizations_DescribeEffectivePolicy(struct call *call,
                                       const struct organizations_DescribeEffectivePolicyRequest *in,
                                       struct organizations_DescribeEffectivePolicyResponse *out)
 {
     struct organizations_organization org;
-    struct inherited policies = {0};
-    size_t level;
+    struct str kind, name, parent, merged;
     TRY(org_open(call, &org));
     struct str target = str_is_absent(in->TargetId) ? call->account : in->TargetId;
     if (!str_eq(target, call->account))
         TRY(org_open_reader(call, &org));
-    TRY(inherit(call, &org, target, in->PolicyType, &level, &policies));
-    struct str merged =
-        org_policies_merge(call->arena, policies.contents, policies.levels, policies.len);
+    TRY(org_target_find(call, &org, target, &kind, &name, &parent));
+    TRY(org_effective(call, &org, target, in->PolicyType, &merged));
     if (str_is_absent(merged))
         return call_fail(call, ORGANIZATIONS_EFFECTIVE_POLICY_NOT_FOUND,
                          "If you ran this action on the management account, this policy type is "

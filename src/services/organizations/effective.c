@@ -7,7 +7,15 @@
 #include "wire/json_text.h"
 #include "wire/wire.h"
 
-enum operator{ OPERATOR_ASSIGN = 1, OPERATOR_APPEND = 2, OPERATOR_REMOVE = 4, OPERATORS_ALL = 7 };
+enum operator{
+    OPERATOR_ASSIGN = 1,
+    OPERATOR_APPEND = 2,
+    OPERATOR_REMOVE = 4,
+    OPERATORS_ALL = 7,
+    OPERATORS_RESTRICTED = 8, /* and here are those that are left */
+};
+/* The root, the units and the account. */
+enum { LEVELS_MAX = ORG_DEPTH_MAX + 2 };
 
 struct element {
     struct str name;
@@ -15,9 +23,9 @@ struct element {
     struct str *values; /* raw JSON */
     size_t len, cap;
     bool has_value, is_list;
-    unsigned allowed;  /* to the policies of the levels below `restricted` */
-    size_t restricted; /* the level that restricted it */
-    bool has_restriction;
+    bool assigned; /* by a policy of assigned_level: the first there wins */
+    size_t assigned_level;
+    unsigned allowed[LEVELS_MAX]; /* to policies below the level; 0 at a level: not restricted */
 };
 
 static struct element *element_child(struct arena *arena, struct element *parent, struct str name)
@@ -28,7 +36,6 @@ static struct element *element_child(struct arena *arena, struct element *parent
             return *at;
     *at = ARENA_NEW(arena, struct element);
     (*at)->name = name;
-    (*at)->allowed = OPERATORS_ALL;
     return *at;
 }
 
@@ -94,11 +101,34 @@ static unsigned operators_named(struct arena *arena, struct str raw)
     return allowed;
 }
 
-static void element_assign(struct arena *arena, struct element *element, struct str raw)
+/* Of several policies at one level that assign, the one that was attached first. */
+static void element_assign(struct arena *arena, struct element *element, struct str raw,
+                           size_t level)
 {
+    if (element->assigned && element->assigned_level == level)
+        return;
+    element->assigned = true;
+    element->assigned_level = level;
     element->len = 0;
     element->is_list = false;
     element_add(arena, element, raw);
+}
+
+/* What policies of one level leave to those below is what all of them leave. */
+static void element_restrict(struct element *element, unsigned named, size_t level)
+{
+    if (element->allowed[level] & OPERATORS_RESTRICTED)
+        named &= element->allowed[level];
+    element->allowed[level] = named | OPERATORS_RESTRICTED;
+}
+
+static unsigned element_allowed(const struct element *element, size_t level)
+{
+    unsigned allowed = OPERATORS_ALL;
+    for (size_t i = 0; i < level; i++)
+        if (element->allowed[i] & OPERATORS_RESTRICTED)
+            allowed &= element->allowed[i];
+    return allowed;
 }
 
 /* `allowed`: what the elements above permit at this level. */
@@ -106,17 +136,16 @@ static void element_merge(struct arena *arena, struct element *element, struct s
                           size_t level, unsigned allowed)
 {
     struct str name, value;
-    if (element->has_restriction && level > element->restricted)
-        allowed &= element->allowed;
+    allowed &= element_allowed(element, level);
     if (json_kind_of(raw) != JSON_OBJECT) {
         if (allowed & OPERATOR_ASSIGN)
-            element_assign(arena, element, raw);
+            element_assign(arena, element, raw, level);
         return;
     }
     while (json_next_member(arena, &raw, &name, &value)) {
         if (str_eq(name, STR("@@assign"))) {
             if (allowed & OPERATOR_ASSIGN)
-                element_assign(arena, element, value);
+                element_assign(arena, element, value, level);
         } else if (str_eq(name, STR("@@append"))) {
             if (allowed & OPERATOR_APPEND) {
                 element_add(arena, element, value);
@@ -126,11 +155,7 @@ static void element_merge(struct arena *arena, struct element *element, struct s
             if (allowed & OPERATOR_REMOVE)
                 element_remove(element, value);
         } else if (str_eq(name, STR("@@operators_allowed_for_child_policies"))) {
-            if (!element->has_restriction) {
-                element->has_restriction = true;
-                element->restricted = level;
-                element->allowed = operators_named(arena, value);
-            }
+            element_restrict(element, operators_named(arena, value), level);
         } else {
             element_merge(arena, element_child(arena, element, name), value, level, allowed);
         }
@@ -177,7 +202,7 @@ static void element_print(struct arena *arena, const struct element *element, st
 struct str org_policies_merge(struct arena *arena, const struct str *contents, const size_t *levels,
                               size_t count)
 {
-    struct element root = {.allowed = OPERATORS_ALL};
+    struct element root = {0};
     struct buf out;
     for (size_t i = 0; i < count; i++)
         element_merge(arena, &root, contents[i], levels[i], OPERATORS_ALL);

@@ -158,7 +158,7 @@ RESULT organizations_InviteAccountToOrganization(
         return handshake_refuse(call, "ACCOUNT_NUMBER_LIMIT_EXCEEDED",
                                 "You have exceeded the allowed number of AWS accounts in your "
                                 "organization.");
-    TRY(org_read_tags(call, &in->Tags, NULL, &tags));
+    TRY(org_read_tags(call, STR("organizations:account"), &in->Tags, NULL, &tags));
     struct organizations_handshake handshake = {
         .id = org_make_id(call, "h-", 32),
         .organization = org.id,

@@ -115,11 +115,12 @@ RESULT org_invalid(struct call *call, const char *reason, const char *message)
     return call_fail_with(call, ORGANIZATIONS_INVALID_INPUT, detail, "%s", message);
 }
 
-RESULT org_read_tags(struct call *call, const struct organizations_Tags *given,
+RESULT org_read_tags(struct call *call, struct str type, const struct organizations_Tags *given,
                      const struct str_map *old, struct str_map *out)
 {
     struct str_map map = {ARENA_ARRAY(call->arena, given->len + 1, struct str_map_entry),
                           given->len};
+    struct str refused;
     size_t which;
     for (size_t i = 0; i < given->len; i++) {
         map.items[i] = (struct str_map_entry){given->items[i].Key, given->items[i].Value};
@@ -129,6 +130,11 @@ RESULT org_read_tags(struct call *call, const struct organizations_Tags *given,
                                    "Tag keys must be unique among the tags attached to the same "
                                    "entity.");
     }
+    TRY(organization_tag_refused(call, call->account, type, &map, &refused));
+    if (!str_is_absent(refused))
+        return org_refuse(call, "TAG_POLICY_VIOLATION",
+                          "You attempted to create or update a resource with tags that are not "
+                          "compliant with the tag policy requirements for this account.");
     if (old != NULL)
         map = tags_merge(call->arena, old, &map);
     switch (tags_check(&map, ORG_TAGS_MAX, &which)) {

@@ -42,8 +42,8 @@ struct str org_arn(struct call *call, const struct organizations_organization *o
 struct str org_make_id(struct call *call, const char *prefix, size_t len);
 RESULT org_refuse(struct call *call, const char *reason, const char *message);
 RESULT org_invalid(struct call *call, const char *reason, const char *message);
-/* Tags of a request into a map. */
-RESULT org_read_tags(struct call *call, const struct organizations_Tags *given,
+/* Tags of a request into a map; type: as a tag policy names what gets them. */
+RESULT org_read_tags(struct call *call, struct str type, const struct organizations_Tags *given,
                      const struct str_map *old, struct str_map *out);
 /* Makes an account a member / ends it. */
 RESULT org_join(struct call *call, struct organizations_organization *org,
@@ -95,6 +95,12 @@ struct str org_account_arn(struct call *call, const struct organizations_organiz
 RESULT org_deliver_account(struct call *call, const struct outbox_item *item);
 RESULT org_deliver_close(struct call *call, const struct outbox_item *item);
 
+/* --- trust.c --- */
+
+/* For struct organization_table. */
+RESULT org_standing(struct call *call, struct str account, struct str service,
+                    struct organization_standing *out);
+
 /* --- policies.c, attachments.c --- */
 
 bool org_policy_type_is_enabled(const struct organizations_organization *org, struct str type);
@@ -125,6 +131,18 @@ struct key org_attached_key(struct call *call, const struct organizations_organi
 
 /* For struct organization_table. */
 RESULT org_view(struct call *call, struct str account, struct organization_view *out);
+
+/* What management policies of a type come to for a target; absent: nothing. */
+RESULT org_effective(struct call *call, const struct organizations_organization *org,
+                     struct str target, struct str type, struct str *merged);
+
+/* --- tag_policies.c --- */
+
+/* What is wrong with the document of a tag policy; NULL: nothing. */
+const char *org_tag_policy_fault(struct arena *arena, struct str content);
+/* For struct organization_table. */
+RESULT org_tag_refused(struct call *call, struct str account, struct str type,
+                       const struct str_map *tags, struct str *key);
 
 /* --- effective.c --- */
 

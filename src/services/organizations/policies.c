@@ -229,10 +229,10 @@ static RESULT content_check(struct call *call, struct str type, struct str conte
     }
     if (!str_is_absent(root) && !json_member(call->arena, content, root, &raw))
         return malformed(call, "The element at its top is missing.");
-    /* No service refuses a tag because of a policy yet: README.md. */
-    if (str_eq(type, STR("TAG_POLICY")) && str_find(content, STR("\"enforced_for\"")) != SIZE_MAX)
-        return call_fail(call, WIRE_NOT_IMPLEMENTED,
-                         "enforced_for of tag policies is not implemented.");
+    const char *fault =
+        str_eq(type, STR("TAG_POLICY")) ? org_tag_policy_fault(call->arena, content) : NULL;
+    if (fault != NULL)
+        return malformed(call, fault);
     return RESULT_OK;
 }
 
@@ -269,7 +269,7 @@ RESULT organizations_CreatePolicy(struct call *call,
     if (org.policies >= ORG_POLICIES_MAX)
         return org_refuse(call, "POLICY_NUMBER_LIMIT_EXCEEDED",
                           "You have exceeded the number of policies allowed in an organization.");
-    TRY(org_read_tags(call, &in->Tags, NULL, &tags));
+    TRY(org_read_tags(call, STR("organizations:policy"), &in->Tags, NULL, &tags));
     struct organizations_policy policy = {
         .id = org_make_id(call, "p-", 8),
         .name = in->Name,

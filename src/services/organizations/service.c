@@ -6,7 +6,11 @@ static const struct outbox_handler organizations_handlers[] = {
     {STR_INIT("organizations.close"), org_deliver_close},
 };
 
-static const struct organization_table organizations_table = {.view = org_view};
+static const struct organization_table organizations_table = {
+    .view = org_view,
+    .standing = org_standing,
+    .tag_refused = org_tag_refused,
+};
 
 const struct service_hooks organizations_hooks = {
     .model = &organizations_model,

@@ -54,6 +54,21 @@ static RESULT tagged_put(struct call *call, const struct tagged *tagged)
     return org_policy_put(call, &tagged->org, &tagged->policy);
 }
 
+static struct str tagged_type(const struct tagged *tagged)
+{
+    switch (tagged->kind) {
+    case TAGGED_ACCOUNT:
+        return STR("organizations:account");
+    case TAGGED_POLICY:
+        return STR("organizations:policy");
+    case TAGGED_RESOURCE_POLICY:
+        return STR("organizations:resourcepolicy");
+    case TAGGED_UNIT:
+        break;
+    }
+    return str_is_absent(tagged->unit.parent) ? STR("organizations:root") : STR("organizations:ou");
+}
+
 RESULT organizations_TagResource(struct call *call,
                                  const struct organizations_TagResourceRequest *in,
                                  struct organizations_TagResourceResult *out)
@@ -62,7 +77,7 @@ RESULT organizations_TagResource(struct call *call,
     (void)out;
     TRY(org_open_master(call, &tagged.org));
     TRY(tagged_find(call, in->ResourceId, &tagged));
-    TRY(org_read_tags(call, &in->Tags, tagged.tags, tagged.tags));
+    TRY(org_read_tags(call, tagged_type(&tagged), &in->Tags, tagged.tags, tagged.tags));
     return tagged_put(call, &tagged);
 }
 

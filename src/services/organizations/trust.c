@@ -100,6 +100,26 @@ static struct key delegated_key(struct call *call, const struct organizations_or
     return key;
 }
 
+RESULT org_standing(struct call *call, struct str account, struct str service,
+                    struct organization_standing *out)
+{
+    struct organizations_organization org;
+    struct str there;
+    bool found;
+    TRY(org_of_account(call, account, &org, &found));
+    if (!found)
+        return RESULT_OK;
+    *out = (struct organization_standing){
+        .id = org.id, .master = org.master, .all_features = str_eq(org.features, STR("ALL"))};
+    struct key key = trusted_key(call, &org, service);
+    TRY(kv_get(call->txn, key_bytes(&key), &there));
+    out->trusted = !str_is_absent(there);
+    key = delegated_key(call, &org, account, service);
+    TRY(kv_get(call->txn, key_bytes(&key), &there));
+    out->delegated = !str_is_absent(there);
+    return RESULT_OK;
+}
+
 RESULT organizations_RegisterDelegatedAdministrator(
     struct call *call, const struct organizations_RegisterDelegatedAdministratorRequest *in,
     struct organizations_RegisterDelegatedAdministratorResult *out)
@@ -268,7 +288,8 @@ RESULT organizations_PutResourcePolicy(struct call *call,
         return org_invalid(call, "INVALID_LIST_MEMBER",
                            "Tags can be given only when the resource policy is created.");
     if (new) {
-        TRY(org_read_tags(call, &in->Tags, NULL, &org.resource_policy_tags));
+        TRY(org_read_tags(call, STR("organizations:resourcepolicy"), &in->Tags, NULL,
+                          &org.resource_policy_tags));
         org.resource_policy_id = org_make_id(call, "rp-", 8);
     }
     org.resource_policy = in->Content;

@@ -122,7 +122,7 @@ RESULT organizations_CreateOrganizationalUnit(
     if (org.units >= ORG_UNITS_MAX)
         return org_refuse(call, "OU_NUMBER_LIMIT_EXCEEDED",
                           "You have exceeded the number of OUs allowed in an organization.");
-    TRY(org_read_tags(call, &in->Tags, NULL, &unit.tags));
+    TRY(org_read_tags(call, STR("organizations:ou"), &in->Tags, NULL, &unit.tags));
     struct str root = str_slice(org.root, 2, org.root.len);
     unit.id = org_make_id(
         call, str_to_c(call->arena, str_format(call->arena, "ou-%.*s-", PRSTR(root))), 8);

@@ -151,6 +151,18 @@ static bool mends(const struct call *call, const struct s3_bucket *bucket)
             call->operation == S3_OP_DeleteBucketPolicy);
 }
 
+/* A root user's session may be limited ("S3UnlockBucketPolicy"). */
+static RESULT need_of_mender(struct call *call, const struct s3_bucket *bucket)
+{
+    const struct authorize_ask ask = {
+        .action = authorize_action(call),
+        .resource = str_concat(call->arena, STR("arn:aws:s3:::"), bucket->name),
+        .owner = bucket->account,
+        .form = POLICY_FORM_RESOURCE,
+    };
+    return call->principal.session == NULL ? RESULT_OK : authorize_ask(call, &ask);
+}
+
 /* Buckets whose requesters pay ("Using Requester Pays general purpose buckets"): the owner's
  * account aside, whoever asks says that he will. */
 static RESULT need_of_payer(struct call *call, const struct s3_bucket *bucket, const void *in)
@@ -224,8 +236,10 @@ RESULT s3_authorize(struct call *call, const void *in)
         return RESULT_OK;
     access_remember(call, target);
     TRY(need_of_payer(call, &target->bucket, in));
-    if (call->operation == S3_OP_DeleteObjects || mends(call, &target->bucket))
+    if (call->operation == S3_OP_DeleteObjects)
         return RESULT_OK; /* each key is asked about */
+    if (mends(call, &target->bucket))
+        return need_of_mender(call, &target->bucket);
     bool unlimited;
     TRY(is_unasked(call, target, &unlimited));
     if (unlimited)

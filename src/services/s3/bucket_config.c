@@ -1,4 +1,5 @@
 /* What a bucket says of itself: versioning and tags. */
+#include "cloud/organization.h"
 #include "services/s3/access.h"
 #include "services/s3/lock.h"
 #include "services/s3/settings.h"
@@ -43,6 +44,14 @@ RESULT s3_GetBucketVersioning(struct call *call, const struct s3_GetBucketVersio
     return RESULT_OK;
 }
 
+RESULT bucket_check_tag_policy(struct call *call, const struct s3_bucket *bucket)
+{
+    struct str key;
+    TRY(organization_tag_refused(call, bucket->account, STR("s3:bucket"), &bucket->tags, &key));
+    return str_is_absent(key) ? RESULT_OK
+                              : call_fail(call, S3_TAG_POLICY, ORGANIZATION_TAG_TEXT, PRSTR(key));
+}
+
 RESULT s3_PutBucketTagging(struct call *call, const struct s3_PutBucketTaggingRequest *in,
                            struct s3_PutBucketTaggingResult *out)
 {
@@ -51,6 +60,7 @@ RESULT s3_PutBucketTagging(struct call *call, const struct s3_PutBucketTaggingRe
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(s3_check_body(call));
     TRY(s3_read_tag_set(call, in->Tagging, 50, &bucket.tags));
+    TRY(bucket_check_tag_policy(call, &bucket));
     call->status = 204;
     return bucket_put(call, &bucket);
 }

@@ -126,6 +126,7 @@ static RESULT create_new(struct call *call, const struct s3_CreateBucketRequest 
         in->CreateBucketConfiguration->Tags.items != NULL) {
         struct s3_Tagging tagging = {.TagSet = in->CreateBucketConfiguration->Tags};
         TRY(s3_read_tag_set(call, &tagging, 50, &bucket.tags));
+        TRY(bucket_check_tag_policy(call, &bucket));
     }
     TRY(bucket_put(call, &bucket));
     if (acl != NULL)

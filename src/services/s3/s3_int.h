@@ -44,6 +44,8 @@ extern const char *const s3_unbuilt_headers[];
 RESULT s3_read_tagging(struct call *call, struct str text, struct str_map *tags);
 RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size_t limit,
                        struct str_map *tags);
+/* That the organization's tag policy lets the bucket have its tags (bucket_config.c). */
+RESULT bucket_check_tag_policy(struct call *call, const struct s3_bucket *bucket);
 struct s3_TagSet s3_tag_set(struct call *call, const struct str_map *tags);
 RESULT s3_check_storage_class(struct call *call, struct str name);
 /* "url" or absent; then keys are percent-encoded in the answer. */

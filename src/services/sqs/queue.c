@@ -1,6 +1,7 @@
 /* Queues: names, URLs, making, deleting, listing. */
 #include "base/vec.h"
 #include "cloud/arn.h"
+#include "cloud/organization.h"
 #include "cloud/paging.h"
 #include "cloud/tags.h"
 #include "services/sqs/sqs_int.h"
@@ -66,6 +67,7 @@ struct str queue_topic(struct call *call, const struct sqs_queue *queue)
 RESULT queue_put(struct call *call, const struct sqs_queue *queue)
 {
     struct key key = queue_key(call, queue->account, queue->region, queue->name);
+    call->found = NULL;
     return call_put_record(call, &key, &sqs_model, SQS_SHAPE_queue, queue);
 }
 
@@ -138,14 +140,25 @@ struct str queue_request_url(struct call *call, struct str url)
     return by_path ? call->request->path : url;
 }
 
+/* call->found: what authorisation has looked up, for the function that runs next. */
+struct queue_found {
+    struct str url;
+    struct sqs_queue queue;
+};
+
 RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found)
 {
     struct str account, region, name;
     *found = false;
     if (!url_read(call, url, &account, &region, &name))
         return RESULT_OK;
-    struct key key = queue_key(call, account, region, name);
-    return call_get_record(call, &key, &sqs_model, SQS_SHAPE_queue, queue, found);
+    TRY(queue_find_name(call, account, region, name, queue, found));
+    if (*found) {
+        struct queue_found *kept = ARENA_NEW(call->arena, struct queue_found);
+        *kept = (struct queue_found){url, *queue};
+        call->found = kept;
+    }
+    return RESULT_OK;
 }
 
 static RESULT queue_missing(struct call *call)
@@ -162,6 +175,11 @@ RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue)
     if (str_is_empty(url))
         return call_fail(call, SQS_MISSING_PARAMETER,
                          "The request must contain the parameter QueueUrl.");
+    const struct queue_found *kept = call->found;
+    if (kept != NULL && str_eq(kept->url, url)) {
+        *queue = kept->queue;
+        return RESULT_OK;
+    }
     if (!url_read(call, url, &account, &region, &name))
         return call_fail(call, SQS_INVALID_ADDRESS,
                          "The address %.*s is not valid for this endpoint.", PRSTR(url));
@@ -203,6 +221,17 @@ static RESULT queue_check_name(struct call *call, const struct sqs_queue *queue)
             "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in "
             "length");
     return RESULT_OK;
+}
+
+/* Of the request's tags; the code is that of the service's other refusals of tags. */
+static RESULT queue_check_tag_policy(struct call *call, struct str account,
+                                     const struct str_map *given)
+{
+    struct str key;
+    TRY(organization_tag_refused(call, account, STR("sqs:queue"), given, &key));
+    return str_is_absent(key)
+               ? RESULT_OK
+               : call_fail(call, SQS_INVALID_PARAMETER_VALUE, ORGANIZATION_TAG_TEXT, PRSTR(key));
 }
 
 static RESULT queue_check_tags(struct call *call, struct str name, const struct str_map *tags)
@@ -286,6 +315,7 @@ RESULT sqs_CreateQueue(struct call *call, const struct sqs_CreateQueueRequest *i
     TRY(queue_set_attributes(call, &queue, &in->Attributes, true));
     TRY(queue_check_name(call, &queue));
     TRY(queue_check_tags(call, in->QueueName, &in->tags));
+    TRY(queue_check_tag_policy(call, call->account, &in->tags));
     TRY(queue_find_name(call, call->account, call->region, in->QueueName, &have, &found));
     if (found)
         return queue_again(call, in, &have, &queue, out);
@@ -307,6 +337,7 @@ RESULT sqs_DeleteQueue(struct call *call, const struct sqs_DeleteQueueRequest *i
     struct sqs_queue queue;
     TRY(queue_find(call, in->QueueUrl, &queue));
     struct key key = queue_key(call, queue.account, queue.region, queue.name);
+    call->found = NULL;
     TRY(kv_delete(call->txn, key_bytes(&key), NULL));
     struct key deleted = queue_deleted_key(call, queue.account, queue.region, queue.name);
     TRY(kv_put(call->txn, key_bytes(&deleted),
@@ -464,6 +495,7 @@ RESULT sqs_TagQueue(struct call *call, const struct sqs_TagQueueRequest *in,
                          "The request must contain the parameter Tags.");
     queue.tags = tags_merge(call->arena, &queue.tags, &in->Tags);
     TRY(queue_check_tags(call, queue.name, &queue.tags));
+    TRY(queue_check_tag_policy(call, queue.account, &in->Tags));
     return queue_put(call, &queue);
 }
 

@@ -27,7 +27,7 @@ RESULT queue_find(struct call *call, struct str url, struct sqs_queue *queue);
 /* QueueUrl as given, or the path: the query protocol's oldest clients send to the queue's own and
  * name it nowhere else. */
 struct str queue_request_url(struct call *call, struct str url);
-/* Without complaint; *queue's strings are borrowed from the store. */
+/* Without complaint. What it finds serves queue_find() of the same URL in this run, too. */
 RESULT queue_look(struct call *call, struct str url, struct sqs_queue *queue, bool *found);
 /* By ARN; *found tells. */
 RESULT queue_find_arn(struct call *call, struct str arn, struct sqs_queue *queue, bool *found);

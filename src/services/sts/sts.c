@@ -4,11 +4,18 @@
 #include "services/sts/sts_int.h"
 
 static const uint32_t sts_asking[] = {
-    STS_OP_AssumeRole,        STS_OP_AssumeRoleWithSAML, STS_OP_AssumeRoleWithWebIdentity,
-    STS_OP_GetCallerIdentity, STS_OP_GetSessionToken,
+    STS_OP_AssumeRole,          STS_OP_AssumeRoleWithSAML, STS_OP_AssumeRoleWithWebIdentity,
+    STS_OP_AssumeRoot,          STS_OP_GetCallerIdentity,  STS_OP_GetSessionToken,
+    STS_OP_GetWebIdentityToken,
+};
+
+static const struct service_page sts_pages[] = {
+    {STR_INIT(IDENTITY_ISSUER_PATH), sts_issuer_page},
 };
 
 const struct service_hooks sts_hooks = {
+    .pages = sts_pages,
+    .page_count = sizeof sts_pages / sizeof sts_pages[0],
     .model = &sts_model,
     .asking = sts_asking,
     .asking_count = sizeof sts_asking / sizeof sts_asking[0],
@@ -24,9 +31,7 @@ RESULT sts_GetCallerIdentity(struct call *call, const struct sts_GetCallerIdenti
     return RESULT_OK;
 }
 
-/* Temporary credentials of users and federated users call nothing else of STS: "You cannot call any
- * STS API except AssumeRole or GetCallerIdentity" ("GetSessionToken"). */
-static RESULT sts_refuse_sessions(struct call *call, const char *operation)
+RESULT sts_refuse_sessions(struct call *call, const char *operation)
 {
     const struct principal *who = &call->principal;
     if (who->session != NULL && who->kind != PRINCIPAL_ROLE_SESSION)

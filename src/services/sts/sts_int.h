@@ -9,6 +9,17 @@
 #include "gen/sts.h"
 #include "services/sts/sts.h"
 
+/* --- sts.c --- */
+
+/* Temporary credentials of users and federated users call nothing else of STS: "You cannot call any
+ * STS API except AssumeRole or GetCallerIdentity" ("GetSessionToken"). */
+RESULT sts_refuse_sessions(struct call *call, const char *operation);
+
+/* --- outbound.c --- */
+
+/* Discovery document and keys of an account's issuer: a struct service_page. */
+RESULT sts_issuer_page(struct call *call, struct wire_response *response);
+
 /* --- session_parts.c: what a request gives a session --- */
 
 /* Session policies and tags of a request, and what they come to. */
