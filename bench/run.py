@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from functions import Functions
 from s3 import S3
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -347,9 +348,9 @@ class Bench:
             self.facts.append(("load of the machine before the run",
                                "%.1f: other programs are at work, the figures are too low" % os.getloadavg()[0]))
         os.sched_setaffinity(0, {self.cores.client})
-        if self.only == "s3":
+        if self.only:
             self.measure_echo()
-            S3(self).run()
+            {"s3": S3, "functions": Functions}[self.only](self).run()
             return
         self.measure_start()
         self.measure_idle()
@@ -363,6 +364,7 @@ class Bench:
         self.judge_operations()
         self.judge_dynamodb()
         S3(self).run()
+        Functions(self).run()
 
 
 def quantity(value, unit):
@@ -450,11 +452,11 @@ def main():
                         help="DynamoDB at 10,000,000 items too: some minutes and 20 GB more")
     parser.add_argument("--write", action="store_true", help="put the ratios into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is not met")
-    parser.add_argument("--only", choices=["s3"], help="this part alone")
+    parser.add_argument("--only", choices=["s3", "functions"], help="this part alone")
     parser.add_argument("--build", default=str(ROOT / "build"), help="where the programs are (build)")
     parser.add_argument("--scratch", help="where the data directories go (the system's temporary directory)")
     options = parser.parse_args()
-    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo", "bulk")]
+    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo", "bulk", "bootstrap")]
     missing = [str(path) for path in bench_programs + [program_path(options)] if not path.exists()]
     if missing:
         sys.exit("bench: %s must be built first (make bench)" % ", ".join(missing))
