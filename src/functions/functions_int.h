@@ -44,9 +44,9 @@ struct held {
     struct arena *arena;
     struct function_spec spec;
     struct meter *pool, *account;
-    bool gone;                  /* not in the table any more: environments end when they are idle */
-    struct environment *idle;   /* those that ask for an event; the latest first */
-    struct environment *queued; /* those that wait to be started, with a run each */
+    bool gone;                /* not in the table any more: environments end when they are idle */
+    struct environment *idle; /* those that ask for an event; the latest first */
+    struct environment *waiting;   /* those that have a run and cannot take it yet */
     struct environment *returning; /* answered, and without a run */
     unsigned wanted, kept;         /* provisioned concurrency: wished, and there */
     uint64_t retry_ns;             /* when it may be tried again */
@@ -121,6 +121,7 @@ struct environment {
     struct sandbox *sandbox;
     bool running;  /* the sandbox was seen running */
     bool starting; /* counts in functions->starting */
+    bool waits;    /* is in held->waiting */
     bool doomed;   /* is to end as soon as it can */
     bool provisioned;
     bool watched;     /* sandbox_watch() is on */
