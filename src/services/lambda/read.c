@@ -260,6 +260,7 @@ static RESULT delete_all(struct call *call, const struct lambda_name *name,
 {
     static const struct str kinds[] = {STR_INIT("alias"), STR_INIT("policy"),
                                        STR_INIT("provisioned"), STR_INIT("event-invoke")};
+    TRY(async_forget(call, name));
     TRY(delete_versions(call, name));
     TRY(urls_drop(call, name));
     TRY(code_signing_leave(call, name, function));
