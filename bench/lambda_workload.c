@@ -1,5 +1,5 @@
-/* Lambda: the function --queue, which is there already (bench/functions.py makes it), invoked with an
- * empty event; --messages: this many functions, --queue followed by their numbers, in turn. */
+/* Lambda: the function --queue, which is there already (bench/functions.py makes it), invoked with
+ * an empty event; --messages: this many functions, --queue followed by their numbers, in turn. */
 #include "load.h"
 
 bool build_invoke(struct load *load, struct conn *conn, struct request *request)

@@ -24,7 +24,7 @@ botocore)
     awk '/^[^# ]/ { wanted = /^botocore==/ } /^#/ || wanted' models/botocore.txt >build/botocore.txt
     cat build/botocore.txt >models/botocore.txt
     ;;
-e2e) pin test/e2e/requirements.txt awscli boto3 pynamodb pytest pytest-xdist ;;
+e2e) pin test/e2e/requirements.txt awscli "boto3[crt]" pynamodb pytest pytest-xdist ;;
 *)
     echo "usage: tools/pin.sh botocore | e2e" >&2
     exit 2

@@ -33,10 +33,11 @@ struct chunked {
     bool small_seen; /* a chunk that only the last one may be as small as */
     struct sigv4 signature;
     struct sigv4_key key;
-    char previous[SIGV4_HEX_SIZE]; /* the signature that the next one covers */
-    char claimed[SIGV4_HEX_SIZE];  /* of this chunk */
-    struct digest digest;          /* of this chunk's data */
-    uint64_t left;                 /* of this chunk's data */
+    char previous_text[SIGV4A_SIGNATURE_MAX]; /* the signature that the next one covers */
+    char claimed_text[SIGV4A_SIGNATURE_MAX];  /* of this chunk */
+    size_t previous_len, claimed_len;
+    struct digest digest; /* of this chunk's data */
+    uint64_t left;        /* of this chunk's data */
     uint64_t payload_size;
     struct buf line;
     size_t trailer_bytes;
@@ -46,12 +47,32 @@ struct chunked {
 
 static const struct str signed_plain = STR_INIT("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
 static const struct str signed_trailer = STR_INIT("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
+static const struct str asymmetric_plain = STR_INIT("STREAMING-" SIGV4A_ALGORITHM "-PAYLOAD");
+static const struct str asymmetric_trailer =
+    STR_INIT("STREAMING-" SIGV4A_ALGORITHM "-PAYLOAD-TRAILER");
 static const struct str unsigned_trailer = STR_INIT("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
 
 bool chunked_is(struct str payload_hash)
 {
     return str_eq(payload_hash, signed_plain) || str_eq(payload_hash, signed_trailer) ||
+           str_eq(payload_hash, asymmetric_plain) || str_eq(payload_hash, asymmetric_trailer) ||
            str_eq(payload_hash, unsigned_trailer);
+}
+
+/* Without what pads a signature of Signature Version 4A. */
+static struct str unpadded(struct str signature)
+{
+    while (str_ends_with(signature, STR("*")))
+        signature.len--;
+    return signature;
+}
+
+static void chunked_follow(struct chunked *chunked, struct str signature)
+{
+    signature = unpadded(signature);
+    ASSERT(signature.len <= sizeof chunked->previous_text);
+    memcpy(chunked->previous_text, signature.ptr, signature.len);
+    chunked->previous_len = signature.len;
 }
 
 struct chunked *chunked_new(struct arena *arena, const struct sigv4 *signature,
@@ -61,13 +82,18 @@ struct chunked *chunked_new(struct arena *arena, const struct sigv4 *signature,
     chunked->arena = arena;
     chunked->signature = *signature;
     chunked->is_signed = !str_eq(signature->payload_hash, unsigned_trailer);
-    chunked->has_trailer = !str_eq(signature->payload_hash, signed_plain);
+    chunked->has_trailer = str_ends_with(signature->payload_hash, STR("-TRAILER"));
     buf_init(&chunked->line, arena, LINE_MAX);
     chunked->checks = chunked->is_signed && signing_key != NULL;
     if (chunked->checks) {
-        if (signature->signature.len == SIGV4_HEX_SIZE)
-            memcpy(chunked->previous, signature->signature.ptr, SIGV4_HEX_SIZE);
-        sigv4_key_prepare(&chunked->key, signing_key);
+        if (signature->signature.len <= sizeof chunked->previous_text)
+            chunked_follow(chunked, signature->signature);
+        if (signature->asymmetric) {
+            memcpy(chunked->key.pair.scalar, signing_key, SIGV4A_SCALAR);
+            sigv4a_complete(&chunked->key.pair);
+        } else {
+            sigv4_key_prepare(&chunked->key, signing_key);
+        }
     }
     return chunked;
 }
@@ -81,7 +107,18 @@ static RESULT chunked_refuse(struct chunked *chunked, struct sigv4_problem *prob
 
 /* ---- signatures ---- */
 
-static RESULT chunked_verify(struct chunked *chunked, struct str algorithm, struct str extra,
+static bool chunked_matches(const struct chunked *chunked, struct str text, struct str claimed)
+{
+    char hex[SIGV4_HEX_SIZE];
+    if (chunked->signature.asymmetric)
+        return sigv4a_verify(&chunked->key.pair, text, unpadded(claimed));
+    sigv4_key_sign(&chunked->key, text, hex);
+    return claimed.len == sizeof hex &&
+           digest_equal((const uint8_t *)hex, (const uint8_t *)claimed.ptr, sizeof hex);
+}
+
+/* what: "PAYLOAD" or "TRAILER" */
+static RESULT chunked_verify(struct chunked *chunked, struct str what, struct str extra,
                              struct str claimed, struct sigv4_problem *problem)
 {
     if (!chunked->checks)
@@ -91,18 +128,21 @@ static RESULT chunked_verify(struct chunked *chunked, struct str algorithm, stru
     digest_end(&chunked->digest, digest);
     sigv4_hex(digest, hex);
     const struct sigv4 *signature = &chunked->signature;
+    bool asymmetric = signature->asymmetric;
     const struct str parts[] = {
-        algorithm,
+        asymmetric ? STR(SIGV4A_ALGORITHM) : STR("AWS4-HMAC-SHA256"),
+        STR("-"),
+        what,
         STR("\n"),
         signature->time,
         STR("\n"),
         signature->date,
         STR("/"),
-        signature->region,
-        STR("/"),
+        asymmetric ? STR("") : signature->region,
+        asymmetric ? STR("") : STR("/"),
         signature->service,
         STR("/aws4_request\n"),
-        str_make(chunked->previous, sizeof(chunked->previous)),
+        str_make(chunked->previous_text, chunked->previous_len),
         STR("\n"),
         extra,
         str_make(hex, sizeof(hex)),
@@ -113,10 +153,8 @@ static RESULT chunked_verify(struct chunked *chunked, struct str algorithm, stru
         buf_init(&buf, chunked->arena, SIZE_MAX / 4);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         buf_append(&buf, parts[i]);
-    sigv4_key_sign(&chunked->key, buf_str(&buf), hex);
-    if (claimed.len == sizeof(hex) &&
-        digest_equal((const uint8_t *)hex, (const uint8_t *)claimed.ptr, sizeof(hex))) {
-        memcpy(chunked->previous, hex, sizeof(hex));
+    if (chunked_matches(chunked, buf_str(&buf), claimed)) {
+        chunked_follow(chunked, claimed);
         return RESULT_OK;
     }
     chunked->state = CHUNKED_BROKEN;
@@ -132,9 +170,9 @@ static RESULT chunked_verify(struct chunked *chunked, struct str algorithm, stru
 static RESULT chunked_verify_data(struct chunked *chunked, struct sigv4_problem *problem)
 {
     /* The digest between the two is that of nothing: chunks have no headers of their own. */
-    return chunked_verify(chunked, STR("AWS4-HMAC-SHA256-PAYLOAD"),
+    return chunked_verify(chunked, STR("PAYLOAD"),
                           STR("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n"),
-                          str_make(chunked->claimed, sizeof(chunked->claimed)), problem);
+                          str_make(chunked->claimed_text, chunked->claimed_len), problem);
 }
 
 /* ---- lines ---- */
@@ -177,10 +215,14 @@ static RESULT chunked_take_size(struct chunked *chunked, struct str line,
             signature = value;
     }
     if (chunked->is_signed) {
-        if (signature.len != SIGV4_HEX_SIZE)
+        bool good = chunked->signature.asymmetric
+                        ? signature.len > 0 && signature.len <= SIGV4A_SIGNATURE_MAX
+                        : signature.len == SIGV4_HEX_SIZE;
+        if (!good)
             return chunked_refuse(chunked, problem,
                                   STR("A chunk of the request body has no valid chunk-signature."));
-        memcpy(chunked->claimed, signature.ptr, SIGV4_HEX_SIZE);
+        memcpy(chunked->claimed_text, signature.ptr, signature.len);
+        chunked->claimed_len = signature.len;
         digest_begin(&chunked->digest, DIGEST_SHA256);
     }
     if (bytes != 0 && chunked->small_seen)
@@ -231,7 +273,7 @@ static RESULT chunked_take_trailer(struct chunked *chunked, struct str line,
     value = str_copy(chunked->arena, str_trim(value));
     if (chunked->is_signed && str_eq(name, STR("x-amz-trailer-signature"))) {
         chunked->trailer_verified = true;
-        return chunked_verify(chunked, STR("AWS4-HMAC-SHA256-TRAILER"), STR(""), value, problem);
+        return chunked_verify(chunked, STR("TRAILER"), STR(""), value, problem);
     }
     chunked->trailers[chunked->trailer_count++] = (struct wire_header){name, value};
     if (chunked->is_signed) {

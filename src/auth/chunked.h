@@ -1,6 +1,8 @@
 /* aws-chunked bodies: Content-Encoding aws-chunked, x-amz-content-sha256 one of
  *   STREAMING-AWS4-HMAC-SHA256-PAYLOAD            signed chunks
  *   STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER    signed chunks and trailer
+ *   STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD          the same two by Signature Version 4A, whose
+ *   STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER  signatures are padded to 144 digits by '*'
  *   STREAMING-UNSIGNED-PAYLOAD-TRAILER            unsigned chunks, trailer
  * A push decoder: pieces of the wire go in, pieces of the payload come out, each chunk's signature
  * is checked when the chunk is whole (what was handed out before is then void: the caller
@@ -12,7 +14,7 @@
 
 struct chunked;
 
-/* Which of the three a payload hash names; false: none. */
+/* Whether a payload hash names one of these. */
 bool chunked_is(struct str payload_hash);
 
 /* signing_key, seed signature, time and scope come from the request's own (verified) signature. In

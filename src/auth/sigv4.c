@@ -18,13 +18,16 @@ struct str sigv4_string_to_sign(struct arena *arena, const struct sigv4 *signatu
                   signature->service.len;
     buf_init(&buf, arena, size);
     buf_reserve(&buf, size);
-    buf_append(&buf, STR("AWS4-HMAC-SHA256\n"));
+    buf_append(&buf,
+               signature->asymmetric ? STR(SIGV4A_ALGORITHM "\n") : STR("AWS4-HMAC-SHA256\n"));
     buf_append(&buf, signature->time);
     buf_append_char(&buf, '\n');
     buf_append(&buf, signature->date);
     buf_append_char(&buf, '/');
-    buf_append(&buf, signature->region);
-    buf_append_char(&buf, '/');
+    if (!signature->asymmetric) {
+        buf_append(&buf, signature->region);
+        buf_append_char(&buf, '/');
+    }
     buf_append(&buf, signature->service);
     buf_append(&buf, STR("/aws4_request\n"));
     buf_append(&buf, str_make(hex, sizeof(hex)));
@@ -86,7 +89,8 @@ static bool s3_payload_hash_is_valid(struct str hash)
 {
     return sigv4_is_hex_digest(hash) || str_eq(hash, STR("UNSIGNED-PAYLOAD")) ||
            str_eq(hash, STR("STREAMING-UNSIGNED-PAYLOAD-TRAILER")) ||
-           str_starts_with(hash, STR("STREAMING-AWS4-HMAC-SHA256-"));
+           str_starts_with(hash, STR("STREAMING-AWS4-HMAC-SHA256-")) ||
+           str_starts_with(hash, STR("STREAMING-" SIGV4A_ALGORITHM "-PAYLOAD"));
 }
 
 /* What stands in the canonical request. */
@@ -192,6 +196,8 @@ static bool signature_matches(struct arena *arena, const struct sigv4_key *key,
     char hex[SIGV4_HEX_SIZE];
     sigv4_canonicalize(arena, canonical);
     *string_to_sign = sigv4_string_to_sign(arena, signature, canonical->text);
+    if (signature->asymmetric)
+        return sigv4a_verify(&key->pair, *string_to_sign, signature->signature);
     sigv4_key_sign(key, *string_to_sign, hex);
     return signature->signature.len == sizeof(hex) &&
            digest_equal((const uint8_t *)hex, (const uint8_t *)signature->signature.ptr,
@@ -216,6 +222,17 @@ static RESULT refuse_mismatch(struct sigv4_problem *problem,
     return RESULT_ERROR;
 }
 
+/* An access key's pair is neither a day's nor a region's. */
+static struct sigv4_key_name verify_key_name(const struct sigv4 *signature,
+                                             const struct sigv4_rules *rules)
+{
+    if (signature->asymmetric)
+        return (struct sigv4_key_name){rules->secret, signature->access_key, STR(""),
+                                       STR(SIGV4A_ALGORITHM)};
+    return (struct sigv4_key_name){rules->secret, signature->date, signature->region,
+                                   signature->service};
+}
+
 RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct sigv4 *signature,
                     const struct wire_request *request, const struct sigv4_rules *rules,
                     const uint8_t *body_sha256, uint8_t *signing_key, struct sigv4_problem *problem)
@@ -236,11 +253,12 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
     TRY(choose_payload_hash(arena, signature, rules, body_sha256, &canonical.payload_hash,
                             problem));
 
-    const struct sigv4_key_name name = {rules->secret, signature->date, signature->region,
-                                        signature->service};
+    const struct sigv4_key_name name = verify_key_name(signature, rules);
     struct sigv4_key key;
     bool known = keys != NULL && sigv4_keys_find(keys, &name, &key);
-    if (!known)
+    if (!known && signature->asymmetric)
+        sigv4a_derive(signature->access_key, rules->secret, &key.pair);
+    else if (!known)
         sigv4_key_derive(&key, &name);
     struct str string_to_sign;
     bool matches = signature_matches(arena, &key, signature, &canonical, &string_to_sign);
@@ -258,7 +276,7 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
     if (!known && keys != NULL)
         sigv4_keys_put(keys, &name, &key);
     if (signing_key != NULL)
-        memcpy(signing_key, key.bytes, SHA256_SIZE);
+        memcpy(signing_key, signature->asymmetric ? key.pair.scalar : key.bytes, SHA256_SIZE);
     return RESULT_OK;
 }
 

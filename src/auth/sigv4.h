@@ -11,19 +11,18 @@
 
 enum sigv4_form {
     SIGV4_NONE,      /* no sign of a signature */
-    SIGV4_HEADER,    /* Authorization: AWS4-HMAC-SHA256 ... */
+    SIGV4_HEADER,    /* Authorization: AWS4-HMAC-SHA256 ..., or AWS4-ECDSA-P256-SHA256 */
     SIGV4_PRESIGNED, /* X-Amz-Algorithm=AWS4-HMAC-SHA256 & ... in the query string */
     SIGV4_V2, /* the older "AWS AKID:signature" or Signature= parameter: named, not verified here */
     SIGV4_V2_QUERY, /* S3's older presigned URLs: auth/sigv2.h */
-    SIGV4_A,        /* AWS4-ECDSA-P256-SHA256: named, not verified here */
     SIGV4_BEARER,   /* Authorization: Bearer ... */
 };
 
 struct sigv4 {
     enum sigv4_form form;
     struct str access_key;
-    struct str date; /* 20261121, of the scope */
-    struct str region;
+    struct str date;   /* 20261121, of the scope */
+    struct str region; /* of an asymmetric one: the region set, "us-east-1,eu-*" */
     struct str service;
     struct str time; /* 20261121T051500Z */
     int64_t time_ms;
@@ -32,6 +31,7 @@ struct sigv4 {
     struct str signature;      /* 64 hex digits */
     struct str security_token; /* absent: long-term credentials */
     struct str payload_hash;   /* x-amz-content-sha256 as sent, or absent */
+    bool asymmetric;           /* AWS4-ECDSA-P256-SHA256: auth/sigv4a.h; the signature is DER */
 };
 
 /* What is wrong; the caller turns it into the service's error with the message made here. */
@@ -76,7 +76,8 @@ struct sigv4_rules {
 
 /* keys: may be NULL. body_sha256: of the body as it came, or NULL when it is streamed (then
  * payload_hash is what was signed: the caller compares it once the body is through, or the chunks
- * are verified). signing_key (32 bytes, may be NULL) is given out for verifying chunks. */
+ * are verified). signing_key (32 bytes, may be NULL) is given out for verifying chunks; of an
+ * asymmetric signature the private scalar. */
 RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct sigv4 *signature,
                     const struct wire_request *request, const struct sigv4_rules *rules,
                     const uint8_t *body_sha256, uint8_t *signing_key,

@@ -3,6 +3,7 @@
 #define KUMONIWA_AUTH_SIGV4_INT_H
 
 #include "auth/sigv4.h"
+#include "auth/sigv4a.h"
 
 enum { SIGV4_HEX_SIZE = 2 * SHA256_SIZE };
 
@@ -12,6 +13,7 @@ struct sigv4_key {
     uint8_t bytes[SHA256_SIZE];
     struct digest inner;
     struct digest outer;
+    struct sigv4a_key pair; /* of an access key, in place of these */
 };
 
 struct sigv4_key_name {

@@ -20,6 +20,7 @@ struct parser {
     struct str credential;
     struct str algorithm;
     struct str expires;
+    struct str region_set;
     bool v2;       /* AWSAccessKeyId and Signature stand in the query */
     bool v2_query; /* and nothing that others than S3 had there */
     bool broken_query;
@@ -54,6 +55,10 @@ static void parse_headers(struct parser *p, const struct wire_request *request)
             if (str_eq_nocase(name, STR("authorization")))
                 take_first(&p->authorization, str_trim(value));
             break;
+        case 16:
+            if (str_eq_nocase(name, STR("x-amz-region-set")))
+                take_first(&p->region_set, str_trim(value));
+            break;
         case 20:
             if (str_eq_nocase(name, STR("x-amz-content-sha256")))
                 take_first(&p->out.payload_hash, value);
@@ -66,44 +71,51 @@ static void parse_headers(struct parser *p, const struct wire_request *request)
     }
 }
 
-/* keyid/date/region/service/aws4_request */
+static RESULT credential_malformed(struct parser *p, bool s3)
+{
+    bool presigned = p->out.form == SIGV4_PRESIGNED;
+    const char *region = p->out.asymmetric ? "" : "REGION/";
+    if (s3)
+        return sigv4_refuse(p->problem, SIGV4_MALFORMED,
+                            str_format(p->arena,
+                                       "%s the Credential is mal-formed; expecting "
+                                       "\"<YOUR-AKID>/YYYYMMDD/%sSERVICE/aws4_request\".",
+                                       presigned ? "Error parsing the X-Amz-Credential parameter;"
+                                                 : "The authorization header is malformed;",
+                                       region));
+    return sigv4_refuse(p->problem, SIGV4_MALFORMED,
+                        str_format(p->arena,
+                                   "Credential must have exactly %d slash-delimited elements, "
+                                   "e.g. keyid/date/%sservice/term, got '%.*s'",
+                                   p->out.asymmetric ? 4 : 5, p->out.asymmetric ? "" : "region/",
+                                   PRSTR(p->credential)));
+}
+
+/* keyid/date/region/service/aws4_request; an asymmetric one names its regions elsewhere. */
 static RESULT parse_credential(struct parser *p)
 {
-    struct str parts[5], rest = p->credential;
-    bool presigned = p->out.form == SIGV4_PRESIGNED;
-    size_t count = 0;
+    struct str parts[5] = {{0}}, rest = p->credential;
+    size_t count = 0, wanted = p->out.asymmetric ? 4 : 5;
     for (bool more = true; more; count++) {
         struct str part;
         more = str_cut(rest, '/', &part, &rest);
         if (count < 5)
             parts[count] = part;
     }
-    bool s3 = count >= 4 && count <= 5 && str_eq(parts[3], STR("s3"));
-    if (count != 5 || parts[0].len == 0) {
-        if (s3)
-            return sigv4_refuse(
-                p->problem, SIGV4_MALFORMED,
-                str_concat(p->arena,
-                           presigned ? STR("Error parsing the X-Amz-Credential parameter; ")
-                                     : STR("The authorization header is malformed; "),
-                           STR("the Credential is mal-formed; expecting "
-                               "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")));
-        return sigv4_refuse(p->problem, SIGV4_MALFORMED,
-                            str_format(p->arena,
-                                       "Credential must have exactly 5 slash-delimited elements, "
-                                       "e.g. keyid/date/region/service/term, got '%.*s'",
-                                       PRSTR(p->credential)));
-    }
-    if (!str_eq(parts[4], STR("aws4_request")))
+    struct str service = parts[wanted - 2], end = parts[wanted - 1];
+    bool s3 = count >= 4 && count <= 5 && str_eq(service, STR("s3"));
+    if (count != wanted || parts[0].len == 0)
+        return credential_malformed(p, s3);
+    if (!str_eq(end, STR("aws4_request")))
         return sigv4_refuse(p->problem, SIGV4_BAD_SCOPE,
                             str_format(p->arena,
                                        "Credential should be scoped with a valid terminator: "
                                        "'aws4_request', not '%.*s'.",
-                                       PRSTR(parts[4])));
+                                       PRSTR(end)));
     p->out.access_key = parts[0];
     p->out.date = parts[1];
-    p->out.region = parts[2];
-    p->out.service = parts[3];
+    p->out.region = p->out.asymmetric ? p->region_set : parts[2];
+    p->out.service = service;
     return RESULT_OK;
 }
 
@@ -180,6 +192,9 @@ static RESULT header_incomplete(struct parser *p)
     if (str_is_absent(p->amz_date) && str_is_absent(p->date))
         buf_append(&buf, STR("Authorization header requires existence of either a 'X-Amz-Date' or "
                              "a 'Date' header. "));
+    if (p->out.asymmetric && str_is_absent(p->region_set))
+        buf_append(&buf, STR("Authorization header requires existence of a 'X-Amz-Region-Set' "
+                             "header. "));
     buf_append(&buf, STR("Authorization="));
     buf_append(&buf, p->authorization);
     return sigv4_refuse(p->problem, SIGV4_INCOMPLETE, buf_str(&buf));
@@ -210,6 +225,7 @@ static RESULT parse_authorization(struct parser *p, struct str parameters)
     }
     if (str_is_absent(p->credential) || str_is_absent(p->out.signature) ||
         str_is_absent(p->out.signed_headers) ||
+        (p->out.asymmetric && str_is_absent(p->region_set)) ||
         (str_is_absent(p->amz_date) && str_is_absent(p->date)))
         return header_incomplete(p);
     return parse_parts(p);
@@ -220,11 +236,10 @@ static RESULT parse_header_form(struct parser *p)
     static const struct str v4 = STR_INIT("AWS4-HMAC-SHA256");
     struct str scheme, parameters;
     str_cut(p->authorization, ' ', &scheme, &parameters);
-    if (str_eq(scheme, v4))
+    p->out.asymmetric = str_eq(scheme, STR(SIGV4A_ALGORITHM));
+    if (str_eq(scheme, v4) || p->out.asymmetric)
         return parse_authorization(p, parameters);
-    if (str_starts_with(scheme, STR("AWS4-ECDSA-P256-SHA256"))) {
-        p->out.form = SIGV4_A;
-    } else if (str_starts_with(scheme, STR("AWS4-"))) {
+    if (str_starts_with(scheme, STR("AWS4-"))) {
         return sigv4_refuse(
             p->problem, SIGV4_INCOMPLETE,
             str_format(p->arena, "Unsupported AWS 'algorithm': '%.*s'.", PRSTR(scheme)));
@@ -281,6 +296,8 @@ static void parse_query(struct parser *p, struct str query)
             take_first(&p->out.signature, query_value(p, value));
         else if (str_eq(name, STR("Security-Token")))
             take_first(&token, query_value(p, value));
+        else if (str_eq(name, STR("Region-Set")))
+            take_first(&p->region_set, query_value(p, value));
         else if (str_eq_nocase(name, STR("Content-Sha256")))
             take_first(&payload_hash, query_value(p, value));
     }
@@ -303,9 +320,12 @@ static RESULT query_incomplete(struct parser *p)
         struct str value;
         const char *name;
     } wanted[] = {
-        {p->algorithm, "X-Amz-Algorithm"},     {p->credential, "X-Amz-Credential"},
-        {p->out.signature, "X-Amz-Signature"}, {p->out.signed_headers, "X-Amz-SignedHeaders"},
+        {p->algorithm, "X-Amz-Algorithm"},
+        {p->credential, "X-Amz-Credential"},
+        {p->out.signature, "X-Amz-Signature"},
+        {p->out.signed_headers, "X-Amz-SignedHeaders"},
         {p->amz_date, "X-Amz-Date"},
+        {p->out.asymmetric ? p->region_set : STR(""), "X-Amz-Region-Set"},
     };
     struct buf buf;
     buf_init(&buf, p->arena, 512);
@@ -353,21 +373,18 @@ static RESULT parse_presigned_form(struct parser *p)
                             STR("Only one auth mechanism allowed; only the X-Amz-Algorithm query "
                                 "parameter, Signature query string parameter or the Authorization "
                                 "header should be specified"));
-    if (!str_is_absent(p->algorithm) && !str_eq(p->algorithm, STR("AWS4-HMAC-SHA256"))) {
-        if (str_eq(p->algorithm, STR("AWS4-ECDSA-P256-SHA256"))) {
-            p->out.form = SIGV4_A;
-            return RESULT_OK;
-        }
+    p->out.asymmetric = str_eq(p->algorithm, STR(SIGV4A_ALGORITHM));
+    if (!str_is_absent(p->algorithm) && !p->out.asymmetric &&
+        !str_eq(p->algorithm, STR("AWS4-HMAC-SHA256")))
         return sigv4_refuse(
             p->problem, SIGV4_INCOMPLETE,
             str_format(p->arena, "Unsupported AWS 'algorithm': '%.*s'.", PRSTR(p->algorithm)));
-    }
     if (p->broken_query)
         return sigv4_refuse(p->problem, SIGV4_MALFORMED,
                             STR("A query-string parameter is not validly percent-encoded."));
     if (str_is_absent(p->algorithm) || str_is_absent(p->credential) ||
         str_is_absent(p->out.signature) || str_is_absent(p->out.signed_headers) ||
-        str_is_absent(p->amz_date))
+        str_is_absent(p->amz_date) || (p->out.asymmetric && str_is_absent(p->region_set)))
         return query_incomplete(p);
     TRY(parse_parts(p));
     return parse_expires(p);

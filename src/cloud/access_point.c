@@ -107,6 +107,52 @@ struct str access_point_arn(struct call *call, const struct access_point *point)
                       PRSTR(point->region), PRSTR(point->account), PRSTR(point->name));
 }
 
+/* --- multi-region access points --- */
+
+static struct key multi_region_key(struct call *call, struct str alias)
+{
+    struct key key;
+    key_init(&key, call->arena);
+    key_str(&key, STR("cloud-multi-region-point"));
+    key_str(&key, alias);
+    return key;
+}
+
+RESULT multi_region_put(struct call *call, const struct cloud_multi_region_point *point)
+{
+    struct key key = multi_region_key(call, point->alias);
+    return call_put_record(call, &key, &cloud_model, CLOUD_SHAPE_multi_region_point, point);
+}
+
+RESULT multi_region_delete(struct call *call, struct str alias)
+{
+    struct key key = multi_region_key(call, alias);
+    return kv_delete(call->txn, key_bytes(&key), NULL);
+}
+
+RESULT multi_region_find(struct call *call, struct str alias, struct access_point *out, bool *found)
+{
+    struct cloud_multi_region_point point;
+    struct key key = multi_region_key(call, alias);
+    TRY(call_get_record_copy(call, &key, &cloud_model, CLOUD_SHAPE_multi_region_point, &point,
+                             found));
+    *out = (struct access_point){
+        .name = point.alias,
+        .account = point.account,
+        .region = STR(""),
+        .alias = point.alias,
+        .policy = point.policy,
+        .public_access = point.public_access,
+    };
+    for (size_t i = point.routes.len; i-- > 0;) {
+        if (!point.routes.items[i].active)
+            continue;
+        out->bucket = point.routes.items[i].bucket;
+        out->bucket_account = point.routes.items[i].bucket_account;
+    }
+    return RESULT_OK;
+}
+
 /* --- accounts --- */
 
 RESULT account_public_access(struct call *call, struct str account, int64_t *bits)

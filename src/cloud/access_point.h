@@ -7,7 +7,8 @@
 #include "gen/cloud.h"
 
 struct access_point {
-    struct str name, account, region;
+    struct str name, account;
+    struct str region; /* empty: a multi-region one, whose name is its alias */
     struct str bucket, bucket_account;
     struct str alias; /* NAME-...-s3alias: stands for the bucket's name in requests */
     struct str vpc;   /* absent: from the Internet too */
@@ -27,6 +28,18 @@ RESULT access_point_delete(struct call *call, const struct access_point *point);
 /* The prefix of the keys of an account's in a region; their last element is the name. */
 struct key access_point_prefix(struct call *call, struct str account, struct str region);
 struct str access_point_arn(struct call *call, const struct access_point *point);
+
+/* --- multi-region access points, as S3 reaches buckets through them --- */
+
+struct cloud_multi_region_point; /* gen/cloud.h */
+RESULT multi_region_put(struct call *call, const struct cloud_multi_region_point *point);
+RESULT multi_region_delete(struct call *call, struct str alias);
+/* With the bucket that requests go to: the first of an active region, which is as near as any to
+ * whoever asks this machine ("Multi-Region Access Point request routing"). */
+RESULT multi_region_find(struct call *call, struct str alias, struct access_point *out,
+                         bool *found);
+
+/* --- accounts --- */
 
 /* 0: there is no configuration. */
 RESULT account_public_access(struct call *call, struct str account, int64_t *bits);

@@ -65,12 +65,28 @@ static void idle_remove(struct environment *environment)
     functions->idle--;
 }
 
+/* Those whose run has not been handed out: whoever is idle first takes it. What has failed once is
+ * tried to its end. */
+static void waiting_add(struct environment *environment)
+{
+    environment->waits = environment->run != NULL && environment->attempt == 0;
+    if (environment->waits)
+        list_add(&environment->held->waiting, environment);
+}
+
+static void waiting_remove(struct environment *environment)
+{
+    if (environment->waits)
+        list_remove(&environment->held->waiting, environment);
+    environment->waits = false;
+}
+
 void environment_queue(struct environment *environment)
 {
     struct functions *functions = environment->functions;
     environment->phase = ENVIRONMENT_QUEUED;
-    if (environment->run != NULL)
-        list_add(&environment->held->queued, environment);
+    if (!environment->waits)
+        waiting_add(environment);
     environment->newer = NULL;
     environment->older = functions->queue_last;
     *(functions->queue_last == NULL ? &functions->queue_first : &functions->queue_last->newer) =
@@ -82,8 +98,6 @@ void environment_queue(struct environment *environment)
 static void queue_remove(struct environment *environment)
 {
     struct functions *functions = environment->functions;
-    if (environment->run != NULL)
-        list_remove(&environment->held->queued, environment);
     *(environment->older == NULL ? &functions->queue_first : &environment->older->newer) =
         environment->newer;
     *(environment->newer == NULL ? &functions->queue_last : &environment->newer->older) =
@@ -175,6 +189,7 @@ static void environment_free(struct environment *environment)
 {
     struct functions *functions = environment->functions;
     struct held *held = environment->held;
+    waiting_remove(environment);
     stop_starting(environment);
     /* Whoever asks is sent away when it looks again. */
     if (environment->next_exchange != NULL)
@@ -206,6 +221,7 @@ void environment_set_deadline(struct environment *environment, uint64_t deadline
 static void leave_phase(struct environment *environment)
 {
     struct functions *functions = environment->functions;
+    waiting_remove(environment);
     switch (environment->phase) {
     case ENVIRONMENT_QUEUED:
         queue_remove(environment);
@@ -278,6 +294,7 @@ static void give(struct environment *environment, struct function_run *run)
 
 static void be_busy(struct environment *environment)
 {
+    waiting_remove(environment);
     environment->phase = ENVIRONMENT_BUSY;
     environment->functions->busy++;
     environment->asked = false;
@@ -315,17 +332,20 @@ bool environment_take(struct functions *functions, struct held *held, struct fun
     return true;
 }
 
-/* One that was to be started for it is not needed. */
-static struct function_run *take_queued(struct held *held)
+/* One that was to be started for it is not needed; one that is starting will be idle. */
+static struct function_run *take_waiting(struct held *held)
 {
-    struct environment *queued = held->queued;
-    if (queued == NULL)
+    struct environment *waiting = held->waiting;
+    if (waiting == NULL)
         return NULL;
-    struct function_run *run = queued->run;
-    queue_remove(queued);
-    queued->run = NULL;
-    queued->phase = ENVIRONMENT_ENDING;
-    environment_free(queued);
+    struct function_run *run = waiting->run;
+    waiting_remove(waiting);
+    waiting->run = NULL;
+    if (waiting->phase == ENVIRONMENT_QUEUED) {
+        queue_remove(waiting);
+        waiting->phase = ENVIRONMENT_ENDING;
+        environment_free(waiting);
+    }
     return run;
 }
 
@@ -357,7 +377,7 @@ static void be_idle(struct environment *environment)
     if (environment->phase == ENVIRONMENT_RETURNING && environment->run == NULL)
         list_remove(&environment->held->returning, environment);
     if (environment->run == NULL) {
-        struct function_run *run = take_queued(environment->held);
+        struct function_run *run = take_waiting(environment->held);
         if (run != NULL)
             give(environment, run);
     }
@@ -436,6 +456,7 @@ void environment_answer(struct environment *environment, enum function_outcome o
     if (run->event.tail)
         run->ended.tail = tail_text(environment, run->arena);
     environment->tailing = false;
+    waiting_remove(environment);
     environment->run = NULL;
     environment->deadline_ns = 0;
     if (environment->phase == ENVIRONMENT_BUSY) {
@@ -580,6 +601,7 @@ static void start_again(struct environment *environment)
     environment->connections = 0;
     environment->deadline_ns = 0;
     environment->attempt = 1;
+    waiting_remove(environment);
     environment_queue(environment);
 }
 

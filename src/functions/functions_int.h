@@ -44,9 +44,9 @@ struct held {
     struct arena *arena;
     struct function_spec spec;
     struct meter *pool, *account;
-    bool gone;                  /* not in the table any more: environments end when they are idle */
-    struct environment *idle;   /* those that ask for an event; the latest first */
-    struct environment *queued; /* those that wait to be started, with a run each */
+    bool gone;                /* not in the table any more: environments end when they are idle */
+    struct environment *idle; /* those that ask for an event; the latest first */
+    struct environment *waiting;   /* those that have a run and cannot take it yet */
     struct environment *returning; /* answered, and without a run */
     unsigned wanted, kept;         /* provisioned concurrency: wished, and there */
     uint64_t retry_ns;             /* when it may be tried again */
@@ -121,6 +121,7 @@ struct environment {
     struct sandbox *sandbox;
     bool running;  /* the sandbox was seen running */
     bool starting; /* counts in functions->starting */
+    bool waits;    /* is in held->waiting */
     bool doomed;   /* is to end as soon as it can */
     bool provisioned;
     bool watched;     /* sandbox_watch() is on */
@@ -243,6 +244,7 @@ enum {
     WATCH_TELEMETRY,
     WATCH_OUTPUT, /* + enum output_kind */
 };
+uint64_t engine_tag(uint64_t id, int kind);
 bool engine_add(struct functions *functions, uint64_t id, int kind, int fd);
 
 /* --- runtime_api.c, extensions_api.c --- */
@@ -303,6 +305,8 @@ void telemetry_subscribe(struct environment *environment, struct http_exchange *
                          struct str name, struct api_reply *reply);
 void telemetry_tick(struct environment *environment, uint64_t now_ns);
 void telemetry_ready(struct environment *environment);
+void telemetry_socket(struct environment *environment, int fd); /* takes it over */
+void telemetry_flush(struct environment *environment);
 void telemetry_free(struct environment *environment);
 uint64_t telemetry_due_ns(const struct environment *environment);
 

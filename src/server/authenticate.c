@@ -109,7 +109,6 @@ static RESULT authenticate_unsigned(struct request *request)
     struct call *call = &request->call;
     switch (request->signature.form) {
     case SIGV4_V2:
-    case SIGV4_A:
         if (request_is_s3(request))
             request->code = STR("InvalidRequest");
         return request_fail(
@@ -254,10 +253,12 @@ static void authenticate_set(struct request *request, const struct credentials *
 {
     struct call *call = &request->call;
     struct str region = request->signature.region;
+    bool one = arn_is_region(region);
     call->principal = credentials->principal;
     call->account = credentials->principal.account;
-    call->region = arn_is_region(region) ? region : call->cloud->default_region;
-    call->any_region = any_region;
+    call->region = one ? region : call->cloud->default_region;
+    /* A set of regions may be "*" ("AWS Signature Version 4A"). */
+    call->any_region = any_region || (request->signature.asymmetric && !one);
 }
 
 static RESULT authenticate_signed(struct request *request, const uint8_t *body_sha256)

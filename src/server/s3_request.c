@@ -66,6 +66,10 @@ static struct str bucket_of_localhost(struct str host, struct str service,
 
 struct str s3_bucket_of_host(struct str host, struct str service, const struct wire_index *index)
 {
+    /* ALIAS.mrap ("Making requests through a Multi-Region Access Point"). */
+    struct str global = STR(".accesspoint.s3-global.amazonaws.com");
+    if (str_ends_with(host, global))
+        return str_slice(host, 0, host.len - global.len);
     /* From the right: buckets may have dots, and an "s3" between them, too. */
     for (size_t at = host.len; at-- > 1;) {
         struct str rest = str_slice(host, at, host.len);

@@ -198,7 +198,8 @@ static void test_roles_of_services(void **state)
                                       STR(""), &trusts),
                      RESULT_OK);
     assert_false(trusts);
-    struct session_for_service request = {ROLE_ARN, STR("fn"), lambda, 900};
+    struct session_for_service request = {
+        .role_arn = ROLE_ARN, .session_name = STR("fn"), .service = lambda, .duration_s = 900};
     assert_int_equal(session_for_role(&call, &request, &made, &found), RESULT_OK);
     assert_true(found);
     assert_str(made.principal.arn, STR("arn:aws:sts::000000000000:assumed-role/worker/fn"));

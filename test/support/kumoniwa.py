@@ -11,8 +11,11 @@ import subprocess
 import time
 import urllib.request
 
-import botocore.config
-import botocore.session
+# Signatures by Python, which is what nearly everybody has; who wants the native ones runs a process of its own.
+os.environ.setdefault("BOTO_DISABLE_CRT", "true")
+
+import botocore.config  # noqa: E402
+import botocore.session  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("KUMONIWA", ROOT / "build/kumoniwa")).resolve()
@@ -38,6 +41,7 @@ def clean_environment(home="/nonexistent"):
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
+        "BOTO_DISABLE_CRT": "true",
     }
 
 

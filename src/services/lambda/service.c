@@ -2,6 +2,7 @@
 #include "cloud/trail.h"
 #include "services/lambda/events_int.h"
 #include "services/lambda/lambda_int.h"
+#include "services/lambda/mappings.h"
 #include "services/lambda/run.h"
 #include "services/lambda/url.h"
 
@@ -9,6 +10,7 @@ static const struct outbox_handler lambda_handlers[] = {
     {STR_INIT("lambda.code"), code_deliver_drop},
     {STR_INIT("lambda.destination"), destination_deliver},
     {STR_INIT("lambda.async-forget"), async_deliver_forget},
+    {STR_INIT("lambda.mapping"), mapping_deliver_drop},
 };
 
 static const struct service_page lambda_pages[] = {

@@ -141,6 +141,15 @@ static struct str query_value(const struct call *call, struct str name)
     return found == NULL ? (struct str){0} : found->value;
 }
 
+static struct str algorithm_of(const struct call *call)
+{
+    struct str asymmetric = STR("AWS4-ECDSA-P256-SHA256");
+    struct str header = wire_request_header(call->request, STR("authorization"));
+    bool is = str_starts_with(header, asymmetric) ||
+              str_eq(query_value(call, STR("X-Amz-Algorithm")), asymmetric);
+    return is ? asymmetric : STR("AWS4-HMAC-SHA256");
+}
+
 static bool key_of_signature(const struct access_question *question, struct str key,
                              struct policy_values *out)
 {
@@ -157,7 +166,7 @@ static bool key_of_signature(const struct access_question *question, struct str 
                                                          : STR("REST-HEADER"),
                     out);
     if (str_eq_nocase(key, STR("s3:signatureversion")))
-        return give(question, older ? STR("AWS") : STR("AWS4-HMAC-SHA256"), out);
+        return give(question, older ? STR("AWS") : algorithm_of(call), out);
     if (!str_eq_nocase(key, STR("s3:signatureAge")))
         return false;
     int64_t signed_ms;

@@ -25,17 +25,68 @@ static bool point_of_label(struct str label, struct str *name, struct str *accou
     return arn_is_account(*account);
 }
 
+/* "Multi-Region Access Point compatibility with S3 operations" (Using Multi-Region Access Points
+ * with supported API operations, Amazon S3 User Guide). */
+static bool is_for_many_regions(uint32_t operation)
+{
+    static const uint32_t supported[] = {
+        S3_OP_AbortMultipartUpload,
+        S3_OP_CompleteMultipartUpload,
+        S3_OP_CreateMultipartUpload,
+        S3_OP_DeleteObject,
+        S3_OP_DeleteObjectTagging,
+        S3_OP_GetObject,
+        S3_OP_GetObjectAcl,
+        S3_OP_GetObjectLegalHold,
+        S3_OP_GetObjectRetention,
+        S3_OP_GetObjectTagging,
+        S3_OP_HeadObject,
+        S3_OP_ListMultipartUploads,
+        S3_OP_ListObjectsV2,
+        S3_OP_ListParts,
+        S3_OP_PutObject,
+        S3_OP_PutObjectAcl,
+        S3_OP_PutObjectLegalHold,
+        S3_OP_PutObjectRetention,
+        S3_OP_PutObjectTagging,
+        S3_OP_RestoreObject,
+        S3_OP_UploadPart,
+    };
+    for (size_t i = 0; i < sizeof supported / sizeof supported[0]; i++)
+        if (supported[i] == operation)
+            return true;
+    return false;
+}
+
+/* An alias, or the ARN of one: its requests go to a bucket wherever it is. */
+static RESULT find_multi_region(struct call *call, struct str asked, struct access_point *point,
+                                bool *found)
+{
+    struct str name = asked;
+    struct arn arn;
+    if (str_starts_with(asked, STR("arn:")) &&
+        (!point_of_arn(asked, &arn, &name) || !str_is_empty(arn.region)))
+        return RESULT_OK;
+    TRY(multi_region_find(call, name, point, found));
+    *found = *found && (name.ptr == asked.ptr || str_eq(point->account, arn.account));
+    if (!*found)
+        return call_fail(call, S3_NO_SUCH_MULTI_REGION_ACCESS_POINT,
+                         "The specified Multi-Region Access Point does not exist");
+    if (!is_for_many_regions(call->operation))
+        return call_fail(call, WIRE_INVALID_ACTION,
+                         "The specified method is not allowed against this resource.");
+    call->any_region = true;
+    return RESULT_OK;
+}
+
 static RESULT find_point(struct call *call, struct str asked, struct access_point *point,
                          bool *found)
 {
     struct str name, account;
     struct arn arn;
     *found = false;
-    /* "Making requests through a Multi-Region Access Point": signed by Signature Version 4A. */
     if (str_ends_with(asked, STR(".mrap")))
-        return call_fail(call, WIRE_NOT_IMPLEMENTED,
-                         "Requests through Multi-Region Access Points need Signature Version 4A, "
-                         "which is not implemented.");
+        return find_multi_region(call, asked, point, found);
     if (str_starts_with(asked, STR("arn:")))
         return point_of_arn(asked, &arn, &name)
                    ? access_point_find(call, arn.account, arn.region, name, point, found)

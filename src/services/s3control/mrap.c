@@ -30,9 +30,33 @@ static RESULT mrap_find(struct call *call, struct str account, struct str name,
     return call_get_record_copy(call, &key, &s3control_model, S3CONTROL_SHAPE_mrap, out, found);
 }
 
+/* What S3 goes by, of one that is ready. */
+static RESULT mrap_route(struct call *call, const struct s3control_mrap *mrap)
+{
+    struct cloud_multi_region_point point = {
+        .alias = mrap->alias,
+        .account = mrap->account,
+        .policy = mrap->policy,
+        .public_access = mrap->public_access,
+        .routes = {ARENA_ARRAY(call->arena, mrap->regions.len + 1, struct cloud_route),
+                   mrap->regions.len},
+    };
+    if (!str_eq(mrap->status, STR("READY")))
+        return multi_region_delete(call, mrap->alias);
+    for (size_t i = 0; i < mrap->regions.len; i++)
+        point.routes.items[i] = (struct cloud_route){
+            .bucket = mrap->regions.items[i].bucket,
+            .bucket_account = mrap->regions.items[i].account,
+            .region = mrap->regions.items[i].region,
+            .active = mrap->regions.items[i].dial > 0,
+        };
+    return multi_region_put(call, &point);
+}
+
 static RESULT mrap_put(struct call *call, const struct s3control_mrap *mrap)
 {
     struct key key = mrap_key(call, "s3control-mrap", mrap->account, mrap->name);
+    TRY(mrap_route(call, mrap));
     return call_put_record(call, &key, &s3control_model, S3CONTROL_SHAPE_mrap, mrap);
 }
 
