@@ -97,13 +97,6 @@ RESULT lambda_GetAccountSettings(struct call *call,
 
 /* --- provisioned --- */
 
-static struct key provisioned_key(struct call *call, const struct lambda_name *name)
-{
-    struct key key = lambda_function_key(call, name, STR("provisioned"));
-    key_str(&key, name->qualifier);
-    return key;
-}
-
 RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
                        int64_t *sum)
 {
@@ -121,13 +114,6 @@ RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct
         if (!str_eq(config.qualifier, except))
             *sum += config.requested;
     }
-}
-
-RESULT provisioned_get(struct call *call, const struct lambda_name *name,
-                       struct lambda_provisioned *config, bool *found)
-{
-    struct key key = provisioned_key(call, name);
-    return call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_provisioned, config, found);
 }
 
 static RESULT provisioned_target(struct call *call, struct str function, struct str qualifier,
@@ -183,20 +169,25 @@ static RESULT provisioned_check(struct call *call, const struct lambda_target *t
 }
 
 /* What is shown of one. */
-static RESULT provisioned_show(struct call *call, const struct lambda_target *target,
+static RESULT provisioned_show(struct call *call, const struct lambda_name *name,
                                const struct lambda_provisioned *config,
                                struct lambda_PutProvisionedConcurrencyConfigResponse *out)
 {
     unsigned ready = 0;
-    TRY(provisioned_ready(call, target, config, &ready));
+    bool runs;
+    TRY(provisioned_ready(call, name, config, &ready, &runs));
     bool all = (int64_t)ready >= config->requested;
     *out = (struct lambda_PutProvisionedConcurrencyConfigResponse){
         .RequestedProvisionedConcurrentExecutions = opt_int((int32_t)config->requested),
         .AllocatedProvisionedConcurrentExecutions = opt_int((int32_t)ready),
         .AvailableProvisionedConcurrentExecutions = opt_int((int32_t)ready),
-        .Status = all ? STR("READY") : STR("IN_PROGRESS"),
+        .Status = !runs ? STR("FAILED")
+                  : all ? STR("READY")
+                        : STR("IN_PROGRESS"),
         .LastModified = lambda_timestamp(call, config->modified_ms),
     };
+    if (!runs)
+        out->StatusReason = STR("Functions do not run in this process: kumoniwa doctor says why.");
     return RESULT_OK;
 }
 
@@ -210,9 +201,7 @@ RESULT lambda_PutProvisionedConcurrencyConfig(
     TRY(provisioned_check(call, &target, wanted));
     const struct lambda_provisioned config = {
         .qualifier = target.name.qualifier, .requested = wanted, .modified_ms = call->now_ms};
-    struct key key = provisioned_key(call, &target.name);
-    TRY(call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_provisioned, &config));
-    TRY(provisioned_changed(call, &target, &config));
+    TRY(provisioned_put(call, &target.name, &config));
     *out = (struct lambda_PutProvisionedConcurrencyConfigResponse){
         .RequestedProvisionedConcurrentExecutions = opt_int((int32_t)wanted),
         .AllocatedProvisionedConcurrentExecutions = opt_int(0),
@@ -236,7 +225,7 @@ RESULT lambda_GetProvisionedConcurrencyConfig(
     if (!found)
         return call_fail(call, LAMBDA_PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND,
                          "No Provisioned Concurrency Config found for this function");
-    TRY(provisioned_show(call, &target, &config, &shown));
+    TRY(provisioned_show(call, &target.name, &config, &shown));
     *out = (struct lambda_GetProvisionedConcurrencyConfigResponse){
         .RequestedProvisionedConcurrentExecutions = shown.RequestedProvisionedConcurrentExecutions,
         .AvailableProvisionedConcurrentExecutions = shown.AvailableProvisionedConcurrentExecutions,
@@ -253,12 +242,9 @@ RESULT lambda_DeleteProvisionedConcurrencyConfig(
     struct lambda_DeleteProvisionedConcurrencyConfigResult *out)
 {
     struct lambda_target target;
-    struct lambda_provisioned none = {0};
     (void)out;
     TRY(provisioned_target(call, in->FunctionName, in->Qualifier, &target));
-    struct key key = provisioned_key(call, &target.name);
-    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
-    return provisioned_changed(call, &target, &none);
+    return provisioned_drop(call, &target.name, target.name.qualifier);
 }
 
 RESULT lambda_ListProvisionedConcurrencyConfigs(
@@ -280,7 +266,6 @@ RESULT lambda_ListProvisionedConcurrencyConfigs(
     for (;;) {
         struct lambda_provisioned config;
         struct lambda_PutProvisionedConcurrencyConfigResponse shown;
-        struct lambda_target target;
         TRY(kv_next(cursor, &key, &value));
         if (str_is_absent(key))
             break;
@@ -292,8 +277,7 @@ RESULT lambda_ListProvisionedConcurrencyConfigs(
                                &config));
         struct lambda_name qualified = name;
         qualified.qualifier = config.qualifier;
-        TRY(lambda_find(call, &qualified, &target));
-        TRY(provisioned_show(call, &target, &config, &shown));
+        TRY(provisioned_show(call, &qualified, &config, &shown));
         items[len++] = (struct lambda_ProvisionedConcurrencyConfigListItem){
             .FunctionArn = lambda_name_arn(call, &qualified),
             .RequestedProvisionedConcurrentExecutions =
@@ -303,6 +287,7 @@ RESULT lambda_ListProvisionedConcurrencyConfigs(
             .AllocatedProvisionedConcurrentExecutions =
                 shown.AllocatedProvisionedConcurrentExecutions,
             .Status = shown.Status,
+            .StatusReason = shown.StatusReason,
             .LastModified = shown.LastModified,
         };
     }

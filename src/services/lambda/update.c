@@ -13,8 +13,10 @@ static RESULT update_find(struct call *call, struct str text, struct str revisio
     return version_check_revision(call, revision, out->version.revision_id);
 }
 
-static void update_begin(struct call *call, struct lambda_version *version)
+static void update_begin(struct call *call, const struct lambda_name *name,
+                         struct lambda_version *version)
 {
+    version_forget(call, name, version);
     version->modified_ms = call->now_ms;
     version->revision_id = lambda_revision(call);
     version->update_status = STR("InProgress");
@@ -41,7 +43,7 @@ static RESULT update_code_put(struct call *call, struct lambda_target *target,
     struct str old = version->code;
     int64_t old_size = version->code_size;
     source_set(source, version);
-    update_begin(call, version);
+    update_begin(call, &target->name, version);
     if (!str_is_empty(source->stored.id))
         TRY(code_use(call, &source->stored));
     TRY(code_release(call, old));
@@ -153,7 +155,7 @@ lambda_UpdateFunctionConfiguration(struct call *call,
         TRY(version_check_size(call, version, str_is_empty(version->code) ? 0 : -1));
         TRY(update_layer_uses(call, &old, &version->layer_codes));
     }
-    update_begin(call, version);
+    update_begin(call, &target.name, version);
     TRY(version_put(call, &target.name, version));
     return configuration_show(call, &target.name, target.invoked_arn, version, true, out);
 }
