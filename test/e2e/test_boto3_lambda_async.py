@@ -2,22 +2,12 @@
 who wanted to hear of it does."""
 
 import json
+import time
 
 import pytest
-from botocore.exceptions import ClientError
 from kumoniwa import wait_until
-from lambda_functions import allow, make_function, make_role
+from lambda_functions import TELLS, Place, allow
 
-REGION_ACCOUNT = "us-east-1:000000000000"
-
-# Writes its event to a queue, as anybody's function would.
-TELLS = """
-import boto3, json, os
-sqs = boto3.client("sqs", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
-def handler(event, context):
-    sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(event))
-    return {"saw": event}
-"""
 FAILS = """
 def handler(event, context):
     print("running", event)
@@ -28,66 +18,6 @@ import time
 def handler(event, context):
     time.sleep(event["s"])
 """
-
-
-class Place:
-    """A cloud with a role, queues and functions of one test."""
-
-    def __init__(self, cloud, name):
-        self.cloud = cloud
-        self.name = name
-        self.sqs = cloud.client("sqs")
-        self.client = cloud.client("lambda")
-        self.iam = cloud.client("iam")
-        self.role = make_role(self.iam, name)
-
-    def queue(self, suffix):
-        return self.sqs.create_queue(QueueName=f"{self.name}-{suffix}")["QueueUrl"]
-
-    def arn(self, url):
-        return f"arn:aws:sqs:{REGION_ACCOUNT}:{url.rsplit('/', 1)[1]}"
-
-    def function(self, suffix, code, **more):
-        return make_function(self.client, f"{self.name}-{suffix}", self.role, code, **more)
-
-    def send(self, function, event):
-        answer = self.client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event))
-        assert answer["StatusCode"] == 202
-        assert answer["Payload"].read() == b""
-        return answer["ResponseMetadata"]["RequestId"]
-
-    def receive(self, url, count=1, seconds=20):
-        """That many messages, deleted."""
-        got = []
-
-        def more():
-            answer = self.sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, MessageAttributeNames=["All"]
-            )
-            for message in answer.get("Messages", []):
-                got.append(message)
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            return len(got) >= count
-
-        wait_until(more, seconds, f"{count} messages, {len(got)} came")
-        assert len(got) == count
-        return got
-
-    def is_empty(self, url):
-        return "Messages" not in self.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
-
-    def advance(self, duration):
-        self.cloud.run("clock", "advance", duration)
-
-    def runs(self, function):
-        """How often the function has begun, by its log."""
-        try:
-            page = self.cloud.client("logs").filter_log_events(
-                logGroupName=f"/aws/lambda/{function.rsplit(':', 1)[-1]}", filterPattern='"START"'
-            )
-        except ClientError:
-            return 0
-        return sum("START RequestId" in event["message"] for event in page["events"])
 
 
 @pytest.fixture
@@ -162,8 +92,6 @@ def test_many_wait_for_one(place):
 
 def test_slow_ones_run_side_by_side(place):
     function = place.function("lingers", LINGERS, Timeout=10)
-    import time
-
     begin = time.monotonic()
     for _ in range(10):
         place.send(function, {"s": 1.5})

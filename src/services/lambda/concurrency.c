@@ -8,6 +8,26 @@
 
 enum { PROVISIONED_PAGE = 50 };
 
+/* What provisioned concurrency the function's versions and aliases have, but that one. */
+static RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
+                              int64_t *sum)
+{
+    struct key prefix = lambda_function_key(call, name, STR("provisioned"));
+    struct kv_cursor *cursor;
+    struct str key, value;
+    *sum = 0;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (;;) {
+        struct lambda_provisioned config;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            return RESULT_OK;
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value, &config));
+        if (!str_eq(config.qualifier, except))
+            *sum += config.requested;
+    }
+}
+
 /* --- reserved --- */
 
 RESULT lambda_PutFunctionConcurrency(struct call *call,
@@ -96,25 +116,6 @@ RESULT lambda_GetAccountSettings(struct call *call,
 }
 
 /* --- provisioned --- */
-
-RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
-                       int64_t *sum)
-{
-    struct key prefix = lambda_function_key(call, name, STR("provisioned"));
-    struct kv_cursor *cursor;
-    struct str key, value;
-    *sum = 0;
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
-    for (;;) {
-        struct lambda_provisioned config;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
-            return RESULT_OK;
-        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value, &config));
-        if (!str_eq(config.qualifier, except))
-            *sum += config.requested;
-    }
-}
 
 static RESULT provisioned_target(struct call *call, struct str function, struct str qualifier,
                                  struct lambda_target *target)

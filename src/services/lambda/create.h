@@ -50,9 +50,6 @@ RESULT code_signing_join(struct call *call, const struct lambda_name *name, stru
 
 /* --- concurrency.c, provisioned.c --- */
 
-/* What provisioned concurrency the function's versions and aliases have, but that one. */
-RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
-                       int64_t *sum);
 RESULT provisioned_get(struct call *call, const struct lambda_name *name,
                        struct lambda_provisioned *config, bool *found);
 RESULT provisioned_put(struct call *call, const struct lambda_name *name,

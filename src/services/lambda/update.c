@@ -85,33 +85,6 @@ RESULT lambda_UpdateFunctionCode(struct call *call,
 
 /* --- configuration --- */
 
-static struct settings update_settings(const struct lambda_UpdateFunctionConfigurationRequest *in)
-{
-    return (struct settings){
-        .role = in->Role,
-        .handler = in->Handler,
-        .description = in->Description,
-        .runtime = in->Runtime,
-        .kms_key = in->KMSKeyArn,
-        .timeout = in->Timeout,
-        .memory = in->MemorySize,
-        .vpc = in->VpcConfig,
-        .environment = in->Environment,
-        .dead_letter = in->DeadLetterConfig,
-        .tracing = in->TracingConfig,
-        .layers = in->Layers,
-        .file_systems = in->FileSystemConfigs,
-        .image = in->ImageConfig,
-        .storage = in->EphemeralStorage,
-        .snap_start = in->SnapStart,
-        .logging = in->LoggingConfig,
-        .capacity_provider = in->CapacityProviderConfig != NULL,
-        .durable = in->DurableConfig != NULL,
-        .runtime_config = in->RuntimeConfig != NULL,
-        .accelerator = in->AcceleratorConfig != NULL,
-    };
-}
-
 static RESULT update_check_package(struct call *call,
                                    const struct lambda_UpdateFunctionConfigurationRequest *in,
                                    bool image)
@@ -143,7 +116,7 @@ lambda_UpdateFunctionConfiguration(struct call *call,
                                    const struct lambda_UpdateFunctionConfigurationRequest *in,
                                    struct lambda_FunctionConfiguration *out)
 {
-    const struct settings settings = update_settings(in);
+    const struct settings settings = SETTINGS_OF(in);
     struct lambda_target target;
     TRY(update_find(call, in->FunctionName, in->RevisionId, &target));
     struct lambda_version *version = &target.version;
