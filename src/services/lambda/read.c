@@ -264,7 +264,6 @@ static RESULT delete_all(struct call *call, const struct lambda_name *name,
     TRY(delete_versions(call, name));
     TRY(urls_drop(call, name));
     TRY(code_signing_leave(call, name, function));
-    TRY(async_forget(call, name));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key prefix = lambda_function_key(call, name, kinds[i]);
         size_t deleted;
