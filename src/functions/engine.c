@@ -26,9 +26,14 @@ void engine_wake(struct functions *functions)
         log_line(LOG_WARN, "eventfd: %s", strerror(errno));
 }
 
+uint64_t engine_tag(uint64_t id, int kind)
+{
+    return id * KINDS + (uint64_t)kind;
+}
+
 bool engine_add(struct functions *functions, uint64_t id, int kind, int fd)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = id * KINDS + (uint64_t)kind}};
+    struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = engine_tag(id, kind)}};
     if (fd >= 0 && epoll_ctl(functions->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
         return true;
     log_line(LOG_ERROR, "epoll_ctl: %s", strerror(errno));
@@ -37,8 +42,9 @@ bool engine_add(struct functions *functions, uint64_t id, int kind, int fd)
 
 void engine_watch(struct environment *environment, enum output_kind kind, bool on)
 {
-    struct epoll_event event = {.events = on ? EPOLLIN : 0,
-                                .data = {.u64 = environment->id * KINDS + WATCH_OUTPUT + kind}};
+    struct epoll_event event = {
+        .events = on ? EPOLLIN : 0,
+        .data = {.u64 = engine_tag(environment->id, WATCH_OUTPUT + (int)kind)}};
     (void)epoll_ctl(environment->functions->epoll, EPOLL_CTL_MOD, environment->outputs[kind].fd,
                     &event);
 }
@@ -136,6 +142,9 @@ static void on_sandbox(struct environment *environment)
     enum sandbox_state state = sandbox_update(environment->sandbox);
     if (state == SANDBOX_STARTING)
         return;
+    int given = sandbox_take_socket(environment->sandbox);
+    if (given >= 0)
+        telemetry_socket(environment, given);
     if (!environment->running && state == SANDBOX_RUNNING) {
         environment->running = true;
         for (size_t i = 0; i < 2; i++) {

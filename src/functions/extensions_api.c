@@ -70,6 +70,7 @@ void extensions_forget(struct environment *environment)
 bool extensions_shutdown(struct environment *environment)
 {
     bool any = false;
+    telemetry_flush(environment);
     for (size_t i = 0; i < environment->extension_count; i++) {
         struct extension *extension = &environment->extensions[i];
         if (!extension->shutdown || !is_registered(extension))

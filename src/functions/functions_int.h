@@ -244,6 +244,7 @@ enum {
     WATCH_TELEMETRY,
     WATCH_OUTPUT, /* + enum output_kind */
 };
+uint64_t engine_tag(uint64_t id, int kind);
 bool engine_add(struct functions *functions, uint64_t id, int kind, int fd);
 
 /* --- runtime_api.c, extensions_api.c --- */
@@ -304,6 +305,8 @@ void telemetry_subscribe(struct environment *environment, struct http_exchange *
                          struct str name, struct api_reply *reply);
 void telemetry_tick(struct environment *environment, uint64_t now_ns);
 void telemetry_ready(struct environment *environment);
+void telemetry_socket(struct environment *environment, int fd); /* takes it over */
+void telemetry_flush(struct environment *environment);
 void telemetry_free(struct environment *environment);
 uint64_t telemetry_due_ns(const struct environment *environment);
 

@@ -93,7 +93,7 @@ static int teardown(void **state)
 {
     struct fixture *fixture = *state;
     if (fixture->functions != NULL) {
-        functions_stop(fixture->functions);
+        functions_free(fixture->functions);
         sandbox_host_stop(fixture->host);
         shell(fixture, "rm -rf \"$PWD\"");
     }

@@ -95,6 +95,22 @@ static const char extension[] =
     "           {'Lambda-Extension-Name': os.path.basename(sys.argv[0])})\n"
     "print('registered', r.status, b.decode(), flush=True)\n"
     "h = {'Lambda-Extension-Identifier': r.getheader('Lambda-Extension-Identifier')}\n"
+    "import http.server, threading\n"
+    "class Taker(http.server.BaseHTTPRequestHandler):\n"
+    "    def do_POST(self):\n"
+    "        text = self.rfile.read(int(self.headers['Content-Length']))\n"
+    "        for e in json.loads(text): os.write(2, ('GOT %s %s\\n' % (e['type'], "
+    "json.dumps(e['record']))).encode())\n"
+    "        self.send_response(200); self.end_headers()\n"
+    "    def log_message(self, *a): pass\n"
+    "server = http.server.HTTPServer(('127.0.0.1', 8080), Taker)\n"
+    "threading.Thread(target=server.serve_forever, daemon=True).start()\n"
+    "c.request('PUT', '/2022-07-01/telemetry', json.dumps({'schemaVersion': '2022-12-13', "
+    "'types': ['platform', 'function'], 'buffering': {'timeoutMs': 25, 'maxItems': 1000, "
+    "'maxBytes': 262144}, 'destination': {'protocol': 'HTTP', "
+    "'URI': 'http://sandbox.localdomain:8080/t'}}), h)\n"
+    "r = c.getresponse()\n"
+    "print('subscribed', r.status, r.read().decode(), flush=True)\n"
     "while True:\n"
     "    r, b = req('GET', '/event/next', None, h)\n"
     "    e = json.loads(b)\n"
@@ -128,6 +144,15 @@ static void take_log(void *context, const struct function_log *line)
         fixture->log[fixture->length] = '\0';
     }
     (void)pthread_mutex_unlock(&fixture->lock);
+}
+
+/* What has been logged by now. */
+static struct str log_text(struct fixture *fixture)
+{
+    (void)pthread_mutex_lock(&fixture->lock);
+    struct str text = str_copy(fixture->arena, str_make(fixture->log, fixture->length));
+    (void)pthread_mutex_unlock(&fixture->lock);
+    return text;
 }
 
 static int64_t now_ms(void *context)
@@ -335,7 +360,7 @@ static void answers_cold_and_warm(void **state)
                          "REPORT RequestId: 11111111-2222-4333-8444-555555555555\tDuration: ");
     expect(result->tail, " MB\tInit Duration: ");
     function_run_release(run);
-    expect(str_from_c(fixture->log), "INIT_START Runtime Version: provided.al:2023.v1\t");
+    expect(log_text(fixture), "INIT_START Runtime Version: provided.al:2023.v1\t");
     for (int i = 0; i < 50; i++) {
         run = start(fixture, "warm", "out = 1");
         result = await(fixture, run);
@@ -407,9 +432,9 @@ static void times_out(void **state)
                    "11111111-2222-4333-8444-555555555555 Error: Task timed out after 1.00 "
                    "seconds\"}",
                    "Task timed out after 1.00 seconds\n\nEND RequestId");
-    expect(str_from_c(fixture->log), "begin\n");
-    expect(str_from_c(fixture->log), "\tDuration: 1000.00 ms\tBilled Duration: ");
-    expect(str_from_c(fixture->log), "Status: timeout");
+    expect(log_text(fixture), "begin\n");
+    expect(log_text(fixture), "\tDuration: 1000.00 ms\tBilled Duration: ");
+    expect(log_text(fixture), "Status: timeout");
 }
 
 static void tries_init_twice(void **state)
@@ -427,8 +452,8 @@ static void tries_init_twice(void **state)
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     expect_failure(fixture, "init", "out = 1",
                    "{\"errorMessage\":\"m\",\"errorType\":\"Runtime.Bad\"}", "END RequestId");
-    expect(str_from_c(fixture->log), "\tPhase: init\tStatus: error\tError Type: Runtime.Bad\n");
-    expect(str_from_c(fixture->log), "\tPhase: invoke\tStatus: error\tError Type: Runtime.Bad\n");
+    expect(log_text(fixture), "\tPhase: init\tStatus: error\tError Type: Runtime.Bad\n");
+    expect(log_text(fixture), "\tPhase: invoke\tStatus: error\tError Type: Runtime.Bad\n");
 }
 
 static void says_what_is_missing(void **state)
@@ -546,19 +571,26 @@ static void tells_extensions(void **state)
     spec.opt = str_format(fixture->arena, "%s/opt", fixture->directory);
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     for (int i = 0; i < 2; i++) {
-        struct function_run *run = start(fixture, "extended", "out = 1");
+        struct function_run *run =
+            start(fixture, "extended", "print('printed', flush=True)\nout = 1");
         const struct function_result *result = await(fixture, run);
         assert_int_equal(result->outcome, FUNCTION_ANSWERED);
         function_run_release(run);
     }
     functions_forget(fixture->functions, STR("extended"));
-    for (int i = 0; i < 300 && strstr(fixture->log, "SHUTDOWN spindown") == NULL; i++)
+    for (int i = 0; i < 300 && !holds(log_text(fixture), "SHUTDOWN spindown"); i++)
         usleep(10000);
-    expect(str_from_c(fixture->log), "registered 200 {\"functionName\":\"f\"");
-    expect(str_from_c(fixture->log), "EXTENSION\tName: watcher\tState: Ready\tEvents: "
-                                     "[INVOKE,SHUTDOWN]\n");
-    expect(str_from_c(fixture->log), "INVOKE 11111111-2222-4333-8444-555555555555\n");
-    expect(str_from_c(fixture->log), "SHUTDOWN spindown\n");
+    expect(log_text(fixture), "registered 200 {\"functionName\":\"f\"");
+    expect(log_text(fixture), "EXTENSION\tName: watcher\tState: Ready\tEvents: "
+                              "[INVOKE,SHUTDOWN]\n");
+    expect(log_text(fixture), "INVOKE 11111111-2222-4333-8444-555555555555\n");
+    expect(log_text(fixture), "SHUTDOWN spindown\n");
+    expect(log_text(fixture), "subscribed 200 \"OK\"\n");
+    expect(log_text(fixture), "GOT platform.telemetrySubscription {\"name\": \"watcher\"");
+    expect(log_text(fixture), "GOT platform.initReport {\"initializationType\": \"on-demand\"");
+    expect(log_text(fixture), "GOT function \"printed\"\n");
+    expect(log_text(fixture),
+           "GOT platform.report {\"requestId\": \"11111111-2222-4333-8444-555555555555\"");
 }
 
 static void survives_a_flood(void **state)

@@ -5,7 +5,6 @@
 #include "cloud/log_sink.h"
 #include "services/lambda/lambda_int.h"
 
-
 struct lambda_memory {
     struct functions *functions;
     struct lambda_environments given;
