@@ -270,7 +270,8 @@ void environment_end(struct environment *environment, const char *reason)
 
 /* --- idle and busy --- */
 
-void environments_trim(struct functions *functions)
+/* Idle ones beyond the limit end. */
+static void environments_trim(struct functions *functions)
 {
     while (functions->idle > functions->config.idle_limit)
         environment_end(functions->idle_oldest, "spindown");

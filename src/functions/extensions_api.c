@@ -17,7 +17,7 @@ static bool is_registered(const struct extension *extension)
     return extension->id[0] != '\0';
 }
 
-bool extensions_registered(const struct environment *environment)
+static bool extensions_registered(const struct environment *environment)
 {
     for (size_t i = 0; i < environment->extension_count; i++)
         if (!is_registered(&environment->extensions[i]))

@@ -211,8 +211,6 @@ void environment_timed_out(struct environment *environment);
 void environment_ended(struct environment *environment);
 /* Nothing can run: text says why. */
 void environment_unable(struct environment *environment, struct str text);
-/* Idle ones beyond the limit end. */
-void environments_trim(struct functions *functions);
 void environments_provision(struct functions *functions, struct held *held);
 /* The run that it took while it returned goes elsewhere: it has not asked in time. */
 void environment_give_back(struct environment *environment);
@@ -263,7 +261,6 @@ void api_error(struct api_reply *reply, unsigned status, const char *type, const
 void extensions_serve(struct environment *environment, struct http_exchange *exchange,
                       struct api_reply *reply);
 bool extensions_ready(const struct environment *environment); /* all have asked */
-bool extensions_registered(const struct environment *environment);
 void extensions_invoke(struct environment *environment);
 /* True: somebody is to be waited for. */
 bool extensions_shutdown(struct environment *environment);
@@ -294,7 +291,6 @@ void report_end(struct environment *environment, struct function_run *run, const
 void report_extension(struct environment *environment, const struct extension *extension,
                       const char *state);
 int64_t environment_memory(struct environment *environment, bool now);
-struct str runtime_version(struct arena *arena, const struct function_spec *spec, struct str *arn);
 
 /* --- telemetry.c --- */
 /* record: JSON text; type: "platform.start", "function", "extension" */

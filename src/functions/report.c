@@ -66,7 +66,8 @@ static const char *phase_of(const struct environment *environment)
     return environment->attempt > 0 ? "invoke" : "init";
 }
 
-struct str runtime_version(struct arena *arena, const struct function_spec *spec, struct str *arn)
+static struct str runtime_version(struct arena *arena, const struct function_spec *spec,
+                                  struct str *arn)
 {
     /* "python3.12" is AWS's "python:3.12.v18": its numbers are AWS's own, ours is this version. */
     struct str name = str_is_empty(spec->runtime) ? STR("image") : spec->runtime;
