@@ -354,6 +354,56 @@ static void test_joined_by_name(void **state)
                  "'ReplicaSettings':[{'RegionName':'us-east-1','ReplicaStatus':'ACTIVE'");
 }
 
+/* Capacity and class of all members in one request; nothing changes when a part of it is wrong. */
+static void test_settings_by_name(void **state)
+{
+    struct loopback *lo = *state;
+    for (int i = 0; i < 2; i++) {
+        in(lo, i);
+        create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    }
+    in(lo, 0);
+    DDB(lo, CreateGlobalTable,
+        "{'GlobalTableName':'tab','ReplicationGroup':[{'RegionName':'us-east-1'},"
+        "{'RegionName':'eu-west-1'}]}");
+    loopback_deliver(lo);
+    assert_holds(DDB(lo, UpdateGlobalTableSettings, "{'GlobalTableName':'other'}"),
+                 "GlobalTableNotFoundException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings, "{'GlobalTableName':'tab'}"),
+                 "ValidationException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab','ReplicaSettingsUpdate':[{'RegionName':"
+                     "'ap-southeast-2','ReplicaTableClass':'STANDARD'}]}"),
+                 "ReplicaNotFoundException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab','GlobalTableBillingMode':'PROVISIONED',"
+                     "'GlobalTableProvisionedWriteCapacityUnits':7,"
+                     "'GlobalTableGlobalSecondaryIndexSettingsUpdate':[{'IndexName':'none',"
+                     "'ProvisionedWriteCapacityUnits':5}]}"),
+                 "IndexNotFoundException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab',"
+                     "'GlobalTableProvisionedWriteCapacityAutoScalingSettingsUpdate':{}}"),
+                 "NotImplemented");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab','GlobalTableBillingMode':'PROVISIONED',"
+                     "'GlobalTableProvisionedWriteCapacityUnits':7,'ReplicaSettingsUpdate':["
+                     "{'RegionName':'us-east-1','ReplicaProvisionedReadCapacityUnits':3},"
+                     "{'RegionName':'eu-west-1','ReplicaProvisionedReadCapacityUnits':4,"
+                     "'ReplicaTableClass':'STANDARD_INFREQUENT_ACCESS'}]}"),
+                 "'ReplicaStatus':'UPDATING'");
+    loopback_deliver(lo);
+    struct str answer = DDB(lo, DescribeGlobalTableSettings, "{'GlobalTableName':'tab'}");
+    assert_holds(answer, "'ReplicaStatus':'ACTIVE'");
+    assert_holds(answer, "'ReplicaProvisionedReadCapacityUnits':3,"
+                         "'ReplicaProvisionedWriteCapacityUnits':7");
+    assert_holds(answer, "'ReplicaProvisionedReadCapacityUnits':4,"
+                         "'ReplicaProvisionedWriteCapacityUnits':7");
+    assert_holds(answer, "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
+    in(lo, 1);
+    assert_holds(DDB(lo, DescribeTable, "{'TableName':'tab'}"), "'WriteCapacityUnits':7");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +416,7 @@ int main(void)
         DDB_TEST(test_refusals),
         DDB_TEST(test_overrides),
         DDB_TEST(test_joined_by_name),
+        DDB_TEST(test_settings_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
