@@ -48,7 +48,8 @@ endif
 not_generator := tools/run-tests.py tools/compile-commands.py tools/test_generate.py
 generator_inputs := $(filter-out $(not_generator),$(wildcard tools/*.py)) models/services.list \
 	$(wildcard models/*/* models/*/*/* src/*/*.records src/services/*/unimplemented.txt src/services/*/*.records \
-	src/services/*/iam.list src/services/*/managed/*.json test/wire/vectors.skip) build/service-sources.list
+	src/services/*/iam.list src/services/*/managed/*.json src/functions/runtimes/* \
+	src/functions/runtimes/*/* test/wire/vectors.skip) build/service-sources.list
 
 # The generator asks which services have code: a file more or less under src/services is news to it.
 build/service-sources.list: build/setup/build

@@ -132,6 +132,10 @@ DYNAMO_JUDGE(get);
 DYNAMO_JUDGE(query);
 DYNAMO_JUDGE(fill);
 DYNAMO_JUDGE(scan);
+/* lambda_workload.c */
+bool build_invoke(struct load *load, struct conn *conn, struct request *request);
+enum outcome check_invoke(struct load *load, struct conn *conn, const struct reply *reply,
+                          uint64_t *messages);
 /* s3_workload.c */
 void prepare_bucket(struct load *load);
 void prepare_objects(struct load *load);

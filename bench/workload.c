@@ -284,6 +284,14 @@ const struct workload workloads[] = {
         .check = check_caller_identity,
     },
     {
+        .name = "lambda-invoke",
+        .help = "Invoke of the function --queue, or of --messages functions in turn",
+        .service = "lambda",
+        .operations = {"Invoke"},
+        .build = build_invoke,
+        .check = check_invoke,
+    },
+    {
         .name = "sqs-send",
         .help = "SendMessage, one message of --body-bytes a request",
         .service = "sqs",

@@ -13,6 +13,7 @@ import sys
 
 import gen_c
 import gen_managed
+import gen_runtimes
 import gen_vectors
 from gen_input import (GeneratorError, read_common_errors, read_iam, read_model, read_overlay,
                        read_records, read_services, read_unimplemented)  # fmt: skip
@@ -139,6 +140,12 @@ def main(argv):
         print("generate: managed policies: %s" % error, file=sys.stderr)
         return 1
     write_if_changed(os.path.join(args.out, "iam_managed.c"), gen_managed.source_file(managed))
+    try:
+        runtimes = gen_runtimes.read_runtimes(os.path.join(args.services, "..", "functions", "runtimes"))
+    except GeneratorError as error:
+        print("generate: runtimes: %s" % error, file=sys.stderr)
+        return 1
+    write_if_changed(os.path.join(args.out, "runtime_files.c"), gen_runtimes.source_file(runtimes))
     names = [name for name, _, _ in services]
     write_if_changed(os.path.join(args.out, "registry.c"), gen_c.registry(names))
     write_if_changed(os.path.join(args.out, "summary.txt"), summary([r[:2] for r in results]))

@@ -5,6 +5,8 @@
 
 #include "base/str.h"
 
+struct config;
+
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -12,6 +14,8 @@ struct command {
 };
 
 int cli_serve(int argc, char **argv);
+/* server_run() with what makes sandboxes; before there are threads. */
+int serve_with_functions(const struct config *config);
 int cli_run(int argc, char **argv);
 int cli_env(int argc, char **argv);
 int cli_status(int argc, char **argv);

@@ -9,6 +9,8 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "functions/runtime.h"
+#include "sandbox/sandbox.h"
 #include "server/config.h"
 
 /* Counts what is wrong. */
@@ -71,6 +73,28 @@ static void doctor_environment(struct doctor *doctor)
                    STR("proxy: http_proxy is set; no_proxy must hold 127.0.0.1,localhost"));
 }
 
+/* Whether functions run here, and on what. */
+static void doctor_functions(struct doctor *doctor, const struct config *config)
+{
+    struct str text;
+    bool works = sandbox_doctor(doctor->arena, &text);
+    doctor_say(doctor, works, str_concat(doctor->arena, STR("functions: "), text));
+    struct runtimes *runtimes;
+    struct str folder = str_concat(doctor->arena, config->data, STR("/functions/runtimes"));
+    if (runtimes_new(doctor->arena, folder, &runtimes) != RESULT_OK)
+        return;
+    if (runtimes_describe(runtimes, doctor->arena, &text) == RESULT_OK) {
+        struct str line, rest = text;
+        while (!str_is_empty(rest)) {
+            if (!str_cut(rest, '\n', &line, &rest))
+                line = rest, rest = (struct str){0};
+            if (!str_is_empty(line))
+                doctor_say(doctor, true, str_concat(doctor->arena, STR("functions: "), line));
+        }
+    }
+    runtimes_free(runtimes);
+}
+
 static void doctor_server(struct doctor *doctor)
 {
     struct str body, message = {0};
@@ -101,6 +125,7 @@ int cli_doctor(int argc, char **argv)
     if (config_load(doctor.arena, 0, NULL, &config, &message) == RESULT_OK) {
         doctor_say(&doctor, true, STR("settings: readable"));
         doctor_data(&doctor, &config);
+        doctor_functions(&doctor, &config);
     } else {
         doctor_say(&doctor, false, str_concat(doctor.arena, STR("settings: "), message));
     }

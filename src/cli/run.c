@@ -49,7 +49,7 @@ static pid_t run_server(int argc, char **argv, int ready)
     config.address = STR("127.0.0.1");
     config.port = 0;
     config.ready_fd = ready;
-    _exit(server_run(&config));
+    _exit(serve_with_functions(&config));
 }
 
 static void run_set_environment(unsigned port)

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "sandbox/sandbox.h"
 #include "server/server.h"
 
 static void serve_help(void)
@@ -31,6 +32,17 @@ static void serve_help(void)
         "...).\n");
 }
 
+int serve_with_functions(const struct config *config)
+{
+    struct sandbox_host *host = NULL;
+    if (sandbox_host_start(&host) != RESULT_OK)
+        host = NULL; /* the log says why; functions will say so too */
+    int code = server_run(config, host);
+    if (host != NULL)
+        sandbox_host_stop(host);
+    return code;
+}
+
 int cli_serve(int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
@@ -44,7 +56,7 @@ int cli_serve(int argc, char **argv)
     struct str message = {0};
     int code = 2;
     if (config_load(arena, argc, argv, &config, &message) == RESULT_OK)
-        code = server_run(&config);
+        code = serve_with_functions(&config);
     else
         fprintf(stderr, "kumoniwa: %.*s\n", PRSTR(message));
     arena_free(arena);

@@ -2,6 +2,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/digest.h"
+#include "base/encode.h"
 
 bool arn_parse(struct str text, struct arn *out)
 {
@@ -37,6 +39,16 @@ struct str arn_make(struct arena *arena, struct str service, struct str region, 
     buf_append_char(&out, ':');
     buf_append(&out, resource);
     return buf_str(&out);
+}
+
+struct str account_canonical_id(struct arena *arena, struct str account)
+{
+    uint8_t digest[SHA256_SIZE];
+    struct buf text;
+    digest_sha256(str_concat(arena, STR("canonical user of "), account), digest);
+    buf_init(&text, arena, 2 * SHA256_SIZE);
+    hex_encode(&text, str_make((const char *)digest, sizeof digest));
+    return buf_str(&text);
 }
 
 bool arn_is_account(struct str account)

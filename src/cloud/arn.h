@@ -12,6 +12,8 @@ struct arn {
 bool arn_parse(struct str text, struct arn *out);
 struct str arn_make(struct arena *arena, struct str service, struct str region, struct str account,
                     struct str resource);
+/* The account's canonical user id: 64 hexadecimal digits, the same for ever. */
+struct str account_canonical_id(struct arena *arena, struct str account);
 bool arn_is_account(struct str account); /* twelve digits */
 bool arn_is_region(struct str region);   /* of the form of AWS's: aa-word(-word)-N */
 

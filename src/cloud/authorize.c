@@ -289,6 +289,11 @@ static RESULT authorize_question(struct authorize_request *request, struct str a
         .count = policies->count,
         .needs_resource_policy = guard->needed,
     };
+    /* Few policies name anybody so: nobody else pays for the id. */
+    if (arn_is_account(question->principal.account) &&
+        str_find(guard->policy, STR("CanonicalUser")) != SIZE_MAX)
+        question->principal.canonical =
+            account_canonical_id(request->call->arena, question->principal.account);
     policy_evaluate(request->call->arena, question, answer);
     return RESULT_OK;
 }

@@ -218,7 +218,17 @@ bool authorize_key(void *self, struct str key, struct policy_values *out)
         return true;
     const struct service_hooks *hooks = request->hooks;
     struct str value = {0};
-    return hooks != NULL && request->in != NULL && hooks->condition_key != NULL &&
-           hooks->condition_key(request->call, request->in, key, &value) == RESULT_OK &&
-           authorize_set(request, value, out);
+    struct str_list values = {0};
+    if (hooks == NULL || request->in == NULL)
+        return false;
+    if (hooks->condition_key != NULL &&
+        hooks->condition_key(request->call, request->in, key, &value) == RESULT_OK &&
+        authorize_set(request, value, out))
+        return true;
+    if (hooks->condition_values == NULL ||
+        hooks->condition_values(request->call, request->in, key, &values) != RESULT_OK ||
+        values.items == NULL)
+        return false;
+    *out = (struct policy_values){values.items, values.len};
+    return true;
 }

@@ -9,6 +9,7 @@
 #include "cloud/outbox.h"
 #include "cloud/park.h"
 #include "store/record.h"
+#include "wire/wire.h"
 
 /* Numbers are reserved in the store this many at a time. */
 enum { SEQUENCE_BLOCK = 1 << 20 };
@@ -147,6 +148,13 @@ void call_add_header(struct call *call, struct str name, struct str value)
     headers[call->header_count] = (struct wire_header){name, value};
     call->headers = headers;
     call->header_count++;
+}
+
+struct str call_trace(const struct call *call)
+{
+    if (!str_is_absent(call->trace) || call->request == NULL)
+        return call->trace;
+    return wire_request_header(call->request, STR("X-Amzn-Trace-Id"));
 }
 
 RESULT call_copy(struct arena *arena, const struct wire_model *model, uint16_t shape,

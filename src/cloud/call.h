@@ -118,6 +118,7 @@ struct call {
     struct str source_ip;
     bool secure_transport;
     struct str source_arn, source_account; /* on whose behalf a service calls; absent: nobody's */
+    struct str trace; /* X-Amzn-Trace-Id of what caused an internal call; call_trace() asks */
     struct str_list called_via; /* services that pass a principal's call on, the first first */
 
     struct call_payload payload;
@@ -143,6 +144,7 @@ struct call {
     void *memo; /* what a read-only run found out for the writing one that follows its RESTART */
 
     struct work *work; /* cloud/work.h: what runs beside this call; NULL: nothing */
+    struct task *task; /* cloud/task.h: whose step this is; NULL: not a task's */
 
     const void *found; /* what the service's `authorize` read for the function, in this run */
 
@@ -205,6 +207,9 @@ struct key call_key(struct call *call, struct str kind);
 
 void call_add_header(struct call *call, struct str name, struct str value);
 
+/* The trace header of the request, or of what caused an internal call; absent: none. */
+struct str call_trace(const struct call *call);
+
 /* --- running
  * -----------------------------------------------------------------------------------------------
  */
@@ -230,7 +235,8 @@ RESULT call_commit(struct call *call);
  * write is committed together. `in` must be valid. Any result but RESULT_OK may have left writes
  * behind: the caller's transaction must then not commit (an outbox handler returns the result and
  * is retried, or gives up at once before calling). On RESULT_ERROR *error and *message are the
- * callee's. */
+ * callee's. On RESULT_PARK the callee's topic and deadline are the caller's, which may be a task's
+ * step and wait for them. */
 struct call_invocation {
     const struct wire_model *model;
     uint32_t operation;
@@ -238,6 +244,7 @@ struct call_invocation {
     struct principal principal;
     struct str account, region;
     struct str source_arn, source_account; /* the resource that caused it, for aws:SourceArn */
+    struct str trace;                      /* the trace header of what caused it; absent: none */
     const struct call_payload *payload;    /* of an operation whose body streams in; NULL: none */
     struct call_stream *stream; /* takes what streams out, its descriptor too; NULL: not wanted */
 };

@@ -12,6 +12,7 @@
 #include "cloud/metrics.h"
 #include "cloud/outbox.h"
 #include "cloud/park.h"
+#include "cloud/task.h"
 #include "cloud/trail.h"
 #include "cloud/work.h"
 #include "store/key.h"
@@ -90,6 +91,7 @@ static RESULT cloud_open_parts(struct cloud *cloud, const struct cloud_config *c
     TRY(cloud_load_state(cloud));
     TRY(clock_open(cloud->arena, cloud->kv, &cloud->clock));
     TRY(park_table_new(cloud->arena, cloud->clock, &cloud->parks));
+    cloud->tasks = task_table_new(cloud);
     cloud->fetcher = fetcher_new(cloud->arena, cloud->parks);
     struct str ring = str_concat(cloud->arena, config->directory, STR("/audit.ring"));
     TRY(audit_open(cloud->arena, ring, &cloud->audit));
@@ -137,6 +139,7 @@ RESULT cloud_open(struct arena *arena, const struct cloud_config *config, struct
     struct cloud *cloud = ARENA_NEW(arena, struct cloud);
     cloud->arena = arena;
     cloud->hooks = config->hooks;
+    cloud->directory = str_copy(cloud->arena, config->directory);
     cloud->default_region = config->default_region;
     cloud->endpoint = config->endpoint;
     cloud->strict_auth = config->strict_auth;
@@ -173,11 +176,13 @@ RESULT cloud_start(struct cloud *cloud)
     /* These threads wake the dispatcher: they begin after it, and end before it. */
     TRY(dispatcher_start(cloud, &cloud->dispatcher));
     TRY(log_sink_start(cloud->log_sink));
+    tasks_run(cloud->tasks);
     return trail_start(cloud->trail);
 }
 
 void cloud_close(struct cloud *cloud)
 {
+    task_table_free(cloud->tasks);
     trail_close(cloud->trail);
     log_sink_stop(cloud->log_sink);
     if (cloud->dispatcher != NULL)
@@ -205,6 +210,7 @@ void cloud_close(struct cloud *cloud)
     wire_patterns_free(cloud->patterns);
     wire_index_free(cloud->index);
     cloud->workers = NULL;
+    cloud->tasks = NULL;
 }
 
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms)

@@ -24,6 +24,7 @@ struct log_keeper;
 struct metric_keeper;
 struct fetcher;
 struct workers;
+struct task_table;
 struct service_hooks;
 struct organization_table;
 
@@ -32,12 +33,14 @@ struct organization_table;
 enum iam_mode { IAM_ENFORCE, IAM_AUDIT, IAM_OFF };
 
 struct cloud {
+    struct str directory; /* of the data; what services keep in folders of their own may be lost */
     struct kv *kv;
     struct blob_store *blobs;
     struct clock *clock;           /* cloud/clock.h */
     struct park_table *parks;      /* cloud/park.h */
     struct dispatcher *dispatcher; /* cloud/outbox.h: NULL until started */
     struct workers *workers;       /* cloud/work.h: NULL until started */
+    struct task_table *tasks;      /* cloud/task.h */
     struct metrics *metrics;       /* cloud/metrics.h */
     struct trail *trail;           /* cloud/trail.h */
     struct log_sink *log_sink;     /* cloud/log_sink.h */
@@ -150,6 +153,10 @@ struct service_hooks {
     /* The value of a condition key of the service's own, or of aws:ResourceTag/NAME; absent: the
      * request has none. Keys compare without case. NULL: there are none. */
     RESULT (*condition_key)(struct call *call, const void *in, struct str key, struct str *value);
+    /* The same for keys of many values; asked when condition_key knows none. NULL: there are none.
+     */
+    RESULT(*condition_values)
+    (struct call *call, const void *in, struct str key, struct str_list *values);
     /* What is known of users, roles and providers: cloud/identity.h. NULL: the service keeps none.
      */
     const struct identity_table *identity;

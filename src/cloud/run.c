@@ -130,6 +130,7 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
         .principal = invocation->principal,
         .source_arn = invocation->source_arn,
         .source_account = invocation->source_account,
+        .trace = invocation->trace,
         .called_via = call_passed_on(call, invocation),
         .request_id = call->request_id,
         .endpoint = call->cloud->endpoint,
@@ -163,6 +164,9 @@ RESULT call_invoke(struct call *call, const struct call_invocation *invocation, 
     } else if (result == RESULT_ERROR) {
         *error = inner.error;
         *message = inner.message;
+    } else if (result == RESULT_PARK) {
+        call->park_topic = inner.park_topic;
+        call->park_deadline_ms = inner.park_deadline_ms;
     }
     return result;
 }

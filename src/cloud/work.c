@@ -94,9 +94,10 @@ RESULT work_start(struct call *call, struct work *work, bool at_once,
 {
     struct work_state *state = work->state;
     state->run = run;
-    if (at_once || call->request == NULL || call->cloud->workers == NULL) {
-        /* A call of the server's keeps it to its end, through further runs. */
-        if (call->request == NULL) {
+    bool waits = call->request != NULL || call->task != NULL;
+    if (at_once || !waits || call->cloud->workers == NULL) {
+        /* A call of the server's or a task keeps it to its end, through further runs. */
+        if (!waits) {
             state->at_once = true;
             arena_on_reset(call->arena, drop_inline, work);
         }

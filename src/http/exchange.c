@@ -180,9 +180,11 @@ static void begin_exchange(struct http_connection *connection)
 {
     struct arena *arena = connection->exchange.arena;
     uint16_t peer_port = connection->exchange.peer_port;
+    uint64_t tag = connection->exchange.tag;
     connection->exchange = (struct http_exchange){
         .peer = str_from_c(connection->peer),
         .peer_port = peer_port,
+        .tag = tag,
         .tls = !str_is_absent(connection->server->config.tls_certificate),
         .arena = arena,
         .connection = connection,
@@ -235,6 +237,8 @@ static void note_peer(struct http_connection *connection)
         memcpy(&in, address, sizeof(in));
         (void)inet_ntop(AF_INET, &in.sin_addr, connection->peer, sizeof(connection->peer));
         connection->exchange.peer_port = ntohs(in.sin_port);
+        if (in.sin_port == 0)
+            memcpy(&connection->exchange.tag, in.sin_zero, sizeof in.sin_zero);
     } else if (address != NULL && address->sa_family == AF_INET6) {
         struct sockaddr_in6 in;
         memcpy(&in, address, sizeof(in));
@@ -263,6 +267,8 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
     }
     struct http_connection *connection = *socket_context;
     *socket_context = NULL;
+    if (connection->exchange.tag != 0 && server->config.gone != NULL)
+        server->config.gone(server->config.handler.context, connection->exchange.tag);
     http_table_remove(server, connection);
     atomic_fetch_sub(&server->connections, 1);
     arena_free(connection->exchange.arena);

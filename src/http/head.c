@@ -247,6 +247,12 @@ struct http_refusal http_head_take(struct http_connection *connection, const cha
     return head.refusal;
 }
 
+struct str http_trailer_get(const struct http_exchange *exchange, const char *name)
+{
+    return str_from_c(
+        MHD_lookup_connection_value(exchange->connection->mhd, MHD_FOOTER_KIND, name));
+}
+
 struct str http_field_get(const struct http_exchange *exchange, struct str name)
 {
     for (size_t i = 0; i < exchange->field_count; i++) {

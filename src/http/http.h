@@ -42,9 +42,10 @@ struct http_handler {
 };
 
 struct http_config {
-    struct str address;                  /* "127.0.0.1", "::1", "0.0.0.0" */
-    uint16_t port;                       /* 0: any free one, see http_server_port() */
-    unsigned threads;                    /* 0: as many as cores */
+    struct str address; /* "127.0.0.1", "::1", "0.0.0.0" */
+    uint16_t port;      /* 0: any free one, see http_server_port() */
+    bool adopts_only;   /* does not listen: connections come by http_server_adopt() alone */
+    unsigned threads;   /* 0: as many as cores */
     struct str tls_certificate, tls_key; /* PEM texts; absent: no TLS */
     size_t header_limit;       /* bytes of request line and headers together; 0: 32 KiB -> 431 */
     unsigned header_count;     /* 0: 256 -> 431 */
@@ -54,6 +55,8 @@ struct http_config {
     unsigned connection_limit; /* 0: 65,000, or what RLIMIT_NOFILE allows */
     unsigned connections_per_address; /* 0: no limit */
     struct http_handler handler;
+    /* A connection that was adopted with this tag is gone; NULL: not wanted. */
+    void (*gone)(void *context, uint64_t tag);
 };
 
 struct http_exchange {
@@ -65,6 +68,7 @@ struct http_exchange {
     size_t field_count;
     struct str peer; /* "127.0.0.1" */
     uint16_t peer_port;
+    uint64_t tag; /* that http_server_adopt() was given; 0: an accepted connection */
     bool tls;
     bool has_length; /* Content-Length given */
     uint64_t content_length;
@@ -89,9 +93,15 @@ uint16_t http_server_port(const struct http_server *server);
  * rest (close is called for each, suspended ones too), joins the threads. */
 void http_server_stop(struct http_server *server, unsigned grace_ms);
 unsigned http_server_connections(const struct http_server *server);
+/* Serves a connected socket as if it had been accepted, from 127.0.0.1; any thread. Takes the
+ * descriptor over, whatever comes of it. Not once http_server_stop() has been called. */
+RESULT http_server_adopt(struct http_server *server, int fd, uint64_t tag);
 
 /* The first field of that name, compared without case; absent when there is none. */
 struct str http_field_get(const struct http_exchange *exchange, struct str name);
+/* The same of the trailer of a chunked body, once it is whole: in `complete` only, and before the
+ * answer. */
+struct str http_trailer_get(const struct http_exchange *exchange, const char *name);
 
 /* The reply's body: exactly one of these forms. */
 struct http_body {

@@ -135,8 +135,4 @@ void http_on_connection(void *server, struct MHD_Connection *mhd, void **context
 /* reply.c: a short reply of the server's own, after which the connection closes. */
 void http_reply_refusal(struct http_connection *connection, struct http_refusal refusal);
 
-/* For tests and fuzzing: serves a connected socket as if it had been accepted. Takes the descriptor
- * over. */
-RESULT http_server_adopt(struct http_server *server, int fd);
-
 #endif

@@ -171,9 +171,18 @@ static RESULT start_daemon(struct http_server *server, struct str *message, stru
             return RESULT_ERROR;
         }
     }
+    /* Adopted connections go round the threads of a pool by themselves. */
+    struct MHD_OptionItem listens[] = {
+        {MHD_OPTION_LISTEN_SOCKET, server->listen_fd, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (config->adopts_only) {
+        flags |= MHD_USE_NO_LISTEN_SOCKET;
+        listens[0] = listens[1];
+    }
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+        MHD_OPTION_ARRAY, listens, MHD_OPTION_THREAD_POOL_SIZE,
         config->threads > 1 ? config->threads : 0U, MHD_OPTION_CONNECTION_LIMIT,
         config->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_seconds,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, config->connections_per_address,
@@ -199,7 +208,8 @@ RESULT http_server_start(const struct http_config *config, struct http_server **
     server->config = *config;
     server->listen_fd = server->watch_fd = server->wake_fd = -1;
     fill_defaults(&server->config);
-    enum result result = open_socket(server, message, message_arena);
+    enum result result =
+        config->adopts_only ? RESULT_OK : open_socket(server, message, message_arena);
     if (result == RESULT_OK)
         result = http_watch_start(server);
     if (result == RESULT_OK)
@@ -215,10 +225,13 @@ RESULT http_server_start(const struct http_config *config, struct http_server **
     return RESULT_OK;
 }
 
-RESULT http_server_adopt(struct http_server *server, int fd)
+/* The tag travels where an address has nothing to say: the library copies all of it. */
+RESULT http_server_adopt(struct http_server *server, int fd, uint64_t tag)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    _Static_assert(sizeof address.sin_zero == sizeof tag, "the tag's place");
+    memcpy(address.sin_zero, &tag, sizeof tag);
     union {
         struct sockaddr_in *in;
         struct sockaddr *out;

@@ -47,7 +47,7 @@ static const struct {
     {"/etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\n"
                     "sbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"},
     {"/etc/group", "root:x:0:\nsbx_user1051:x:990:\n"},
-    {"/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+    {"/etc/hosts", "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n"},
     {"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 };
 

@@ -23,6 +23,7 @@ struct sandbox {
     int socket, pidfd, pid;
     int standard[3]; /* the server's ends */
     int listeners[SANDBOX_MAX_PORTS];
+    int given; /* that was asked for and not taken yet */
     enum sandbox_state state;
     char failure[240];
     struct sandbox_end end;
@@ -168,8 +169,11 @@ RESULT sandbox_spawn(struct sandbox_host *host, const struct sandbox_spec *spec,
     struct order order = make_order(spec);
     order.length = (uint32_t)texts.len;
     struct sandbox *made = heap_alloc(sizeof *made);
-    *made = (struct sandbox){
-        .socket = -1, .pidfd = -1, .standard = {-1, -1, -1}, .listeners = {-1, -1, -1, -1}};
+    *made = (struct sandbox){.socket = -1,
+                             .pidfd = -1,
+                             .standard = {-1, -1, -1},
+                             .listeners = {-1, -1, -1, -1},
+                             .given = -1};
     int descriptors[ORDER_MAX_DESCRIPTORS] = {-1, -1, -1, -1};
     enum result result = RESULT_OK;
     if (!make_ends(made, descriptors)) {
@@ -203,6 +207,7 @@ void sandbox_free(struct sandbox *sandbox)
     close_all(&sandbox->pidfd, 1);
     close_all(sandbox->standard, 3);
     close_all(sandbox->listeners, SANDBOX_MAX_PORTS);
+    close_all(&sandbox->given, 1);
     heap_free(sandbox);
 }
 
@@ -243,6 +248,10 @@ static bool take_event(struct sandbox *sandbox)
         sandbox->state = SANDBOX_FAILED;
         break;
     }
+    case EVENT_SOCKET:
+        close_all(&sandbox->given, 1);
+        sandbox->given = count > 0 ? descriptors[0] : -1;
+        break;
     case EVENT_ENDED:
         sandbox->state = SANDBOX_ENDED;
         sandbox->end = event.end;
@@ -315,6 +324,18 @@ static void command(const struct sandbox *sandbox, enum command_kind kind, int v
     if (!message_send(sandbox->socket, &part, 1, NULL, 0, MSG_DONTWAIT) && errno == EAGAIN &&
         sandbox->pidfd >= 0)
         (void)syscall(SYS_pidfd_send_signal, sandbox->pidfd, SIGKILL, NULL, 0);
+}
+
+void sandbox_want_socket(struct sandbox *sandbox)
+{
+    command(sandbox, COMMAND_SOCKET, 0);
+}
+
+int sandbox_take_socket(struct sandbox *sandbox)
+{
+    int given = sandbox->given;
+    sandbox->given = -1;
+    return given;
 }
 
 void sandbox_signal(struct sandbox *sandbox, int signal, bool all)

@@ -125,6 +125,12 @@ void sandbox_close_stdin(struct sandbox *sandbox);
  * time. Its connections come from this sandbox and no other. */
 int sandbox_take_listener(struct sandbox *sandbox, size_t index);
 
+/* Asks for a TCP socket of the sandbox's own network, to connect to a port that a program in it
+ * listens at. sandbox_update() has it some time later. */
+void sandbox_want_socket(struct sandbox *sandbox);
+/* Non-blocking, not connected; the caller's from then on. -1: none has come. */
+int sandbox_take_socket(struct sandbox *sandbox);
+
 /* To the program, or to all processes of the sandbox (SIGSTOP and SIGCONT freeze and thaw it).
  * Unknown or ended: nothing happens. */
 void sandbox_signal(struct sandbox *sandbox, int signal, bool all);

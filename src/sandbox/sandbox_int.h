@@ -39,9 +39,9 @@ struct order {
 
 #define ORDER_MAX (sizeof(struct order) + SANDBOX_MAX_ORDER)
 
-enum event_kind { EVENT_STARTED, EVENT_FAILED, EVENT_ENDED };
+enum event_kind { EVENT_STARTED, EVENT_FAILED, EVENT_ENDED, EVENT_SOCKET };
 
-/* EVENT_STARTED brings the pidfd and the listeners. */
+/* EVENT_STARTED brings the pidfd and the listeners, EVENT_SOCKET a socket. */
 struct event {
     enum event_kind kind;
     int pid;                /* started */
@@ -50,7 +50,13 @@ struct event {
     struct sandbox_end end; /* ended */
 };
 
-enum command_kind { COMMAND_SIGNAL, COMMAND_SIGNAL_ALL, COMMAND_KILL, COMMAND_WATCH };
+enum command_kind {
+    COMMAND_SIGNAL,
+    COMMAND_SIGNAL_ALL,
+    COMMAND_KILL,
+    COMMAND_WATCH,
+    COMMAND_SOCKET
+};
 
 struct command {
     enum command_kind kind;

@@ -16,7 +16,9 @@
 #include "cloud/clock.h"
 #include "cloud/metrics.h"
 #include "http/local_ca.h"
+#include "sandbox/sandbox.h"
 #include "server/lanes.h"
+#include "services/lambda/lambda.h"
 #include "store/directory.h"
 
 /* What is open, for the way out. */
@@ -161,6 +163,46 @@ static RESULT server_listen(struct life *life, const struct config *config)
     return result;
 }
 
+/* A connection from inside a function's sandbox to the cloud's endpoint. */
+static void server_adopt(void *context, int descriptor)
+{
+    struct server *server = context;
+    (void)pthread_mutex_lock(&server->adopting);
+    struct http_server *to = server->inner != NULL ? server->inner : server->http;
+    if (server->closed || to == NULL)
+        close(descriptor);
+    else if (http_server_adopt(to, descriptor, 0) != RESULT_OK)
+        log_line(LOG_WARN, "a function's connection could not be taken");
+    (void)pthread_mutex_unlock(&server->adopting);
+}
+
+static void server_adopt_no_more(struct server *server)
+{
+    (void)pthread_mutex_lock(&server->adopting);
+    server->closed = true;
+    (void)pthread_mutex_unlock(&server->adopting);
+}
+
+static RESULT server_start_functions(struct life *life, const struct config *config)
+{
+    struct server *server = &life->server;
+    if (config->tls) {
+        struct http_config http = {
+            .adopts_only = true,
+            .threads = 1,
+            .handler = {server, exchange_head, exchange_sink, exchange_complete, exchange_close},
+        };
+        TRY(http_server_start(&http, &server->inner, &life->message, life->arena));
+    }
+    return lambda_environments_start(
+        server->cloud, &(struct lambda_environments){
+                           .host = server->host,
+                           .directory = str_concat(life->arena, server->data, STR("/functions")),
+                           .connected = server_adopt,
+                           .context = server,
+                       });
+}
+
 static void server_greet(const struct server *server)
 {
     const struct config *config = server->config;
@@ -211,6 +253,7 @@ static RESULT server_start(struct life *life, const struct config *config)
     TRY(server_open_cloud(life, config));
     init_hooks_run(&life->server.init, config, (struct str){0}, INIT_BOOT);
     /* The dispatcher goes first: requests wake it. */
+    TRY(server_start_functions(life, config));
     TRY(cloud_start(life->server.cloud));
     TRY(server_listen(life, config));
     unsigned port = http_server_port(life->server.http);
@@ -230,8 +273,13 @@ static void server_stop(struct life *life, const struct config *config)
     struct server *server = &life->server;
     if (server->http != NULL) {
         init_hooks_run(&server->init, config, server->cloud->endpoint, INIT_SHUTDOWN);
+        server_adopt_no_more(server);
         http_server_stop(server->http, 500);
     }
+    if (server->inner != NULL)
+        http_server_stop(server->inner, 0);
+    if (server->cloud != NULL)
+        lambda_environments_stop(server->cloud);
     lane_pool_free(server->lanes);
     if (server->cloud != NULL)
         cloud_close(server->cloud);
@@ -258,7 +306,7 @@ static void server_wait(const struct server *server, const sigset_t *ending)
     }
 }
 
-int server_run(const struct config *config)
+int server_run(const struct config *config, struct sandbox_host *host)
 {
     /* Threads inherit the mask: signals come to this one alone. */
     sigset_t ending;
@@ -272,6 +320,8 @@ int server_run(const struct config *config)
 
     struct life life = {.arena = arena_new(16 * 1024)};
     life.server.config = config;
+    life.server.host = host;
+    pthread_mutex_init(&life.server.adopting, NULL);
     life.server.init.arena = life.arena;
     life.server.lanes = lane_pool_new();
     pthread_mutex_init(&life.server.init.lock, NULL);
@@ -283,6 +333,7 @@ int server_run(const struct config *config)
     }
     server_stop(&life, config);
     pthread_mutex_destroy(&life.server.init.lock);
+    pthread_mutex_destroy(&life.server.adopting);
     arena_free(life.arena);
     return code;
 }

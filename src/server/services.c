@@ -4,6 +4,7 @@
 #include "services/dynamodb/dynamodb.h"
 #include "services/dynamodbstreams/dynamodbstreams.h"
 #include "services/iam/iam.h"
+#include "services/lambda/lambda.h"
 #include "services/logs/logs.h"
 #include "services/organizations/organizations.h"
 #include "services/s3/s3.h"
@@ -16,6 +17,7 @@ const struct service_hooks *const server_services[] = {
     &dynamodb_hooks,
     &dynamodbstreams_hooks,
     &iam_hooks,
+    &lambda_hooks,
     &logs_hooks,
     &organizations_hooks,
     &s3_hooks,

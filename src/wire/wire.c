@@ -103,6 +103,11 @@ static RESULT encode_json(struct arena *arena, const struct wire_route *route, c
     const struct wire_model *model = route->model;
     uint16_t shape = model->operations[route->operation].output;
     struct buf body;
+    if (model->operations[route->operation].flags & WIRE_OP_EVENT_OUT) { /* it streams */
+        wire_add_header(arena, response, STR("Content-Type"),
+                        STR("application/vnd.amazon.eventstream"));
+        return RESULT_OK;
+    }
     buf_init(&body, arena, WIRE_BODY_MAX);
     if (shape != 0)
         TRY(wire_json_write(&body, model, shape, out));

@@ -319,3 +319,49 @@ def test_a_trail_of_an_organization(own):
     advance(own, 55)
     digests = f"AWSLogs/{org}/{member}/CloudTrail-Digest/us-east-1/"
     wait_until(lambda: objects(s3, digests), message="no digest of the member came")
+
+
+def test_a_member_administers_the_organizations_trails(own):
+    def code(call, **params):
+        with pytest.raises(ClientError) as caught:
+            call(**params)
+        return caught.value.response["Error"]["Code"]
+
+    master = "000000000000"
+    orgs, trail = own.client("organizations"), own.client("cloudtrail")
+    assert code(trail.register_organization_delegated_admin, MemberAccountId="200000000002") == (
+        "OrganizationsNotInUseException")  # fmt: skip
+    orgs.create_organization(FeatureSet="ALL")
+    asked = orgs.invite_account_to_organization(Target={"Id": "200000000002", "Type": "ACCOUNT"})["Handshake"]["Id"]
+    own.client("organizations", key="200000000002").accept_handshake(HandshakeId=asked)
+    member = own.client("cloudtrail", key="200000000002")
+    assert code(trail.register_organization_delegated_admin, MemberAccountId="200000000002") == (
+        "CloudTrailAccessNotEnabledException")  # fmt: skip
+    orgs.enable_aws_service_access(ServicePrincipal="cloudtrail.amazonaws.com")
+    assert code(trail.register_organization_delegated_admin, MemberAccountId=master) == (
+        "CannotDelegateManagementAccountException")  # fmt: skip
+    assert code(trail.register_organization_delegated_admin, MemberAccountId="300000000003") == "AccountNotFoundException"
+    assert code(member.register_organization_delegated_admin, MemberAccountId="200000000002") == (
+        "NotOrganizationManagementAccountException")  # fmt: skip
+    assert code(trail.deregister_organization_delegated_admin, DelegatedAdminAccountId="200000000002") == (
+        "AccountNotRegisteredException")  # fmt: skip
+    s3 = own.client("s3")
+    s3.create_bucket(Bucket="shared-trails")
+    s3.put_bucket_policy(Bucket="shared-trails", Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:*",
+         "Resource": ["arn:aws:s3:::shared-trails", "arn:aws:s3:::shared-trails/*"]}]}))  # fmt: skip
+    ask = {"Name": "theirs", "S3BucketName": "shared-trails", "IsOrganizationTrail": True}
+    assert code(member.create_trail, **ask) == "NotOrganizationMasterAccountException"
+    trail.register_organization_delegated_admin(MemberAccountId="200000000002")
+    assert code(trail.register_organization_delegated_admin, MemberAccountId="200000000002") == (
+        "AccountRegisteredException")  # fmt: skip
+    # What it makes is the management account's, and both change it.
+    arn = member.create_trail(**ask)["TrailARN"]
+    assert arn == f"arn:aws:cloudtrail:us-east-1:{master}:trail/theirs"
+    member.start_logging(Name="theirs")
+    assert trail.get_trail_status(Name="theirs")["IsLogging"]
+    member.stop_logging(Name=arn)
+    member.update_trail(Name=arn, S3KeyPrefix="p")
+    trail.deregister_organization_delegated_admin(DelegatedAdminAccountId="200000000002")
+    assert code(member.start_logging, Name=arn) in ("AccessDenied", "AccessDeniedException")
+    trail.delete_trail(Name="theirs")

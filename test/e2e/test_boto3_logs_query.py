@@ -1,11 +1,15 @@
 """Logs Insights and metric filters through boto3 and the AWS CLI."""
 
 import json
+import os
+import pathlib
 import subprocess
+import sys
 import time
-import urllib.request
 
 import pytest
+
+DEBIAN = "/usr/bin/aws"
 
 
 @pytest.fixture
@@ -84,14 +88,17 @@ def test_queries_over_groups(logs, name):
         logs.delete_log_group(logGroupName=group)
 
 
-def test_query_through_the_cli(cloud, logs, name):
+@pytest.mark.parametrize("command", [DEBIAN, str(pathlib.Path(sys.executable).parent / "aws")], ids=["v2", "v1"])
+def test_query_through_the_cli(cloud, logs, name, command):
+    if not os.access(command, os.X_OK):
+        pytest.skip(f"{command} is not installed")
     base = now() - 60000
     make(logs, name, "s")
     fill(logs, name, "s", 50, base)
 
     def aws(*words):
-        done = subprocess.run(["aws", "--endpoint-url", cloud.url, "--region", "us-east-1", "logs", *words],
-                              env=cloud.environment(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run([command, "--endpoint-url", cloud.endpoint, "logs", *words], check=False, timeout=60,
+                              env=cloud.client_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
     query_id = aws("start-query", "--log-group-name", name, "--start-time", str(base // 1000 - 10), "--end-time",
@@ -130,8 +137,7 @@ def test_stop(logs, name):
 
 
 def metrics(cloud):
-    with urllib.request.urlopen(cloud.url + "/_kumoniwa/logs/metrics") as answer:
-        return json.load(answer)["Metrics"]
+    return cloud.get("/_kumoniwa/logs/metrics")[1]["Metrics"]
 
 
 def test_metric_filter(cloud, logs, name):

@@ -286,3 +286,43 @@ def test_a_member_account_is_reached_by_its_role(own, org):
     key = other.create_access_key(UserName="stranger")["AccessKey"]
     stranger = own.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
     refused("AccessDenied", stranger.assume_role, RoleArn=role, RoleSessionName="visit")
+
+
+def test_all_features_are_enabled_with_everybodys_approval(own):
+    org = own.client("organizations", key=MASTER)
+    guest = own.client("organizations", key="200000000002")
+    org.create_organization(FeatureSet="CONSOLIDATED_BILLING")
+    new_account(org, "made")
+    asked = org.invite_account_to_organization(Target={"Id": "200000000002", "Type": "ACCOUNT"})["Handshake"]["Id"]
+    guest.accept_handshake(HandshakeId=asked)
+    root = org.list_roots()["Roots"][0]["Id"]
+    refused("PolicyTypeNotAvailableForOrganizationException", org.enable_policy_type, RootId=root,
+            PolicyType="SERVICE_CONTROL_POLICY")  # fmt: skip
+    refused("AccessDeniedException", guest.enable_all_features)
+    parent = org.enable_all_features()["Handshake"]
+    assert (parent["Action"], parent["State"]) == ("ENABLE_ALL_FEATURES", "REQUESTED")
+    assert [p["Type"] for p in parent["Parties"]] == ["ORGANIZATION"]
+    error = refused("HandshakeConstraintViolationException", org.enable_all_features)
+    assert error["Reason"] == "ORGANIZATION_IS_ALREADY_PENDING_ALL_FEATURES_MIGRATION"
+    error = refused("HandshakeConstraintViolationException", org.invite_account_to_organization,
+                    Target={"Id": "300000000003", "Type": "ACCOUNT"})  # fmt: skip
+    assert error["Reason"] == "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES"
+    refused("InvalidHandshakeTransitionException", org.accept_handshake, HandshakeId=parent["Id"])
+    children = org.list_handshakes_for_organization(Filter={"ParentHandshakeId": parent["Id"]})["Handshakes"]
+    assert [(c["Action"], c["Parties"][1]["Id"]) for c in children] == [("APPROVE_ALL_FEATURES", "200000000002")]
+    listed = guest.list_handshakes_for_account(Filter={"ActionType": "APPROVE_ALL_FEATURES"})["Handshakes"]
+    assert [h["Id"] for h in listed] == [children[0]["Id"]]
+    refused("AccessDeniedException", org.accept_handshake, HandshakeId=children[0]["Id"])
+    # Cancelled, it begins anew.
+    assert org.cancel_handshake(HandshakeId=parent["Id"])["Handshake"]["State"] == "CANCELED"
+    refused("InvalidHandshakeTransitionException", guest.accept_handshake, HandshakeId=children[0]["Id"])
+    parent = org.enable_all_features()["Handshake"]
+    child = guest.list_handshakes_for_account(Filter={"ParentHandshakeId": parent["Id"]})["Handshakes"][0]
+    assert guest.accept_handshake(HandshakeId=child["Id"])["Handshake"]["State"] == "ACCEPTED"
+    assert org.describe_handshake(HandshakeId=parent["Id"])["Handshake"]["State"] == "OPEN"
+    assert org.describe_organization()["Organization"]["FeatureSet"] == "CONSOLIDATED_BILLING"
+    assert org.accept_handshake(HandshakeId=parent["Id"])["Handshake"]["State"] == "ACCEPTED"
+    assert org.describe_organization()["Organization"]["FeatureSet"] == "ALL"
+    org.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+    error = refused("HandshakeConstraintViolationException", org.enable_all_features)
+    assert error["Reason"] == "ORGANIZATION_ALREADY_HAS_ALL_FEATURES"

@@ -251,6 +251,25 @@ def test_other_accounts(s3, cloud, bucket, user):
     s3.delete_bucket_policy(Bucket=bucket)
 
 
+def test_a_canonical_user_is_an_account(s3, cloud, bucket):
+    """"CanonicalUser" names an account as its root ARN does ("AWS JSON policy elements: Principal")."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    guest, stranger = cloud.client("s3", key="222222222222"), cloud.client("s3", key="333333333333")
+    own = guest.create_bucket(Bucket=f"{bucket}-guest") and guest.list_buckets()["Owner"]["ID"]
+    statement = {"Effect": "Allow", "Principal": {"CanonicalUser": own}, "Action": "s3:GetObject",
+                 "Resource": f"arn:aws:s3:::{bucket}/*"}  # fmt: skip
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert guest.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    with pytest.raises(ClientError) as caught:
+        stranger.get_object(Bucket=bucket, Key="k")
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    statement["Effect"] = "Deny"
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        statement, {**statement, "Effect": "Allow", "Principal": {"AWS": "222222222222"}}]}))  # fmt: skip
+    with pytest.raises(ClientError):
+        guest.get_object(Bucket=bucket, Key="k")
+
+
 def test_block_public_access(s3, cloud, bucket):
     arn = f"arn:aws:s3:::{bucket}"
     public = policy(allow(arn + "/*", "s3:GetObject"))

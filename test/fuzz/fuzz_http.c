@@ -71,7 +71,7 @@ static void serve(struct fuzz *fuzz, const uint8_t *data, size_t size)
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         abort();
-    ASSERT(http_server_adopt(fuzz->server, pair[1]) == RESULT_OK);
+    ASSERT(http_server_adopt(fuzz->server, pair[1], 0) == RESULT_OK);
     while (size > 0) {
         ssize_t count = send(pair[0], data, size, MSG_NOSIGNAL);
         if (count <= 0)

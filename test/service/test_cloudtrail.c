@@ -158,6 +158,71 @@ static void test_no_room(void **state)
     assert_int_equal(found(lo, "DeleteQueue"), 1);
 }
 
+/* All pages of a lookup: newest first, each event once. */
+static size_t paged(struct loopback *lo, const char *name, int64_t from_ms, int64_t to_ms)
+{
+    struct cloudtrail_LookupAttribute by = {STR("EventName"), str_from_c(name == NULL ? "" : name)};
+    struct cloudtrail_LookupEventsRequest in = {.LookupAttributes = {&by, name == NULL ? 0 : 1},
+                                                .MaxResults = opt_int(7)};
+    struct str last = {0};
+    size_t count = 0;
+    if (to_ms > 0) {
+        in.StartTime = opt_time(from_ms);
+        in.EndTime = opt_time(to_ms);
+    }
+    do {
+        loopback_advance(lo, 1000);
+        const struct cloudtrail_LookupEventsResponse *out =
+            loopback_ok(loopback_call(lo, &cloudtrail_model, CLOUDTRAIL_OP_LookupEvents, &in));
+        for (size_t i = 0; i < out->Events.len; i++, count++) {
+            const struct cloudtrail_Event *event = &out->Events.items[i];
+            assert_true(name == NULL || str_eq(event->EventName, str_from_c(name)));
+            assert_true(last.len == 0 || str_cmp(event->CloudTrailEvent, last) < 0);
+            last = str_copy(lo->arena, event->CloudTrailEvent);
+        }
+        in.NextToken = str_copy(lo->arena, out->NextToken);
+    } while (!str_is_absent(in.NextToken));
+    return count;
+}
+
+/* Several batches, two accounts in them. */
+static void test_pages(void **state)
+{
+    enum { EVENTS = 600, STEP_MS = 1000 };
+    struct loopback *lo = *state;
+    int64_t begin = loopback_now(lo) / 1000 * 1000;
+    struct str id = {0};
+    for (int i = 0; i < EVENTS; i++) {
+        struct cloud_trail_event event = event_of(lo, i % 3 == 0 ? "Third" : "Other");
+        event.time_ms = begin + (int64_t)i * STEP_MS;
+        event.id = trail_event_id(lo->arena, event.time_ms);
+        event.text = str_format(lo->arena, "%06d", i);
+        if (i % 5 == 4)
+            event.account = STR("111122223333");
+        if (i == 301)
+            id = event.id;
+        trail_append(lo->cloud->trail, lo->arena, &event);
+    }
+    take(lo);
+    loopback_advance(lo, (int64_t)EVENTS * STEP_MS);
+    assert_int_equal(paged(lo, NULL, 0, 0), EVENTS - EVENTS / 5);
+    assert_int_equal(paged(lo, "Third", 0, 0), EVENTS / 3 - EVENTS / 15);
+    assert_int_equal(paged(lo, "Nobody", 0, 0), 0);
+    assert_int_equal(paged(lo, NULL, begin + 100 * STEP_MS, begin + 199 * STEP_MS), 80);
+    loopback_advance(lo, 1000);
+    struct cloudtrail_LookupAttribute by = {STR("EventId"), id};
+    const struct cloudtrail_LookupEventsResponse *out =
+        loopback_ok(CT_CALL(lo, LookupEvents, .LookupAttributes = {&by, 1}));
+    assert_int_equal(out->Events.len, 1);
+    assert_true(str_eq(out->Events.items[0].CloudTrailEvent, STR("000301")));
+    loopback_advance(lo, INT64_C(90) * DAY_MS);
+    assert_int_equal(paged(lo, NULL, 0, 0), 0);
+    loopback_deliver(lo);
+    loopback_advance(lo, DAY_MS);
+    loopback_deliver(lo);
+    assert_int_equal(paged(lo, "Third", 0, 0), 0);
+}
+
 static void test_forgetting(void **state)
 {
     struct loopback *lo = *state;
@@ -352,6 +417,7 @@ int main(void)
         S3_TEST(test_twice),
         S3_TEST(test_torn_at_every_byte),
         S3_TEST(test_no_room),
+        S3_TEST(test_pages),
         S3_TEST(test_forgetting),
         S3_TEST(test_trail_errors),
         S3_TEST(test_selector_errors),

@@ -213,13 +213,37 @@ static void test_resource_policy(void **state)
                    NULL);
 }
 
+/* Who has left need not approve; what nobody approved in ninety days is over. */
+static void test_all_features(void **state)
+{
+    struct loopback *lo = *state;
+    loopback_ok(ORG_CALL(lo, CreateOrganization, .FeatureSet = STR("CONSOLIDATED_BILLING")));
+    struct str id = invite(lo);
+    org_as(lo, GUEST);
+    loopback_ok(ANSWER(Accept, id));
+    org_as(lo, STR("000000000000"));
+    const struct organizations_EnableAllFeaturesResponse *asked =
+        loopback_ok(org_empty(lo, ORGANIZATIONS_OP_EnableAllFeatures));
+    loopback_error(ANSWER(Accept, asked->Handshake->Id), "InvalidHandshakeTransitionException",
+                   NULL);
+    loopback_advance(lo, INT64_C(90) * DAY_MS);
+    loopback_error(ANSWER(Accept, asked->Handshake->Id), "InvalidHandshakeTransitionException",
+                   NULL);
+    asked = loopback_ok(org_empty(lo, ORGANIZATIONS_OP_EnableAllFeatures));
+    loopback_ok(ORG_CALL(lo, RemoveAccountFromOrganization, .AccountId = GUEST));
+    loopback_ok(ANSWER(Accept, asked->Handshake->Id));
+    const struct organizations_DescribeOrganizationResponse *shown =
+        loopback_ok(org_empty(lo, ORGANIZATIONS_OP_DescribeOrganization));
+    assert_true(str_eq(shown->Organization->FeatureSet, STR("ALL")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SQS_TEST(test_invitations),     SQS_TEST(test_organization_gone),
         SQS_TEST(test_delegated),       SQS_TEST(test_closing),
         SQS_TEST(test_back_again),      SQS_TEST(test_failed_creation),
-        SQS_TEST(test_resource_policy),
+        SQS_TEST(test_resource_policy), SQS_TEST(test_all_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@ import re
 
 import common
 
-ORDER = ["base", "wire", "store", "http", "sandbox", "auth", "cloud", "services", "server", "cli", "console"]
+ORDER = ["base", "wire", "store", "http", "sandbox", "functions", "auth", "cloud", "services", "server", "cli", "console"]
 # cli and console stand side by side, on top of everything.
 RANK = {name: min(rank, ORDER.index("cli")) for rank, name in enumerate(ORDER)}
 MAY_INCLUDE_GENERATED = {"services", "cloud", "server", "auth"}

@@ -94,6 +94,9 @@ RESULT signing_sign(struct call *call, struct str region, const struct cloudtrai
 RESULT trail_take_organization(struct call *call, struct cloudtrail_trail *trail);
 /* The organization that an account is in; absent: none. In the arena. */
 RESULT organization_of(struct call *call, struct str account, struct str *id, struct str *master);
+/* Whose a new trail is: the caller's, and of an organization the management account's also when who
+ * administers for CloudTrail makes it. */
+RESULT trail_owner(struct call *call, bool of_organization, struct str *account);
 /* The trails that an account sees: its own, and those of its organization. */
 RESULT trails_seen(struct call *call, struct str account, struct cloudtrail_trail **out,
                    size_t *count);

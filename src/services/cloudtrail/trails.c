@@ -111,6 +111,12 @@ RESULT trail_find(struct call *call, struct str name, struct cloudtrail_trail *t
     struct key key = trail_key(call, arn.account, arn.region, name);
     TRY(call_get_record_copy(call, &key, &cloudtrail_model, CLOUDTRAIL_SHAPE_trail, trail, &found));
     struct cloudtrail_trail wanted = {.name = name, .account = arn.account, .region = arn.region};
+    if (!found && str_eq(arn.account, call->account)) { /* who administers for CloudTrail */
+        TRY(trail_owner(call, true, &arn.account));
+        key = trail_key(call, arn.account, arn.region, name);
+        TRY(call_get_record_copy(call, &key, &cloudtrail_model, CLOUDTRAIL_SHAPE_trail, trail,
+                                 &found));
+    }
     bool seen = found && str_eq(arn.account, call->account);
     if (found && !seen && !str_is_absent(trail->organization)) {
         struct str id, master;
@@ -122,8 +128,10 @@ RESULT trail_find(struct call *call, struct str name, struct cloudtrail_trail *t
 
 RESULT trail_find_own(struct call *call, struct str name, struct cloudtrail_trail *trail)
 {
+    struct str owner;
     TRY(trail_find(call, name, trail));
-    if (!str_eq(trail->account, call->account))
+    TRY(trail_owner(call, !str_is_absent(trail->organization), &owner));
+    if (!str_eq(trail->account, call->account) && !str_eq(trail->account, owner))
         return call_fail(call, WIRE_ACCESS_DENIED,
                          "The trail %.*s belongs to the management account of the organization.",
                          PRSTR(trail->name));
@@ -233,25 +241,27 @@ RESULT cloudtrail_CreateTrail(struct call *call, const struct cloudtrail_CreateT
                               struct cloudtrail_CreateTrailResponse *out)
 {
     struct cloudtrail_trail *trails, trail;
+    struct str owner;
     size_t count, here = 0, which;
     REFUSE_UNBUILT(call, in);
     TRY(name_check(call, in->Name));
-    TRY(trails_of(call, call->account, &trails, &count));
+    TRY(trail_owner(call, in->IsOrganizationTrail.set && in->IsOrganizationTrail.value, &owner));
+    TRY(trails_of(call, owner, &trails, &count));
     for (size_t i = 0; i < count; i++) {
         here += str_eq(trails[i].region, call->region) || trails[i].multi_region;
         if (str_eq(trails[i].name, in->Name) &&
             (str_eq(trails[i].region, call->region) || trails[i].multi_region))
             return call_fail(call, CLOUDTRAIL_TRAIL_ALREADY_EXISTS,
                              "Trail %.*s already exists for customer: %.*s", PRSTR(in->Name),
-                             PRSTR(call->account));
+                             PRSTR(owner));
     }
     if (here >= TRAILS_MAX)
         return call_fail(call, CLOUDTRAIL_MAXIMUM_NUMBER_OF_TRAILS_EXCEEDED,
-                         "User: %.*s already has %d trails in %.*s.", PRSTR(call->account),
-                         TRAILS_MAX, PRSTR(call->region));
+                         "User: %.*s already has %d trails in %.*s.", PRSTR(owner), TRAILS_MAX,
+                         PRSTR(call->region));
     trail = (struct cloudtrail_trail){
         .name = in->Name,
-        .account = call->account,
+        .account = owner,
         .region = call->region,
         .bucket = in->S3BucketName,
         .prefix = in->S3KeyPrefix,

@@ -183,6 +183,9 @@ RESULT stream_write(struct call *call, const struct change *change)
     };
     struct key key = stream_records_key(call, table->stream_id);
     key_u64(&key, sequence);
+    /* Readers wait on the shard's name: shard_id() of dynamodbstreams. */
+    call_signal(call, str_format(call->arena, "shardId-%020lld-%08x",
+                                 (long long)table->stream_created_ms, (unsigned)table->stream_id));
     return call_put_record(call, &key, &dynamodbstreams_model, DYNAMODBSTREAMS_SHAPE_Record,
                            &record);
 }

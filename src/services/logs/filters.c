@@ -1,5 +1,6 @@
 #include "services/logs/filters.h"
 
+#include "services/logs/tail.h"
 #include "store/record.h"
 
 static RESULT item_post(struct call *call, struct str topic, const struct logs_came *came)
@@ -48,6 +49,8 @@ RESULT filters_wake(struct call *call, const struct logs_group *group,
         .from_ms = events[0].at.ms,
         .to_ms = events[count - 1].at.ms,
     };
+    if (tail_is_watched(call->cloud, (uint64_t)group->id))
+        TRY(item_post(call, STR("logs.tail"), &came));
     if (group->metric_filters > 0)
         TRY(item_post(call, STR("logs.measure"), &came));
     if (group->subscriptions > 0)

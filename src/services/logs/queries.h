@@ -24,8 +24,9 @@ RESULT logs_deliver_forget_query(struct call *call, const struct outbox_item *it
 RESULT logs_deliver_query(struct call *call, const struct outbox_item *item);
 /* What a running query has read so far; false: it is none that runs here. */
 bool query_progress(struct cloud *cloud, struct str id, struct logs_query *query);
-void *query_memory_new(void);
-void query_memory_free(void *memory);
+struct query_table; /* those that run */
+struct query_table *query_table_new(void);
+void query_table_free(struct query_table *table);
 /* Queries that ran when the program ended go on. */
 RESULT logs_start(struct cloud *cloud);
 

@@ -83,6 +83,13 @@ static struct value do_least(const struct evaluation *evaluation, const struct v
 
 /* --- times --- */
 
+/* To the end of the year 9999. */
+static struct value time_value(double ms)
+{
+    return fabs(ms) < 253402300800000.0 ? (struct value){.kind = VALUE_TIME, .number = trunc(ms)}
+                                        : (struct value){0};
+}
+
 static struct value cut_time(const struct value *time, const struct value *period, bool up)
 {
     double ms, step;
@@ -91,7 +98,7 @@ static struct value cut_time(const struct value *time, const struct value *perio
     double cut = floor(ms / step) * step;
     if (up && cut < ms)
         cut += step;
-    return (struct value){.kind = VALUE_TIME, .number = cut};
+    return time_value(cut);
 }
 static struct value do_bin(const struct evaluation *evaluation, const struct value *arguments,
                            size_t count)
@@ -117,9 +124,7 @@ static struct value do_from_millis(const struct evaluation *evaluation,
 {
     double ms;
     (void)evaluation, (void)count;
-    if (!value_number(arguments, &ms) || fabs(ms) > 1e15)
-        return (struct value){0};
-    return (struct value){.kind = VALUE_TIME, .number = trunc(ms)};
+    return value_number(arguments, &ms) ? time_value(ms) : (struct value){0};
 }
 static struct value do_to_millis(const struct evaluation *evaluation, const struct value *arguments,
                                  size_t count)

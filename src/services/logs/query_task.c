@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "cloud/clock.h"
 #include "cloud/work.h"
+#include "services/logs/memory.h"
 #include "services/logs/queries.h"
 #include "store/record.h"
 
@@ -32,7 +33,7 @@ struct query_task {
     _Atomic uint64_t scanned, bytes, matched;
     struct query_task *next, *previous;
 };
-struct query_memory {
+struct query_table {
     pthread_mutex_t mutex;
     struct query_task *first;
     _Atomic bool stopping; /* the workers end */
@@ -40,14 +41,14 @@ struct query_memory {
 
 /* --- those that run --- */
 
-void *query_memory_new(void)
+struct query_table *query_table_new(void)
 {
-    struct query_memory *memory = heap_alloc(sizeof *memory);
+    struct query_table *memory = heap_alloc(sizeof *memory);
     pthread_mutex_init(&memory->mutex, NULL);
     return memory;
 }
 
-static void task_free(struct query_memory *memory, struct query_task *task)
+static void task_free(struct query_table *memory, struct query_task *task)
 {
     pthread_mutex_lock(&memory->mutex);
     if (task->next != NULL)
@@ -60,16 +61,15 @@ static void task_free(struct query_memory *memory, struct query_task *task)
     arena_free(task->arena);
 }
 
-void query_memory_free(void *context)
+void query_table_free(struct query_table *memory)
 {
-    struct query_memory *memory = context;
     while (memory->first != NULL)
         task_free(memory, memory->first);
     pthread_mutex_destroy(&memory->mutex);
     heap_free(memory);
 }
 
-static struct query_task *task_find(struct query_memory *memory, struct str id)
+static struct query_task *task_find(struct query_table *memory, struct str id)
 {
     struct query_task *task = memory->first;
     while (task != NULL && !str_eq(task->query.id, id))
@@ -79,7 +79,7 @@ static struct query_task *task_find(struct query_memory *memory, struct str id)
 
 bool query_progress(struct cloud *cloud, struct str id, struct logs_query *query)
 {
-    struct query_memory *memory = cloud_memory(cloud, &logs_model);
+    struct query_table *memory = logs_memory_of(cloud)->queries;
     pthread_mutex_lock(&memory->mutex);
     struct query_task *task = task_find(memory, id);
     if (task != NULL) {
@@ -290,7 +290,7 @@ static RESULT task_slice(struct query_task *task, struct call *call, bool *more)
 static void task_run(struct work_slice *slice)
 {
     struct query_task *task = (struct query_task *)slice;
-    struct query_memory *memory = cloud_memory(task->cloud, &logs_model);
+    struct query_table *memory = logs_memory_of(task->cloud)->queries;
     struct arena *arena = arena_new(0);
     struct call call = task_call(task, arena);
     bool more = false;
@@ -307,7 +307,7 @@ static RESULT task_new(struct call *call, const struct logs_query *query, struct
 {
     struct arena *arena = arena_new(0);
     struct query_task *task = ARENA_NEW(arena, struct query_task);
-    struct query_memory *memory = cloud_memory(call->cloud, &logs_model);
+    struct query_table *memory = logs_memory_of(call->cloud)->queries;
     struct query_problem problem;
     task->arena = arena;
     task->cloud = call->cloud;
@@ -352,7 +352,7 @@ static RESULT task_new(struct call *call, const struct logs_query *query, struct
 
 RESULT logs_deliver_query(struct call *call, const struct outbox_item *item)
 {
-    struct query_memory *memory = cloud_memory(call->cloud, &logs_model);
+    struct query_table *memory = logs_memory_of(call->cloud)->queries;
     struct key key = query_key(call, item->payload);
     struct query_task *task = NULL;
     struct logs_query query;

@@ -1,7 +1,9 @@
 /* What CloudWatch Logs gives the cloud besides its operations. */
 #include "services/logs/filters.h"
 #include "services/logs/logs_int.h"
+#include "services/logs/memory.h"
 #include "services/logs/queries.h"
+#include "services/logs/tail.h"
 
 static const struct outbox_handler logs_handlers[] = {
     {STR_INIT("logs.pack"), logs_deliver_pack},
@@ -9,6 +11,7 @@ static const struct outbox_handler logs_handlers[] = {
     {STR_INIT("logs.expire"), logs_deliver_expire},
     {STR_INIT("logs.measure"), logs_deliver_measure},
     {STR_INIT("logs.subscription"), logs_deliver_subscription},
+    {STR_INIT("logs.tail"), logs_deliver_tail},
     {STR_INIT("logs.query"), logs_deliver_query},
     {STR_INIT("logs.forget-query"), logs_deliver_forget_query},
 };
@@ -18,8 +21,8 @@ static const struct service_page logs_pages[] = {
     {STR_INIT("/_kumoniwa/logs/metrics/"), logs_answer_metrics},
 };
 
-/* Of each group that the query names. */
-static const uint32_t logs_asking[] = {LOGS_OP_StartQuery};
+/* Of each group that they name. */
+static const uint32_t logs_asking[] = {LOGS_OP_StartQuery, LOGS_OP_StartLiveTail};
 
 static const struct log_keeper logs_keeper = {logs_keep_lines};
 
@@ -28,8 +31,8 @@ const struct service_hooks logs_hooks = {
     .pages = logs_pages,
     .page_count = sizeof logs_pages / sizeof logs_pages[0],
     .start = logs_start,
-    .memory_new = query_memory_new,
-    .memory_free = query_memory_free,
+    .memory_new = logs_memory_new,
+    .memory_free = logs_memory_free,
     .asking = logs_asking,
     .asking_count = sizeof logs_asking / sizeof logs_asking[0],
     .log_keeper = &logs_keeper,

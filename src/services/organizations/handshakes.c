@@ -2,6 +2,7 @@
  * within 15 days. */
 #include "base/vec.h"
 #include "services/organizations/organizations_int.h"
+#include "store/record.h"
 
 /* ("organizations", "handshake", id); ("organizations", "handshake-of", account or organization,
  * id). An e-mail address belongs to no account here that could answer: such an invitation stays
@@ -83,15 +84,18 @@ handshake_shown(struct call *call, const struct organizations_handshake *handsha
     shown->Parties.items = ARENA_ARRAY(call->arena, 2, struct organizations_HandshakeParty);
     shown->Parties.items[0] = (struct organizations_HandshakeParty){
         str_slice(handshake->organization, 2, handshake->organization.len), STR("ORGANIZATION")};
-    shown->Parties.items[1] =
-        str_is_absent(handshake->account)
-            ? (struct organizations_HandshakeParty){handshake->email, STR("EMAIL")}
-            : (struct organizations_HandshakeParty){handshake->account, STR("ACCOUNT")};
-    shown->Parties.len = 2;
+    shown->Parties.len = 1;
+    if (!str_is_absent(handshake->account))
+        shown->Parties.items[shown->Parties.len++] =
+            (struct organizations_HandshakeParty){handshake->account, STR("ACCOUNT")};
+    else if (!str_is_absent(handshake->email))
+        shown->Parties.items[shown->Parties.len++] =
+            (struct organizations_HandshakeParty){handshake->email, STR("EMAIL")};
     resource_add(call, &shown->Resources, &cap, "ORGANIZATION", handshake->organization);
     resource_add(call, &shown->Resources, &cap, "ACCOUNT", handshake->account);
     resource_add(call, &shown->Resources, &cap, "EMAIL", handshake->email);
     resource_add(call, &shown->Resources, &cap, "NOTES", handshake->notes);
+    resource_add(call, &shown->Resources, &cap, "PARENT_HANDSHAKE", handshake->parent);
     return shown;
 }
 
@@ -103,6 +107,9 @@ static RESULT handshake_refuse(struct call *call, const char *reason, const char
     return call_fail_with(call, ORGANIZATIONS_HANDSHAKE_CONSTRAINT_VIOLATION, detail, "%s",
                           message);
 }
+
+static RESULT features_pending(struct call *call, const struct organizations_organization *org,
+                               bool *pending);
 
 /* --- InviteAccountToOrganization --- */
 
@@ -137,7 +144,7 @@ RESULT organizations_InviteAccountToOrganization(
 {
     struct organizations_organization org, other;
     struct str_map tags;
-    bool by_account = str_eq(in->Target->Type, STR("ACCOUNT")), taken;
+    bool by_account = str_eq(in->Target->Type, STR("ACCOUNT")), taken, pending;
     TRY(org_open_master(call, &org));
     if (!by_account && !str_eq(in->Target->Type, STR("EMAIL")))
         return org_invalid(call, "INVALID_PARTY_TYPE_TARGET",
@@ -154,6 +161,11 @@ RESULT organizations_InviteAccountToOrganization(
                                     "is already a member of an organization.");
         TRY(invite_must_be_new(call, &org, in->Target->Id));
     }
+    TRY(features_pending(call, &org, &pending));
+    if (pending)
+        return handshake_refuse(call, "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES",
+                                "You can't issue new invitations to join an organization while "
+                                "it's in the process of enabling all features.");
     if (org.accounts >= ORG_ACCOUNTS_MAX)
         return handshake_refuse(call, "ACCOUNT_NUMBER_LIMIT_EXCEEDED",
                                 "You have exceeded the allowed number of AWS accounts in your "
@@ -210,6 +222,189 @@ static RESULT handshake_is_for(struct call *call, struct str account)
                      "You don't have permissions to access this resource.");
 }
 
+/* --- EnableAllFeatures: a handshake of the organization with itself, and one with each invited
+ * account, that names the first as its parent ("Enabling all features for an organization", AWS
+ * Organizations User Guide) --- */
+
+#define FEATURES_MS (INT64_C(90) * 24 * 3600 * 1000)
+
+struct family {
+    struct organizations_handshake *items;
+    size_t len, cap;
+};
+
+/* Those of the organization with an action, and of one parent unless that is absent. */
+static RESULT family_read(struct call *call, struct str organization, const char *action,
+                          struct str parent, struct family *out)
+{
+    struct key prefix = handshake_of(call, organization);
+    struct kv_cursor *cursor;
+    struct str key, value;
+    *out = (struct family){0};
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (;;) {
+        struct organizations_handshake one;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        TRY(handshake_read(call, org_key_last(call, key), &one));
+        if (str_eq(one.action, str_from_c(action)) &&
+            (str_is_absent(parent) || str_eq(one.parent, parent)))
+            VEC_PUSH(call->arena, out->items, out->len, out->cap, one);
+    }
+    kv_cursor_close(cursor);
+    return RESULT_OK;
+}
+
+static RESULT features_pending(struct call *call, const struct organizations_organization *org,
+                               bool *pending)
+{
+    struct family parents;
+    *pending = false;
+    TRY(family_read(call, org->id, "ENABLE_ALL_FEATURES", (struct str){0}, &parents));
+    for (size_t i = 0; i < parents.len; i++)
+        *pending = *pending || handshake_is_open(&parents.items[i]);
+    return RESULT_OK;
+}
+
+static RESULT features_cancel(struct call *call, const struct organizations_handshake *parent)
+{
+    struct family children;
+    TRY(family_read(call, parent->organization, "APPROVE_ALL_FEATURES", parent->id, &children));
+    for (size_t i = 0; i < children.len; i++)
+        if (handshake_is_open(&children.items[i])) {
+            children.items[i].state = STR("CANCELED");
+            TRY(handshake_put(call, &children.items[i]));
+        }
+    return RESULT_OK;
+}
+
+/* Whether all have approved who are still members. */
+static RESULT features_are_approved(struct call *call, const struct organizations_handshake *parent,
+                                    bool *approved)
+{
+    struct family children;
+    *approved = true;
+    TRY(family_read(call, parent->organization, "APPROVE_ALL_FEATURES", parent->id, &children));
+    for (size_t i = 0; i < children.len; i++) {
+        struct organizations_organization org;
+        bool member;
+        TRY(org_of_account(call, children.items[i].account, &org, &member));
+        if (member && str_eq(org.id, parent->organization) &&
+            !str_eq(children.items[i].state, STR("ACCEPTED")))
+            *approved = false;
+    }
+    return RESULT_OK;
+}
+
+static RESULT features_begin(struct call *call, const struct organizations_organization *org,
+                             struct organizations_handshake *handshake, const char *action,
+                             const char *state)
+{
+    handshake->id = org_make_id(call, "h-", 32);
+    handshake->organization = org->id;
+    handshake->master = org->master;
+    handshake->action = str_from_c(action);
+    handshake->state = str_from_c(state);
+    handshake->requested_ms = call->now_ms;
+    handshake->expires_ms = call->now_ms + FEATURES_MS;
+    TRY(handshake_put(call, handshake));
+    struct key key = handshake_of(call, org->id);
+    key_str(&key, handshake->id);
+    TRY(kv_put(call->txn, key_bytes(&key), STR("")));
+    if (str_is_absent(handshake->account))
+        return RESULT_OK;
+    key = handshake_of(call, handshake->account);
+    key_str(&key, handshake->id);
+    return kv_put(call->txn, key_bytes(&key), STR(""));
+}
+
+/* The accounts that were invited, which must approve. */
+static RESULT features_invited(struct call *call, const struct organizations_organization *org,
+                               struct str_list *out)
+{
+    struct key prefix = org_key(call, org->id, STR("account"));
+    struct kv_cursor *cursor;
+    struct str key, value;
+    size_t cap = 0;
+    *out = (struct str_list){0};
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (;;) {
+        struct organizations_account account;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        TRY(record_decode_copy(call->arena, &organizations_model, ORGANIZATIONS_SHAPE_account,
+                               value, &account));
+        if (str_eq(account.joined, STR("INVITED")) && !str_eq(account.id, org->master))
+            VEC_PUSH(call->arena, out->items, out->len, cap, account.id);
+    }
+    kv_cursor_close(cursor);
+    return RESULT_OK;
+}
+
+RESULT
+organizations_EnableAllFeatures(struct call *call,
+                                const struct organizations_EnableAllFeaturesRequest *in,
+                                struct organizations_EnableAllFeaturesResponse *out)
+{
+    struct organizations_organization org;
+    struct organizations_handshake parent = {0};
+    struct str_list invited;
+    bool pending;
+    (void)in;
+    TRY(org_open_master(call, &org));
+    if (str_eq(org.features, STR("ALL")))
+        return handshake_refuse(call, "ORGANIZATION_ALREADY_HAS_ALL_FEATURES",
+                                "The handshake request is invalid because the organization has "
+                                "already enabled all features.");
+    TRY(features_pending(call, &org, &pending));
+    if (pending)
+        return handshake_refuse(call, "ORGANIZATION_IS_ALREADY_PENDING_ALL_FEATURES_MIGRATION",
+                                "The handshake request is invalid because the organization has "
+                                "already started the process to enable all features.");
+    TRY(features_invited(call, &org, &invited));
+    TRY(features_begin(call, &org, &parent, "ENABLE_ALL_FEATURES",
+                       invited.len == 0 ? "OPEN" : "REQUESTED"));
+    for (size_t i = 0; i < invited.len; i++) {
+        struct organizations_handshake child = {.account = invited.items[i], .parent = parent.id};
+        TRY(features_begin(call, &org, &child, "APPROVE_ALL_FEATURES", "OPEN"));
+    }
+    out->Handshake = handshake_shown(call, &parent);
+    return RESULT_OK;
+}
+
+/* The last approval opens the parent. */
+static RESULT features_approve(struct call *call, struct organizations_handshake *child,
+                               struct organizations_AcceptHandshakeResponse *out)
+{
+    struct organizations_handshake parent;
+    bool approved;
+    TRY(handshake_end(call, child, STR("ACCEPTED"), &out->Handshake));
+    TRY(handshake_read(call, child->parent, &parent));
+    TRY(features_are_approved(call, &parent, &approved));
+    if (!approved || !str_eq(parent.state, STR("REQUESTED")))
+        return RESULT_OK;
+    parent.state = STR("OPEN");
+    return handshake_put(call, &parent);
+}
+
+static RESULT features_accept(struct call *call, struct organizations_handshake *parent,
+                              struct organizations_AcceptHandshakeResponse *out)
+{
+    struct organizations_organization org;
+    bool approved;
+    TRY(handshake_is_for(call, parent->master));
+    TRY(org_open_master(call, &org));
+    TRY(features_are_approved(call, parent, &approved));
+    if (handshake_is_open(parent) && !approved)
+        return call_fail(call, ORGANIZATIONS_INVALID_HANDSHAKE_TRANSITION,
+                         "You can't perform the operation on the handshake in its current state.");
+    TRY(handshake_end(call, parent, STR("ACCEPTED"), &out->Handshake));
+    org.features = STR("ALL");
+    return org_put(call, &org);
+}
+
 RESULT organizations_AcceptHandshake(struct call *call,
                                      const struct organizations_AcceptHandshakeRequest *in,
                                      struct organizations_AcceptHandshakeResponse *out)
@@ -218,7 +413,11 @@ RESULT organizations_AcceptHandshake(struct call *call,
     struct organizations_organization org;
     bool found;
     TRY(handshake_find(call, in->HandshakeId, &handshake));
+    if (str_eq(handshake.action, STR("ENABLE_ALL_FEATURES")))
+        return features_accept(call, &handshake, out);
     TRY(handshake_is_for(call, handshake.account));
+    if (str_eq(handshake.action, STR("APPROVE_ALL_FEATURES")))
+        return features_approve(call, &handshake, out);
     TRY(org_of_account(call, call->account, &org, &found));
     if (found && handshake_is_open(&handshake))
         return handshake_refuse(call, "ALREADY_IN_AN_ORGANIZATION",
@@ -258,6 +457,8 @@ RESULT organizations_CancelHandshake(struct call *call,
     struct organizations_handshake handshake;
     TRY(handshake_find(call, in->HandshakeId, &handshake));
     TRY(handshake_is_for(call, handshake.master));
+    if (str_eq(handshake.action, STR("ENABLE_ALL_FEATURES")))
+        TRY(features_cancel(call, &handshake));
     return handshake_end(call, &handshake, STR("CANCELED"), &out->Handshake);
 }
 

@@ -1,5 +1,6 @@
 /* Buckets: names, owners, regions. */
 #include "base/encode.h"
+#include "cloud/arn.h"
 #include "services/s3/access.h"
 #include "services/s3/access_log.h"
 
@@ -82,11 +83,9 @@ bool bucket_is_versioned(const struct s3_bucket *bucket)
 
 struct str s3_owner_id(struct arena *arena, struct str account)
 {
-    uint8_t digest[SHA256_SIZE];
     if (str_eq(account, STR("anonymous"))) /* whose objects are that nobody signed for */
         return STR("65a011a29cdf8ec533ec3d1ccaae921c");
-    digest_sha256(str_concat(arena, STR("canonical user of "), account), digest);
-    return s3_hex(arena, digest, sizeof digest);
+    return account_canonical_id(arena, account);
 }
 
 struct s3_Owner *s3_owner(struct call *call, struct str account)

@@ -264,6 +264,7 @@ static RESULT change_post(struct call *call, const struct s3_bucket *bucket,
         .body = change_record(call, bucket, change, configuration, sequence),
         .bucket = bucket->name,
         .account = bucket->account,
+        .trace = call_trace(call),
     };
     struct buf bytes;
     buf_init(&bytes, call->arena, SIZE_MAX);

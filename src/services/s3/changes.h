@@ -60,6 +60,7 @@ struct notify_sending {
     struct str body;            /* JSON */
     struct str bucket, account; /* for aws:SourceArn, aws:SourceAccount */
     bool test;                  /* at configuration time: s3:TestEvent */
+    struct str trace;           /* trace header of what caused it; absent: none */
 };
 struct notify_target {
     struct str service; /* of the ARN */

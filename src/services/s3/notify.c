@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "base/vec.h"
 #include "cloud/arn.h"
+#include "gen/lambda.h"
 #include "gen/sqs.h"
 #include "services/s3/changes.h"
 #include "services/s3/flow_int.h"
@@ -24,6 +25,7 @@ static struct call_invocation invocation_of(struct call *call, const struct noti
         .region = arn->region,
         .source_arn = str_concat(call->arena, STR("arn:aws:s3:::"), sending->bucket),
         .source_account = sending->account,
+        .trace = sending->trace,
     };
 }
 
@@ -62,8 +64,42 @@ static RESULT send_to_queue(struct call *call, const struct notify_sending *send
     return RESULT_ERROR;
 }
 
+/* An asynchronous event; a configuration only asks whether it may be sent. */
+static RESULT send_to_function(struct call *call, const struct notify_sending *sending,
+                               struct str *problem)
+{
+    struct arn arn;
+    uint32_t error;
+    struct str message;
+    const void *out;
+    if (!arn_parse(sending->target, &arn))
+        return FAULT("a broken ARN of a function");
+    const struct lambda_InvocationRequest in = {
+        .FunctionName = sending->target,
+        .InvocationType =
+            sending->test ? LAMBDA_INVOCATION_TYPE_DRY_RUN : LAMBDA_INVOCATION_TYPE_EVENT,
+        .Payload = sending->test ? STR("{}") : sending->body,
+    };
+    struct call_invocation invocation = invocation_of(call, sending, &arn);
+    invocation.model = &lambda_model;
+    invocation.operation = LAMBDA_OP_Invoke;
+    invocation.in = &in;
+    enum result result = call_invoke(call, &invocation, &out, &error, &message);
+    if (result != RESULT_ERROR)
+        return result;
+    if (error == WIRE_ACCESS_DENIED)
+        *problem = str_format(call->arena, "Not authorized to invoke function [%.*s]",
+                              PRSTR(sending->target));
+    else if (error == LAMBDA_RESOURCE_NOT_FOUND)
+        *problem = STR("The destination Lambda function does not exist");
+    else
+        *problem = message;
+    return RESULT_ERROR;
+}
+
 static const struct notify_target notify_targets[] = {
     {STR_INIT("sqs"), send_to_queue},
+    {STR_INIT("lambda"), send_to_function},
 };
 
 /* NULL: that service is not here. */
@@ -87,8 +123,8 @@ RESULT notify_deliver(struct call *call, const struct outbox_item *item)
     const struct notify_target *target = notify_target_of(notice.target);
     if (target == NULL)
         return FAULT("a notification to nobody");
-    struct notify_sending sending = {notice.target, notice.body, notice.bucket, notice.account,
-                                     false};
+    struct notify_sending sending = {notice.target,  notice.body, notice.bucket,
+                                     notice.account, false,       notice.trace};
     enum result result = target->send(call, &sending, &problem);
     if (result != RESULT_ERROR)
         return result;

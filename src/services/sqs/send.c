@@ -445,6 +445,9 @@ static RESULT sending_one(struct box *box, struct sending *sending, struct sent 
     TRY(sending_check(call, box->queue, sending));
     TRY(sending_attributes(call, sending->attributes, &message.attributes, size));
     TRY(sending_system(call, sending->system, &message.trace, &sent->system_md5));
+    /* A function's SDK says so what its run has been through (Lambda's loop detection). */
+    if (str_is_absent(message.trace))
+        message.trace = call_trace(call);
     if (*size > (size_t)box->queue->maximum_message_size)
         return call_fail(
             call, SQS_INVALID_PARAMETER_VALUE,

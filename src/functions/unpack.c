@@ -1,0 +1,399 @@
+#include "functions/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+
+enum { BLOCK = 64 * 1024, DEPTH_MAX = 64, NAME_LENGTH_MAX = 255, PATH_LENGTH_MAX = 4096 };
+
+/* --- the library --- */
+
+struct library {
+    struct archive *(*read_new)(void);
+    int (*support_zip)(struct archive *);
+    int (*open_fd)(struct archive *, int, size_t);
+    int (*next_header)(struct archive *, struct archive_entry **);
+    la_ssize_t (*read_data)(struct archive *, void *, size_t);
+    int (*read_free)(struct archive *);
+    const char *(*error_string)(struct archive *);
+    const char *(*pathname)(struct archive_entry *);
+    const char *(*symlink)(struct archive_entry *);
+    const char *(*hardlink)(struct archive_entry *);
+    __LA_MODE_T (*filetype)(struct archive_entry *);
+    __LA_MODE_T (*perm)(struct archive_entry *);
+    time_t (*mtime)(struct archive_entry *);
+    int (*mtime_is_set)(struct archive_entry *);
+    int (*is_encrypted)(struct archive_entry *);
+};
+
+static bool library_symbol(void *handle, const char *name, void *place)
+{
+    void *found = dlsym(handle, name);
+    memcpy(place, &found, sizeof found);
+    return found != NULL;
+}
+
+static bool library_load(struct library *library)
+{
+    void *handle = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL); /* counted: loaded once */
+    return handle != NULL && library_symbol(handle, "archive_read_new", &library->read_new) &&
+           library_symbol(handle, "archive_read_support_format_zip", &library->support_zip) &&
+           library_symbol(handle, "archive_read_open_fd", &library->open_fd) &&
+           library_symbol(handle, "archive_read_next_header", &library->next_header) &&
+           library_symbol(handle, "archive_read_data", &library->read_data) &&
+           library_symbol(handle, "archive_read_free", &library->read_free) &&
+           library_symbol(handle, "archive_error_string", &library->error_string) &&
+           library_symbol(handle, "archive_entry_pathname", &library->pathname) &&
+           library_symbol(handle, "archive_entry_symlink", &library->symlink) &&
+           library_symbol(handle, "archive_entry_hardlink", &library->hardlink) &&
+           library_symbol(handle, "archive_entry_filetype", &library->filetype) &&
+           library_symbol(handle, "archive_entry_perm", &library->perm) &&
+           library_symbol(handle, "archive_entry_mtime", &library->mtime) &&
+           library_symbol(handle, "archive_entry_mtime_is_set", &library->mtime_is_set) &&
+           library_symbol(handle, "archive_entry_is_encrypted", &library->is_encrypted);
+}
+
+/* --- one archive --- */
+
+struct unpacking {
+    struct arena *arena;
+    struct library library;
+    struct archive *archive;
+    struct archive_entry *entry;
+    struct unpack_limits limits;
+    const _Atomic bool *cancelled;
+    int root; /* the directory */
+    struct unpack_result *out;
+    char *block;
+};
+
+static bool stop(struct unpacking *u, enum unpack_answer answer, struct str problem)
+{
+    u->out->answer = answer;
+    u->out->problem = problem;
+    return false;
+}
+
+static bool stop_errno(struct unpacking *u, const char *path)
+{
+    int error = errno;
+    enum unpack_answer answer =
+        UNPACK_UNSAFE; /* a file where a directory should be, and the like */
+    if (error == ENOSPC || error == EDQUOT)
+        answer = UNPACK_NO_SPACE;
+    return stop(u, answer, str_format(u->arena, "%s: %s", path, strerrordesc_np(error)));
+}
+
+/* Cuts the next part off a path; empty parts and "." are left out. */
+static bool path_part(struct str *path, struct str *part)
+{
+    while (!str_is_empty(*path)) {
+        struct str rest;
+        str_cut(*path, '/', part, &rest);
+        *path = rest;
+        if (!str_is_empty(*part) && !str_eq(*part, STR(".")))
+            return true;
+    }
+    return false;
+}
+
+/* The directory that holds the path's last part, made if need be and reached without following
+ * links; -1: see u->out. *last is empty for the root itself. */
+static int open_parent(struct unpacking *u, struct str path, char last[NAME_LENGTH_MAX + 1])
+{
+    struct str part, next;
+    int depth = 0, at = dup(u->root);
+    struct str whole = path;
+    last[0] = 0;
+    if (str_starts_with(path, STR("/")) || path.len > PATH_LENGTH_MAX) {
+        (void)stop(u, UNPACK_UNSAFE, str_copy(u->arena, whole));
+        close(at);
+        return -1;
+    }
+    bool more = path_part(&path, &part);
+    while (more) {
+        bool bad = str_eq(part, STR("..")) || part.len > NAME_LENGTH_MAX || ++depth > DEPTH_MAX ||
+                   memchr(part.ptr, 0, part.len) != NULL;
+        if (bad) {
+            (void)stop(u, UNPACK_UNSAFE, str_copy(u->arena, whole));
+            close(at);
+            return -1;
+        }
+        memcpy(last, part.ptr, part.len);
+        last[part.len] = 0;
+        more = path_part(&path, &next);
+        if (!more)
+            break;
+        part = next;
+        (void)mkdirat(at, last, 0755);
+        int below = openat(at, last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (below < 0)
+            (void)stop_errno(u, last);
+        close(at);
+        if (below < 0)
+            return -1;
+        at = below;
+    }
+    return at;
+}
+
+static bool write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t wrote = write(fd, bytes, len);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return false;
+        bytes += wrote;
+        len -= (size_t)wrote;
+    }
+    return true;
+}
+
+static bool put_content(struct unpacking *u, int fd, const char *name)
+{
+    for (;;) {
+        if (u->cancelled != NULL && atomic_load(u->cancelled))
+            return stop(u, UNPACK_CANCELLED, STR("cancelled"));
+        la_ssize_t got = u->library.read_data(u->archive, u->block, BLOCK);
+        if (got == 0)
+            return true;
+        if (got < 0)
+            return stop(u, UNPACK_BROKEN,
+                        str_copy(u->arena, str_from_c(u->library.error_string(u->archive))));
+        u->out->bytes += (uint64_t)got;
+        if (u->out->bytes > u->limits.bytes)
+            return stop(u, UNPACK_TOO_LARGE, STR("too large"));
+        if (!write_all(fd, u->block, (size_t)got))
+            return stop_errno(u, name);
+    }
+}
+
+static bool put_file(struct unpacking *u, int parent, const char *name)
+{
+    mode_t owner = u->library.perm(u->entry);
+    mode_t mode = 0444 | (owner & 0755) | ((owner & 0100) != 0 ? 0111 : 0);
+    (void)unlinkat(parent, name, 0);
+    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return stop_errno(u, name);
+    bool good = put_content(u, fd, name);
+    if (good && fchmod(fd, mode) < 0)
+        good = stop_errno(u, name);
+    if (good && u->library.mtime_is_set(u->entry)) {
+        struct timespec times[2] = {{.tv_sec = u->library.mtime(u->entry)},
+                                    {.tv_sec = u->library.mtime(u->entry)}};
+        (void)futimens(fd, times); /* Python compares it with that of compiled files */
+    }
+    if (close(fd) < 0 && good)
+        good = stop_errno(u, name);
+    return good;
+}
+
+static bool put_directory(struct unpacking *u, int parent, const char *name)
+{
+    struct stat found;
+    if (mkdirat(parent, name, 0755) == 0)
+        return true;
+    if (errno == EEXIST && fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISDIR(found.st_mode))
+        return true;
+    errno = ENOTDIR;
+    return stop_errno(u, name);
+}
+
+/* A link may point to what is in the tree, or by its name in the sandbox to a tree of the
+ * function's. */
+static bool link_stays(struct str path, struct str target)
+{
+    struct str part;
+    int depth = -1;
+    if (str_starts_with(target, STR("/var/task/")) || str_starts_with(target, STR("/opt/")))
+        return str_find(target, STR("..")) == SIZE_MAX;
+    if (str_is_empty(target) || target.ptr[0] == '/')
+        return false;
+    while (path_part(&path, &part))
+        depth++; /* the last one is the link's own name */
+    while (path_part(&target, &part)) {
+        depth += str_eq(part, STR("..")) ? -1 : 1;
+        if (depth < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool put_link(struct unpacking *u, int parent, const char *name, struct str path)
+{
+    const char *target = u->library.symlink(u->entry);
+    if (target == NULL || !link_stays(path, str_from_c(target)))
+        return stop(u, UNPACK_UNSAFE, str_copy(u->arena, path));
+    (void)unlinkat(parent, name, 0);
+    if (symlinkat(target, parent, name) < 0)
+        return stop_errno(u, name);
+    return true;
+}
+
+static bool put_entry(struct unpacking *u)
+{
+    const char *pathname = u->library.pathname(u->entry);
+    char name[NAME_LENGTH_MAX + 1];
+    if (pathname == NULL || u->library.is_encrypted(u->entry) ||
+        u->library.hardlink(u->entry) != NULL)
+        return stop(u, UNPACK_BROKEN, STR("an entry that cannot be read"));
+    struct str path = str_from_c(pathname);
+    mode_t type = u->library.filetype(u->entry);
+    int parent = open_parent(u, path, name);
+    if (parent < 0)
+        return false;
+    bool good;
+    if (name[0] == 0)
+        good = type == AE_IFDIR || stop(u, UNPACK_BROKEN, STR("a file without a name"));
+    else if (type == AE_IFDIR)
+        good = put_directory(u, parent, name);
+    else if (type == AE_IFREG)
+        good = put_file(u, parent, name);
+    else if (type == AE_IFLNK)
+        good = put_link(u, parent, name, path);
+    else
+        good = stop(u, UNPACK_UNSAFE, str_copy(u->arena, path));
+    close(parent);
+    return good;
+}
+
+static bool put_all(struct unpacking *u)
+{
+    for (uint64_t count = 0;; count++) {
+        int got = u->library.next_header(u->archive, &u->entry);
+        if (got == ARCHIVE_EOF)
+            return count > 0 || stop(u, UNPACK_BROKEN, STR("the archive is empty"));
+        if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+            return stop(u, UNPACK_BROKEN,
+                        str_copy(u->arena, str_from_c(u->library.error_string(u->archive))));
+        if (count >= u->limits.entries)
+            return stop(u, UNPACK_TOO_LARGE, STR("too many entries"));
+        if (!put_entry(u))
+            return false;
+    }
+}
+
+RESULT unpack_zip(struct arena *arena, int fd, const char *directory,
+                  const struct unpack_limits *limits, const _Atomic bool *cancelled,
+                  struct unpack_result *out)
+{
+    struct unpack_result result = {.answer = UNPACK_DONE};
+    struct unpacking u = {
+        .arena = arena, .limits = *limits, .cancelled = cancelled, .out = &result};
+    if (!library_load(&u.library)) {
+        *out = (struct unpack_result){UNPACK_NO_LIBRARY, 0,
+                                      STR("libarchive.so.13 is not installed (libarchive13)")};
+        return RESULT_OK;
+    }
+    u.root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (u.root < 0)
+        return FAULT("open %s: %s", directory, strerrordesc_np(errno));
+    (void)fchmod(u.root, 0755);
+    u.block = arena_alloc_raw(arena, BLOCK);
+    u.archive = u.library.read_new();
+    ASSERT(u.archive != NULL);
+    if (u.library.support_zip(u.archive) != ARCHIVE_OK ||
+        u.library.open_fd(u.archive, fd, BLOCK) != ARCHIVE_OK)
+        (void)stop(&u, UNPACK_BROKEN,
+                   str_copy(arena, str_from_c(u.library.error_string(u.archive))));
+    else
+        (void)put_all(&u);
+    (void)u.library.read_free(u.archive);
+    close(u.root);
+    *out = result;
+    return RESULT_OK;
+}
+
+/* --- trees --- */
+
+/* What a walk does with a directory's entry; false: it failed (errno). */
+typedef bool visit(int from, const char *name, bool is_directory, int to, int depth);
+
+static bool walk(int from, int to, int depth, visit *entry)
+{
+    DIR *directory = fdopendir(from);
+    struct dirent *found;
+    bool good = true;
+    if (directory == NULL) {
+        close(from);
+        return false;
+    }
+    while (good && (found = readdir(directory)) != NULL) {
+        struct stat what;
+        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
+            continue;
+        good = fstatat(from, found->d_name, &what, AT_SYMLINK_NOFOLLOW) == 0 &&
+               entry(from, found->d_name, S_ISDIR(what.st_mode), to, depth);
+    }
+    int error = errno;
+    closedir(directory);
+    errno = error;
+    return good;
+}
+
+static bool remove_entry(int from, const char *name, bool is_directory, int to, int depth)
+{
+    if (!is_directory)
+        return unlinkat(from, name, 0) == 0 || errno == ENOENT;
+    int below = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return below >= 0 && depth < DEPTH_MAX + 1 && walk(below, to, depth + 1, remove_entry) &&
+           (unlinkat(from, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
+}
+
+static bool merge_entry(int from, const char *name, bool is_directory, int to, int depth)
+{
+    if (!is_directory) {
+        if (unlinkat(to, name, 0) < 0 && errno == EISDIR &&
+            !remove_entry(to, name, true, -1, depth))
+            return false;
+        return linkat(from, name, to, name, 0) == 0;
+    }
+    if (mkdirat(to, name, 0755) < 0 && errno == EEXIST && unlinkat(to, name, 0) == 0)
+        (void)mkdirat(to, name, 0755); /* a file stood there */
+    int below_to = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int below = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool good = below_to >= 0 && below >= 0 && depth < DEPTH_MAX + 1;
+    if (good)
+        good = walk(below, below_to, depth + 1, merge_entry);
+    else if (below >= 0)
+        close(below);
+    if (below_to >= 0)
+        close(below_to);
+    return good;
+}
+
+RESULT unpack_merge(const char *from, const char *to)
+{
+    int source = open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int target = open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool good = source >= 0 && target >= 0;
+    if (good)
+        good = walk(source, target, 0, merge_entry);
+    else if (source >= 0)
+        close(source);
+    int error = errno;
+    if (target >= 0)
+        close(target);
+    return good ? RESULT_OK : FAULT("merging %s into %s: %s", from, to, strerrordesc_np(error));
+}
+
+RESULT unpack_remove(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return RESULT_OK;
+    if (fd >= 0 && walk(fd, -1, 0, remove_entry) && (rmdir(directory) == 0 || errno == ENOENT))
+        return RESULT_OK;
+    return FAULT("removing %s: %s", directory, strerrordesc_np(errno));
+}

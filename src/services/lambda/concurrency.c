@@ -1,0 +1,312 @@
+/* Reserved and provisioned concurrency, and what an account has: "Understanding Lambda function
+ * scaling", "Lambda quotas", Developer Guide.
+ *
+ *   ("lambda", account, region, "provisioned", FUNCTION, QUALIFIER)    record provisioned */
+#include "cloud/paging.h"
+#include "services/lambda/create.h"
+#include "store/record.h"
+
+enum { PROVISIONED_PAGE = 50 };
+
+/* --- reserved --- */
+
+RESULT lambda_PutFunctionConcurrency(struct call *call,
+                                     const struct lambda_PutFunctionConcurrencyRequest *in,
+                                     struct lambda_Concurrency *out)
+{
+    int64_t wanted = in->ReservedConcurrentExecutions.value;
+    struct lambda_name name;
+    struct lambda_function function;
+    struct lambda_account account;
+    int64_t provisioned;
+    TRY(lambda_name_unqualified(call, in->FunctionName, &name));
+    TRY(function_find(call, &name, &function));
+    TRY(account_get(call, &name, &account));
+    int64_t before = function.reserved > 0 ? function.reserved : 0;
+    if (account.reserved - before + wanted > ACCOUNT_CONCURRENCY - ACCOUNT_UNRESERVED_MIN)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Specified ReservedConcurrentExecutions for function decreases account's "
+                         "UnreservedConcurrentExecution below its minimum value of [%d].",
+                         ACCOUNT_UNRESERVED_MIN);
+    TRY(provisioned_sum(call, &name, (struct str){0}, &provisioned));
+    if (wanted < provisioned)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "ReservedConcurrentExecutions  %lld should not be lower than function's "
+                         "total provisioned concurrency [%lld].",
+                         (long long)wanted, (long long)provisioned);
+    function.reserved = wanted;
+    TRY(account_add(call, &name, 0, 0, wanted - before));
+    TRY(function_put(call, &name, &function));
+    out->ReservedConcurrentExecutions = in->ReservedConcurrentExecutions;
+    return RESULT_OK;
+}
+
+RESULT
+lambda_DeleteFunctionConcurrency(struct call *call,
+                                 const struct lambda_DeleteFunctionConcurrencyRequest *in,
+                                 struct lambda_DeleteFunctionConcurrencyResult *out)
+{
+    struct lambda_name name;
+    struct lambda_function function;
+    (void)out;
+    TRY(lambda_name_unqualified(call, in->FunctionName, &name));
+    TRY(function_find(call, &name, &function));
+    if (function.reserved > 0)
+        TRY(account_add(call, &name, 0, 0, -function.reserved));
+    function.reserved = -1;
+    return function_put(call, &name, &function);
+}
+
+RESULT lambda_GetFunctionConcurrency(struct call *call,
+                                     const struct lambda_GetFunctionConcurrencyRequest *in,
+                                     struct lambda_GetFunctionConcurrencyResponse *out)
+{
+    struct lambda_name name;
+    struct lambda_function function;
+    TRY(lambda_name_unqualified(call, in->FunctionName, &name));
+    TRY(function_find(call, &name, &function));
+    if (function.reserved >= 0)
+        out->ReservedConcurrentExecutions = opt_int((int32_t)function.reserved);
+    return RESULT_OK;
+}
+
+/* --- the account --- */
+
+RESULT lambda_GetAccountSettings(struct call *call,
+                                 const struct lambda_GetAccountSettingsRequest *in,
+                                 struct lambda_GetAccountSettingsResponse *out)
+{
+    const struct lambda_name here = {.account = call->account, .region = call->region};
+    struct lambda_account account;
+    (void)in;
+    TRY(account_get(call, &here, &account));
+    out->AccountLimit = ARENA_NEW(call->arena, struct lambda_AccountLimit);
+    *out->AccountLimit = (struct lambda_AccountLimit){
+        .TotalCodeSize = opt_long(ACCOUNT_CODE_MAX),
+        .CodeSizeUnzipped = opt_long(CODE_UNZIPPED_MAX),
+        .CodeSizeZipped = opt_long(CODE_ZIPPED_MAX),
+        .ConcurrentExecutions = opt_int(ACCOUNT_CONCURRENCY),
+        .UnreservedConcurrentExecutions =
+            opt_int((int32_t)(ACCOUNT_CONCURRENCY - account.reserved)),
+    };
+    out->AccountUsage = ARENA_NEW(call->arena, struct lambda_AccountUsage);
+    out->AccountUsage->TotalCodeSize = opt_long(account.code_size);
+    out->AccountUsage->FunctionCount = opt_long(account.functions);
+    return RESULT_OK;
+}
+
+/* --- provisioned --- */
+
+static struct key provisioned_key(struct call *call, const struct lambda_name *name)
+{
+    struct key key = lambda_function_key(call, name, STR("provisioned"));
+    key_str(&key, name->qualifier);
+    return key;
+}
+
+RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
+                       int64_t *sum)
+{
+    struct key prefix = lambda_function_key(call, name, STR("provisioned"));
+    struct kv_cursor *cursor;
+    struct str key, value;
+    *sum = 0;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (;;) {
+        struct lambda_provisioned config;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            return RESULT_OK;
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value, &config));
+        if (!str_eq(config.qualifier, except))
+            *sum += config.requested;
+    }
+}
+
+RESULT provisioned_get(struct call *call, const struct lambda_name *name,
+                       struct lambda_provisioned *config, bool *found)
+{
+    struct key key = provisioned_key(call, name);
+    return call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_provisioned, config, found);
+}
+
+static RESULT provisioned_target(struct call *call, struct str function, struct str qualifier,
+                                 struct lambda_target *target)
+{
+    struct lambda_name name;
+    TRY(lambda_name_parse(call, function, qualifier, &name));
+    TRY(lambda_find(call, &name, target));
+    if (str_is_absent(name.qualifier) || str_eq(name.qualifier, STR("$LATEST")))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Provisioned Concurrency Configs cannot be applied to unpublished "
+                         "function versions.");
+    return RESULT_OK;
+}
+
+/* The version that the configuration is about. An alias's is the one that it points to. */
+static RESULT provisioned_check_twin(struct call *call, const struct lambda_target *target)
+{
+    struct lambda_name other = target->name;
+    struct lambda_provisioned config;
+    struct lambda_alias alias;
+    bool found;
+    if (!lambda_is_version(target->name.qualifier)) {
+        TRY(alias_get(call, &target->name, target->name.qualifier, &alias, &found));
+        other.qualifier = alias.version;
+        TRY(provisioned_get(call, &other, &config, &found));
+        if (found)
+            return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                             "Alias can't be used for Provisioned Concurrency configuration on an "
+                             "already Provisioned version");
+    }
+    return RESULT_OK;
+}
+
+static RESULT provisioned_check(struct call *call, const struct lambda_target *target,
+                                int64_t wanted)
+{
+    struct lambda_account account;
+    int64_t others;
+    TRY(provisioned_sum(call, &target->name, target->name.qualifier, &others));
+    if (target->function.reserved >= 0 && others + wanted > target->function.reserved)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Requested Provisioned Concurrency should not be greater than the "
+                         "reservedConcurrentExecution for function");
+    TRY(account_get(call, &target->name, &account));
+    int64_t room = ACCOUNT_CONCURRENCY - ACCOUNT_UNRESERVED_MIN - account.reserved;
+    if (target->function.reserved < 0 && others + wanted > room)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Specified ConcurrentExecutions for function is greater than account's "
+                         "unreserved concurrency [%lld].",
+                         (long long)room);
+    return provisioned_check_twin(call, target);
+}
+
+/* What is shown of one. */
+static RESULT provisioned_show(struct call *call, const struct lambda_target *target,
+                               const struct lambda_provisioned *config,
+                               struct lambda_PutProvisionedConcurrencyConfigResponse *out)
+{
+    unsigned ready = 0;
+    TRY(provisioned_ready(call, target, config, &ready));
+    bool all = (int64_t)ready >= config->requested;
+    *out = (struct lambda_PutProvisionedConcurrencyConfigResponse){
+        .RequestedProvisionedConcurrentExecutions = opt_int((int32_t)config->requested),
+        .AllocatedProvisionedConcurrentExecutions = opt_int((int32_t)ready),
+        .AvailableProvisionedConcurrentExecutions = opt_int((int32_t)ready),
+        .Status = all ? STR("READY") : STR("IN_PROGRESS"),
+        .LastModified = lambda_timestamp(call, config->modified_ms),
+    };
+    return RESULT_OK;
+}
+
+RESULT lambda_PutProvisionedConcurrencyConfig(
+    struct call *call, const struct lambda_PutProvisionedConcurrencyConfigRequest *in,
+    struct lambda_PutProvisionedConcurrencyConfigResponse *out)
+{
+    int64_t wanted = in->ProvisionedConcurrentExecutions.value;
+    struct lambda_target target;
+    TRY(provisioned_target(call, in->FunctionName, in->Qualifier, &target));
+    TRY(provisioned_check(call, &target, wanted));
+    const struct lambda_provisioned config = {
+        .qualifier = target.name.qualifier, .requested = wanted, .modified_ms = call->now_ms};
+    struct key key = provisioned_key(call, &target.name);
+    TRY(call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_provisioned, &config));
+    TRY(provisioned_changed(call, &target, &config));
+    *out = (struct lambda_PutProvisionedConcurrencyConfigResponse){
+        .RequestedProvisionedConcurrentExecutions = opt_int((int32_t)wanted),
+        .AllocatedProvisionedConcurrentExecutions = opt_int(0),
+        .AvailableProvisionedConcurrentExecutions = opt_int(0),
+        .Status = STR("IN_PROGRESS"),
+        .LastModified = lambda_timestamp(call, call->now_ms),
+    };
+    return RESULT_OK;
+}
+
+RESULT lambda_GetProvisionedConcurrencyConfig(
+    struct call *call, const struct lambda_GetProvisionedConcurrencyConfigRequest *in,
+    struct lambda_GetProvisionedConcurrencyConfigResponse *out)
+{
+    struct lambda_target target;
+    struct lambda_provisioned config;
+    struct lambda_PutProvisionedConcurrencyConfigResponse shown;
+    bool found;
+    TRY(provisioned_target(call, in->FunctionName, in->Qualifier, &target));
+    TRY(provisioned_get(call, &target.name, &config, &found));
+    if (!found)
+        return call_fail(call, LAMBDA_PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND,
+                         "No Provisioned Concurrency Config found for this function");
+    TRY(provisioned_show(call, &target, &config, &shown));
+    *out = (struct lambda_GetProvisionedConcurrencyConfigResponse){
+        .RequestedProvisionedConcurrentExecutions = shown.RequestedProvisionedConcurrentExecutions,
+        .AvailableProvisionedConcurrentExecutions = shown.AvailableProvisionedConcurrentExecutions,
+        .AllocatedProvisionedConcurrentExecutions = shown.AllocatedProvisionedConcurrentExecutions,
+        .Status = shown.Status,
+        .StatusReason = shown.StatusReason,
+        .LastModified = shown.LastModified,
+    };
+    return RESULT_OK;
+}
+
+RESULT lambda_DeleteProvisionedConcurrencyConfig(
+    struct call *call, const struct lambda_DeleteProvisionedConcurrencyConfigRequest *in,
+    struct lambda_DeleteProvisionedConcurrencyConfigResult *out)
+{
+    struct lambda_target target;
+    struct lambda_provisioned none = {0};
+    (void)out;
+    TRY(provisioned_target(call, in->FunctionName, in->Qualifier, &target));
+    struct key key = provisioned_key(call, &target.name);
+    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
+    return provisioned_changed(call, &target, &none);
+}
+
+RESULT lambda_ListProvisionedConcurrencyConfigs(
+    struct call *call, const struct lambda_ListProvisionedConcurrencyConfigsRequest *in,
+    struct lambda_ListProvisionedConcurrencyConfigsResponse *out)
+{
+    size_t limit = in->MaxItems.set ? (size_t)in->MaxItems.value : PROVISIONED_PAGE;
+    struct lambda_name name;
+    struct lambda_function function;
+    struct kv_cursor *cursor;
+    struct str key, value;
+    TRY(lambda_name_unqualified(call, in->FunctionName, &name));
+    TRY(function_find(call, &name, &function));
+    struct key prefix = lambda_function_key(call, &name, STR("provisioned"));
+    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
+    struct lambda_ProvisionedConcurrencyConfigListItem *items =
+        ARENA_ARRAY(call->arena, limit, struct lambda_ProvisionedConcurrencyConfigListItem);
+    size_t len = 0;
+    for (;;) {
+        struct lambda_provisioned config;
+        struct lambda_PutProvisionedConcurrencyConfigResponse shown;
+        struct lambda_target target;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        if (len == limit) {
+            out->NextMarker = paging_token(call, key);
+            break;
+        }
+        TRY(record_decode_copy(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value,
+                               &config));
+        struct lambda_name qualified = name;
+        qualified.qualifier = config.qualifier;
+        TRY(lambda_find(call, &qualified, &target));
+        TRY(provisioned_show(call, &target, &config, &shown));
+        items[len++] = (struct lambda_ProvisionedConcurrencyConfigListItem){
+            .FunctionArn = lambda_name_arn(call, &qualified),
+            .RequestedProvisionedConcurrentExecutions =
+                shown.RequestedProvisionedConcurrentExecutions,
+            .AvailableProvisionedConcurrentExecutions =
+                shown.AvailableProvisionedConcurrentExecutions,
+            .AllocatedProvisionedConcurrentExecutions =
+                shown.AllocatedProvisionedConcurrentExecutions,
+            .Status = shown.Status,
+            .LastModified = shown.LastModified,
+        };
+    }
+    out->ProvisionedConcurrencyConfigs.items = items;
+    out->ProvisionedConcurrencyConfigs.len = len;
+    return RESULT_OK;
+}

@@ -1,0 +1,65 @@
+/* Between create.c, update.c and versions.c: where code comes from, and who uses it. */
+#ifndef KUMONIWA_SERVICES_LAMBDA_CREATE_H
+#define KUMONIWA_SERVICES_LAMBDA_CREATE_H
+
+#include "services/lambda/lambda_int.h"
+
+struct source_request {
+    bool image;
+    struct str zip, s3_bucket, s3_key, s3_version, storage_mode, kms_key, image_uri;
+};
+struct source_code {
+    struct code_stored stored; /* id absent: an image or a folder */
+    struct str sha256;
+    int64_t size;
+    struct str image_uri, hot_folder;
+};
+/* Parks while an archive is taken in. */
+RESULT source_take(struct call *call, const struct source_request *in, struct source_code *out);
+void source_set(const struct source_code *source, struct lambda_version *version);
+
+/* One more, one less version that needs the code that it names. */
+RESULT version_use_code(struct call *call, const struct lambda_version *version);
+RESULT version_release_code(struct call *call, const struct lambda_version *version);
+
+/* "Lambda quotas": unzipped, code and layers together. own: bytes of the code; -1: as its record
+ * says. */
+RESULT version_check_size(struct call *call, const struct lambda_version *version, int64_t own);
+
+/* What CreateFunction and UpdateFunctionCode answer: the version, or what they publish. */
+RESULT create_answer(struct call *call, const struct lambda_name *name,
+                     struct lambda_function *function, const struct lambda_version *version,
+                     bool publish, struct lambda_FunctionConfiguration *out);
+
+/* ResourceConflictException while the function is Pending or an update is InProgress. */
+RESULT version_check_steady(struct call *call, const struct lambda_name *name,
+                            const struct lambda_version *version);
+RESULT version_check_revision(struct call *call, struct str given, struct str have);
+
+/* What belongs to a version or alias alone goes with it. */
+RESULT function_drop_qualifier(struct call *call, const struct lambda_name *name,
+                               struct str qualifier);
+/* urls.c, code_signing.c */
+RESULT url_drop(struct call *call, const struct lambda_name *name, struct str qualifier);
+RESULT urls_drop(struct call *call, const struct lambda_name *name);
+RESULT code_signing_leave(struct call *call, const struct lambda_name *name,
+                          const struct lambda_function *function);
+
+RESULT code_signing_join(struct call *call, const struct lambda_name *name, struct str arn,
+                         struct lambda_function *function);
+
+/* --- concurrency.c, provisioned.c --- */
+
+/* What provisioned concurrency the function's versions and aliases have, but that one. */
+RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
+                       int64_t *sum);
+RESULT provisioned_get(struct call *call, const struct lambda_name *name,
+                       struct lambda_provisioned *config, bool *found);
+/* How many environments are started for it. */
+RESULT provisioned_ready(struct call *call, const struct lambda_target *target,
+                         const struct lambda_provisioned *config, unsigned *ready);
+/* Another number is wanted; 0: none. */
+RESULT provisioned_changed(struct call *call, const struct lambda_target *target,
+                           const struct lambda_provisioned *config);
+
+#endif

@@ -1,0 +1,34 @@
+/* Between the files of event source mappings' operations. */
+#ifndef KUMONIWA_SERVICES_LAMBDA_MAPPINGS_H
+#define KUMONIWA_SERVICES_LAMBDA_MAPPINGS_H
+
+#include "cloud/arn.h"
+#include "services/lambda/events_int.h"
+
+enum mapping_kind { MAPPING_SQS, MAPPING_FIFO, MAPPING_DYNAMODB };
+
+/* What CreateEventSourceMapping and UpdateEventSourceMapping both say. */
+struct mapping_settings {
+    struct opt_bool enabled;
+    struct opt_int batch_size, window_s, parallel, record_age_s, retries, tumbling_s;
+    struct opt_bool bisect;
+    const struct lambda_FilterCriteria *filters;
+    const struct lambda_ScalingConfig *scaling;
+    const struct lambda_DestinationConfig *destination;
+    struct str_list response_types;
+    const char *refused; /* the name of a member that is not implemented; NULL: none was given */
+};
+
+/* RESULT_ERROR: no kind of source that there is, in AWS's words or by name. */
+RESULT mapping_kind_of(struct call *call, struct str source_arn, enum mapping_kind *kind);
+void mapping_defaults(enum mapping_kind kind, struct lambda_event_source *mapping);
+/* Checks them and takes them over. */
+RESULT mapping_configure(struct call *call, enum mapping_kind kind,
+                         const struct mapping_settings *in, struct lambda_event_source *mapping);
+/* The source is there, suits the function, and the function's role may read it. */
+RESULT mapping_check_source(struct call *call, enum mapping_kind kind,
+                            const struct lambda_target *target, struct str source_arn);
+
+RESULT mapping_deliver_drop(struct call *call, const struct outbox_item *item);
+
+#endif

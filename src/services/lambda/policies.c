@@ -1,0 +1,161 @@
+/* Resource policies as lists of statements: of functions and of versions of layers. */
+#include "services/lambda/policies.h"
+
+#include "base/vec.h"
+#include "cloud/arn.h"
+#include "cloud/identity.h"
+#include "wire/json_text.h"
+
+enum { POLICY_MAX = 20480 }; /* "Lambda quotas": resource-based policy */
+
+RESULT policy_fail_revision(struct call *call, struct str given, struct str have)
+{
+    if (str_is_empty(given) || str_eq(given, have))
+        return RESULT_OK;
+    return call_fail(call, LAMBDA_PRECONDITION_FAILED,
+                     "The RevisionId provided does not match the latest RevisionId. Call the "
+                     "GetPolicy API to retrieve the latest Revision Id");
+}
+
+/* --- principals --- */
+
+static RESULT principal_fail(struct call *call)
+{
+    return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                     "The provided principal was invalid. Please check the principal and try "
+                     "again.");
+}
+
+/* A role or user must be there, when its account is one that is kept here. */
+static RESULT principal_exists(struct call *call, struct str text, const struct arn *arn,
+                               bool *exists)
+{
+    const struct identity_table *identity = identity_of(call->cloud);
+    struct identity_role role;
+    struct str id, name;
+    struct str_map tags;
+    size_t slash = str_find_last_char(arn->resource, '/');
+    *exists = true;
+    if (str_starts_with(arn->resource, STR("role/")) && identity->role != NULL)
+        return identity->role(call, text, &role, exists);
+    if (str_starts_with(arn->resource, STR("user/")) && identity->user != NULL) {
+        name = str_slice(arn->resource, slash + 1, arn->resource.len);
+        return identity->user(call, arn->account, name, &id, &tags, exists);
+    }
+    return RESULT_OK;
+}
+
+static bool principal_is_service(struct str text)
+{
+    return str_ends_with(text, STR(".amazonaws.com")) || str_ends_with(text, STR(".amazon.com")) ||
+           str_ends_with(text, STR(".amazonaws.com.cn"));
+}
+
+RESULT policy_principal(struct call *call, struct str text, struct buf *out)
+{
+    struct arn arn;
+    bool exists;
+    if (str_eq(text, STR("*"))) {
+        buf_append(out, STR("\"*\""));
+        return RESULT_OK;
+    }
+    if (arn_is_account(text)) {
+        buf_append_format(out, "{\"AWS\":\"arn:%.*s:iam::%.*s:root\"}", PRSTR(call->partition),
+                          PRSTR(text));
+        return RESULT_OK;
+    }
+    bool service = principal_is_service(text);
+    if (!service) {
+        if (!arn_parse(text, &arn) ||
+            (!str_eq(arn.service, STR("iam")) && !str_eq(arn.service, STR("sts"))) ||
+            !arn_is_account(arn.account))
+            return principal_fail(call);
+        TRY(principal_exists(call, text, &arn, &exists));
+        if (!exists)
+            return principal_fail(call);
+    }
+    buf_append(out, service ? STR("{\"Service\":") : STR("{\"AWS\":"));
+    wire_json_write_string(out, text);
+    buf_append_char(out, '}');
+    return RESULT_OK;
+}
+
+/* --- statements --- */
+
+static struct str policy_document(struct call *call, const struct lambda_policy *policy)
+{
+    struct buf text;
+    buf_init(&text, call->arena, 16 * 1024 * 1024);
+    buf_append(&text, STR("{\"Version\":\"2012-10-17\",\"Id\":\"default\",\"Statement\":["));
+    for (size_t i = 0; i < policy->statements.len; i++) {
+        buf_append(&text, i > 0 ? STR(",") : STR(""));
+        buf_append(&text, policy->statements.items[i].text);
+    }
+    buf_append(&text, STR("]}"));
+    return buf_str(&text);
+}
+
+RESULT policy_add(struct call *call, struct lambda_policy *policy, struct str sid, struct str text)
+{
+    struct lambda_statement *items =
+        ARENA_ARRAY(call->arena, policy->statements.len + 1, struct lambda_statement);
+    for (size_t i = 0; i < policy->statements.len; i++) {
+        items[i] = policy->statements.items[i];
+        if (str_eq(items[i].sid, sid))
+            return call_fail(call, LAMBDA_RESOURCE_CONFLICT,
+                             "The statement id (%.*s) provided already exists. Please provide a "
+                             "new statement id, or remove the existing statement.",
+                             PRSTR(sid));
+    }
+    items[policy->statements.len] = (struct lambda_statement){sid, text};
+    policy->statements.items = items;
+    policy->statements.len++;
+    policy->text = policy_document(call, policy);
+    policy->revision_id = lambda_revision(call);
+    if (policy->text.len > POLICY_MAX)
+        return call_fail(call, LAMBDA_POLICY_LENGTH_EXCEEDED,
+                         "The final policy size (%zu) is bigger than the limit (%d).",
+                         policy->text.len, POLICY_MAX);
+    return RESULT_OK;
+}
+
+bool policy_remove(struct call *call, struct lambda_policy *policy, struct str sid)
+{
+    size_t kept = 0, before = policy->statements.len;
+    for (size_t i = 0; i < before; i++)
+        if (!str_eq(policy->statements.items[i].sid, sid))
+            policy->statements.items[kept++] = policy->statements.items[i];
+    policy->statements.len = kept;
+    policy->text = policy_document(call, policy);
+    policy->revision_id = lambda_revision(call);
+    return kept < before;
+}
+
+/* A whole document: each statement keeps its text; one without a Sid has none. */
+RESULT policy_take(struct call *call, struct str document, struct lambda_policy *out)
+{
+    const struct policy *compiled;
+    struct str reason, raw, statements, rest;
+    size_t cap = 0;
+    if (document.len > POLICY_MAX)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "The final policy size (%zu) is bigger than the limit (%d).", document.len,
+                         POLICY_MAX);
+    if (policy_compile(call->arena, document, POLICY_FORM_RESOURCE, &compiled, &reason) !=
+        RESULT_OK)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "The provided policy is not valid: %.*s", PRSTR(reason));
+    *out = (struct lambda_policy){.text = document, .revision_id = lambda_revision(call)};
+    if (!json_member(call->arena, document, STR("Statement"), &statements))
+        return RESULT_OK;
+    rest = statements;
+    bool list = json_kind_of(statements) == JSON_ARRAY;
+    while (list ? json_next_item(&rest, &raw) : out->statements.len == 0) {
+        struct lambda_statement statement = {STR(""), list ? raw : statements};
+        struct str sid;
+        if (json_member(call->arena, statement.text, STR("Sid"), &sid))
+            (void)json_string(call->arena, sid, &statement.sid);
+        VEC_PUSH(call->arena, out->statements.items, out->statements.len, cap, statement);
+    }
+    return RESULT_OK;
+}

@@ -1,0 +1,19 @@
+/* Resource policies as lists of statements: of functions and of versions of layers. */
+#ifndef KUMONIWA_SERVICES_LAMBDA_POLICIES_H
+#define KUMONIWA_SERVICES_LAMBDA_POLICIES_H
+
+#include "auth/policy.h"
+#include "services/lambda/lambda_int.h"
+
+/* PreconditionFailedException when a RevisionId was given that is another. */
+RESULT policy_fail_revision(struct call *call, struct str given, struct str have);
+/* Principal of a statement as a policy has it: {"Service":"s3.amazonaws.com"}. */
+RESULT policy_principal(struct call *call, struct str text, struct buf *out);
+/* Adds a statement: ResourceConflictException, PolicyLengthExceededException. */
+RESULT policy_add(struct call *call, struct lambda_policy *policy, struct str sid, struct str text);
+/* False: there was none. */
+bool policy_remove(struct call *call, struct lambda_policy *policy, struct str sid);
+/* A whole document in place of it. */
+RESULT policy_take(struct call *call, struct str document, struct lambda_policy *out);
+
+#endif

@@ -1,0 +1,52 @@
+/* What Lambda gives the cloud besides its operations. */
+#include "cloud/trail.h"
+#include "services/lambda/events_int.h"
+#include "services/lambda/lambda_int.h"
+#include "services/lambda/mappings.h"
+#include "services/lambda/run.h"
+
+static const struct outbox_handler lambda_handlers[] = {
+    {STR_INIT("lambda.code"), code_deliver_drop},
+    {STR_INIT("lambda.destination"), destination_deliver},
+    {STR_INIT("lambda.async-forget"), async_deliver_forget},
+    {STR_INIT("lambda.mapping"), mapping_deliver_drop},
+};
+
+static const struct service_page lambda_pages[] = {
+    {STR_INIT("/_aws/lambda/code/"), code_answer},
+};
+
+/* "Logging AWS Lambda API calls using AWS CloudTrail": data events. */
+static const uint32_t lambda_data_operations[] = {
+    LAMBDA_OP_Invoke,
+    LAMBDA_OP_InvokeAsync,
+    LAMBDA_OP_InvokeWithResponseStream,
+};
+static const struct trail_data lambda_trail_data = {
+    .type = STR_INIT("AWS::Lambda::Function"),
+    .operations = lambda_data_operations,
+    .count = sizeof lambda_data_operations / sizeof lambda_data_operations[0],
+};
+
+static RESULT lambda_start(struct cloud *cloud)
+{
+    TRY(code_start(cloud));
+    TRY(async_start(cloud));
+    return sources_start(cloud);
+}
+
+const struct service_hooks lambda_hooks = {
+    .model = &lambda_model,
+    .trail_data = &lambda_trail_data,
+    .handlers = lambda_handlers,
+    .handler_count = sizeof lambda_handlers / sizeof lambda_handlers[0],
+    .pages = lambda_pages,
+    .page_count = sizeof lambda_pages / sizeof lambda_pages[0],
+    .start = lambda_start,
+    .memory_new = lambda_memory_new,
+    .memory_free = lambda_memory_free,
+    .resource_policy = lambda_resource_policy,
+    .policy_of_arn = lambda_policy_of_arn,
+    .condition_key = lambda_condition_key,
+    .condition_values = lambda_condition_values,
+};

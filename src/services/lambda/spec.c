@@ -1,0 +1,154 @@
+/* What an environment of a version is made of. "Lambda execution role", "Defined runtime
+ * environment variables", AWS Lambda Developer Guide. */
+#include "cloud/authorize.h"
+#include "cloud/credentials.h"
+#include "cloud/session.h"
+#include "services/lambda/lambda_int.h"
+
+/* The credentials of an environment last this long; one that is older is not used again. */
+enum { SESSION_S = 12 * 3600 };
+
+/* Everything that changes a version gives it another revision. */
+struct str lambda_spec_key(struct call *call, const struct lambda_target *target)
+{
+    const struct lambda_version *version = &target->version;
+    return str_format(call->arena, "%.*s/%.*s/%.*s/%lld/%.*s/%.*s", PRSTR(target->name.account),
+                      PRSTR(target->name.region), PRSTR(version->name),
+                      (long long)version->function_id, PRSTR(version->version),
+                      PRSTR(version->revision_id));
+}
+
+static RESULT may(struct call *call, const struct principal *who, const char *action,
+                  struct str resource, bool *allowed)
+{
+    const struct authorize_ask ask = {
+        .who = who,
+        .action = str_from_c(action),
+        .resource = resource,
+        .owner = who->account,
+    };
+    return authorize_may(call, &ask, allowed);
+}
+
+/* As on AWS, a function's log is what its role may write. */
+static RESULT ask_for_log(struct call *call, const struct lambda_target *target,
+                          const struct principal *role, struct function_spec *out)
+{
+    struct str group =
+        str_format(call->arena, "arn:%.*s:logs:%.*s:%.*s:log-group:%.*s", PRSTR(call->partition),
+                   PRSTR(target->name.region), PRSTR(target->name.account), PRSTR(out->log_group));
+    struct str streams = str_concat(call->arena, group, STR(":log-stream:*"));
+    bool puts, creates;
+    TRY(may(call, role, "logs:PutLogEvents", streams, &puts));
+    TRY(may(call, role, "logs:CreateLogStream", str_concat(call->arena, group, STR(":*")),
+            &creates));
+    out->logged = puts && creates;
+    return may(call, role, "logs:CreateLogGroup", str_concat(call->arena, group, STR(":*")),
+               &out->makes_group);
+}
+
+static RESULT assume_role(struct call *call, const struct lambda_target *target,
+                          struct function_spec *out)
+{
+    struct credentials credentials;
+    bool found;
+    TRY(session_for_role(call,
+                         &(struct session_for_service){
+                             .role_arn = target->version.role,
+                             .session_name = target->version.name,
+                             .service = STR("lambda.amazonaws.com"),
+                             .duration_s = SESSION_S,
+                         },
+                         &credentials, &found));
+    if (!found)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "The role defined for the function cannot be assumed by Lambda.");
+    out->access_key = credentials.principal.access_key;
+    out->secret_key = credentials.secret;
+    out->session_token = credentials.session_token;
+    out->expires_ms = credentials.expires_ms;
+    return ask_for_log(call, target, &credentials.principal, out);
+}
+
+static RESULT open_environment(struct call *call, const struct lambda_target *target,
+                               struct function_spec *out)
+{
+    struct str_map variables;
+    struct str code = {0}, problem = {0};
+    TRY(environment_open(call, &target->name, &target->version, &variables, &code, &problem));
+    if (!str_is_absent(problem))
+        return call_fail(call, LAMBDA_KMS_ACCESS_DENIED,
+                         "Lambda was unable to decrypt the environment variables because KMS "
+                         "access was denied. Please check the function's KMS key settings. KMS "
+                         "Exception: %.*s",
+                         PRSTR(problem));
+    struct str *items = ARENA_ARRAY(call->arena, variables.len + 1, struct str);
+    for (size_t i = 0; i < variables.len; i++)
+        items[i] = str_format(call->arena, "%.*s=%.*s", PRSTR(variables.items[i].key),
+                              PRSTR(variables.items[i].value));
+    out->environment = items;
+    out->environment_count = variables.len;
+    return RESULT_OK;
+}
+
+static void set_log(struct call *call, const struct lambda_version *version,
+                    struct function_spec *out)
+{
+    const struct lambda_LoggingConfig *logging = version->logging;
+    if (logging != NULL) {
+        out->log_group = logging->LogGroup;
+        out->log_json = str_eq(logging->LogFormat, STR("JSON"));
+        out->log_level = logging->ApplicationLogLevel;
+        out->platform_level = logging->SystemLogLevel;
+    }
+    if (str_is_empty(out->log_group))
+        out->log_group = str_concat(call->arena, STR("/aws/lambda/"), version->name);
+}
+
+/* "oci:/dir" and "rootfs:/dir" are src/functions/runtime.h's to read. */
+static void set_image(struct call *call, const struct lambda_version *version,
+                      struct function_spec *out)
+{
+    if (!str_eq(version->package_type, STR("Image")))
+        return;
+    out->root = version->image_uri;
+    const struct lambda_ImageConfig *image = version->image;
+    if (image == NULL)
+        return;
+    out->workdir = image->WorkingDirectory;
+    size_t count = image->EntryPoint.len + image->Command.len;
+    struct str *words = ARENA_ARRAY(call->arena, count + 1, struct str);
+    for (size_t i = 0; i < image->EntryPoint.len; i++)
+        words[i] = image->EntryPoint.items[i];
+    for (size_t i = 0; i < image->Command.len; i++)
+        words[image->EntryPoint.len + i] = image->Command.items[i];
+    out->command = (struct str_list){words, count};
+}
+
+RESULT lambda_spec(struct call *call, const struct lambda_target *target, struct function_spec *out)
+{
+    const struct lambda_version *version = &target->version;
+    struct lambda_name qualified = target->name;
+    struct function_spec spec = {0};
+    TRY(lambda_code_ready(call, target, &spec.task, &spec.opt));
+    spec.key = lambda_spec_key(call, target);
+    qualified.qualifier = (struct str){0};
+    spec.pool = lambda_name_arn(call, &qualified);
+    qualified.qualifier = version->version;
+    spec.arn = lambda_name_arn(call, &qualified);
+    spec.account = target->name.account;
+    spec.region = target->name.region;
+    spec.name = version->name;
+    spec.version = version->version;
+    spec.runtime = version->runtime;
+    spec.handler = version->handler;
+    spec.memory_mb = version->memory_mb > 0 ? (uint32_t)version->memory_mb : 128;
+    spec.tmp_mb = version->tmp_mb > 0 ? (uint32_t)version->tmp_mb : 512;
+    spec.timeout_ms = version->timeout_s > 0 ? (uint32_t)version->timeout_s * 1000 : 3000;
+    set_log(call, version, &spec);
+    set_image(call, version, &spec);
+    TRY(open_environment(call, target, &spec));
+    TRY(assume_role(call, target, &spec));
+    *out = spec;
+    return RESULT_OK;
+}
