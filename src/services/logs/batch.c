@@ -3,7 +3,7 @@
 
 #include "services/logs/event.h"
 
-enum { LEVEL = 1 }; /* of compression: what arrives waits for it */
+enum { LEVEL = 1 };                       /* of compression: what arrives waits for it */
 enum { NUMBERS_MAX = 35, HEAD_MAX = 45 }; /* bytes of numbers: of an event, of a batch's head */
 
 int log_position_cmp(struct log_position a, struct log_position b)
