@@ -13,16 +13,8 @@
 #include "services/sts/sts.h"
 
 const struct service_hooks *const server_services[] = {
-    &cloudtrail_hooks,
-    &dynamodb_hooks,
-    &dynamodbstreams_hooks,
-    &iam_hooks,
-    &lambda_hooks,
-    &logs_hooks,
-    &organizations_hooks,
-    &s3_hooks,
-    &s3control_hooks,
-    &sqs_hooks,
-    &sts_hooks,
-    NULL,
+    &cloudtrail_hooks,    &dynamodb_hooks, &dynamodbstreams_hooks,
+    &iam_hooks,           &lambda_hooks,   &logs_hooks,
+    &organizations_hooks, &s3_hooks,       &s3control_hooks,
+    &sqs_hooks,           &sts_hooks,      NULL,
 };

@@ -164,6 +164,7 @@ RESULT lambda_UpdateAlias(struct call *call, const struct lambda_UpdateAliasRequ
         alias.description = in->Description;
     TRY(alias_set_weights(call, &name, in->RoutingConfig, &alias));
     TRY(alias_put(call, &name, &alias));
+    provisioned_moved(call, &name, alias.name);
     alias_show(call, &name, &alias, out);
     return RESULT_OK;
 }

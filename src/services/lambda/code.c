@@ -108,7 +108,7 @@ static RESULT folder_make(struct str path)
     return RESULT_OK;
 }
 
-RESULT code_folders_make(const struct cloud *cloud, struct arena *arena)
+static RESULT code_folders_make(const struct cloud *cloud, struct arena *arena)
 {
     struct str top = str_format(arena, "%.*s/functions", PRSTR(cloud->directory));
     TRY(folder_make(top));
@@ -116,14 +116,14 @@ RESULT code_folders_make(const struct cloud *cloud, struct arena *arena)
     return folder_make(str_concat(arena, top, STR("/opt")));
 }
 
-bool code_folder_exists(struct arena *arena, struct str folder)
+static bool code_folder_exists(struct arena *arena, struct str folder)
 {
     struct stat found;
     return stat(str_to_c(arena, folder), &found) == 0;
 }
 
 /* A new folder beside it, to be renamed when it is complete. */
-RESULT code_folder_begin(struct arena *arena, struct str folder, struct str *temporary)
+static RESULT code_folder_begin(struct arena *arena, struct str folder, struct str *temporary)
 {
     char uuid[36];
     rng_uuid(uuid);
@@ -131,7 +131,7 @@ RESULT code_folder_begin(struct arena *arena, struct str folder, struct str *tem
     return folder_make(*temporary);
 }
 
-RESULT code_folder_end(struct arena *arena, struct str temporary, struct str folder)
+static RESULT code_folder_end(struct arena *arena, struct str temporary, struct str folder)
 {
     const char *from = str_to_c(arena, temporary), *to = str_to_c(arena, folder);
     if (rename(from, to) == 0)

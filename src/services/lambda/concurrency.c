@@ -8,6 +8,26 @@
 
 enum { PROVISIONED_PAGE = 50 };
 
+/* What provisioned concurrency the function's versions and aliases have, but that one. */
+static RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
+                              int64_t *sum)
+{
+    struct key prefix = lambda_function_key(call, name, STR("provisioned"));
+    struct kv_cursor *cursor;
+    struct str key, value;
+    *sum = 0;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (;;) {
+        struct lambda_provisioned config;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            return RESULT_OK;
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value, &config));
+        if (!str_eq(config.qualifier, except))
+            *sum += config.requested;
+    }
+}
+
 /* --- reserved --- */
 
 RESULT lambda_PutFunctionConcurrency(struct call *call,
@@ -97,39 +117,6 @@ RESULT lambda_GetAccountSettings(struct call *call,
 
 /* --- provisioned --- */
 
-static struct key provisioned_key(struct call *call, const struct lambda_name *name)
-{
-    struct key key = lambda_function_key(call, name, STR("provisioned"));
-    key_str(&key, name->qualifier);
-    return key;
-}
-
-RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
-                       int64_t *sum)
-{
-    struct key prefix = lambda_function_key(call, name, STR("provisioned"));
-    struct kv_cursor *cursor;
-    struct str key, value;
-    *sum = 0;
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
-    for (;;) {
-        struct lambda_provisioned config;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
-            return RESULT_OK;
-        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value, &config));
-        if (!str_eq(config.qualifier, except))
-            *sum += config.requested;
-    }
-}
-
-RESULT provisioned_get(struct call *call, const struct lambda_name *name,
-                       struct lambda_provisioned *config, bool *found)
-{
-    struct key key = provisioned_key(call, name);
-    return call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_provisioned, config, found);
-}
-
 static RESULT provisioned_target(struct call *call, struct str function, struct str qualifier,
                                  struct lambda_target *target)
 {
@@ -183,20 +170,25 @@ static RESULT provisioned_check(struct call *call, const struct lambda_target *t
 }
 
 /* What is shown of one. */
-static RESULT provisioned_show(struct call *call, const struct lambda_target *target,
+static RESULT provisioned_show(struct call *call, const struct lambda_name *name,
                                const struct lambda_provisioned *config,
                                struct lambda_PutProvisionedConcurrencyConfigResponse *out)
 {
     unsigned ready = 0;
-    TRY(provisioned_ready(call, target, config, &ready));
+    bool runs;
+    TRY(provisioned_ready(call, name, config, &ready, &runs));
     bool all = (int64_t)ready >= config->requested;
     *out = (struct lambda_PutProvisionedConcurrencyConfigResponse){
         .RequestedProvisionedConcurrentExecutions = opt_int((int32_t)config->requested),
         .AllocatedProvisionedConcurrentExecutions = opt_int((int32_t)ready),
         .AvailableProvisionedConcurrentExecutions = opt_int((int32_t)ready),
-        .Status = all ? STR("READY") : STR("IN_PROGRESS"),
+        .Status = !runs ? STR("FAILED")
+                  : all ? STR("READY")
+                        : STR("IN_PROGRESS"),
         .LastModified = lambda_timestamp(call, config->modified_ms),
     };
+    if (!runs)
+        out->StatusReason = STR("Functions do not run in this process: kumoniwa doctor says why.");
     return RESULT_OK;
 }
 
@@ -210,9 +202,7 @@ RESULT lambda_PutProvisionedConcurrencyConfig(
     TRY(provisioned_check(call, &target, wanted));
     const struct lambda_provisioned config = {
         .qualifier = target.name.qualifier, .requested = wanted, .modified_ms = call->now_ms};
-    struct key key = provisioned_key(call, &target.name);
-    TRY(call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_provisioned, &config));
-    TRY(provisioned_changed(call, &target, &config));
+    TRY(provisioned_put(call, &target.name, &config));
     *out = (struct lambda_PutProvisionedConcurrencyConfigResponse){
         .RequestedProvisionedConcurrentExecutions = opt_int((int32_t)wanted),
         .AllocatedProvisionedConcurrentExecutions = opt_int(0),
@@ -236,7 +226,7 @@ RESULT lambda_GetProvisionedConcurrencyConfig(
     if (!found)
         return call_fail(call, LAMBDA_PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND,
                          "No Provisioned Concurrency Config found for this function");
-    TRY(provisioned_show(call, &target, &config, &shown));
+    TRY(provisioned_show(call, &target.name, &config, &shown));
     *out = (struct lambda_GetProvisionedConcurrencyConfigResponse){
         .RequestedProvisionedConcurrentExecutions = shown.RequestedProvisionedConcurrentExecutions,
         .AvailableProvisionedConcurrentExecutions = shown.AvailableProvisionedConcurrentExecutions,
@@ -253,12 +243,9 @@ RESULT lambda_DeleteProvisionedConcurrencyConfig(
     struct lambda_DeleteProvisionedConcurrencyConfigResult *out)
 {
     struct lambda_target target;
-    struct lambda_provisioned none = {0};
     (void)out;
     TRY(provisioned_target(call, in->FunctionName, in->Qualifier, &target));
-    struct key key = provisioned_key(call, &target.name);
-    TRY(kv_delete(call->txn, key_bytes(&key), NULL));
-    return provisioned_changed(call, &target, &none);
+    return provisioned_drop(call, &target.name, target.name.qualifier);
 }
 
 RESULT lambda_ListProvisionedConcurrencyConfigs(
@@ -280,7 +267,6 @@ RESULT lambda_ListProvisionedConcurrencyConfigs(
     for (;;) {
         struct lambda_provisioned config;
         struct lambda_PutProvisionedConcurrencyConfigResponse shown;
-        struct lambda_target target;
         TRY(kv_next(cursor, &key, &value));
         if (str_is_absent(key))
             break;
@@ -292,8 +278,7 @@ RESULT lambda_ListProvisionedConcurrencyConfigs(
                                &config));
         struct lambda_name qualified = name;
         qualified.qualifier = config.qualifier;
-        TRY(lambda_find(call, &qualified, &target));
-        TRY(provisioned_show(call, &target, &config, &shown));
+        TRY(provisioned_show(call, &qualified, &config, &shown));
         items[len++] = (struct lambda_ProvisionedConcurrencyConfigListItem){
             .FunctionArn = lambda_name_arn(call, &qualified),
             .RequestedProvisionedConcurrentExecutions =
@@ -303,6 +288,7 @@ RESULT lambda_ListProvisionedConcurrencyConfigs(
             .AllocatedProvisionedConcurrentExecutions =
                 shown.AllocatedProvisionedConcurrentExecutions,
             .Status = shown.Status,
+            .StatusReason = shown.StatusReason,
             .LastModified = shown.LastModified,
         };
     }

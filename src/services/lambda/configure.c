@@ -33,7 +33,7 @@ static const struct retired retired[] = {
     {STR_INIT("ruby2.5"), STR_INIT("ruby3.4")},
 };
 
-RESULT configure_runtime(struct call *call, struct str runtime)
+static RESULT configure_runtime(struct call *call, struct str runtime)
 {
     for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
         if (str_eq(runtime, retired[i].runtime))
@@ -48,7 +48,7 @@ RESULT configure_runtime(struct call *call, struct str runtime)
     return RESULT_OK;
 }
 
-struct str configure_runtime_arn(struct call *call, struct str region, struct str runtime)
+static struct str configure_runtime_arn(struct call *call, struct str region, struct str runtime)
 {
     uint8_t sum[SHA256_SIZE];
     struct buf text;
@@ -64,7 +64,7 @@ struct str configure_runtime_arn(struct call *call, struct str region, struct st
 
 /* --- the role --- */
 
-RESULT configure_role(struct call *call, const struct lambda_name *name, struct str role)
+static RESULT configure_role(struct call *call, const struct lambda_name *name, struct str role)
 {
     bool trusts;
     TRY(authorize_pass_role(call, role, STR("lambda.amazonaws.com")));

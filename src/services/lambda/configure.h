@@ -22,6 +22,21 @@ struct settings {
     bool capacity_provider, durable, runtime_config, accelerator, tenancy;
 };
 
+/* Of either request: their members have the same names. */
+#define SETTINGS_OF(in)                                                                            \
+    {                                                                                              \
+        .role = (in)->Role, .handler = (in)->Handler, .description = (in)->Description,            \
+        .runtime = (in)->Runtime, .kms_key = (in)->KMSKeyArn, .timeout = (in)->Timeout,            \
+        .memory = (in)->MemorySize, .vpc = (in)->VpcConfig, .environment = (in)->Environment,      \
+        .dead_letter = (in)->DeadLetterConfig, .tracing = (in)->TracingConfig,                     \
+        .layers = (in)->Layers, .file_systems = (in)->FileSystemConfigs,                           \
+        .image = (in)->ImageConfig, .storage = (in)->EphemeralStorage,                             \
+        .snap_start = (in)->SnapStart, .logging = (in)->LoggingConfig,                             \
+        .capacity_provider = (in)->CapacityProviderConfig != NULL,                                 \
+        .durable = (in)->DurableConfig != NULL, .runtime_config = (in)->RuntimeConfig != NULL,     \
+        .accelerator = (in)->AcceleratorConfig != NULL,                                            \
+    }
+
 /* Checks and sets them on *version, which holds the old ones or the defaults. The caller keeps the
  * count of uses of layers' code. */
 RESULT configure(struct call *call, const struct lambda_name *name, const struct settings *in,
@@ -29,10 +44,6 @@ RESULT configure(struct call *call, const struct lambda_name *name, const struct
 /* How long Pending and InProgress last. */
 enum { LAMBDA_SETTLES_MS = 100 };
 
-RESULT configure_runtime(struct call *call, struct str runtime);
-/* RuntimeVersionConfig: which build of the runtime it is. */
-struct str configure_runtime_arn(struct call *call, struct str region, struct str runtime);
-RESULT configure_role(struct call *call, const struct lambda_name *name, struct str role);
 RESULT environment_seal(struct call *call, const struct lambda_name *name, struct str kms_key,
                         struct lambda_version *version);
 /* layers.c: *codes: the code of each; checks that the caller may use them. */

@@ -7,34 +7,6 @@
 #include "services/lambda/configure.h"
 #include "services/lambda/create.h"
 
-static struct settings create_settings(const struct lambda_CreateFunctionRequest *in)
-{
-    return (struct settings){
-        .role = in->Role,
-        .handler = in->Handler,
-        .description = in->Description,
-        .runtime = in->Runtime,
-        .kms_key = in->KMSKeyArn,
-        .timeout = in->Timeout,
-        .memory = in->MemorySize,
-        .vpc = in->VpcConfig,
-        .environment = in->Environment,
-        .dead_letter = in->DeadLetterConfig,
-        .tracing = in->TracingConfig,
-        .layers = in->Layers,
-        .file_systems = in->FileSystemConfigs,
-        .image = in->ImageConfig,
-        .storage = in->EphemeralStorage,
-        .snap_start = in->SnapStart,
-        .logging = in->LoggingConfig,
-        .capacity_provider = in->CapacityProviderConfig != NULL,
-        .durable = in->DurableConfig != NULL,
-        .runtime_config = in->RuntimeConfig != NULL,
-        .accelerator = in->AcceleratorConfig != NULL,
-        .tenancy = in->TenancyConfig != NULL,
-    };
-}
-
 /* --- where code comes from --- */
 
 static RESULT source_image(struct call *call, const struct source_request *in,
@@ -236,7 +208,7 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
                              struct lambda_FunctionConfiguration *out)
 {
     bool image = str_eq(in->PackageType, STR("Image")), found;
-    const struct settings settings = create_settings(in);
+    struct settings settings = SETTINGS_OF(in);
     const struct source_request request = {
         .image = image,
         .zip = in->Code->ZipFile,
@@ -251,6 +223,7 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
     struct lambda_function function;
     struct lambda_version version = create_defaults(in, image);
     struct source_code source;
+    settings.tenancy = in->TenancyConfig != NULL;
     TRY(lambda_name_unqualified(call, in->FunctionName, &name));
     TRY(create_check(call, in, image));
     version.name = name.function;

@@ -50,16 +50,22 @@ RESULT code_signing_join(struct call *call, const struct lambda_name *name, stru
 
 /* --- concurrency.c, provisioned.c --- */
 
-/* What provisioned concurrency the function's versions and aliases have, but that one. */
-RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
-                       int64_t *sum);
 RESULT provisioned_get(struct call *call, const struct lambda_name *name,
                        struct lambda_provisioned *config, bool *found);
-/* How many environments are started for it. */
-RESULT provisioned_ready(struct call *call, const struct lambda_target *target,
-                         const struct lambda_provisioned *config, unsigned *ready);
-/* Another number is wanted; 0: none. */
-RESULT provisioned_changed(struct call *call, const struct lambda_target *target,
-                           const struct lambda_provisioned *config);
+RESULT provisioned_put(struct call *call, const struct lambda_name *name,
+                       const struct lambda_provisioned *config);
+RESULT provisioned_drop(struct call *call, const struct lambda_name *name, struct str qualifier);
+RESULT provisioned_drop_all(struct call *call, const struct lambda_name *name);
+/* The alias points to another version. */
+void provisioned_moved(struct call *call, const struct lambda_name *name, struct str alias);
+/* How many environments are started for it; *runs: functions run in this process at all. */
+RESULT provisioned_ready(struct call *call, const struct lambda_name *name,
+                         const struct lambda_provisioned *config, unsigned *ready, bool *runs);
+RESULT provisioned_start(struct cloud *cloud);
+RESULT provisioned_deliver(struct call *call, const struct outbox_item *item);
+
+/* Environments of the version as it was are not used again. */
+void version_forget(struct call *call, const struct lambda_name *name,
+                    const struct lambda_version *version);
 
 #endif

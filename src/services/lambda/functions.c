@@ -30,7 +30,7 @@ struct key version_key(struct call *call, const struct lambda_name *name, struct
     return key;
 }
 
-void version_settle(const struct call *call, struct lambda_version *version)
+static void version_settle(const struct call *call, struct lambda_version *version)
 {
     if (version->settles_ms > call->now_ms)
         return;

@@ -64,7 +64,6 @@ RESULT function_missing(struct call *call, const struct lambda_name *name);
 /* The function, or ResourceNotFoundException. */
 RESULT function_find(struct call *call, const struct lambda_name *name,
                      struct lambda_function *function);
-void version_settle(const struct call *call, struct lambda_version *version);
 /* A new RevisionId. */
 struct str lambda_revision(struct call *call);
 

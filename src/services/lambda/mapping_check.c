@@ -195,7 +195,8 @@ static RESULT role_may(struct call *call, const struct principal *role, const ch
 /* The queue's attributes, as SQS itself sees them: the role's right is asked about apart. */
 static RESULT queue_attributes(struct call *call, const struct arn *arn, struct str_map *out)
 {
-    static struct str all[] = {STR_INIT("All")};
+    struct str *all = ARENA_NEW(call->arena, struct str);
+    *all = STR("All");
     const struct sqs_GetQueueAttributesRequest in = {
         .QueueUrl =
             str_format(call->arena, "/%.*s/%.*s", PRSTR(arn->account), PRSTR(arn->resource)),

@@ -183,26 +183,6 @@ static const char *create_refused(const struct lambda_CreateEventSourceMappingRe
     return in->SourceAccessConfigurations.len > 0 ? "SourceAccessConfigurations" : NULL;
 }
 
-static struct mapping_settings
-create_settings(const struct lambda_CreateEventSourceMappingRequest *in)
-{
-    return (struct mapping_settings){
-        .enabled = in->Enabled,
-        .batch_size = in->BatchSize,
-        .window_s = in->MaximumBatchingWindowInSeconds,
-        .parallel = in->ParallelizationFactor,
-        .record_age_s = in->MaximumRecordAgeInSeconds,
-        .retries = in->MaximumRetryAttempts,
-        .tumbling_s = in->TumblingWindowInSeconds,
-        .bisect = in->BisectBatchOnFunctionError,
-        .filters = in->FilterCriteria,
-        .scaling = in->ScalingConfig,
-        .destination = in->DestinationConfig,
-        .response_types = in->FunctionResponseTypes,
-        .refused = create_refused(in),
-    };
-}
-
 static RESULT create_position(struct call *call, enum mapping_kind kind,
                               const struct lambda_CreateEventSourceMappingRequest *in,
                               struct lambda_event_source *mapping)
@@ -267,7 +247,7 @@ lambda_CreateEventSourceMapping(struct call *call,
                                 const struct lambda_CreateEventSourceMappingRequest *in,
                                 struct lambda_EventSourceMappingConfiguration *out)
 {
-    const struct mapping_settings settings = create_settings(in);
+    const struct mapping_settings settings = MAPPING_SETTINGS_OF(in, create_refused(in));
     struct lambda_event_source mapping = {0};
     struct lambda_target target;
     enum mapping_kind kind;
@@ -330,26 +310,6 @@ static const char *update_refused(const struct lambda_UpdateEventSourceMappingRe
     return in->SourceAccessConfigurations.len > 0 ? "SourceAccessConfigurations" : NULL;
 }
 
-static struct mapping_settings
-update_settings(const struct lambda_UpdateEventSourceMappingRequest *in)
-{
-    return (struct mapping_settings){
-        .enabled = in->Enabled,
-        .batch_size = in->BatchSize,
-        .window_s = in->MaximumBatchingWindowInSeconds,
-        .parallel = in->ParallelizationFactor,
-        .record_age_s = in->MaximumRecordAgeInSeconds,
-        .retries = in->MaximumRetryAttempts,
-        .tumbling_s = in->TumblingWindowInSeconds,
-        .bisect = in->BisectBatchOnFunctionError,
-        .filters = in->FilterCriteria,
-        .scaling = in->ScalingConfig,
-        .destination = in->DestinationConfig,
-        .response_types = in->FunctionResponseTypes,
-        .refused = update_refused(in),
-    };
-}
-
 static struct str update_state(bool was, bool is)
 {
     if (was == is)
@@ -362,7 +322,7 @@ lambda_UpdateEventSourceMapping(struct call *call,
                                 const struct lambda_UpdateEventSourceMappingRequest *in,
                                 struct lambda_EventSourceMappingConfiguration *out)
 {
-    const struct mapping_settings settings = update_settings(in);
+    const struct mapping_settings settings = MAPPING_SETTINGS_OF(in, update_refused(in));
     struct lambda_event_source mapping, old;
     struct lambda_target target;
     enum mapping_kind kind;

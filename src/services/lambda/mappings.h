@@ -19,6 +19,18 @@ struct mapping_settings {
     const char *refused; /* the name of a member that is not implemented; NULL: none was given */
 };
 
+/* Of either request: their members have the same names. */
+#define MAPPING_SETTINGS_OF(in, refused_name)                                                      \
+    {                                                                                              \
+        .enabled = (in)->Enabled, .batch_size = (in)->BatchSize,                                   \
+        .window_s = (in)->MaximumBatchingWindowInSeconds, .parallel = (in)->ParallelizationFactor, \
+        .record_age_s = (in)->MaximumRecordAgeInSeconds, .retries = (in)->MaximumRetryAttempts,    \
+        .tumbling_s = (in)->TumblingWindowInSeconds, .bisect = (in)->BisectBatchOnFunctionError,   \
+        .filters = (in)->FilterCriteria, .scaling = (in)->ScalingConfig,                           \
+        .destination = (in)->DestinationConfig, .response_types = (in)->FunctionResponseTypes,     \
+        .refused = (refused_name),                                                                 \
+    }
+
 /* RESULT_ERROR: no kind of source that there is, in AWS's words or by name. */
 RESULT mapping_kind_of(struct call *call, struct str source_arn, enum mapping_kind *kind);
 void mapping_defaults(enum mapping_kind kind, struct lambda_event_source *mapping);

@@ -165,6 +165,7 @@ static RESULT delete_version(struct call *call, const struct lambda_name *name,
                              const struct lambda_version *version)
 {
     struct key key = version_key(call, name, version->version);
+    version_forget(call, name, version);
     TRY(version_release_code(call, version));
     TRY(account_add(call, name, 0, -version->code_size, 0));
     return kv_delete(call->txn, key_bytes(&key), NULL);
@@ -174,13 +175,13 @@ static RESULT delete_version(struct call *call, const struct lambda_name *name,
 RESULT function_drop_qualifier(struct call *call, const struct lambda_name *name,
                                struct str qualifier)
 {
-    static const struct str kinds[] = {STR_INIT("policy"), STR_INIT("provisioned"),
-                                       STR_INIT("event-invoke")};
+    static const struct str kinds[] = {STR_INIT("policy"), STR_INIT("event-invoke")};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key key = lambda_function_key(call, name, kinds[i]);
         key_str(&key, qualifier);
         TRY(kv_delete(call->txn, key_bytes(&key), NULL));
     }
+    TRY(provisioned_drop(call, name, qualifier));
     return url_drop(call, name, qualifier);
 }
 
@@ -259,12 +260,12 @@ static RESULT delete_all(struct call *call, const struct lambda_name *name,
                          const struct lambda_function *function)
 {
     static const struct str kinds[] = {STR_INIT("alias"), STR_INIT("policy"),
-                                       STR_INIT("provisioned"), STR_INIT("event-invoke")};
+                                       STR_INIT("event-invoke")};
     TRY(async_forget(call, name));
     TRY(delete_versions(call, name));
     TRY(urls_drop(call, name));
+    TRY(provisioned_drop_all(call, name));
     TRY(code_signing_leave(call, name, function));
-    TRY(async_forget(call, name));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key prefix = lambda_function_key(call, name, kinds[i]);
         size_t deleted;

@@ -1,5 +1,6 @@
 /* What Lambda gives the cloud besides its operations. */
 #include "cloud/trail.h"
+#include "services/lambda/create.h"
 #include "services/lambda/events_int.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/mappings.h"
@@ -10,6 +11,7 @@ static const struct outbox_handler lambda_handlers[] = {
     {STR_INIT("lambda.destination"), destination_deliver},
     {STR_INIT("lambda.async-forget"), async_deliver_forget},
     {STR_INIT("lambda.mapping"), mapping_deliver_drop},
+    {STR_INIT("lambda.provisioned"), provisioned_deliver},
 };
 
 static const struct service_page lambda_pages[] = {
@@ -32,6 +34,7 @@ static RESULT lambda_start(struct cloud *cloud)
 {
     TRY(code_start(cloud));
     TRY(async_start(cloud));
+    TRY(provisioned_start(cloud));
     return sources_start(cloud);
 }
 

@@ -24,7 +24,7 @@ struct stream_source {
     /* Where a mapping begins that has read nothing yet: what it is after; absent: the oldest. */
     struct str (*start)(struct call *call, const struct source *source);
     /* One page, from `next` of the last one or, when that is absent, after `sequence`. */
-    RESULT (*read)
+    RESULT(*read)
     (struct call *call, const struct source *source, struct str shard, struct str sequence,
      struct str next, struct stream_page *out);
 };

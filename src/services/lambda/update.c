@@ -13,8 +13,10 @@ static RESULT update_find(struct call *call, struct str text, struct str revisio
     return version_check_revision(call, revision, out->version.revision_id);
 }
 
-static void update_begin(struct call *call, struct lambda_version *version)
+static void update_begin(struct call *call, const struct lambda_name *name,
+                         struct lambda_version *version)
 {
+    version_forget(call, name, version);
     version->modified_ms = call->now_ms;
     version->revision_id = lambda_revision(call);
     version->update_status = STR("InProgress");
@@ -41,7 +43,7 @@ static RESULT update_code_put(struct call *call, struct lambda_target *target,
     struct str old = version->code;
     int64_t old_size = version->code_size;
     source_set(source, version);
-    update_begin(call, version);
+    update_begin(call, &target->name, version);
     if (!str_is_empty(source->stored.id))
         TRY(code_use(call, &source->stored));
     TRY(code_release(call, old));
@@ -83,33 +85,6 @@ RESULT lambda_UpdateFunctionCode(struct call *call,
 
 /* --- configuration --- */
 
-static struct settings update_settings(const struct lambda_UpdateFunctionConfigurationRequest *in)
-{
-    return (struct settings){
-        .role = in->Role,
-        .handler = in->Handler,
-        .description = in->Description,
-        .runtime = in->Runtime,
-        .kms_key = in->KMSKeyArn,
-        .timeout = in->Timeout,
-        .memory = in->MemorySize,
-        .vpc = in->VpcConfig,
-        .environment = in->Environment,
-        .dead_letter = in->DeadLetterConfig,
-        .tracing = in->TracingConfig,
-        .layers = in->Layers,
-        .file_systems = in->FileSystemConfigs,
-        .image = in->ImageConfig,
-        .storage = in->EphemeralStorage,
-        .snap_start = in->SnapStart,
-        .logging = in->LoggingConfig,
-        .capacity_provider = in->CapacityProviderConfig != NULL,
-        .durable = in->DurableConfig != NULL,
-        .runtime_config = in->RuntimeConfig != NULL,
-        .accelerator = in->AcceleratorConfig != NULL,
-    };
-}
-
 static RESULT update_check_package(struct call *call,
                                    const struct lambda_UpdateFunctionConfigurationRequest *in,
                                    bool image)
@@ -141,7 +116,7 @@ lambda_UpdateFunctionConfiguration(struct call *call,
                                    const struct lambda_UpdateFunctionConfigurationRequest *in,
                                    struct lambda_FunctionConfiguration *out)
 {
-    const struct settings settings = update_settings(in);
+    const struct settings settings = SETTINGS_OF(in);
     struct lambda_target target;
     TRY(update_find(call, in->FunctionName, in->RevisionId, &target));
     struct lambda_version *version = &target.version;
@@ -153,7 +128,7 @@ lambda_UpdateFunctionConfiguration(struct call *call,
         TRY(version_check_size(call, version, str_is_empty(version->code) ? 0 : -1));
         TRY(update_layer_uses(call, &old, &version->layer_codes));
     }
-    update_begin(call, version);
+    update_begin(call, &target.name, version);
     TRY(version_put(call, &target.name, version));
     return configuration_show(call, &target.name, target.invoked_arn, version, true, out);
 }

@@ -127,3 +127,12 @@ RESULT version_check_revision(struct call *call, struct str given, struct str ha
                      "The Revision Id provided does not match the latest Revision Id. Call the "
                      "GetFunction/GetAlias API to retrieve the latest Revision Id");
 }
+
+void version_forget(struct call *call, const struct lambda_name *name,
+                    const struct lambda_version *version)
+{
+    struct functions *functions = lambda_functions(call);
+    const struct lambda_target target = {.name = *name, .version = *version};
+    if (functions != NULL)
+        functions_forget(functions, lambda_spec_key(call, &target));
+}
