@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from functions import Functions
 from s3 import Peak, S3
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -364,7 +365,7 @@ class Bench:
         os.sched_setaffinity(0, {self.cores.client})
         if self.only is not None:
             self.measure_echo()
-            (S3(self).run if self.only == "s3" else self.measure_logs)()
+            {"s3": lambda: S3(self).run(), "functions": lambda: Functions(self).run(), "logs": self.measure_logs}[self.only]()
             return
         self.measure_start()
         self.measure_idle()
@@ -379,6 +380,7 @@ class Bench:
         self.judge_operations()
         self.judge_dynamodb()
         S3(self).run()
+        Functions(self).run()
 
 
 def quantity(value, unit):
@@ -466,11 +468,11 @@ def main():
                         help="DynamoDB at 10,000,000 items too: some minutes and 20 GB more")
     parser.add_argument("--write", action="store_true", help="put the ratios into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is not met")
-    parser.add_argument("--only", choices=["s3", "logs"], help="this part alone")
+    parser.add_argument("--only", choices=["s3", "functions", "logs"], help="this part alone")
     parser.add_argument("--build", default=str(ROOT / "build"), help="where the programs are (build)")
     parser.add_argument("--scratch", help="where the data directories go (the system's temporary directory)")
     options = parser.parse_args()
-    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo", "bulk")]
+    bench_programs = [Path(options.build) / "bench" / name for name in ("load", "echo", "bulk", "bootstrap")]
     missing = [str(path) for path in bench_programs + [program_path(options)] if not path.exists()]
     if missing:
         sys.exit("bench: %s must be built first (make bench)" % ", ".join(missing))

@@ -62,30 +62,34 @@ static bool client_exchange(int fd, struct str request, struct buf *reply)
     return n == 0 && !buf_is_full(reply);
 }
 
-static RESULT client_read_reply(struct arena *arena, struct str reply, struct str *body,
-                                struct str *message)
+static RESULT client_read_reply(struct str text, struct client_reply *reply, struct str *message)
 {
-    size_t end = str_find(reply, STR("\r\n\r\n"));
+    size_t end = str_find(text, STR("\r\n\r\n"));
     uint64_t status;
-    if (end == SIZE_MAX || !str_starts_with(reply, STR("HTTP/1.")) ||
-        !str_to_u64(str_slice(reply, 9, 12), &status)) {
+    if (end == SIZE_MAX || !str_starts_with(text, STR("HTTP/1.")) ||
+        !str_to_u64(str_slice(text, 9, 12), &status)) {
         *message = STR("what answers there does not speak HTTP");
         return RESULT_ERROR;
     }
-    struct str content = str_slice(reply, end + 4, reply.len);
-    if (status >= 400) {
-        struct str error = client_member(arena, content, STR("error"));
-        *message = str_is_absent(error)
-                       ? str_format(arena, "the server answered %llu", (unsigned long long)status)
-                       : error;
-        return RESULT_ERROR;
-    }
-    *body = content;
+    *reply = (struct client_reply){
+        .status = (unsigned)status,
+        .head = str_slice(text, 0, end + 2),
+        .body = str_slice(text, end + 4, text.len),
+    };
     return RESULT_OK;
 }
 
-RESULT client_call(struct arena *arena, struct str method, struct str path, struct str *body,
-                   struct str *message)
+struct str client_field(const struct client_reply *reply, struct str name)
+{
+    struct str line, rest = reply->head, key, value;
+    while (str_cut(rest, '\n', &line, &rest))
+        if (str_cut(line, ':', &key, &value) && str_eq_nocase(key, name))
+            return str_trim(value);
+    return (struct str){0};
+}
+
+RESULT client_send(struct arena *arena, const struct client_request *asked,
+                   struct client_reply *out, struct str *message)
 {
     struct str endpoint = client_endpoint(arena);
     if (!str_starts_with(endpoint, STR("http://"))) {
@@ -106,9 +110,12 @@ RESULT client_call(struct arena *arena, struct str method, struct str path, stru
                        PRSTR(endpoint), strerror(errno));
         return RESULT_ERROR;
     }
-    struct str request = str_format(
-        arena, "%.*s %.*s HTTP/1.0\r\nHost: %.*s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-        PRSTR(method), PRSTR(path), PRSTR(authority));
+    struct str head = str_format(
+        arena,
+        "%.*s %.*s HTTP/1.0\r\nHost: %.*s\r\nContent-Length: %zu\r\nConnection: close\r\n%.*s\r\n",
+        PRSTR(asked->method), PRSTR(asked->path), PRSTR(authority), asked->body.len,
+        PRSTR(asked->head));
+    struct str request = str_concat(arena, head, asked->body);
     struct buf reply;
     buf_init(&reply, arena, 64 * 1024 * 1024);
     bool whole = client_exchange(fd, request, &reply);
@@ -117,7 +124,23 @@ RESULT client_call(struct arena *arena, struct str method, struct str path, stru
         *message = str_format(arena, "%.*s closed the connection", PRSTR(endpoint));
         return RESULT_ERROR;
     }
-    return client_read_reply(arena, buf_str(&reply), body, message);
+    return client_read_reply(buf_str(&reply), out, message);
+}
+
+RESULT client_call(struct arena *arena, struct str method, struct str path, struct str *body,
+                   struct str *message)
+{
+    const struct client_request request = {.method = method, .path = path};
+    struct client_reply reply;
+    TRY(client_send(arena, &request, &reply, message));
+    if (reply.status >= 400) {
+        struct str error = client_member(arena, reply.body, STR("error"));
+        *message = str_is_absent(error) ? str_format(arena, "the server answered %u", reply.status)
+                                        : error;
+        return RESULT_ERROR;
+    }
+    *body = reply.body;
+    return RESULT_OK;
 }
 
 /* --- reading what the server wrote --- */

@@ -25,6 +25,7 @@ int cli_iam(int argc, char **argv);
 int cli_reset(int argc, char **argv);
 int cli_clock(int argc, char **argv);
 int cli_credentials(int argc, char **argv);
+int cli_lambda(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 

@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"reset", cli_reset, "forget everything that the services keep"},
     {"clock", cli_clock, "show the cloud's clock, or advance it"},
     {"credentials", cli_credentials, "issue or revoke an access key"},
+    {"lambda", cli_lambda, "invoke a function, with a debugger if wanted"},
     {"doctor", cli_doctor, "look for what could be wrong on this machine"},
     {"version", cli_version, "print the version"},
 };

@@ -24,6 +24,8 @@ static void serve_help(void)
         "  --endpoint URL          how clients reach this server, for URLs in answers\n"
         "  --init DIR              init hooks: DIR/{boot,start,ready,shutdown}.d "
         "(/etc/localstack/init)\n"
+        "  --functions-network NET none: functions reach this cloud alone (default); host: all "
+        "that this machine does\n"
         "  --log-level LEVEL       error, warn, info (default) or debug\n"
         "  --config FILE           settings, one \"key = value\" a line "
         "($XDG_CONFIG_HOME/kumoniwa/config)\n"

@@ -132,6 +132,11 @@ struct service_hooks {
     const struct wire_model *model;
     const struct service_page *pages;
     size_t page_count;
+    /* Hosts that are the service's own: what stands before the path of a request to one, so that it
+     * routes to an operation (models/overlays); absent: the host is none. What such a request says
+     * of itself is not AWS's: a signature that is wrong makes it anonymous, and its body stays as
+     * it came. NULL: there are none. */
+    struct str (*place_of_host)(struct arena *arena, struct str host);
     const struct outbox_handler *handlers;
     size_t handler_count;
     /* Run once at start, after the store is open. NULL: nothing to do. */

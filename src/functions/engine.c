@@ -148,7 +148,8 @@ static void on_sandbox(struct environment *environment)
     if (!environment->running && state == SANDBOX_RUNNING) {
         environment->running = true;
         for (size_t i = 0; i < 2; i++) {
-            environment->listeners[i] = sandbox_take_listener(environment->sandbox, i);
+            if (environment->listeners[i] < 0)
+                environment->listeners[i] = sandbox_take_listener(environment->sandbox, i);
             if (environment->listeners[i] >= 0)
                 (void)engine_add(functions, environment->id, i == 0 ? WATCH_API : WATCH_CLOUD,
                                  environment->listeners[i]);

@@ -101,7 +101,8 @@ static void held_forget(struct functions *functions, struct held *held)
     held->gone = true;
     held->wanted = 0;
     (void)map_remove(&functions->held, held->spec.key);
-    (void)map_remove(&functions->latest, held->spec.arn);
+    if (!held->spec.debug)
+        (void)map_remove(&functions->latest, held->spec.arn);
     held_unlink(functions, held);
     functions->held_count--;
     while (held->idle != NULL)
@@ -152,9 +153,10 @@ RESULT functions_hold(struct functions *functions, const struct function_spec *s
     }
     /* Another content of the same version: what was started of the old one is of no use. */
     struct held *former = map_get(&functions->latest, held->spec.arn);
-    if (former != NULL)
+    if (former != NULL && !spec->debug)
         held_forget(functions, former);
-    (void)map_put(&functions->latest, held->spec.arn, held);
+    if (!spec->debug)
+        (void)map_put(&functions->latest, held->spec.arn, held);
     (void)map_put(&functions->held, held->spec.key, held);
     held_link(functions, held);
     functions->held_count++;

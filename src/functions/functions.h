@@ -38,6 +38,8 @@ struct functions_config {
     int64_t idle_ms;           /* real time after which an unused one ends; 0: 10 minutes */
     uint16_t endpoint_port;    /* at which the cloud answers inside a sandbox: 4566 */
     int64_t (*now_ms)(void *context); /* the cloud's clock */
+    /* The cloud's URL on the machine's own network; for functions that are there. */
+    struct str (*endpoint)(void *context);
     /* Takes over a connection from inside a sandbox to the cloud's endpoint. */
     void (*connected)(void *context, int descriptor);
     void (*log)(void *context, const struct function_log *line);
@@ -77,7 +79,7 @@ struct function_spec {
     bool log_json;        /* LoggingConfig: format JSON */
     struct str log_level; /* application log level; absent: all */
     struct str platform_level; /* system log level; absent: INFO */
-    bool outside;              /* may reach the machine's network */
+    bool outside;              /* is on the machine's network, not on one of its own */
     bool debug;                /* waits for a debugger: no time limits */
 };
 

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +35,9 @@ struct launch {
     int kept[4];  /* the server's ends of the same */
     struct str names[EXTENSIONS_MAX];
     size_t name_count;
+    bool host;     /* on the machine's network */
+    uint16_t port; /* of the Runtime API */
+    int listener;  /* its socket, on the machine's network */
 };
 
 static bool has(const struct launch *launch, struct str name)
@@ -62,12 +67,14 @@ static void put_all(struct launch *launch, const struct runtime_command *command
     struct arena *arena = launch->arena;
     for (size_t i = 0; i < command->env_count; i++)
         VEC_PUSH(arena, launch->env, launch->env_count, launch->env_cap, command->env[i]);
-    bool host = spec->outside;
-    struct str cloud =
-        str_format(arena, "http://127.0.0.1:%u", environment->functions->config.endpoint_port);
-    put(launch, "AWS_LAMBDA_RUNTIME_API",
-        host ? (struct str){0} : str_format(arena, "127.0.0.1:%d", RUNTIME_API_PORT));
-    put(launch, "AWS_ENDPOINT_URL", host ? (struct str){0} : cloud);
+    const struct functions_config *config = &environment->functions->config;
+    struct str cloud = {0};
+    if (!launch->host)
+        cloud = str_format(arena, "http://127.0.0.1:%u", config->endpoint_port);
+    else if (config->endpoint != NULL)
+        cloud = config->endpoint(config->context);
+    put(launch, "AWS_LAMBDA_RUNTIME_API", str_format(arena, "127.0.0.1:%u", launch->port));
+    put(launch, "AWS_ENDPOINT_URL", cloud);
     put(launch, "AWS_ACCESS_KEY_ID", spec->access_key);
     put(launch, "AWS_SECRET_ACCESS_KEY", spec->secret_key);
     put(launch, "AWS_SESSION_TOKEN", spec->session_token);
@@ -206,6 +213,10 @@ static void set_limits(struct launch *launch)
     to->tmp_bytes = (uint64_t)(spec->tmp_mb == 0 ? 512 : spec->tmp_mb) << 20;
     to->processes = 1024;
     to->open_files = 1024;
+    if (launch->host) {
+        to->network = SANDBOX_NETWORK_HOST;
+        return;
+    }
     to->ports[0] = RUNTIME_API_PORT;
     to->ports[1] = environment->functions->config.endpoint_port;
     to->port_count = 2;
@@ -216,6 +227,7 @@ static void keep_ends(struct launch *launch)
 {
     struct environment *environment = launch->environment;
     environment->outputs[OUTPUT_FRAMES].fd = launch->kept[0];
+    environment->listeners[0] = launch->listener;
     environment->go = launch->kept[INSIDE_GO - INSIDE_FRAMES];
     environment->exits = launch->kept[INSIDE_EXITS - INSIDE_FRAMES];
     environment->outputs[OUTPUT_EXTENSIONS].fd = launch->kept[INSIDE_PRINTS - INSIDE_FRAMES];
@@ -223,6 +235,30 @@ static void keep_ends(struct launch *launch)
         environment->extensions[i] = (struct extension){
             .name = str_copy(environment->arena, launch->names[i]), .started = true};
     environment->extension_count = launch->name_count;
+}
+
+/* A function on the machine's network, or one that a debugger connects to, has no network of its
+ * own in which the server could listen. */
+static RESULT set_network(struct launch *launch)
+{
+    const struct function_spec *spec = &launch->environment->held->spec;
+    launch->host = spec->outside || spec->debug;
+    launch->port = RUNTIME_API_PORT;
+    if (!launch->host)
+        return RESULT_OK;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    union {
+        struct sockaddr_in *in;
+        struct sockaddr *any;
+    } as = {.in = &address};
+    launch->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (launch->listener < 0 || bind(launch->listener, as.any, size) != 0 ||
+        listen(launch->listener, 64) != 0 || getsockname(launch->listener, as.any, &size) != 0)
+        return FAULT("a port for the Runtime API: %s", strerror(errno));
+    launch->port = ntohs(address.sin_port);
+    return RESULT_OK;
 }
 
 static RESULT prepare(struct launch *launch, struct str *problem, bool *entry)
@@ -239,6 +275,7 @@ static RESULT prepare(struct launch *launch, struct str *problem, bool *entry)
         return result;
     }
     TRY(result);
+    TRY(set_network(launch));
     find_extensions(launch);
     put_all(launch, &command);
     set_command(launch, &command);
@@ -258,6 +295,7 @@ RESULT environment_launch(struct environment *environment, struct sandbox **sand
         .arena = arena_new(8192),
         .given = {-1, -1, -1, -1},
         .kept = {-1, -1, -1, -1},
+        .listener = -1,
     };
     *entry = false;
     enum result result = prepare(&launch, problem, entry);
@@ -265,6 +303,8 @@ RESULT environment_launch(struct environment *environment, struct sandbox **sand
         result = sandbox_spawn(environment->functions->config.host, &launch.spec, sandbox);
     if (result == RESULT_OK)
         keep_ends(&launch);
+    if (result != RESULT_OK && launch.listener >= 0)
+        close(launch.listener);
     for (size_t i = 0; i < 4; i++) {
         if (launch.given[i] >= 0)
             close(launch.given[i]);

@@ -107,6 +107,7 @@ static RESULT config_enum(struct loader *loader, const struct setting *setting)
     static const char *const durabilities[] = {"process", "power", NULL};
     static const char *const auths[] = {"open", "strict", NULL};
     static const char *const iams[] = {"enforce", "audit", "off", NULL};
+    static const char *const networks[] = {"none", "host", NULL};
     static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
     struct config *config = loader->config;
     int chosen;
@@ -119,6 +120,9 @@ static RESULT config_enum(struct loader *loader, const struct setting *setting)
     } else if (str_eq(setting->name, STR("iam"))) {
         TRY(config_choice(loader, setting, iams, &chosen, "enforce, audit or off"));
         config->iam = (enum iam_mode)chosen;
+    } else if (str_eq(setting->name, STR("functions-network"))) {
+        TRY(config_choice(loader, setting, networks, &chosen, "none or host"));
+        config->functions_outside = chosen == 1;
     } else {
         TRY(config_choice(loader, setting, levels, &chosen, "error, warn, info or debug"));
         config->log_level = (enum log_level)chosen;
@@ -145,7 +149,7 @@ static RESULT config_set(struct loader *loader, const struct setting *setting)
     if (str_eq(name, STR("threads")))
         return config_threads(loader, setting);
     if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) || str_eq(name, STR("iam")) ||
-        str_eq(name, STR("log-level")))
+        str_eq(name, STR("log-level")) || str_eq(name, STR("functions-network")))
         return config_enum(loader, setting);
     if (str_eq(name, STR("region"))) {
         if (!arn_is_region(setting->value))
@@ -226,12 +230,19 @@ static RESULT config_environment(struct loader *loader)
     static const struct {
         const char *variable, *name;
     } variables[] = {
-        {"KUMONIWA_LISTEN", "listen"},       {"KUMONIWA_DATA", "data"},
-        {"KUMONIWA_EPHEMERAL", "ephemeral"}, {"KUMONIWA_DURABILITY", "durability"},
-        {"AWS_DEFAULT_REGION", "region"},    {"KUMONIWA_AUTH", "auth"},
-        {"KUMONIWA_THREADS", "threads"},     {"KUMONIWA_TLS", "tls"},
-        {"KUMONIWA_ENDPOINT", "endpoint"},   {"KUMONIWA_LOG", "log-level"},
-        {"KUMONIWA_INIT", "init"},           {"KUMONIWA_IAM", "iam"},
+        {"KUMONIWA_LISTEN", "listen"},
+        {"KUMONIWA_DATA", "data"},
+        {"KUMONIWA_EPHEMERAL", "ephemeral"},
+        {"KUMONIWA_DURABILITY", "durability"},
+        {"AWS_DEFAULT_REGION", "region"},
+        {"KUMONIWA_AUTH", "auth"},
+        {"KUMONIWA_THREADS", "threads"},
+        {"KUMONIWA_TLS", "tls"},
+        {"KUMONIWA_ENDPOINT", "endpoint"},
+        {"KUMONIWA_LOG", "log-level"},
+        {"KUMONIWA_INIT", "init"},
+        {"KUMONIWA_IAM", "iam"},
+        {"KUMONIWA_FUNCTIONS_NETWORK", "functions-network"},
     };
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         const char *value = getenv(variables[i].variable);

@@ -79,11 +79,25 @@ static struct request *request_new(struct server *server, struct http_exchange *
     return request;
 }
 
+/* What stands before the path at a host that is a service's own. */
+static struct str request_place(struct request *request)
+{
+    const struct service_hooks *const *hooks = request->call.cloud->hooks;
+    struct str place = {0};
+    for (; *hooks != NULL && str_is_absent(place); hooks++)
+        if ((*hooks)->place_of_host != NULL)
+            place = (*hooks)->place_of_host(request->call.arena, request->wire.host);
+    request->hosted = !str_is_absent(place);
+    return place;
+}
+
 static void request_set_route(struct request *request)
 {
     struct call *call = &request->call;
     struct str host = request->wire.host;
-    struct str place = s3_website_of_host(call->arena, host);
+    struct str place = request_place(request);
+    if (str_is_absent(place))
+        place = s3_website_of_host(call->arena, host);
     if (str_is_absent(place))
         place = s3_bucket_of_host(host, request->signature.service, call->cloud->index);
     request->routed = wire_route(call->arena, call->cloud->index, &request->wire,
@@ -102,6 +116,10 @@ static RESULT request_identify(struct request *request)
 {
     enum result result = authenticate_parse(request);
     request_set_route(request);
+    if (result == RESULT_ERROR && request->hosted) {
+        request->signature = (struct sigv4){.form = SIGV4_NONE};
+        return RESULT_OK;
+    }
     return result == RESULT_ERROR && request->routed ? authenticate_parse(request) : result;
 }
 
@@ -412,6 +430,9 @@ static RESULT request_unchunk(struct request *request, struct str body, struct s
 
 static RESULT request_take_body(struct request *request, struct str body)
 {
+    request->wire.body = body;
+    if (request->hosted)
+        return RESULT_OK;
     if (chunked_is(request->signature.payload_hash))
         TRY(request_unchunk(request, body, &body));
     struct str encoding = wire_request_header(&request->wire, STR("content-encoding"));

@@ -18,6 +18,7 @@ struct request {
     struct wire_request wire;
     struct wire_route route;
     bool routed;
+    bool hosted;   /* its host is a service's own: service_hooks.place_of_host */
     bool prepared; /* decoded, or refused */
     struct sigv4 signature;
     uint8_t signing_key[SHA256_SIZE];

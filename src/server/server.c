@@ -198,6 +198,7 @@ static RESULT server_start_functions(struct life *life, const struct config *con
         server->cloud, &(struct lambda_environments){
                            .host = server->host,
                            .directory = str_concat(life->arena, server->data, STR("/functions")),
+                           .outside = config->functions_outside,
                            .connected = server_adopt,
                            .context = server,
                        });

@@ -5,6 +5,7 @@ import json
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 from kumoniwa import wait_until
 from lambda_functions import TELLS, Place, allow
 
@@ -127,3 +128,152 @@ def test_events_of_a_deleted_function_go(place):
     place.function("fails", TELLS, Environment={"Variables": {"QUEUE": heard}})
     place.advance("70s")
     assert place.is_empty(heard)
+
+
+def destinations(place, function, **more):
+    place.client.put_function_event_invoke_config(FunctionName=function, **more)
+
+
+def test_results_go_to_destinations(place):
+    good = place.queue("good")
+    function = place.function("answers", "def handler(event, context):\n    return {'saw': event}\n")
+    destinations(place, function, DestinationConfig={"OnSuccess": {"Destination": place.arn(good)}})
+    request = place.send(function, {"n": 1})
+    (record,) = place.bodies(good)
+    assert record.pop("timestamp").endswith("Z")
+    assert record == {
+        "version": "1.0",
+        "requestContext": {
+            "requestId": request,
+            "functionArn": function + ":$LATEST",
+            "condition": "Success",
+            "approximateInvokeCount": 1,
+        },
+        "requestPayload": {"n": 1},
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST"},
+        "responsePayload": {"saw": {"n": 1}},
+    }
+
+
+def test_failures_go_to_destinations(place):
+    bad = place.queue("bad")
+    function = place.function("fails", FAILS)
+    destinations(
+        place, function, MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": place.arn(bad)}}
+    )
+    place.send(function, {"n": 1})
+    wait_until(lambda: place.runs(function) == 1, 10)
+    place.advance("61s")
+    (record,) = place.bodies(bad)
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    assert record["requestPayload"] == {"n": 1}
+    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+    assert record["responsePayload"]["errorMessage"] == "not 1"
+    assert record["responsePayload"]["errorType"] == "ValueError"
+
+
+def test_without_retries_a_failure_is_told_at_once(place):
+    bad = place.queue("bad")
+    function = place.function("fails", FAILS)
+    destinations(
+        place, function, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": place.arn(bad)}}
+    )
+    place.send(function, {"n": 1})
+    assert place.bodies(bad)[0]["requestContext"]["approximateInvokeCount"] == 1
+
+
+def test_an_event_that_would_be_too_old_is_given_up(place):
+    bad = place.queue("bad")
+    function = place.function("fails", FAILS)
+    destinations(
+        place, function, MaximumEventAgeInSeconds=60, DestinationConfig={"OnFailure": {"Destination": place.arn(bad)}}
+    )
+    place.send(function, {"n": 1})
+    wait_until(lambda: place.runs(function) == 1, 10)
+    place.advance("61s")
+    (record,) = place.bodies(bad)
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+
+
+def test_a_function_is_a_destination(place):
+    heard = place.queue("heard")
+    tells = place.function("tells", TELLS, Environment={"Variables": {"QUEUE": heard}})
+    first = place.function("first", "def handler(event, context):\n    return event['n'] + 1\n")
+    destinations(place, first, DestinationConfig={"OnSuccess": {"Destination": tells}})
+    place.send(first, {"n": 1})
+    (record,) = place.bodies(heard)
+    assert record["responsePayload"] == 2
+    assert record["requestContext"]["functionArn"] == first + ":$LATEST"
+
+
+def test_failures_go_to_a_bucket(place):
+    s3, bucket = place.cloud.client("s3"), place.name.lower()[:60].strip("-")
+    s3.create_bucket(Bucket=bucket)
+    function = place.function("fails", FAILS)
+    destinations(
+        place,
+        function,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    request = place.send(function, {"n": 1})
+    wait_until(lambda: s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1, 10)
+    key = s3.list_objects_v2(Bucket=bucket)["Contents"][0]["Key"]
+    assert key.startswith(f"aws/lambda/async/{place.name}-fails/20")
+    record = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    assert record["requestContext"]["requestId"] == request
+
+
+def test_an_alias_has_its_own_configuration(place):
+    good = place.queue("good")
+    function = place.function("answers", "def handler(event, context):\n    return 1\n")
+    place.client.publish_version(FunctionName=function)
+    place.client.get_waiter("published_version_active").wait(
+        FunctionName=function, Qualifier="1", WaiterConfig={"Delay": 0.1}
+    )
+    place.client.create_alias(FunctionName=function, Name="live", FunctionVersion="1")
+    destinations(place, function, Qualifier="live", DestinationConfig={"OnSuccess": {"Destination": place.arn(good)}})
+    place.send(function, {"n": 1})
+    place.send(function + ":live", {"n": 2})
+    (record,) = place.bodies(good)
+    assert record["requestPayload"] == {"n": 2}
+    assert record["requestContext"]["functionArn"] == function + ":live"
+    assert record["responseContext"]["executedVersion"] == "1"
+    assert place.is_empty(good)
+
+
+@pytest.mark.parametrize("service", ["sns", "events"])
+def test_destinations_that_are_not_built_are_refused(place, service):
+    function = place.function("answers", "def handler(event, context):\n    return 1\n")
+    kind = "event-bus/default" if service == "events" else "topic"
+    with pytest.raises(ClientError) as refused:
+        destinations(
+            place,
+            function,
+            DestinationConfig={"OnSuccess": {"Destination": f"arn:aws:{service}:us-east-1:000000000000:{kind}"}},
+        )
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+CALLS_ITSELF = """
+import boto3, json, os
+me = boto3.client("lambda", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+def handler(event, context):
+    me.invoke(FunctionName=context.function_name, InvocationType="Event", Payload=json.dumps({"n": event["n"] + 1}))
+"""
+
+
+@pytest.mark.parametrize("loop", ["Terminate", "Allow"])
+def test_a_function_that_calls_itself(place, loop):
+    dead = place.queue("dead")
+    function = place.function("loops", CALLS_ITSELF, DeadLetterConfig={"TargetArn": place.arn(dead)})
+    place.client.put_function_recursion_config(FunctionName=function, RecursiveLoop=loop)
+    place.send(function, {"n": 1})
+    if loop == "Allow":
+        wait_until(lambda: place.runs(function) > 20, 20, "it goes on")
+        place.client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+        return
+    (message,) = place.receive(dead)
+    assert json.loads(message["Body"]) == {"n": 17}
+    assert "recursive loop" in message["MessageAttributes"]["ErrorMessage"]["StringValue"]

@@ -93,20 +93,31 @@ class Place:
         assert answer["Payload"].read() == b""
         return answer["ResponseMetadata"]["RequestId"]
 
-    def receive(self, url, count=1, seconds=20):
-        """That many messages, deleted."""
+    def hear(self, url, enough, seconds=20):
+        """Messages in the order of their coming, deleted, until `enough` of them are."""
         got = []
 
         def more():
+            if enough(got):
+                return True
             answer = self.sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, AttributeNames=["All"], MessageAttributeNames=["All"]
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=1,
+                AttributeNames=["All"],
+                MessageAttributeNames=["All"],
             )
             for message in answer.get("Messages", []):
                 got.append(message)
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            return len(got) >= count
+            return enough(got)
 
-        wait_until(more, seconds, f"{count} messages, {len(got)} came")
+        wait_until(more, seconds, f"messages of {url}")
+        return got
+
+    def receive(self, url, count=1, seconds=20):
+        """That many messages, and no more."""
+        got = self.hear(url, lambda messages: len(messages) >= count, seconds)
         assert len(got) == count
         return got
 

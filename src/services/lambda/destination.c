@@ -14,7 +14,8 @@
 
 enum { MESSAGE_MAX = 1024 };
 
-struct str event_timestamp(struct arena *arena, int64_t ms)
+/* "2026-11-21T05:15:00.000Z" */
+static struct str event_timestamp(struct arena *arena, int64_t ms)
 {
     struct civil_time t = time_to_civil(ms);
     return str_format(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day, t.hour,

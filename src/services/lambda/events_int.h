@@ -68,8 +68,6 @@ RESULT destination_bury(struct call *call, struct str target_arn, struct str rol
 RESULT destination_deliver(struct call *call, const struct outbox_item *item);
 /* RESULT_ERROR: a target that is not built yet, or none at all. batches: of an event source. */
 RESULT destination_check(struct call *call, struct str target_arn, bool failure, bool batches);
-/* "2026-11-21T05:15:00.000Z" */
-struct str event_timestamp(struct arena *arena, int64_t ms);
 
 /* A session of the role for lambda.amazonaws.com; *found false: there is none. */
 RESULT event_role(struct call *call, struct str role_arn, struct str function,

@@ -167,6 +167,8 @@ RESULT layer_version_get(struct call *call, const struct layer_name *name,
 /* The environments of this process: held in the service's memory (service_hooks.memory_new),
  * started by the server (lambda_environments_start). NULL: functions do not run here. */
 struct functions *lambda_functions(struct call *call);
+/* Functions are on the machine's network. */
+bool lambda_outside(struct call *call);
 
 /* All that an environment of the version needs: code and layers unpacked (parks while they are),
  * environment variables opened, the execution role assumed. RESULT_ERROR in AWS's words. */

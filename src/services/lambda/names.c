@@ -41,7 +41,12 @@ bool lambda_name_split(const struct call *call, struct str text, struct lambda_n
         if (!str_cut(rest, ':', &word, &rest) || !name_take(&rest, is_lambda_word, &word))
             return false;
     }
-    (void)name_take(&rest, arn_is_region, &out->region);
+    /* A function may be called like a region: one is where something follows that is no qualifier.
+     */
+    struct str after = rest, region;
+    if (name_take(&after, arn_is_region, &region) &&
+        (name_take(&after, arn_is_account, &word) || name_take(&after, is_function_word, &word)))
+        (void)name_take(&rest, arn_is_region, &out->region);
     (void)name_take(&rest, arn_is_account, &out->account);
     (void)name_take(&rest, is_function_word, &word);
     str_cut(rest, ':', &out->function, &out->qualifier);

@@ -346,7 +346,8 @@ static void stream_shift(struct stream_poller *poller, size_t count)
     for (size_t i = 0; i < count; i++)
         poller->bytes -= poller->records[i].record.len;
     poller->len -= count;
-    memmove(poller->records, poller->records + count, poller->len * sizeof *poller->records);
+    if (poller->len > 0)
+        memmove(poller->records, poller->records + count, poller->len * sizeof *poller->records);
     poller->part = poller->part > count ? poller->part - count : 0;
     if (poller->len == 0)
         stream_forget_batch(poller);

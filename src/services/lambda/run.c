@@ -29,6 +29,12 @@ static int64_t environments_now(void *context)
     return clock_now(memory->cloud->clock);
 }
 
+static struct str environments_endpoint(void *context)
+{
+    const struct lambda_memory *memory = context;
+    return memory->cloud->endpoint;
+}
+
 static void environments_connected(void *context, int descriptor)
 {
     const struct lambda_memory *memory = context;
@@ -60,6 +66,7 @@ RESULT lambda_environments_start(struct cloud *cloud, const struct lambda_enviro
             .directory = given->directory,
             .idle_limit = given->idle_limit,
             .now_ms = environments_now,
+            .endpoint = environments_endpoint,
             .connected = given->connected == NULL ? NULL : environments_connected,
             .log = environments_log,
             .context = memory,
@@ -71,6 +78,12 @@ void lambda_environments_stop(struct cloud *cloud)
 {
     const struct lambda_memory *memory = cloud_memory(cloud, &lambda_model);
     functions_stop(memory->functions);
+}
+
+bool lambda_outside(struct call *call)
+{
+    const struct lambda_memory *memory = cloud_memory(call->cloud, &lambda_model);
+    return memory->given.outside;
 }
 
 struct functions *lambda_functions(struct call *call)
@@ -102,6 +115,13 @@ static RESULT read_limits(struct call *call, const struct lambda_target *target,
     return RESULT_OK;
 }
 
+/* The command line's `lambda invoke --debug`. */
+static bool lambda_is_debugged(const struct call *call)
+{
+    return call->request != NULL &&
+           !str_is_empty(wire_request_header(call->request, STR("x-kumoniwa-debug")));
+}
+
 RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
                         const struct function_event *event, struct function_run **run)
 {
@@ -112,6 +132,9 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
                          "Functions do not run in this process: kumoniwa doctor says why.");
     TRY(read_limits(call, target, &limits));
     struct str key = lambda_spec_key(call, target);
+    bool debug = lambda_is_debugged(call);
+    if (debug)
+        key = str_concat(call->arena, key, STR("/debug"));
     for (int round = 0; round < 3; round++) {
         switch (functions_invoke(functions, key, &limits, event, run)) {
         case FUNCTIONS_TAKEN:
@@ -125,6 +148,8 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
         }
         struct function_spec spec = {0};
         TRY(lambda_spec(call, target, &spec));
+        spec.key = key;
+        spec.debug = debug;
         TRY(functions_hold(functions, &spec));
     }
     return FAULT("a spec that is held is not found");

@@ -5,6 +5,7 @@
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/mappings.h"
 #include "services/lambda/run.h"
+#include "services/lambda/url.h"
 
 static const struct outbox_handler lambda_handlers[] = {
     {STR_INIT("lambda.code"), code_deliver_drop},
@@ -38,8 +39,18 @@ static RESULT lambda_start(struct cloud *cloud)
     return sources_start(cloud);
 }
 
+/* Whose functions ask for themselves: the request does not name the function. */
+static const uint32_t lambda_asking[] = {
+    LAMBDA_OP_FunctionUrlGet,     LAMBDA_OP_FunctionUrlHead,  LAMBDA_OP_FunctionUrlPost,
+    LAMBDA_OP_FunctionUrlPut,     LAMBDA_OP_FunctionUrlPatch, LAMBDA_OP_FunctionUrlDelete,
+    LAMBDA_OP_FunctionUrlOptions,
+};
+
 const struct service_hooks lambda_hooks = {
     .model = &lambda_model,
+    .place_of_host = lambda_place_of_host,
+    .asking = lambda_asking,
+    .asking_count = sizeof lambda_asking / sizeof lambda_asking[0],
     .trail_data = &lambda_trail_data,
     .handlers = lambda_handlers,
     .handler_count = sizeof lambda_handlers / sizeof lambda_handlers[0],

@@ -145,6 +145,7 @@ RESULT lambda_spec(struct call *call, const struct lambda_target *target, struct
     spec.memory_mb = version->memory_mb > 0 ? (uint32_t)version->memory_mb : 128;
     spec.tmp_mb = version->tmp_mb > 0 ? (uint32_t)version->tmp_mb : 512;
     spec.timeout_ms = version->timeout_s > 0 ? (uint32_t)version->timeout_s * 1000 : 3000;
+    spec.outside = lambda_outside(call);
     set_log(call, version, &spec);
     set_image(call, version, &spec);
     TRY(open_environment(call, target, &spec));
