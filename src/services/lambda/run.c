@@ -126,6 +126,7 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
         struct function_spec spec = {0};
         TRY(lambda_spec(call, target, &spec));
         TRY(functions_hold(functions, &spec));
+        key = spec.key; /* a folder may have changed meanwhile */
     }
     return FAULT("a spec that is held is not found");
 }
