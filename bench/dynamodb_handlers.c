@@ -5,71 +5,32 @@
  *
  * ROUNDS calls of each (100000) with ITEMS items in the table (10000). */
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/arena.h"
-#include "base/log.h"
+#include "alone.h"
 #include "base/rng.h"
-#include "cloud/call.h"
 #include "cloud/outbox.h"
 #include "gen/dynamodb.h"
-#include "server/server.h"
 
 struct bench {
-    struct cloud *cloud;
-    struct arena *arena; /* of one call */
+    struct alone alone;
     unsigned items;
 };
-
-static double now_us(void)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
-    return (double)at.tv_sec * 1e6 + (double)at.tv_nsec / 1e3;
-}
-
-static enum result bench_finish(struct call *call, const void *out)
-{
-    (void)call;
-    (void)out;
-    return RESULT_OK;
-}
 
 /* The request as JSON, decoded outside what is measured. Yields the CPU us of the call. */
 static double bench_call(struct bench *bench, uint32_t operation, const char *json)
 {
     const struct wire_operation *row = &dynamodb_model.operations[operation];
-    struct arena *arena = bench->arena;
+    struct arena *arena = bench->alone.arena;
     void *in = arena_alloc(arena, dynamodb_model.shapes[row->input].size);
     void *out = arena_alloc(arena, dynamodb_model.shapes[row->output].size);
     struct wire_failure failure;
-    struct call call = {
-        .arena = arena,
-        .cloud = bench->cloud,
-        .model = &dynamodb_model,
-        .operation = operation,
-        .protocol = WIRE_PROTOCOL_JSON,
-        .account = STR("000000000000"),
-        .region = STR("us-east-1"),
-        .partition = STR("aws"),
-        .endpoint = bench->cloud->endpoint,
-        .principal = {.kind = PRINCIPAL_ROOT,
-                      .account = STR("000000000000"),
-                      .arn = STR("arn:aws:iam::000000000000:root"),
-                      .user_id = STR("000000000000")},
-    };
+    struct call call = alone_call(&bench->alone, &dynamodb_model, operation, &alone_root);
     enum result result =
         wire_json_decode(arena, &dynamodb_model, row->input, str_from_c(json), in, &failure);
     ASSERT(result == RESULT_OK);
-    double begin = now_us();
-    result = call_run(&call, in, out, bench_finish);
-    double took = now_us() - begin;
-    if (result != RESULT_OK) {
-        fprintf(stderr, "%s: %.*s\n", json, PRSTR(call.message));
-        exit(1);
-    }
+    double begin = alone_cpu_us();
+    alone_run(&call, in, out);
+    double took = alone_cpu_us() - begin;
     arena_reset(arena);
     return took;
 }
@@ -83,7 +44,7 @@ static void bench_table(struct bench *bench)
                "{\"AttributeName\":\"sk\",\"AttributeType\":\"N\"}],\"KeySchema\":["
                "{\"AttributeName\":\"pk\",\"KeyType\":\"HASH\"},"
                "{\"AttributeName\":\"sk\",\"KeyType\":\"RANGE\"}]}");
-    enum result result = dispatcher_step(bench->cloud, &delivered);
+    enum result result = dispatcher_step(bench->alone.cloud, &delivered);
     ASSERT(result == RESULT_OK);
 }
 
@@ -156,29 +117,11 @@ static void bench_run(struct bench *bench, unsigned rounds)
 
 int main(int argc, char **argv)
 {
-    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 100000;
-    char directory[] = "/tmp/kumoniwa-bench-XXXXXX", command[64];
-    if (mkdtemp(directory) == NULL)
-        return 1;
-    struct arena *arena = arena_new(0);
-    struct str message;
-    struct cloud_config config = {
-        .directory = str_from_c(directory),
-        .default_region = STR("us-east-1"),
-        .endpoint = STR("http://localhost:4566"),
-        .hooks = server_services,
-    };
-    struct bench bench = {.arena = arena_new(64 * 1024),
-                          .items = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 10000};
-    log_set_level(LOG_ERROR);
+    struct bench bench = {.items = alone_argument(argc, argv, 2, 10000)};
     rng_set_seed(1);
-    if (cloud_open(arena, &config, &bench.cloud, &message) != RESULT_OK)
-        return 1;
+    alone_open(&bench.alone);
     bench_table(&bench);
-    bench_run(&bench, rounds);
-    cloud_close(bench.cloud);
-    arena_free(bench.arena);
-    arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command) == 0 ? 0 : 1;
+    bench_run(&bench, alone_argument(argc, argv, 1, 100000));
+    alone_close(&bench.alone);
+    return 0;
 }

@@ -149,5 +149,10 @@ enum outcome check_get_object(struct load *load, struct conn *conn, const struct
                               uint64_t *messages);
 enum outcome check_list(struct load *load, struct conn *conn, const struct reply *reply,
                         uint64_t *messages);
+/* logs.c */
+void prepare_logs(struct load *load);
+bool build_logs_put(struct load *load, struct conn *conn, struct request *request);
+enum outcome check_logs_put(struct load *load, struct conn *conn, const struct reply *reply,
+                            uint64_t *messages);
 
 #endif

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from functions import Functions
-from s3 import S3
+from s3 import Peak, S3
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -33,6 +33,7 @@ START_MS, STOP_S, IDLE_MIB, PROGRAM_MB = 15, 1, 10, 19
 ECHO_SHARE, P99_MS, WAITING_SHARE, PARKED_MIB, WAKE_MS = 0.4, 5, 0.8, 100, 5
 ITEM_BYTES, SORTED_BYTES = 1024, 64
 UPDATE_SHARE, FULL_SHARE, QUERIES, SCAN_MB = 0.35, 0.8, 8000, 150
+LOGS_MB, LOGS_MIB, LOGS_GROWN_MIB = 100, 128, 16
 
 
 class Failure(Exception):
@@ -311,6 +312,20 @@ class Bench:
         self.judge("Query of 100 items", query["per_second"], "/s", QUERIES, at_most=False)
         self.judge("parallel Scan", scan_mb, "MB/s", SCAN_MB, at_most=False)
 
+    def measure_logs(self):
+        """The same twice: memory that grows with what was taken in would be seen in the second run."""
+        flags = {"connections": 8, "body_bytes": 200}
+        with self.serve(free=True) as server:
+            with Peak(server.pid) as first:
+                self.load(server, "logs-put", queue="bench-logs-1", **flags)
+            with Peak(server.pid) as second:
+                result = self.row("PutLogEvents of 1 MB, 8 connections", self.load(server, "logs-put", queue="bench-logs-2", **flags))
+        rate = result["messages"] / result["requests"] * result["per_second"] / 1e6
+        self.judge("PutLogEvents, messages", rate, "MB/s", LOGS_MB, at_most=False)
+        self.judge("PutLogEvents, memory", (max(first.peak, second.peak) - first.before) / MIB, "MiB", LOGS_MIB)
+        self.judge("PutLogEvents, memory more than after the first run", max(0, second.peak - first.peak) / MIB, "MiB",
+                   LOGS_GROWN_MIB)
+
     def measure_parked(self):
         with self.serve() as server:
             result = self.load(server, "sqs-longpoll", queue="bench-polls", connections=self.plan.polls,
@@ -348,9 +363,9 @@ class Bench:
             self.facts.append(("load of the machine before the run",
                                "%.1f: other programs are at work, the figures are too low" % os.getloadavg()[0]))
         os.sched_setaffinity(0, {self.cores.client})
-        if self.only:
+        if self.only is not None:
             self.measure_echo()
-            {"s3": S3, "functions": Functions}[self.only](self).run()
+            {"s3": lambda: S3(self).run(), "functions": lambda: Functions(self).run(), "logs": self.measure_logs}[self.only]()
             return
         self.measure_start()
         self.measure_idle()
@@ -359,6 +374,7 @@ class Bench:
             self.measure_operations(server)
             self.measure_waiting(server)
         self.measure_dynamodb()
+        self.measure_logs()
         self.measure_echo()
         self.measure_parked()
         self.judge_operations()
@@ -452,7 +468,7 @@ def main():
                         help="DynamoDB at 10,000,000 items too: some minutes and 20 GB more")
     parser.add_argument("--write", action="store_true", help="put the ratios into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is not met")
-    parser.add_argument("--only", choices=["s3", "functions"], help="this part alone")
+    parser.add_argument("--only", choices=["s3", "functions", "logs"], help="this part alone")
     parser.add_argument("--build", default=str(ROOT / "build"), help="where the programs are (build)")
     parser.add_argument("--scratch", help="where the data directories go (the system's temporary directory)")
     options = parser.parse_args()

@@ -439,5 +439,14 @@ const struct workload workloads[] = {
         .build = build_list,
         .check = check_list,
     },
+    {
+        .name = "logs-put",
+        .help = "PutLogEvents, about a megabyte of events of --body-bytes a request",
+        .service = "logs",
+        .operations = {"PutLogEvents"},
+        .prepare = prepare_logs,
+        .build = build_logs_put,
+        .check = check_logs_put,
+    },
     {.name = NULL},
 };

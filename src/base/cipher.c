@@ -1,6 +1,7 @@
 #include "base/cipher.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -26,10 +27,25 @@ static void must(int good)
     ASSERT(good == 1);
 }
 
+/* EVP_aes_256_gcm() is looked up among all algorithms each time it is used, which takes longer than
+ * opening a small message. Never freed. */
+static const EVP_CIPHER *gcm(void)
+{
+    static EVP_CIPHER *_Atomic fetched;
+    EVP_CIPHER *known = atomic_load_explicit(&fetched, memory_order_acquire);
+    if (known != NULL)
+        return known;
+    EVP_CIPHER *mine = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    ASSERT(mine != NULL);
+    if (atomic_compare_exchange_strong(&fetched, &known, mine))
+        return mine;
+    EVP_CIPHER_free(mine);
+    return known;
+}
+
 static void start(EVP_CIPHER_CTX *context, bool seal, const uint8_t *key, const uint8_t *nonce)
 {
-    must(EVP_CipherInit_ex(context, key == NULL ? NULL : EVP_aes_256_gcm(), NULL, key, nonce,
-                           seal ? 1 : 0));
+    must(EVP_CipherInit_ex(context, key == NULL ? NULL : gcm(), NULL, key, nonce, seal ? 1 : 0));
 }
 
 static void update(EVP_CIPHER_CTX *context, struct str text, char *out)

@@ -51,7 +51,8 @@ static const char some_keys[] =
     "s3:destinationregion s3:existingjoboperation s3:existingjobpriority "
     "s3:existingobjecttag/ s3:if-match s3:if-none-match "
     "s3:inventoryaccessibleoptionalfields s3:jobsuspendedcause s3:locationconstraint "
-    "s3:max-keys s3:object-lock-legal-hold s3:object-lock-mode "
+    "s3:max-keys s3:object-lock-event-hold s3:object-lock-event-hold-duration-days "
+    "s3:object-lock-legal-hold s3:object-lock-mode "
     "s3:object-lock-remaining-retention-days s3:object-lock-retain-until-date "
     "s3:objectcreationoperation s3:prefix ";
 static const char more_keys[] =

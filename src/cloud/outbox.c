@@ -10,8 +10,10 @@
 #include "gen/cloud.h"
 #include "store/record.h"
 
-/* A lane gives way after this many deliveries, so that a busy one does not starve the rest. */
-enum { LANE_TURN = 32, RETRY_FIRST_MS = 50, RETRY_MAX_MS = 60000, COLLECT_EVERY_MS = 10000 };
+/* A lane gives way after this many deliveries, so that a busy one does not starve the rest; and so
+ * do jobs to events: one that goes on and on by scheduling itself at once is due again behind all
+ * that are due. */
+enum { LANE_TURN = 32, JOBS_TURN = 32, RETRY_FIRST_MS = 50, RETRY_MAX_MS = 60000, COLLECT_EVERY_MS = 10000 };
 
 struct dispatcher {
     struct cloud *cloud;
@@ -309,7 +311,7 @@ static RESULT outbox_jobs(struct cloud *cloud, struct arena *arena, size_t *deli
 {
     struct key prefix = outbox_prefix(arena, STR("due"));
     struct str from = {0};
-    for (;;) {
+    for (size_t before = *delivered; *delivered - before < JOBS_TURN;) {
         struct arena *scratch = arena_new_child(arena);
         struct delivery delivery;
         struct cloud_outbox record;
@@ -339,6 +341,7 @@ static RESULT outbox_jobs(struct cloud *cloud, struct arena *arena, size_t *deli
         if (!more)
             return RESULT_OK;
     }
+    return RESULT_OK;
 }
 
 static RESULT dispatcher_pass(struct cloud *cloud, size_t *delivered, int64_t *next_ms)

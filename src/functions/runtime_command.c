@@ -1,6 +1,7 @@
 /* Commands and environments of runtimes. */
 #include "functions/runtime_int.h"
 
+#include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,10 @@
 #define DEBUG_PYTHON "5678"
 #define DEBUG_NODE "9229"
 #define DEBUG_JAVA "5005"
+
+/* Packages of Node.js that are installed for all. */
+static const char *const node_modules[] = {"/usr/local/lib/node_modules", "/usr/lib/node_modules",
+                                           "/usr/share/nodejs"};
 
 /* A command in the making. */
 struct making {
@@ -113,11 +118,10 @@ static void env_managed(struct making *making)
         add_env(making, STR("NODE_PATH"),
                 str_format(arena,
                            "/opt/nodejs/node%d/node_modules:/opt/nodejs/node_modules:"
-                           "/var/runtime/node_modules:/var/runtime:/var/task%s",
+                           "/var/runtime/node_modules:/var/runtime:/var/task:%s:%s:%s",
                            major,
                            /* The SDK, where the machine has it for all. */
-                           ":/usr/local/lib/node_modules:/usr/lib/node_modules:"
-                           "/usr/share/nodejs"));
+                           node_modules[0], node_modules[1], node_modules[2]));
     if (making->name.family == RUNTIME_RUBY) {
         add_env(making, STR("GEM_PATH"),
                 str_format(arena,
@@ -130,6 +134,37 @@ static void env_managed(struct making *making)
 
 /* --- commands --- */
 
+/* Directories of packages for any Python 3, that may have boto3. */
+static const char *const shared_sites[] = {
+    "/usr/local/lib/python3*/dist-packages", "/usr/lib/python3/dist-packages",
+    "/usr/local/lib/python3*/site-packages", "/usr/lib/python3*/site-packages"};
+
+static bool has_sdk(struct making *making, struct str site)
+{
+    struct str path = str_concat(making->arena, site, STR("/boto3/__init__.py"));
+    return access(str_to_c(making->arena, path), R_OK) == 0;
+}
+
+/* Where the interpreter's own packages have no boto3: those of another that have; it is Python
+ * alone, and serves all versions. */
+static void add_sdk(struct making *making)
+{
+    for (size_t i = 0; i < sizeof shared_sites / sizeof shared_sites[0]; i++) {
+        glob_t found = {0};
+        bool done = false;
+        if (glob(shared_sites[i], 0, NULL, &found) == 0)
+            for (size_t k = 0; k < found.gl_pathc && !done; k++) {
+                struct str site = str_from_c(found.gl_pathv[k]);
+                done = has_sdk(making, site);
+                if (done)
+                    add_word(making, str_copy(making->arena, site));
+            }
+        globfree(&found);
+        if (done)
+            return;
+    }
+}
+
 static void command_python(struct making *making)
 {
     struct interpreter *python = making->interpreter;
@@ -139,12 +174,16 @@ static void command_python(struct making *making)
     add_word(making, str_concat(making->arena, STR(RUNTIME_PLACE "/"), python->prepared_file));
     add_word(making, making->spec->runtime);
     struct str sites = python->sites, site;
+    bool sdk = false;
     while (sites.len > 0) {
         struct str rest = {0};
         (void)str_cut(sites, '\n', &site, &rest);
         add_word(making, site);
+        sdk = sdk || has_sdk(making, site);
         sites = rest;
     }
+    if (!sdk)
+        add_sdk(making);
     if (making->spec->debug)
         add_env(making, STR("KUMONIWA_DEBUG_PORT"), STR(DEBUG_PYTHON));
 }
@@ -365,6 +404,29 @@ static void describe_family(struct runtimes *runtimes, enum runtime_family famil
     buf_append_char(out, '\n');
 }
 
+/* Importing what is not there fails as for any module: here one learns what to do. */
+static void describe_sdk(struct arena *arena, struct buf *out)
+{
+    struct making making = {.arena = arena};
+    add_sdk(&making);
+    buf_append_format(out, "AWS SDK for Python: %.*s\n",
+                      PRSTR(making.argv.len > 0 ? making.argv.items[0]
+                                                : STR("none; functions that import boto3 bring it, "
+                                                      "or apt-get install python3-boto3")));
+    glob_t found = {0};
+    int flags = GLOB_NOSORT, failed = 0;
+    for (size_t i = 0; i < sizeof node_modules / sizeof node_modules[0] && found.gl_pathc == 0; i++)
+        failed = glob(str_to_c(arena, str_concat(arena, str_from_c(node_modules[i]),
+                                                 STR("/@aws-sdk/client-s3"))),
+                      flags, NULL, &found);
+    buf_append_format(
+        out, "AWS SDK for JavaScript: %s\n",
+        failed == 0 && found.gl_pathc > 0
+            ? found.gl_pathv[0]
+            : "none; functions that import @aws-sdk/client-... bring it, or npm install -g");
+    globfree(&found);
+}
+
 RESULT runtimes_describe(struct runtimes *runtimes, struct arena *arena, struct str *text)
 {
     struct buf out;
@@ -373,6 +435,7 @@ RESULT runtimes_describe(struct runtimes *runtimes, struct arena *arena, struct 
     for (enum runtime_family family = RUNTIME_PYTHON; family < RUNTIME_FAMILIES; family++)
         describe_family(runtimes, family, &out);
     pthread_mutex_unlock(&runtimes->mutex);
+    describe_sdk(arena, &out);
     buf_append(&out,
                STR("provided.al2, provided.al2023: whatever `bootstrap` the function brings\n"));
     *text = str_trim(buf_str(&out));

@@ -229,6 +229,7 @@ static RESULT authenticate_signature(struct request *request, const struct crede
     }
     struct sigv4_rules rules = {
         .now_ms = clock_now(call->cloud->clock),
+        .ahead_ms = clock_offset_ms(call->cloud->clock),
         .s3 = request_is_s3(request),
         .secret = credentials->secret,
         .service = request->routed ? request->route.model->signing_name : (struct str){0},

@@ -79,29 +79,37 @@ static struct request *request_new(struct server *server, struct http_exchange *
     return request;
 }
 
-/* What stands before the path at a host that is a service's own. */
-static struct str request_place(struct request *request)
+/* A host that is a service's own: service_hooks.place_of_host. */
+static bool request_set_host(struct request *request)
 {
-    const struct service_hooks *const *hooks = request->call.cloud->hooks;
-    struct str place = {0};
-    for (; *hooks != NULL && str_is_absent(place); hooks++)
-        if ((*hooks)->place_of_host != NULL)
-            place = (*hooks)->place_of_host(request->call.arena, request->wire.host);
-    request->hosted = !str_is_absent(place);
-    return place;
+    struct call *call = &request->call;
+    for (const struct service_hooks *const *hooks = call->cloud->hooks; *hooks != NULL; hooks++) {
+        if ((*hooks)->place_of_host == NULL)
+            continue;
+        struct str place = (*hooks)->place_of_host(call->arena, request->wire.host);
+        if (str_is_absent(place))
+            continue;
+        place = str_format(call->arena, "/%.*s%.*s", PRSTR(place), PRSTR(request->wire.path));
+        wire_route_rest((*hooks)->model, &request->wire, place, &request->route);
+        return true;
+    }
+    return false;
 }
 
 static void request_set_route(struct request *request)
 {
     struct call *call = &request->call;
     struct str host = request->wire.host;
-    struct str place = request_place(request);
-    if (str_is_absent(place))
-        place = s3_website_of_host(call->arena, host);
-    if (str_is_absent(place))
-        place = s3_bucket_of_host(host, request->signature.service, call->cloud->index);
-    request->routed = wire_route(call->arena, call->cloud->index, &request->wire,
-                                 request->signature.service, place, &request->route);
+    request->hosted = request_set_host(request);
+    if (request->hosted) {
+        request->routed = true;
+    } else {
+        struct str place = s3_website_of_host(call->arena, host);
+        if (str_is_absent(place))
+            place = s3_bucket_of_host(host, request->signature.service, call->cloud->index);
+        request->routed = wire_route(call->arena, call->cloud->index, &request->wire,
+                                     request->signature.service, place, &request->route);
+    }
     if (!request->routed)
         return;
     request->call.model = request->route.model;

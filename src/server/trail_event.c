@@ -127,8 +127,9 @@ static struct str identity_user(const struct principal *who)
     return who->name;
 }
 
-static void put_session(struct arena *arena, struct buf *out, const struct session *session)
+static void put_session(struct arena *arena, struct buf *out, const struct principal *who)
 {
+    const struct session *session = who->session;
     put_raw(out, "sessionContext", STR("{"));
     if (!str_is_absent(session->role_arn)) {
         struct arn arn;
@@ -136,12 +137,18 @@ static void put_session(struct arena *arena, struct buf *out, const struct sessi
         put_member(out, "type", STR("Role"));
         put_member(out, "principalId", session->role_id);
         put_member(out, "arn", session->role_arn);
-        if (arn_parse(session->role_arn, &arn))
+        if (arn_parse(session->role_arn, &arn)) {
             put_member(out, "accountId", arn.account);
+            put_member(out, "userName",
+                       str_slice(arn.resource, str_find_last_char(arn.resource, '/') + 1,
+                                 arn.resource.len));
+        }
         buf_append(out, STR("}"));
     }
     if (!str_is_absent(session->source_identity))
         put_member(out, "sourceIdentity", session->source_identity);
+    if (session_is_root_task(who)) /* "Track privileged tasks in CloudTrail" */
+        put_member(out, "assumedRoot", STR("true"));
     put_raw(out, "attributes", STR("{"));
     put_member(out, "creationDate", event_time(arena, session->issued_ms));
     put_member(out, "mfaAuthenticated", session->mfa ? STR("true") : STR("false"));
@@ -164,7 +171,7 @@ static void put_identity(struct arena *arena, struct buf *out, const struct prin
     if (who->kind == PRINCIPAL_USER)
         put_member(out, "userName", who->name);
     if (who->session != NULL)
-        put_session(arena, out, who->session);
+        put_session(arena, out, who);
     buf_append(out, STR("}"));
 }
 

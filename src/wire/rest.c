@@ -18,6 +18,7 @@ struct reader {
     const struct wire_shape *shape; /* of the input */
     void *value;
     struct wire_params params;
+    uint64_t header_lengths; /* bit n % 64: a header's name has n bytes. Most members have none */
     bool xml;
 };
 
@@ -191,6 +192,8 @@ static RESULT read_query(struct reader *reader, const struct wire_member *member
 static struct str joined_header(const struct reader *reader, struct str name)
 {
     struct str joined = {0};
+    if ((reader->header_lengths >> name.len % 64 & 1) == 0)
+        return joined;
     for (size_t i = 0; i < reader->request->header_count; i++) {
         const struct wire_header *header = &reader->request->headers[i];
         if (!str_eq_nocase(header->name, name))
@@ -393,6 +396,8 @@ RESULT wire_rest_read(struct arena *arena, const struct wire_route *route,
     TRY(read_labels(&reader, operation, str_is_absent(route->path) ? request->path : route->path));
     if (!wire_params_read(arena, request->query, &reader.params) || reader.params.len > PARAMS_MAX)
         return wire_fail(arena, failure, WIRE_SERIALIZATION, "The query string is malformed");
+    for (size_t i = 0; i < request->header_count; i++)
+        reader.header_lengths |= UINT64_C(1) << request->headers[i].name.len % 64;
     for (size_t i = 0; i < reader.shape->member_count; i++)
         TRY(read_member(&reader, &members[i]));
     return read_body(&reader, operation->input);

@@ -415,3 +415,14 @@ bool wire_route(struct arena *arena, const struct wire_index *index,
         return true;
     return choose(&r, index->s3, -1, WIRE_PROTOCOL_REST_XML);
 }
+
+void wire_route_rest(const struct wire_model *model, const struct wire_request *request,
+                     struct str path, struct wire_route *out)
+{
+    *out = (struct wire_route){
+        .model = model,
+        .operation = wire_rest_match(model, request, path),
+        .protocol = one_of(model, rest_protocols),
+        .path = path,
+    };
+}

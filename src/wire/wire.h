@@ -72,6 +72,12 @@ bool wire_route(struct arena *arena, const struct wire_index *index,
                 const struct wire_request *request, struct str scope_service,
                 struct str bucket_in_host, struct wire_route *out);
 
+/* The same for a request of which the service is known, and that goes by method and path alone:
+ * `path` stands in the place of its own, for matching and for decoding. Operation is -1 when there
+ * is none. */
+void wire_route_rest(const struct wire_model *model, const struct wire_request *request,
+                     struct str path, struct wire_route *out);
+
 /* Decodes the request into the operation's input struct (a new one in the arena, strings borrowed
  * from the request where nothing must be unescaped). RESULT_ERROR: *failure says why
  * (SerializationException and its kin). The streaming payload member stays absent. */

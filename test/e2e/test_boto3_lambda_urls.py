@@ -176,7 +176,7 @@ def test_iam(kit):
     answer = signed(url, wrong)
     assert answer.status == 403 and b"signature we calculated does not match" in answer.data
     # The same permission does not let the user invoke the function by the API.
-    own = kit.cloud.client("lambda", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    own = kit.cloud.client("lambda", key["AccessKeyId"], key["SecretAccessKey"])
     with pytest.raises(own.exceptions.ClientError) as error:
         own.invoke(FunctionName=kit.name)
     assert error.value.response["Error"]["Code"] == "AccessDeniedException"

@@ -31,6 +31,21 @@ def test_users(iam, name):
     assert refusal(iam.get_user, UserName=name) == ("NoSuchEntity", f"The user with name {name} cannot be found.")
 
 
+def test_lists_are_asked_for_by_their_path(cloud, iam, name):
+    """Denials name the path, and policies may allow one path alone."""
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    mine = cloud.client("iam", key["AccessKeyId"], key["SecretAccessKey"])
+    code, message = refusal(mine.list_users)
+    assert code == "AccessDenied" and f"iam:ListUsers on resource: arn:aws:iam::{ACCOUNT}:user/ because" in message
+    assert f"on resource: arn:aws:iam::{ACCOUNT}:role/x/ because" in refusal(mine.list_roles, PathPrefix="/x/")[1]
+    statement = {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": f"arn:aws:iam::{ACCOUNT}:user/team/*"}
+    iam.put_user_policy(UserName=name, PolicyName="p",
+                        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    mine.list_users(PathPrefix="/team/")
+    assert refusal(mine.list_users)[0] == "AccessDenied"
+
+
 def test_a_user_may_what_its_policies_allow(cloud, iam, sqs, queue, name):
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]

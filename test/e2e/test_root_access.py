@@ -6,6 +6,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from kumoniwa import wait_until
+
 MASTER = "100000000001"
 TASK = "arn:aws:iam::aws:policy/root-task/"
 
@@ -135,6 +137,12 @@ def test_a_bucket_is_unlocked(own, enabled):
     assert json.loads(root.get_bucket_policy(Bucket="locked-bucket")["Policy"])["Statement"]
     root.delete_bucket_policy(Bucket="locked-bucket")
     s3.list_objects_v2(Bucket="locked-bucket")
+    trail = own.client("cloudtrail", key=enabled)
+    found = wait_until(lambda: trail.lookup_events(LookupAttributes=[
+        {"AttributeKey": "EventName", "AttributeValue": "DeleteBucketPolicy"}])["Events"] or time.sleep(0.6), message="no event came", seconds=10)  # fmt: skip
+    events = [json.loads(event["CloudTrailEvent"]) for event in found]
+    context = [e["userIdentity"]["sessionContext"] for e in events if "errorCode" not in e][0]
+    assert context["assumedRoot"] == "true" and "sessionIssuer" not in context
 
 
 def test_a_queue_is_unlocked(own, enabled):

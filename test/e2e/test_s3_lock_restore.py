@@ -210,3 +210,23 @@ def test_lifecycle_leaves_what_is_locked(own, s3):
     wait(lambda: versions() == {locked, newest})
     advance(own, "30d")
     wait(lambda: versions() == {newest})
+
+
+def test_event_hold(own, s3):
+    s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    version = s3.put_object(Bucket="locked", Key="k", Body=b"x", ObjectLockMode="COMPLIANCE", ObjectLockEventHold="ON",
+                            ObjectLockEventHoldDurationDays=10)["VersionId"]
+    head = s3.head_object(Bucket="locked", Key="k")
+    assert head["ObjectLockEventHold"] == "ON" and head["ObjectLockEventHoldDurationDays"] == 10
+    assert abs(head["ObjectLockRetainUntilDate"] - in_days(10)) < datetime.timedelta(minutes=1)
+    advance(own, "2400h")
+    fails(403, "AccessDenied", s3.delete_object, Bucket="locked", Key="k", VersionId=version)
+    fails(400, "InvalidArgument", s3.put_object_retention, Bucket="locked", Key="k",
+          Retention={"Mode": "COMPLIANCE", "EventHold": "OFF", "EventHoldDuration": {"Days": 1}})
+    s3.put_object_retention(Bucket="locked", Key="k", Retention={"Mode": "COMPLIANCE", "EventHold": "OFF"})
+    released = s3.get_object_retention(Bucket="locked", Key="k")["Retention"]
+    assert released["EventHold"] == "OFF" and "EventHoldDuration" not in released
+    assert abs(released["RetainUntilDate"] - in_days(110)) < datetime.timedelta(minutes=1)
+    fails(403, "AccessDenied", s3.delete_object, Bucket="locked", Key="k", VersionId=version)
+    advance(own, "241h")
+    s3.delete_object(Bucket="locked", Key="k", VersionId=version)

@@ -24,6 +24,17 @@ int s3_teardown(void **state);
     loopback_call((lo), &s3_model, S3_OP_##operation,                                              \
                   &(struct s3_##operation##Request){__VA_ARGS__})
 
+/* The same of an operation that shares its input's shape with others. */
+#define S3_CALL_OF(lo, operation, shape, ...)                                                      \
+    loopback_call((lo), &s3_model, S3_OP_##operation, &(struct s3_##shape){__VA_ARGS__})
+
+#define assert_text(actual, expected)                                                              \
+    do {                                                                                           \
+        struct str actual_ = (actual), expected_ = (expected);                                     \
+        if (!str_eq(actual_, expected_))                                                           \
+            fail_msg("\"%.*s\" is not \"%.*s\"", PRSTR(actual_), PRSTR(expected_));                \
+    } while (0)
+
 void s3_bucket(struct loopback *lo, const char *name, bool versioned);
 /* An empty object; its version id. */
 struct str s3_put(struct loopback *lo, const char *bucket, struct str key);

@@ -19,11 +19,4 @@
 #define CONTROL_FAILS(lo, code, message, operation, ...)                                           \
     loopback_error(CONTROL_CALL((lo), operation, __VA_ARGS__), (code), (message))
 
-#define assert_text(actual, expected)                                                              \
-    do {                                                                                           \
-        struct str actual_ = (actual), expected_ = (expected);                                     \
-        if (!str_eq(actual_, expected_))                                                           \
-            fail_msg("\"%.*s\" is not \"%.*s\"", PRSTR(actual_), PRSTR(expected_));                \
-    } while (0)
-
 #endif

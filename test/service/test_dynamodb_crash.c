@@ -3,23 +3,11 @@
  * is kept. */
 #include "service/dynamodb_support.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gen/dynamodbstreams.h"
+#include "support/crash.h"
 #include "wire/wire.h"
-
-struct hook {
-    int left; /* writes until it strikes; negative: never */
-};
-
-static bool hook_write(void *context)
-{
-    struct hook *hook = context;
-    if (hook->left < 0 || hook->left-- > 0)
-        return true;
-    _exit(9);
-}
 
 /* --- the work: each step is one request */
 
@@ -144,38 +132,16 @@ static struct str fingerprint(struct loopback *lo)
 
 /* --- ending at a write */
 
-/* How many steps were acknowledged. */
-static int crash_at(struct loopback *lo, struct hook *hook, int writes, bool *lived)
+/* A byte for each step that is acknowledged. */
+static void run_steps(struct loopback *lo, int tell)
 {
-    int ends[2], status, done = 0;
-    char byte;
-    lo->write_hook = hook_write;
-    lo->hook_context = hook;
-    loopback_stop(lo);
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        loopback_start(lo);
-        hook->left = writes;
-        for (int i = 0; i < STEPS; i++) {
-            run_step(lo, i);
-            if (write(ends[1], "x", 1) != 1)
-                _exit(1);
-            if (i % 3 == 2)
-                loopback_deliver(lo);
-        }
-        _exit(0);
+    for (int i = 0; i < STEPS; i++) {
+        run_step(lo, i);
+        if (write(tell, "x", 1) != 1)
+            _exit(1);
+        if (i % 3 == 2)
+            loopback_deliver(lo);
     }
-    close(ends[1]);
-    while (read(ends[0], &byte, 1) == 1)
-        done++;
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 9));
-    *lived = WEXITSTATUS(status) == 0;
-    loopback_start(lo);
-    return done;
 }
 
 static void test_every_write(void **state)
@@ -193,11 +159,12 @@ static void test_every_write(void **state)
     bool lived = false;
     int writes = 0, unknown = 0;
     for (; !lived; writes++) {
-        struct hook hook = {.left = -1};
         struct loopback lo = {0};
+        struct str told;
         loopback_open(&lo);
         prepare(&lo);
-        int done = crash_at(&lo, &hook, writes, &lived);
+        lived = crash_at(&lo, writes, run_steps, &told);
+        int done = (int)told.len;
         struct str found = fingerprint(&lo);
         bool acknowledged = str_eq(found, expected[done]);
         bool one_more = done < STEPS && str_eq(found, expected[done + 1]);
@@ -256,24 +223,10 @@ static void back_up_and_restore(struct loopback *lo)
     loopback_deliver(lo);
 }
 
-static void copy_in_child(struct loopback *lo, struct hook *hook, int writes, bool *lived)
+static void copy_in_child(struct loopback *lo, int tell)
 {
-    int status;
-    lo->write_hook = hook_write;
-    lo->hook_context = hook;
-    loopback_stop(lo);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        loopback_start(lo);
-        hook->left = writes;
-        back_up_and_restore(lo);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 9));
-    *lived = WEXITSTATUS(status) == 0;
-    loopback_start(lo);
+    (void)tell;
+    back_up_and_restore(lo);
 }
 
 /* A backup and a restore go on where they were, and leave nothing that nobody knows. */
@@ -283,12 +236,11 @@ static void test_copies_go_on(void **state)
     bool lived = false;
     int writes = 0;
     for (; !lived; writes += STRIDE) {
-        struct hook hook = {.left = -1};
         struct loopback lo = {0};
         loopback_open(&lo);
         fill(&lo);
         struct str then = DDB(&lo, Scan, "{'TableName':'tab','IndexName':'global'}");
-        copy_in_child(&lo, &hook, writes, &lived);
+        lived = crash_at(&lo, writes, copy_in_child, NULL);
         loopback_deliver(&lo);
         if (str_starts_with(DDB(&lo, DescribeTable, "{'TableName':'again'}"), STR("Resource")))
             back_up_and_restore(&lo);

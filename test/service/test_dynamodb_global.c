@@ -2,6 +2,7 @@
 #include "service/dynamodb_support.h"
 
 #include "base/rng.h"
+#include "gen/dynamodbstreams.h"
 
 enum { SEED = 2019, ITEMS = 1200, STEPS = 600 };
 
@@ -158,6 +159,81 @@ static void test_settings_go_along(void **state)
         "ValidationException");
 }
 
+/* Removals in the stream of a region; *by_service: those that say so. */
+static size_t removals(struct loopback *lo, int region, size_t *by_service)
+{
+    in(lo, region);
+    const struct dynamodbstreams_ListStreamsOutput *streams = loopback_ok(
+        loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_ListStreams,
+                      &(struct dynamodbstreams_ListStreamsInput){.TableName = STR("tab")}));
+    struct str arn = streams->Streams.items[0].StreamArn;
+    const struct dynamodbstreams_DescribeStreamOutput *described =
+        loopback_ok(loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_DescribeStream,
+                                  &(struct dynamodbstreams_DescribeStreamInput){.StreamArn = arn}));
+    const struct dynamodbstreams_ShardDescriptionList *shards =
+        &described->StreamDescription->Shards;
+    size_t count = 0;
+    *by_service = 0;
+    for (size_t i = 0; i < shards->len; i++) {
+        const struct dynamodbstreams_GetShardIteratorOutput *at = loopback_ok(
+            loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_GetShardIterator,
+                          &(struct dynamodbstreams_GetShardIteratorInput){
+                              .StreamArn = arn,
+                              .ShardId = shards->items[i].ShardId,
+                              .ShardIteratorType = STR("TRIM_HORIZON")}));
+        const struct dynamodbstreams_GetRecordsOutput *got = loopback_ok(loopback_call(
+            lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_GetRecords,
+            &(struct dynamodbstreams_GetRecordsInput){.ShardIterator = at->ShardIterator}));
+        for (size_t r = 0; r < got->Records.len; r++) {
+            bool removed = str_eq(got->Records.items[r].eventName, STR("REMOVE"));
+            count += removed;
+            *by_service += removed && got->Records.items[r].userIdentity != NULL;
+        }
+    }
+    return count;
+}
+
+static void expiring(struct loopback *lo, const char *key, int seconds)
+{
+    assert_answer(DDB(lo, PutItem,
+                      "{'TableName':'tab','Item':{'pk':{'S':'%s'},'ttl':{'N':'%lld'}}}", key,
+                      (long long)(loopback_now(lo) / 1000 + seconds)),
+                  "{}");
+}
+
+/* One region removes what expires, and the others hear of it; when it has left, another does. */
+static void test_expiry(void **state)
+{
+    struct loopback *lo = *state;
+    size_t here, there;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    add(lo, 1);
+    loopback_deliver(lo);
+    DDB(lo, UpdateTimeToLive,
+        "{'TableName':'tab','TimeToLiveSpecification':{'AttributeName':'ttl','Enabled':true}}");
+    loopback_deliver(lo);
+    expiring(lo, "soon", 60);
+    expiring(lo, "later", 7200);
+    loopback_deliver(lo);
+    loopback_advance(lo, 61 * 1000);
+    loopback_deliver(lo);
+    assert_holds(scan(lo, 0, ""), "'Count':1,");
+    check_alike(lo, 2);
+    assert_int_equal(removals(lo, 0, &here), 1);
+    assert_int_equal(removals(lo, 1, &there), 1);
+    assert_int_equal(here, 0);
+    assert_int_equal(there, 1); /* eu-west-1 */
+    in(lo, 0);
+    DDB(lo, UpdateTable,
+        "{'TableName':'tab','ReplicaUpdates':[{'Delete':{'RegionName':'eu-west-1'}}]}");
+    loopback_deliver(lo);
+    loopback_advance(lo, 7300 * 1000);
+    loopback_deliver(lo);
+    assert_holds(scan(lo, 0, ""), "'Count':0,");
+    assert_int_equal(removals(lo, 0, &here), 2);
+    assert_int_equal(here, 1);
+}
+
 static void test_members_leave(void **state)
 {
     struct loopback *lo = *state;
@@ -278,13 +354,69 @@ static void test_joined_by_name(void **state)
                  "'ReplicaSettings':[{'RegionName':'us-east-1','ReplicaStatus':'ACTIVE'");
 }
 
+/* Capacity and class of all members in one request; nothing changes when a part of it is wrong. */
+static void test_settings_by_name(void **state)
+{
+    struct loopback *lo = *state;
+    for (int i = 0; i < 2; i++) {
+        in(lo, i);
+        create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    }
+    in(lo, 0);
+    DDB(lo, CreateGlobalTable,
+        "{'GlobalTableName':'tab','ReplicationGroup':[{'RegionName':'us-east-1'},"
+        "{'RegionName':'eu-west-1'}]}");
+    loopback_deliver(lo);
+    assert_holds(DDB(lo, UpdateGlobalTableSettings, "{'GlobalTableName':'other'}"),
+                 "GlobalTableNotFoundException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings, "{'GlobalTableName':'tab'}"),
+                 "ValidationException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab','ReplicaSettingsUpdate':[{'RegionName':"
+                     "'ap-southeast-2','ReplicaTableClass':'STANDARD'}]}"),
+                 "ReplicaNotFoundException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab','GlobalTableBillingMode':'PROVISIONED',"
+                     "'GlobalTableProvisionedWriteCapacityUnits':7,"
+                     "'GlobalTableGlobalSecondaryIndexSettingsUpdate':[{'IndexName':'none',"
+                     "'ProvisionedWriteCapacityUnits':5}]}"),
+                 "IndexNotFoundException");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab',"
+                     "'GlobalTableProvisionedWriteCapacityAutoScalingSettingsUpdate':{}}"),
+                 "NotImplemented");
+    assert_holds(DDB(lo, UpdateGlobalTableSettings,
+                     "{'GlobalTableName':'tab','GlobalTableBillingMode':'PROVISIONED',"
+                     "'GlobalTableProvisionedWriteCapacityUnits':7,'ReplicaSettingsUpdate':["
+                     "{'RegionName':'us-east-1','ReplicaProvisionedReadCapacityUnits':3},"
+                     "{'RegionName':'eu-west-1','ReplicaProvisionedReadCapacityUnits':4,"
+                     "'ReplicaTableClass':'STANDARD_INFREQUENT_ACCESS'}]}"),
+                 "'ReplicaStatus':'UPDATING'");
+    loopback_deliver(lo);
+    struct str answer = DDB(lo, DescribeGlobalTableSettings, "{'GlobalTableName':'tab'}");
+    assert_holds(answer, "'ReplicaStatus':'ACTIVE'");
+    assert_holds(answer, "'ReplicaProvisionedReadCapacityUnits':3,"
+                         "'ReplicaProvisionedWriteCapacityUnits':7");
+    assert_holds(answer, "'ReplicaProvisionedReadCapacityUnits':4,"
+                         "'ReplicaProvisionedWriteCapacityUnits':7");
+    assert_holds(answer, "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
+    in(lo, 1);
+    assert_holds(DDB(lo, DescribeTable, "{'TableName':'tab'}"), "'WriteCapacityUnits':7");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DDB_TEST(test_a_replica_gets_all), DDB_TEST(test_all_agree),
-        DDB_TEST(test_last_writer_wins),   DDB_TEST(test_settings_go_along),
-        DDB_TEST(test_members_leave),      DDB_TEST(test_refusals),
-        DDB_TEST(test_overrides),          DDB_TEST(test_joined_by_name),
+        DDB_TEST(test_a_replica_gets_all),
+        DDB_TEST(test_all_agree),
+        DDB_TEST(test_last_writer_wins),
+        DDB_TEST(test_settings_go_along),
+        DDB_TEST(test_expiry),
+        DDB_TEST(test_members_leave),
+        DDB_TEST(test_refusals),
+        DDB_TEST(test_overrides),
+        DDB_TEST(test_joined_by_name),
+        DDB_TEST(test_settings_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

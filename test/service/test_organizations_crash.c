@@ -1,21 +1,9 @@
 /* A process that ends at every single write of the store: an organization is always whole. What was
  * acknowledged is there, and what its records say of one another agrees. */
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "service/organizations_support.h"
-
-struct hook {
-    int left; /* writes until the process ends; negative: never */
-};
-
-static bool hook_write(void *context)
-{
-    struct hook *hook = context;
-    if (hook->left < 0 || hook->left-- > 0)
-        return true;
-    _exit(9);
-}
+#include "support/crash.h"
 
 enum { STEPS = 8 };
 
@@ -111,35 +99,6 @@ static void verify(struct loopback *lo, int done)
     verify_tree(lo, root);
 }
 
-/* True: the child lived through its work. */
-static bool crash_at(struct loopback *lo, int writes)
-{
-    struct hook hook = {.left = -1};
-    int ends[2], status, done = 0;
-    char step;
-    lo->write_hook = hook_write;
-    lo->hook_context = &hook;
-    loopback_stop(lo);
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        loopback_start(lo);
-        hook.left = writes;
-        work(lo, ends[1]);
-        _exit(0);
-    }
-    close(ends[1]);
-    while (read(ends[0], &step, 1) == 1)
-        done++;
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 9));
-    loopback_start(lo);
-    verify(lo, done);
-    return WEXITSTATUS(status) == 0;
-}
-
 static void test_every_write(void **state)
 {
     (void)state;
@@ -148,7 +107,9 @@ static void test_every_write(void **state)
     for (; !lived; writes++) {
         struct loopback lo = {0};
         loopback_open(&lo);
-        lived = crash_at(&lo, writes);
+        struct str steps;
+        lived = crash_at(&lo, writes, work, &steps);
+        verify(&lo, (int)steps.len);
         loopback_close(&lo);
     }
     print_message("ended at each of %d writes\n", writes - 1);

@@ -1,10 +1,10 @@
 /* Processes that end at every single write of the store, and disks that fill there: what was
  * acknowledged is kept, once; what was deleted does not return; what was refused has changed
  * nothing. */
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "service/sqs_support.h"
+#include "support/crash.h"
 
 /* What the child tells before and after each step. */
 struct report {
@@ -13,22 +13,6 @@ struct report {
 };
 
 enum { REPORTS_MAX = 200 };
-
-struct hook {
-    int left;   /* writes until it strikes; negative: never */
-    bool fails; /* rather than ending the process */
-};
-
-static bool hook_write(void *context)
-{
-    struct hook *hook = context;
-    if (hook->left < 0 || hook->left-- > 0)
-        return true;
-    hook->left = -1;
-    if (!hook->fails)
-        _exit(9);
-    return false;
-}
 
 /* --- the child
  * -----------------------------------------------------------------------------------------------------
@@ -148,37 +132,6 @@ static void verify(struct loopback *lo, const struct report *reports, size_t cou
     assert_true(left + maybe_deleted >= sent);
 }
 
-/* True: the child lived through its work. */
-static bool crash_at(struct loopback *lo, int writes)
-{
-    struct hook hook = {.left = -1};
-    struct report reports[REPORTS_MAX];
-    size_t count = 0;
-    int ends[2], status;
-    lo->write_hook = hook_write;
-    lo->hook_context = &hook;
-    loopback_stop(lo);
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        loopback_start(lo);
-        hook.left = writes;
-        work(lo, ends[1]);
-        _exit(0);
-    }
-    close(ends[1]);
-    while (count < REPORTS_MAX &&
-           read(ends[0], &reports[count], sizeof reports[0]) == (ssize_t)sizeof reports[0])
-        count++;
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 9));
-    loopback_start(lo);
-    verify(lo, reports, count);
-    return WEXITSTATUS(status) == 0;
-}
-
 static void make_queues(struct loopback *lo)
 {
     sqs_queue(lo, "dead");
@@ -198,7 +151,13 @@ static void test_every_write(void **state)
         struct loopback lo = {0};
         loopback_open(&lo);
         make_queues(&lo);
-        lived = crash_at(&lo, writes);
+        struct str told;
+        struct report reports[REPORTS_MAX];
+        lived = crash_at(&lo, writes, work, &told);
+        size_t count = told.len / sizeof reports[0];
+        assert_true(count <= REPORTS_MAX && told.len % sizeof reports[0] == 0);
+        memcpy(reports, told.ptr, told.len);
+        verify(&lo, reports, count);
         loopback_close(&lo);
     }
     print_message("ended at each of %d writes\n", writes - 1);
@@ -209,22 +168,32 @@ static void test_every_write(void **state)
  * ---------------------------------------------------------------------------------------------------
  */
 
+/* Writes until one fails; negative: none does. */
+static bool fail_here(void *context)
+{
+    int *left = context;
+    if (*left < 0 || (*left)-- > 0)
+        return true;
+    *left = -1;
+    return false;
+}
+
 static void test_full_disk(void **state)
 {
     struct loopback *lo = *state;
-    struct hook hook = {.left = -1, .fails = true};
+    int left = -1;
     int refused = 0;
-    lo->write_hook = hook_write;
-    lo->hook_context = &hook;
+    lo->write_hook = fail_here;
+    lo->hook_context = &left;
     loopback_reopen(lo);
     struct str url = sqs_queue(lo, "full");
     for (int i = 0; i < 5; i++)
         sqs_send(lo, url, "kept");
     for (int writes = 0; writes < 6; writes++) {
-        hook.left = writes;
+        left = writes;
         struct loopback_reply reply =
             SQS_CALL(lo, SendMessage, .QueueUrl = url, .MessageBody = STR("refused"));
-        hook.left = -1;
+        left = -1;
         if (reply.result == RESULT_OK)
             break;
         loopback_error(reply, "ServiceUnavailable", NULL);
@@ -232,9 +201,9 @@ static void test_full_disk(void **state)
         assert_counts(lo, url, 5, 0, 0);
     }
     assert_true(refused > 0);
-    hook.left = 0;
+    left = 0;
     assert_int_equal(SQS_CALL(lo, ReceiveMessage, .QueueUrl = url).result, RESULT_ERROR);
-    hook.left = -1;
+    left = -1;
     assert_counts(lo, url, 6, 0, 0); /* the last send went through */
 }
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/digest.h"
 #include "base/log.h"
 #include "cloud/clock.h"
 #include "cloud/outbox.h"
@@ -101,12 +102,15 @@ size_t loopback_deliver(struct loopback *loopback)
 struct loopback_call {
     struct call call; /* first */
     void *copy;
+    struct str stream;
 };
 
 static RESULT loopback_finish(struct call *call, const void *out)
 {
     struct loopback_call *whole = (struct loopback_call *)call;
     const struct wire_operation *operation = &call->model->operations[call->operation];
+    if (call->stream.present && !str_is_absent(call->stream.bytes))
+        whole->stream = str_copy(call->arena, call->stream.bytes);
     whole->copy = arena_alloc(call->arena, call->model->shapes[operation->output].size + 1);
     return call_copy(call->arena, call->model, operation->output, out, whole->copy);
 }
@@ -135,32 +139,76 @@ static struct principal loopback_principal(const struct loopback *loopback, stru
     return principal;
 }
 
+static struct call loopback_make(struct loopback *loopback, struct arena *arena,
+                                 const struct wire_model *model)
+{
+    return (struct call){
+        .arena = arena,
+        .cloud = loopback->cloud,
+        .model = model,
+        .protocol = loopback->protocol,
+        .account = loopback->who != NULL ? loopback->who->account : loopback->account,
+        .region = loopback->region,
+        .partition = STR("aws"),
+        .request_id = STR("00000000-0000-4000-8000-000000000000"),
+        .endpoint = loopback->cloud->endpoint,
+        .source_ip = loopback->source_ip,
+        .source_arn = loopback->source_arn,
+        .principal = loopback_principal(loopback, arena),
+    };
+}
+
+/* As a client's; the digest is that of an empty body. */
+static struct wire_request loopback_request(const struct loopback *loopback, struct arena *arena)
+{
+    const struct wire_header digest = {STR("Content-MD5"), STR("1B2M2Y8AsgTpgAmY7PhCfg==")};
+    size_t count = loopback->header_count;
+    struct wire_header *headers = ARENA_ARRAY(arena, count + 1, struct wire_header);
+    for (size_t i = 0; i < count; i++)
+        headers[i] = loopback->headers[i];
+    if (str_is_absent(loopback->payload))
+        headers[count++] = digest;
+    return (struct wire_request){
+        .method = str_is_absent(loopback->method) ? STR("POST") : loopback->method,
+        .path = str_is_absent(loopback->path) ? STR("/") : loopback->path,
+        .headers = headers,
+        .header_count = count,
+    };
+}
+
+static struct call_payload loopback_payload(const struct loopback *loopback)
+{
+    struct call_payload payload = {
+        .present = true,
+        .in_memory = true,
+        .of_form = loopback->payload_of_form,
+        .bytes = loopback->payload,
+        .size = loopback->payload.len,
+        .digested = true,
+        .checksum = DIGEST_CRC64NVME,
+    };
+    struct digest digest;
+    digest_begin(&digest, DIGEST_MD5);
+    digest_update(&digest, payload.bytes);
+    digest_end(&digest, payload.md5);
+    digest_begin(&digest, DIGEST_CRC64NVME);
+    digest_update(&digest, payload.bytes);
+    digest_end(&digest, payload.checksum_value);
+    memcpy(payload.crc64nvme, payload.checksum_value, sizeof payload.crc64nvme);
+    return payload;
+}
+
 struct loopback_reply loopback_call(struct loopback *loopback, const struct wire_model *model,
                                     uint32_t operation, const void *in)
 {
     struct arena *arena = arena_new_child(loopback->arena);
-    struct loopback_call whole = {
-        .call = {
-            .arena = arena,
-            .cloud = loopback->cloud,
-            .model = model,
-            .operation = operation,
-            .protocol = loopback->protocol,
-            .account = loopback->who != NULL ? loopback->who->account : loopback->account,
-            .region = loopback->region,
-            .partition = STR("aws"),
-            .request_id = STR("00000000-0000-4000-8000-000000000000"),
-            .endpoint = loopback->cloud->endpoint,
-            .source_ip = loopback->source_ip,
-            .source_arn = loopback->source_arn,
-            .principal = loopback_principal(loopback, arena),
-        }};
-    /* As a client's, with an empty body and its digest. */
-    const struct wire_header digest = {STR("Content-MD5"), STR("1B2M2Y8AsgTpgAmY7PhCfg==")};
-    struct wire_request request = {
-        .method = STR("POST"), .path = STR("/"), .headers = &digest, .header_count = 1};
+    struct loopback_call whole = {.call = loopback_make(loopback, arena, model)};
+    struct wire_request request = loopback_request(loopback, arena);
     struct call *call = &whole.call;
+    call->operation = operation;
     call->request = &request;
+    if (!str_is_absent(loopback->payload))
+        call->payload = loopback_payload(loopback);
     struct wire_route route = {
         .model = model, .operation = (int)operation, .protocol = loopback->protocol};
     struct wire_failure failure = {0};
@@ -172,17 +220,45 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
     } else {
         void *out = arena_alloc(arena, model->shapes[model->operations[operation].output].size + 1);
         result = call_run(call, in, out, loopback_finish);
-        work_release(call->work);
     }
     reply.result = result;
     reply.out = result == RESULT_OK ? whole.copy : NULL;
     reply.deadline_ms = call->park_deadline_ms;
+    reply.status = call->status;
+    reply.headers = call->headers;
+    reply.header_count = call->header_count;
+    reply.stream = whole.stream;
     if (result == RESULT_ERROR) {
         reply.code = wire_string(model, model->errors[call->error].name);
         reply.message = call->message;
         reply.detail = call->detail;
     }
     return reply;
+}
+
+struct loopback_reply loopback_cross_origin(struct loopback *loopback,
+                                            const struct wire_model *model, struct str path)
+{
+    struct arena *arena = arena_new_child(loopback->arena);
+    struct call call = loopback_make(loopback, arena, model);
+    struct wire_request request = loopback_request(loopback, arena);
+    const struct service_hooks *const *hooks = loopback->cloud->hooks;
+    call.request = &request;
+    while ((*hooks)->model != model)
+        hooks++;
+    assert_int_equal(kv_begin(loopback->cloud->kv, false, &call.txn), RESULT_OK);
+    enum result result = (*hooks)->cross_origin(&call, path);
+    kv_abort(call.txn);
+    return (struct loopback_reply){
+        .result = result, .headers = call.headers, .header_count = call.header_count};
+}
+
+struct str loopback_header(struct loopback_reply reply, const char *name)
+{
+    for (size_t i = 0; i < reply.header_count; i++)
+        if (str_eq_nocase(reply.headers[i].name, str_from_c(name)))
+            return reply.headers[i].value;
+    return (struct str){0};
 }
 
 const void *loopback_check_ok(struct loopback_reply reply, const char *file, int line)

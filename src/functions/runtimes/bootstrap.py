@@ -90,28 +90,45 @@ def stamp(seconds):
 LOG = Log()
 
 
-class LoggingWatch:
-    """Sets up the logging module when it is imported first."""
+class ImportWatch:
+    """Sets modules up when they are imported first, by the function or what it uses."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != "logging":
+        set_up = WATCHED.pop(name, None)
+        if set_up is None:
             return None
-        sys.meta_path.remove(self)
         import importlib.machinery
 
         spec = importlib.machinery.PathFinder.find_spec(name, path)
-        for finder in sys.meta_path if spec is None else ():
-            spec = spec or finder.find_spec(name, path)
         if spec is None or spec.loader is None:
             return None
         execute = spec.loader.exec_module
 
         def exec_module(module):
             execute(module)
-            set_up_logging(module)
+            set_up(module)
 
         spec.loader.exec_module = exec_module
         return spec
+
+
+def set_up_endpoint(session):
+    """botocore before 1.31 does not look at AWS_ENDPOINT_URL: there the cloud is found all the same."""
+    import botocore
+
+    version = [int(part) for part in botocore.__version__.split(".")[:2] if part.isdigit()]
+    if version >= [1, 31]:
+        return
+    create = session.Session.create_client
+
+    def create_client(self, service_name, region_name=None, api_version=None, use_ssl=True, verify=None,
+                      endpoint_url=None, *args, **kwargs):
+        if endpoint_url is None:
+            own = "AWS_ENDPOINT_URL_" + service_name.upper().replace("-", "_").replace(" ", "_")
+            endpoint_url = os.environ.get(own) or os.environ.get("AWS_ENDPOINT_URL")
+        return create(self, service_name, region_name, api_version, use_ssl, verify, endpoint_url, *args, **kwargs)
+
+    session.Session.create_client = create_client
 
 
 STANDARD_ATTRIBUTES = frozenset(
@@ -179,6 +196,9 @@ def set_up_logging(logging):
     if LOG_LEVEL in levels:
         root.setLevel(levels[LOG_LEVEL])
     root.addHandler(handler)
+
+
+WATCHED = {"logging": set_up_logging, "botocore.session": set_up_endpoint}
 
 
 # --- JSON ---------------------------------------------------------------------------------------
@@ -523,7 +543,7 @@ def main():
     set_paths(sys.argv[2:])
     builtins.exit = builtins.quit = leave
     sys.stdout.reconfigure(line_buffering=True)
-    sys.meta_path.insert(0, LoggingWatch())
+    sys.meta_path.insert(0, ImportWatch())
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
     name = os.environ.get("_HANDLER", "")
     del sys.argv[1:]

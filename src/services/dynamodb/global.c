@@ -27,7 +27,7 @@ static RESULT global_find(struct call *call, struct str name, struct dynamodb_gl
     return call_get_record_copy(call, &key, &dynamodb_model, DYNAMODB_SHAPE_global, global, found);
 }
 
-static RESULT global_get(struct call *call, struct str name, struct dynamodb_global *global)
+RESULT global_get(struct call *call, struct str name, struct dynamodb_global *global)
 {
     bool found;
     TRY(global_find(call, name, global, &found));
@@ -47,7 +47,7 @@ static RESULT global_put(struct call *call, const struct dynamodb_global *global
     return call_put_record(call, &key, &dynamodb_model, DYNAMODB_SHAPE_global, global);
 }
 
-static bool global_has(const struct dynamodb_global *global, struct str region)
+bool global_has(const struct dynamodb_global *global, struct str region)
 {
     for (size_t i = 0; i < global->regions.len; i++)
         if (str_eq(global->regions.items[i], region))
@@ -276,62 +276,5 @@ RESULT dynamodb_ListGlobalTables(struct call *call, const struct dynamodb_ListGl
             one->ReplicationGroup.items[i].RegionName = global.regions.items[i];
     }
     out->LastEvaluatedGlobalTableName = out->GlobalTables.items[limit - 1].GlobalTableName;
-    return RESULT_OK;
-}
-
-/* --- settings
- * -------------------------------------------------------------------------------------------------
- */
-
-static void settings_describe(struct call *call, const struct dynamodb_table *table,
-                              struct dynamodb_ReplicaSettingsDescription *out)
-{
-    out->RegionName = table->region;
-    out->ReplicaStatus = DYNAMODB_REPLICA_STATUS_ACTIVE;
-    out->ReplicaProvisionedReadCapacityUnits = opt_long(table->read_units);
-    out->ReplicaProvisionedWriteCapacityUnits = opt_long(table->write_units);
-    if (table->on_demand) {
-        out->ReplicaBillingModeSummary = ARENA_NEW(call->arena, struct dynamodb_BillingModeSummary);
-        out->ReplicaBillingModeSummary->BillingMode = DYNAMODB_BILLING_MODE_PAY_PER_REQUEST;
-        out->ReplicaBillingModeSummary->LastUpdateToPayPerRequestDateTime =
-            opt_time(table->on_demand_ms);
-    }
-    size_t count = 0;
-    struct dynamodb_ReplicaGlobalSecondaryIndexSettingsDescription *indexes =
-        ARENA_ARRAY(call->arena, table->indexes.len + 1,
-                    struct dynamodb_ReplicaGlobalSecondaryIndexSettingsDescription);
-    for (size_t i = 0; i < table->indexes.len; i++) {
-        const struct dynamodb_index *index = &table->indexes.items[i];
-        if (!index->global)
-            continue;
-        indexes[count].IndexName = index->name;
-        indexes[count].IndexStatus = index->status;
-        indexes[count].ProvisionedReadCapacityUnits = opt_long(index->read_units);
-        indexes[count++].ProvisionedWriteCapacityUnits = opt_long(index->write_units);
-    }
-    if (count > 0) {
-        out->ReplicaGlobalSecondaryIndexSettings.items = indexes;
-        out->ReplicaGlobalSecondaryIndexSettings.len = count;
-    }
-}
-
-RESULT
-dynamodb_DescribeGlobalTableSettings(struct call *call,
-                                     const struct dynamodb_DescribeGlobalTableSettingsInput *in,
-                                     struct dynamodb_DescribeGlobalTableSettingsOutput *out)
-{
-    struct dynamodb_global global;
-    TRY(global_get(call, in->GlobalTableName, &global));
-    out->GlobalTableName = global.name;
-    out->ReplicaSettings.items = ARENA_ARRAY(call->arena, global.regions.len + 1,
-                                             struct dynamodb_ReplicaSettingsDescription);
-    for (size_t i = 0; i < global.regions.len; i++) {
-        struct dynamodb_table table;
-        bool found;
-        TRY(replica_table(call, global.regions.items[i], global.name, &table, &found));
-        if (found)
-            settings_describe(call, &table,
-                              &out->ReplicaSettings.items[out->ReplicaSettings.len++]);
-    }
     return RESULT_OK;
 }

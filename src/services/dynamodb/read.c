@@ -366,45 +366,74 @@ struct key_schema reading_schema(const struct reading *r)
     };
 }
 
-/* What the request says in expressions or in the parameters before them. */
-static RESULT query_parse(struct call *call, const struct dynamodb_QueryInput *in,
-                          struct reading *r, const struct condition **keys)
+/* What Query and Scan both say, in expressions or in the parameters before them. */
+struct asked {
+    struct str_list attributes;
+    struct dynamodb_FilterConditionMap conditions;
+    const char *conditions_name; /* QueryFilter, ScanFilter */
+    struct str operator;
+    struct str projection, filter;
+    struct str_map names;
+    struct dynamodb_ExpressionAttributeValueMap values;
+    bool key_conditions; /* KeyConditions are there */
+    struct str key_condition;
+};
+
+/* keys: NULL of Scan, which has none. */
+static RESULT asked_parse(struct call *call, const struct asked *in,
+                          const struct dynamodb_KeyConditions *conditions, struct reading *r,
+                          const struct condition **keys)
 {
     struct value_failure failure;
     struct expression_scope scope;
     struct arena *arena = call->arena;
     const struct expression_parameter parameters[] = {
-        {"AttributesToGet", in->AttributesToGet.items != NULL, false, false},
-        {"QueryFilter", in->QueryFilter.items != NULL, false, false},
-        {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
-        {"KeyConditions", in->KeyConditions.items != NULL, false, false},
-        {"ProjectionExpression", !str_is_absent(in->ProjectionExpression), true, false},
-        {"FilterExpression", !str_is_absent(in->FilterExpression), true, true},
-        {"KeyConditionExpression", !str_is_absent(in->KeyConditionExpression), true, true},
+        {"AttributesToGet", in->attributes.items != NULL, false, false},
+        {in->conditions_name, in->conditions.items != NULL, false, false},
+        {"ConditionalOperator", !str_is_absent(in->operator), false, false},
+        {"KeyConditions", in->key_conditions, false, false},
+        {"ProjectionExpression", !str_is_absent(in->projection), true, false},
+        {"FilterExpression", !str_is_absent(in->filter), true, true},
+        {"KeyConditionExpression", !str_is_absent(in->key_condition), true, true},
     };
     CHECK(call, failure,
-          expression_check_parameters(arena, parameters, 7, in->ExpressionAttributeNames,
-                                      in->ExpressionAttributeValues, &failure));
-    CHECK(call, failure,
-          expression_scope_init(&scope, arena, in->ExpressionAttributeNames,
-                                in->ExpressionAttributeValues, &failure));
-    *keys = NULL;
-    if (!str_is_absent(in->FilterExpression))
-        CHECK(call, failure,
-              condition_parse(&scope, EXPRESSION_FILTER, in->FilterExpression, &r->filter));
+          expression_check_parameters(arena, parameters, keys == NULL ? 6 : 7, in->names,
+                                      in->values, &failure));
+    CHECK(call, failure, expression_scope_init(&scope, arena, in->names, in->values, &failure));
+    if (!str_is_absent(in->filter))
+        CHECK(call, failure, condition_parse(&scope, EXPRESSION_FILTER, in->filter, &r->filter));
     else
         CHECK(call, failure,
-              legacy_filter(arena, in->QueryFilter, in->ConditionalOperator, &r->filter, &failure));
-    if (!str_is_absent(in->ProjectionExpression))
-        CHECK(call, failure, projection_parse(&scope, in->ProjectionExpression, &r->projection));
+              legacy_filter(arena, in->conditions, in->operator, & r->filter, &failure));
+    if (!str_is_absent(in->projection))
+        CHECK(call, failure, projection_parse(&scope, in->projection, &r->projection));
     else
-        CHECK(call, failure,
-              legacy_projection(arena, in->AttributesToGet, &r->projection, &failure));
-    if (!str_is_absent(in->KeyConditionExpression))
-        CHECK(call, failure, key_condition_parse(&scope, in->KeyConditionExpression, keys));
-    else
-        CHECK(call, failure, legacy_key_conditions(arena, in->KeyConditions, keys, &failure));
+        CHECK(call, failure, legacy_projection(arena, in->attributes, &r->projection, &failure));
+    if (keys != NULL && !str_is_absent(in->key_condition))
+        CHECK(call, failure, key_condition_parse(&scope, in->key_condition, keys));
+    else if (keys != NULL)
+        CHECK(call, failure, legacy_key_conditions(arena, *conditions, keys, &failure));
     CHECK(call, failure, expression_scope_finish(&scope));
+    return RESULT_OK;
+}
+
+static RESULT query_parse(struct call *call, const struct dynamodb_QueryInput *in,
+                          struct reading *r, const struct condition **keys)
+{
+    const struct asked asked = {
+        .attributes = in->AttributesToGet,
+        .conditions = in->QueryFilter,
+        .conditions_name = "QueryFilter",
+        .operator= in->ConditionalOperator,
+        .projection = in->ProjectionExpression,
+        .filter = in->FilterExpression,
+        .names = in->ExpressionAttributeNames,
+        .values = in->ExpressionAttributeValues,
+        .key_conditions = in->KeyConditions.items != NULL,
+        .key_condition = in->KeyConditionExpression,
+    };
+    *keys = NULL;
+    TRY(asked_parse(call, &asked, &in->KeyConditions, r, keys));
     if (*keys == NULL)
         return DYNAMODB_ERROR(call, "Either the KeyConditions or KeyConditionExpression parameter "
                                     "must be specified in the request.");
@@ -459,35 +488,17 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
 
 static RESULT scan_parse(struct call *call, const struct dynamodb_ScanInput *in, struct reading *r)
 {
-    struct value_failure failure;
-    struct expression_scope scope;
-    struct arena *arena = call->arena;
-    const struct expression_parameter parameters[] = {
-        {"AttributesToGet", in->AttributesToGet.items != NULL, false, false},
-        {"ScanFilter", in->ScanFilter.items != NULL, false, false},
-        {"ConditionalOperator", !str_is_absent(in->ConditionalOperator), false, false},
-        {"ProjectionExpression", !str_is_absent(in->ProjectionExpression), true, false},
-        {"FilterExpression", !str_is_absent(in->FilterExpression), true, true},
+    const struct asked asked = {
+        .attributes = in->AttributesToGet,
+        .conditions = in->ScanFilter,
+        .conditions_name = "ScanFilter",
+        .operator= in->ConditionalOperator,
+        .projection = in->ProjectionExpression,
+        .filter = in->FilterExpression,
+        .names = in->ExpressionAttributeNames,
+        .values = in->ExpressionAttributeValues,
     };
-    CHECK(call, failure,
-          expression_check_parameters(arena, parameters, 5, in->ExpressionAttributeNames,
-                                      in->ExpressionAttributeValues, &failure));
-    CHECK(call, failure,
-          expression_scope_init(&scope, arena, in->ExpressionAttributeNames,
-                                in->ExpressionAttributeValues, &failure));
-    if (!str_is_absent(in->FilterExpression))
-        CHECK(call, failure,
-              condition_parse(&scope, EXPRESSION_FILTER, in->FilterExpression, &r->filter));
-    else
-        CHECK(call, failure,
-              legacy_filter(arena, in->ScanFilter, in->ConditionalOperator, &r->filter, &failure));
-    if (!str_is_absent(in->ProjectionExpression))
-        CHECK(call, failure, projection_parse(&scope, in->ProjectionExpression, &r->projection));
-    else
-        CHECK(call, failure,
-              legacy_projection(arena, in->AttributesToGet, &r->projection, &failure));
-    CHECK(call, failure, expression_scope_finish(&scope));
-    return RESULT_OK;
+    return asked_parse(call, &asked, NULL, r, NULL);
 }
 
 static RESULT scan_check_segment(struct call *call, struct opt_int segment, struct opt_int total)

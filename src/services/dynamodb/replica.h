@@ -18,6 +18,12 @@ RESULT replica_update(struct call *call, struct dynamodb_ReplicationGroupUpdateL
 RESULT replica_leave(struct call *call, const struct dynamodb_table *table);
 /* global.c: the same for one that CreateGlobalTable has joined. */
 RESULT global_leave(struct call *call, const struct dynamodb_table *table);
+/* Fails with GlobalTableNotFoundException. */
+RESULT global_get(struct call *call, struct str name, struct dynamodb_global *global);
+bool global_has(const struct dynamodb_global *global, struct str region);
+/* update.c: what UpdateTable changes, of one member alone; *table is as it is after that. */
+RESULT update_member(struct call *call, struct str region,
+                     const struct dynamodb_UpdateTableInput *in, struct dynamodb_table *table);
 void replica_describe(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription *out);
 /* The member of that region, whatever region the call is of. */

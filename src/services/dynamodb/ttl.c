@@ -6,7 +6,7 @@
  *   ("ddb-t", table id) -> when the job runs next, in ms */
 #include "services/dynamodb/dynamodb_int.h"
 
-enum { TTL_PORTION = 500 };
+enum { TTL_PORTION = 500, TTL_OTHERS_MS = 60 * 1000 };
 
 /* "Items with a TTL attribute value that is older than five years are not deleted". */
 #define TTL_PAST_S (INT64_C(5) * 365 * 24 * 3600)
@@ -112,9 +112,25 @@ static RESULT ttl_expire(struct call *call, const struct dynamodb_table *table,
     return store_write(call, &change, NULL);
 }
 
-/* Removes up to a portion of what has expired. *next_ms: when the next does; INT64_MAX: none. */
+/* Of a global table one member removes what has expired, the first by its region's name that is not
+ * in the making, and the others hear of it as of any change: so only its stream has the removal as
+ * the service's ("DynamoDB Streams and Time to Live", Developer Guide). */
+static bool ttl_is_ours(const struct dynamodb_table *table)
+{
+    for (size_t i = 0; i < table->replicas.len; i++) {
+        const struct dynamodb_replica *other = &table->replicas.items[i];
+        if (str_eq(other->status, DYNAMODB_REPLICA_STATUS_ACTIVE) &&
+            str_cmp(other->region, table->region) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* Removes up to a portion of what has expired. *next_ms: when the next does; INT64_MAX: none. What
+ * another member removes is looked for again, for that one may leave. */
 static RESULT ttl_portion(struct call *call, const struct dynamodb_table *table, int64_t *next_ms)
 {
+    bool ours = ttl_is_ours(table);
     const struct place place = {call, table, NULL};
     struct key prefix = place_expiry_prefix(&place);
     struct kv_cursor *cursor;
@@ -135,8 +151,8 @@ static RESULT ttl_portion(struct call *call, const struct dynamodb_table *table,
         *next_ms = second * 1000;
         if (*next_ms > call->now_ms)
             return RESULT_OK;
-        *next_ms = call->now_ms;
-        if (n == TTL_PORTION)
+        *next_ms = ours ? call->now_ms : call->now_ms + TTL_OTHERS_MS;
+        if (n == TTL_PORTION || !ours)
             return RESULT_OK;
         struct str own = str_copy(call->arena, key);
         TRY(codec_decode(call->arena, str_copy(call->arena, value), &item_key, &size));

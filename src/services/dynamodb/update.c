@@ -235,6 +235,16 @@ static RESULT update_one(struct call *call, const struct dynamodb_UpdateTableInp
     return table_want_step(call, table);
 }
 
+RESULT update_member(struct call *call, struct str region,
+                     const struct dynamodb_UpdateTableInput *in, struct dynamodb_table *table)
+{
+    struct str own = call->region;
+    call->region = region;
+    enum result result = update_one(call, in, table);
+    call->region = own;
+    return result;
+}
+
 /* "Settings that are synchronized between replicas": indexes, billing mode, capacity. */
 static RESULT update_others(struct call *call, const struct dynamodb_UpdateTableInput *in,
                             const struct dynamodb_table *table)
@@ -250,15 +260,11 @@ static RESULT update_others(struct call *call, const struct dynamodb_UpdateTable
     if (str_is_absent(shared.BillingMode) && shared.ProvisionedThroughput == NULL &&
         shared.GlobalSecondaryIndexUpdates.len == 0 && shared.OnDemandThroughput == NULL)
         return RESULT_OK;
-    struct str own = call->region;
-    enum result result = RESULT_OK;
-    for (size_t i = 0; i < table->replicas.len && result == RESULT_OK; i++) {
+    for (size_t i = 0; i < table->replicas.len; i++) {
         struct dynamodb_table other;
-        call->region = table->replicas.items[i].region;
-        result = update_one(call, &shared, &other);
+        TRY(update_member(call, table->replicas.items[i].region, &shared, &other));
     }
-    call->region = own;
-    return result;
+    return RESULT_OK;
 }
 
 RESULT dynamodb_UpdateTable(struct call *call, const struct dynamodb_UpdateTableInput *in,

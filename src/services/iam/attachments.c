@@ -71,8 +71,10 @@ static RESULT attach(struct call *call, enum iam_kind kind, struct str name, str
     size_t at;
     TRY(iam_entity_to_change(call, kind, name, &entity));
     TRY(attachable(call, arn));
-    if (str_find(arn, STR(":iam::aws:policy/aws-service-role/")) != SIZE_MAX ||
-        str_find(arn, STR(":iam::aws:policy/root-task/")) != SIZE_MAX)
+    if (str_find(arn, STR(":iam::aws:policy/root-task/")) != SIZE_MAX)
+        return call_fail(call, IAM_POLICY_NOT_ATTACHABLE, "Policy %.*s is not attachable.",
+                         PRSTR(arn));
+    if (str_find(arn, STR(":iam::aws:policy/aws-service-role/")) != SIZE_MAX)
         return call_fail(call, IAM_POLICY_NOT_ATTACHABLE,
                          "Cannot attach a Service Role Policy to a Customer Role.");
     TRY(iam_holdings_copy(call, entity.id, &holdings));

@@ -125,6 +125,36 @@ bool iam_document_grants(struct arena *arena, struct str text, struct str servic
     return false;
 }
 
+static bool resources_are_all(struct arena *arena, struct str statement)
+{
+    struct str raw, text;
+    if (!json_member(arena, statement, STR("Resource"), &raw))
+        return false;
+    if (json_kind_of(raw) == JSON_ARRAY && !json_next_item(&raw, &raw))
+        return false;
+    return json_string(arena, raw, &text) && str_eq(text, STR("*"));
+}
+
+bool iam_document_bars(struct arena *arena, struct str text, struct str service)
+{
+    struct iam_statements walk = {0};
+    struct str statement, raw, effect;
+    while (iam_next_statement(arena, text, &walk, &statement)) {
+        if (!json_member(arena, statement, STR("Effect"), &raw) ||
+            !json_string(arena, raw, &effect) || !str_eq(effect, STR("Deny")) ||
+            json_member(arena, statement, STR("Condition"), &raw) ||
+            !resources_are_all(arena, statement))
+            continue;
+        if (json_member(arena, statement, STR("Action"), &raw) &&
+            actions_name(arena, raw, service, true))
+            return true;
+        if (json_member(arena, statement, STR("NotAction"), &raw) &&
+            !actions_name(arena, raw, service, false))
+            return true;
+    }
+    return false;
+}
+
 /* --- context keys --- */
 
 static void keys_add(struct arena *arena, struct str name, struct str_list *out, size_t *cap)

@@ -289,6 +289,8 @@ bool iam_next_statement(struct arena *arena, struct str text, struct iam_stateme
                         struct str *raw);
 /* Whether an Allow statement speaks of the service ("s3"). */
 bool iam_document_grants(struct arena *arena, struct str text, struct str service);
+/* Whether a Deny statement without conditions bars all of it, on all resources. */
+bool iam_document_bars(struct arena *arena, struct str text, struct str service);
 /* The names of condition keys and variables, each once. */
 void iam_document_keys(struct arena *arena, struct str text, struct str_list *out, size_t *cap);
 

@@ -164,6 +164,8 @@ static RESULT iam_identity_used(struct call *call, const struct identity_use *us
         if (found)
             TRY(iam_advisor_touch(&as, str_copy(call->arena, user.id), &last));
     }
+    if (who->kind == PRINCIPAL_ROOT) /* for reports of whole accounts */
+        TRY(iam_advisor_touch(&as, who->account, &last));
     return use_put(&as, "key-used", who->access_key, &last);
 }
 

@@ -105,6 +105,18 @@ static RESULT record_head(struct call *call, enum kind kind, struct str name,
     return RESULT_OK;
 }
 
+/* What these list is asked for by its path: "iam:ListUsers on resource:
+ * arn:aws:iam::123456789012:user/", as denials of AWS's say. */
+static const struct {
+    uint32_t operation;
+    const char *type;
+} listings[] = {
+    {IAM_OP_ListUsers, "user"},
+    {IAM_OP_ListGroups, "group"},
+    {IAM_OP_ListRoles, "role"},
+    {IAM_OP_ListInstanceProfiles, "instance-profile"},
+};
+
 /* The name that the request is about: the caller's, where it may leave it out. */
 static struct str resource_name(const struct call *call, const void *in, enum kind kind)
 {
@@ -129,6 +141,12 @@ RESULT iam_resource(struct call *call, const void *in, struct str *resource_arn,
         *resource_arn = iam_linked_role_arn(call, in);
         return RESULT_OK;
     }
+    for (size_t i = 0; i < sizeof listings / sizeof listings[0]; i++)
+        if (call->operation == listings[i].operation) {
+            struct str prefix = input_string(call, in, STR("PathPrefix"));
+            *resource_arn = iam_arn(call, listings[i].type, iam_path(prefix), STR(""));
+            return RESULT_OK;
+        }
     if (kind == KINDS)
         return iam_topic_resource(call, in, resource_arn);
     struct str arn = input_string(call, in, STR("PolicyArn"));

@@ -174,6 +174,8 @@ bool lambda_outside(struct call *call);
  * environment variables opened, the execution role assumed. RESULT_ERROR in AWS's words. */
 RESULT lambda_spec(struct call *call, const struct lambda_target *target,
                    struct function_spec *out);
+/* What a folder looks like, as a text that differs after any change. hot.c */
+struct str lambda_hot_stamp(struct call *call, struct str folder);
 /* The key that lambda_spec() gives, without the work. */
 struct str lambda_spec_key(struct call *call, const struct lambda_target *target);
 

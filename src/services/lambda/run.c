@@ -151,6 +151,7 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
         spec.key = key;
         spec.debug = debug;
         TRY(functions_hold(functions, &spec));
+        key = spec.key; /* a folder may have changed meanwhile */
     }
     return FAULT("a spec that is held is not found");
 }

@@ -8,14 +8,16 @@
 /* The credentials of an environment last this long; one that is older is not used again. */
 enum { SESSION_S = 12 * 3600 };
 
-/* Everything that changes a version gives it another revision. */
+/* Everything that changes a version gives it another revision; a folder just changes. */
 struct str lambda_spec_key(struct call *call, const struct lambda_target *target)
 {
     const struct lambda_version *version = &target->version;
-    return str_format(call->arena, "%.*s/%.*s/%.*s/%lld/%.*s/%.*s", PRSTR(target->name.account),
+    struct str hot =
+        str_is_empty(version->hot_folder) ? STR("") : lambda_hot_stamp(call, version->hot_folder);
+    return str_format(call->arena, "%.*s/%.*s/%.*s/%lld/%.*s/%.*s%.*s", PRSTR(target->name.account),
                       PRSTR(target->name.region), PRSTR(version->name),
                       (long long)version->function_id, PRSTR(version->version),
-                      PRSTR(version->revision_id));
+                      PRSTR(version->revision_id), PRSTR(hot));
 }
 
 static RESULT may(struct call *call, const struct principal *who, const char *action,

@@ -147,7 +147,7 @@ RESULT logs_PutAccountPolicy(struct call *call, const struct logs_PutAccountPoli
     if (found && !str_eq(old.name, in->policyName))
         return call_fail(call, LOGS_LIMIT_EXCEEDED, "Resource limit exceeded.");
     struct str any =
-        arn_make(call->arena, STR("logs"), call->region, call->account, STR("log-group:*"));
+        arn_make(call->arena, STR("logs"), call->region, call->account, STR("log-group:*:*"));
     TRY(subscription_check(call, subscription.destination, role, any));
     const struct logs_account_policy policy = {
         .name = in->policyName,

@@ -3,7 +3,8 @@
 
 #include "services/logs/event.h"
 
-enum { LEVEL = 1 }; /* of compression: what arrives waits for it */
+enum { LEVEL = 1 };                       /* of compression: what arrives waits for it */
+enum { NUMBERS_MAX = 35, HEAD_MAX = 45 }; /* bytes of numbers: of an event, of a batch's head */
 
 int log_position_cmp(struct log_position a, struct log_position b)
 {
@@ -108,7 +109,12 @@ RESULT log_batch_write(struct buf *out, const struct log_event *events, size_t c
     struct str smaller = {0};
     struct buf body;
     enum result result = RESULT_OK;
+    size_t size = 0;
+    /* Room for all at once: a buffer that grows leaves its smaller selves behind. */
+    for (size_t i = 0; i < count; i++)
+        size += events[i].message.len + NUMBERS_MAX;
     buf_init(&body, arena, SIZE_MAX);
+    (void)buf_reserve(&body, size);
     for (size_t i = 0; i < count; i++) {
         put_difference(&body, (uint64_t)events[i].at.ms, (uint64_t)before.at.ms);
         put_difference(&body, events[i].at.number, before.at.number);
@@ -119,6 +125,7 @@ RESULT log_batch_write(struct buf *out, const struct log_event *events, size_t c
     }
     if (packed)
         result = pack(arena, buf_str(&body), &smaller);
+    (void)buf_reserve(out, (str_is_absent(smaller) ? body.len : smaller.len) + HEAD_MAX);
     buf_append_char(out, str_is_absent(smaller) ? 0 : 1);
     put_difference(out, count == 0 ? 0 : (uint64_t)events[0].at.ms, 0);
     put_difference(out, (uint64_t)before.at.ms, 0);

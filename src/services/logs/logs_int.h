@@ -61,6 +61,11 @@ enum { EVENT_OVERHEAD = 26 }; /* what an event counts for beside its message */
 RESULT stream_keep(struct call *call, const struct logs_group *group, struct logs_stream *stream,
                    struct log_event *events, size_t count);
 
+/* --- resource_policies.c --- */
+
+RESULT logs_resource_policy(struct call *call, const void *in, struct str *resource_arn,
+                            struct str *owner_account, struct str *policy);
+
 /* --- lines.c --- */
 
 RESULT logs_keep_lines(struct call *call, const struct log_sink_stream *lines);

@@ -273,7 +273,7 @@ static struct kept *keep(struct query_run *run, const struct kept *from, size_t 
     for (size_t i = 0; i < keys; i++)
         kept->keys[i] = value_copy(arena, &from->keys[i]);
     for (size_t i = 0; i < from->row.count; i++) {
-        struct named_value value = {from->row.values[i].name,
+        struct named_value value = {str_copy(arena, from->row.values[i].name),
                                     value_copy(arena, &from->row.values[i].value)};
         VEC_PUSH(arena, kept->row.values, kept->row.count, kept->row.cap, value);
     }

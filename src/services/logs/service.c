@@ -1,4 +1,5 @@
 /* What CloudWatch Logs gives the cloud besides its operations. */
+#include "services/logs/exports.h"
 #include "services/logs/filters.h"
 #include "services/logs/logs_int.h"
 #include "services/logs/memory.h"
@@ -11,6 +12,7 @@ static const struct outbox_handler logs_handlers[] = {
     {STR_INIT("logs.expire"), logs_deliver_expire},
     {STR_INIT("logs.measure"), logs_deliver_measure},
     {STR_INIT("logs.subscription"), logs_deliver_subscription},
+    {STR_INIT("logs.export"), logs_deliver_export},
     {STR_INIT("logs.tail"), logs_deliver_tail},
     {STR_INIT("logs.query"), logs_deliver_query},
     {STR_INIT("logs.forget-query"), logs_deliver_forget_query},
@@ -30,6 +32,7 @@ const struct service_hooks logs_hooks = {
     .model = &logs_model,
     .pages = logs_pages,
     .page_count = sizeof logs_pages / sizeof logs_pages[0],
+    .resource_policy = logs_resource_policy,
     .start = logs_start,
     .memory_new = logs_memory_new,
     .memory_free = logs_memory_free,

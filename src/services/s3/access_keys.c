@@ -219,6 +219,35 @@ static bool key_of_member(const struct access_question *question, struct str key
     return false;
 }
 
+/* A duration in years counts as days: "There is no years-based condition key" (Object Lock
+ * considerations). */
+static bool key_of_hold(const struct access_question *question, struct str key,
+                        struct policy_values *out)
+{
+    struct call *call = question->call;
+    struct str hold = access_member(call, question->in, "ObjectLockEventHold");
+    const struct opt_int *days =
+        member_at(call, question->in, "ObjectLockEventHoldDurationDays", WIRE_INT);
+    const struct opt_int *years =
+        member_at(call, question->in, "ObjectLockEventHoldDurationYears", WIRE_INT);
+    struct s3_ObjectLockRetention *const *retention =
+        member_at(call, question->in, "Retention", WIRE_STRUCT);
+    if (retention != NULL && *retention != NULL) {
+        hold = (*retention)->EventHold;
+        days =
+            (*retention)->EventHoldDuration == NULL ? NULL : &(*retention)->EventHoldDuration->Days;
+        years = (*retention)->EventHoldDuration == NULL ? NULL
+                                                        : &(*retention)->EventHoldDuration->Years;
+    }
+    if (str_eq_nocase(key, STR("s3:object-lock-event-hold")))
+        return give(question, hold, out);
+    if (!str_eq_nocase(key, STR("s3:object-lock-event-hold-duration-days")))
+        return false;
+    if (days != NULL && days->set)
+        return give_number(question, days->value, out);
+    return years != NULL && years->set && give_number(question, INT64_C(365) * years->value, out);
+}
+
 static bool key_of_lock(const struct access_question *question, struct str key,
                         struct policy_values *out)
 {
@@ -236,6 +265,8 @@ static bool key_of_lock(const struct access_question *question, struct str key,
     }
     if (hold != NULL && *hold != NULL && str_eq_nocase(key, STR("s3:object-lock-legal-hold")))
         return give(question, (*hold)->Status, out);
+    if (key_of_hold(question, key, out))
+        return true;
     if (until == NULL || !until->set)
         return false;
     if (str_eq_nocase(key, STR("s3:object-lock-retain-until-date")))

@@ -6,11 +6,13 @@
 #include "services/s3/flow_int.h"
 #include "services/s3/inventory.h"
 #include "services/s3/lifecycle.h"
+#include "services/s3/lock.h"
 
 /* In the order in which reports have them. */
 #define FIELDS                                                                                     \
     "Size LastModifiedDate ETag StorageClass IsMultipartUploaded ReplicationStatus "               \
     "EncryptionStatus ObjectLockRetainUntilDate ObjectLockMode ObjectLockLegalHoldStatus "         \
+    "ObjectLockEventHoldStatus ObjectLockEventHoldDuration "                                       \
     "IntelligentTieringAccessTier BucketKeyStatus ChecksumAlgorithm ObjectOwner "                  \
     "LifecycleExpirationDate"
 
@@ -144,6 +146,23 @@ static struct str encryption_text(const struct s3_object *object)
     return str_eq(object->sealing->algorithm, STR("SSE-C")) ? STR("SSE-C") : STR("DSSE-KMS");
 }
 
+static struct str lock_text(struct call *call, struct str field, const struct s3_object *object)
+{
+    int64_t until_ms = lock_retain_until(object, call->now_ms);
+    struct str text = {0};
+    if (str_eq(field, STR("ObjectLockMode")))
+        text = object->lock_mode;
+    else if (str_eq(field, STR("ObjectLockRetainUntilDate")) && until_ms != 0)
+        text = time_text(call->arena, until_ms);
+    else if (str_eq(field, STR("ObjectLockLegalHoldStatus")))
+        text = object->legal_hold;
+    else if (str_eq(field, STR("ObjectLockEventHoldStatus")))
+        text = object->event_hold;
+    else if (str_eq(field, STR("ObjectLockEventHoldDuration")) && lock_is_held(object))
+        text = str_format(call->arena, "%lld", (long long)lock_hold_days(object));
+    return str_is_absent(text) ? STR("") : text;
+}
+
 static RESULT field_text(struct call *call, const struct s3_bucket *bucket, struct str field,
                          const struct inventory_version *version, struct str *text)
 {
@@ -177,12 +196,8 @@ static RESULT field_text(struct call *call, const struct s3_bucket *bucket, stru
     else if (str_eq(field, STR("BucketKeyStatus")))
         *text = object->sealing != NULL && object->sealing->bucket_key ? STR("ENABLED")
                                                                        : STR("DISABLED");
-    else if (str_eq(field, STR("ObjectLockMode")))
-        *text = str_is_absent(object->lock_mode) ? STR("") : object->lock_mode;
-    else if (str_eq(field, STR("ObjectLockRetainUntilDate")) && object->retain_until_ms != 0)
-        *text = time_text(arena, object->retain_until_ms);
-    else if (str_eq(field, STR("ObjectLockLegalHoldStatus")) && !str_is_absent(object->legal_hold))
-        *text = object->legal_hold;
+    else if (str_starts_with(field, STR("ObjectLock")))
+        *text = lock_text(call, field, object);
     else if (str_eq(field, STR("LifecycleExpirationDate")) && version->latest) {
         struct str rule_id;
         TRY(lifecycle_expires(call, bucket, version->key, object, &expires_ms, &rule_id));

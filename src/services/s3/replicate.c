@@ -321,6 +321,23 @@ static RESULT carry_annotations(struct carriage *c, const struct s3_bucket *targ
     return annotations_drop(c->call, &before);
 }
 
+/* "The destination sets its own final retain-until-date based on the configured duration and the
+ * time of replication" when a hold was released (Object Lock considerations). */
+static void carry_lock(const struct carriage *c, struct s3_object *to)
+{
+    const struct s3_object *from = &c->from.object;
+    int64_t until = from->retain_until_ms;
+    if (lock_is_held(to) && str_eq(from->event_hold, STR("OFF")))
+        lock_release(to, c->call->now_ms);
+    else
+        to->retain_until_ms = 0;
+    to->lock_mode = from->lock_mode;
+    to->retain_until_ms = to->retain_until_ms > until ? to->retain_until_ms : until;
+    to->event_hold = from->event_hold;
+    to->hold_days = from->hold_days;
+    to->hold_years = from->hold_years;
+}
+
 static RESULT carry_to(struct carriage *c, const struct s3_ReplicationRule *rule)
 {
     struct arn arn;
@@ -361,8 +378,7 @@ static RESULT carry_to(struct carriage *c, const struct s3_ReplicationRule *rule
     there.object.tags = c->from.object.tags;
     TRY(carry_annotations(c, &target, &there.object));
     if (lock_is_on(&target)) {
-        there.object.lock_mode = c->from.object.lock_mode;
-        there.object.retain_until_ms = c->from.object.retain_until_ms;
+        carry_lock(c, &there.object);
     }
     return object_update(c->call, &target, c->key, &there);
 }

@@ -27,9 +27,6 @@ RESULT s3_precondition_failed(struct call *call, struct str condition)
 
 /* What the answer would have to obey or to show, and cannot yet: README.md, Deliberately absent. */
 const char *const s3_unbuilt_headers[] = {
-    "x-amz-object-lock-event-hold",
-    "x-amz-object-lock-event-hold-duration-days",
-    "x-amz-object-lock-event-hold-duration-years",
     "x-amz-write-offset-bytes",
     NULL,
 };
