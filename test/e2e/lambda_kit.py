@@ -45,11 +45,11 @@ class Kit:
     def __init__(self, cloud, name):
         self.cloud = cloud
         self.client = cloud.client("lambda")
-        self.name = name[:50]
+        self.name = name[-50:].strip("-")
 
     def role(self, *statements, name=None):
         iam = self.cloud.client("iam")
-        name = name or self.name[:40] + "-role"
+        name = name or self.name[-40:].strip("-") + "-role"
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
         document = {"Version": "2012-10-17", "Statement": [LOGS, *statements]}
         iam.put_role_policy(RoleName=name, PolicyName="may", PolicyDocument=json.dumps(document))
@@ -59,7 +59,7 @@ class Kit:
         name = name or self.name
         self.client.create_function(
             FunctionName=name,
-            Role=role or self.role(*statements, name=name[:40] + "-role"),
+            Role=role or self.role(*statements, name=name[-40:].strip("-") + "-role"),
             Code={"ZipFile": zip_of(files if isinstance(files, dict) else {"app.py": files})},
             **({"Runtime": runtime, "Handler": handler} if runtime else {}),
             **{"Timeout": 10, "MemorySize": 256, **more},

@@ -154,7 +154,7 @@ def test_iam(kit):
     url = Url(kit, auth="AWS_IAM", open_to_all=False)
     assert url.ask().status == 403
     iam = kit.cloud.client("iam")
-    user = kit.name[:40]
+    user = kit.name[-40:].strip("-")
     arn = iam.create_user(UserName=user)["User"]["Arn"]
     key = iam.create_access_key(UserName=user)["AccessKey"]
     credentials = botocore.credentials.Credentials(key["AccessKeyId"], key["SecretAccessKey"])
