@@ -276,6 +276,48 @@ static void test_definitions(void **state)
                .queryDefinitionId = id);
 }
 
+/* Groups found by the query itself, and fields that are to be indexed. */
+static void test_source_and_indexes(void **state)
+{
+    struct loopback *lo = *state;
+    group(lo);
+    for (int i = 0; i < 3; i++) {
+        struct str name = str_format(lo->arena, i < 2 ? "/app/%d" : "/other/%d", i);
+        struct logs_InputLogEvent event = {.timestamp = opt_long(LOOPBACK_NOW - 1000),
+                                           .message = STR("{\"a\":1}")};
+        LOGS_DO(lo, CreateLogGroup, .logGroupName = name);
+        LOGS_DO(lo, CreateLogStream, .logGroupName = name, .logStreamName = STR("s"));
+        LOGS_OK(lo, PutLogEvents, .logGroupName = name, .logStreamName = STR("s"),
+                .logEvents = {&event, 1});
+    }
+    struct str id = LOGS_OK(lo, StartQuery,
+                            .queryString = STR("SOURCE logGroups(namePrefix: ['/app/'], class: "
+                                               "'STANDARD') | filterIndex a = 1 | stats count(*)"),
+                            .startTime = opt_long(LOOPBACK_NOW / 1000 - 60),
+                            .endTime = opt_long(LOOPBACK_NOW / 1000))
+                        ->queryId;
+    loopback_deliver(lo);
+    assert_true(str_eq(rows_of(lo, results(lo, id)), STR("count(*)=2;")));
+    assert_int_equal(LOGS_OK(lo, ListLogGroupsForQuery, .queryId = id)->logGroupIdentifiers.len, 2);
+    LOGS_FAILS(lo, "InvalidParameterException", NULL, StartQuery, .logGroupName = STR("g"),
+               .queryString = STR("SOURCE logGroups() | fields a"), .startTime = opt_long(0),
+               .endTime = opt_long(1));
+    struct str_list one = {&STR("/app/0"), 1};
+    LOGS_FAILS(lo, "InvalidParameterException", NULL, PutIndexPolicy,
+               .logGroupIdentifier = one.items[0], .policyDocument = STR("{\"Fields\":\"a\"}"));
+    LOGS_OK(lo, PutIndexPolicy, .logGroupIdentifier = one.items[0],
+            .policyDocument = STR("{\"Fields\":[\"a\",\"@requestId\"]}"));
+    const struct logs_DescribeFieldIndexesResponse *indexes =
+        LOGS_OK(lo, DescribeFieldIndexes, .logGroupIdentifiers = one);
+    assert_int_equal(indexes->fieldIndexes.len, 2);
+    assert_true(str_eq(indexes->fieldIndexes.items[1].fieldIndexName, STR("@requestId")));
+    assert_int_equal(
+        LOGS_OK(lo, DescribeIndexPolicies, .logGroupIdentifiers = one)->indexPolicies.len, 1);
+    LOGS_OK(lo, DeleteIndexPolicy, .logGroupIdentifier = one.items[0]);
+    LOGS_FAILS(lo, "ResourceNotFoundException", NULL, DeleteIndexPolicy,
+               .logGroupIdentifier = one.items[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +329,7 @@ int main(void)
         LOGS_TEST(test_refused),
         LOGS_TEST(test_too_much_memory),
         LOGS_TEST(test_definitions),
+        LOGS_TEST(test_source_and_indexes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

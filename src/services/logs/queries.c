@@ -7,7 +7,7 @@
 #include "cloud/paging.h"
 #include "store/record.h"
 
-enum { QUERIES_PAGE = 1000 };
+enum { QUERIES_PAGE = 1000, SOURCE_GROUPS_MAX = 10000 };
 #define SECONDS_MAX INT64_C(100000000000)
 
 /* --- keys --- */
@@ -86,15 +86,57 @@ static RESULT add_group(struct call *call, struct str name, bool identifier,
     return RESULT_OK;
 }
 
-static RESULT add_groups(struct call *call, const struct logs_StartQueryRequest *in,
+static bool source_wants(const struct query_source *source, const struct logs_group *group)
+{
+    bool named = source->prefixes.len == 0;
+    for (size_t i = 0; i < source->prefixes.len; i++)
+        named |= str_starts_with(group->name, source->prefixes.items[i]);
+    return named && (str_is_absent(source->class) || str_eq(source->class, group->class));
+}
+
+/* Groups that the caller may not query are left out. */
+static RESULT add_source(struct call *call, const struct query_source *source,
                          struct logs_query *query)
+{
+    struct key all = call_key(call, STR("group"));
+    struct kv_cursor *cursor;
+    size_t cap = 0;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&all), false, &cursor));
+    query->groups.items = ARENA_NEW(call->arena, struct str);
+    while (query->groups.len < SOURCE_GROUPS_MAX) {
+        struct logs_group group;
+        struct str key, value;
+        bool allowed;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        TRY(record_decode_copy(call->arena, &logs_model, LOGS_SHAPE_group, value, &group));
+        if (!source_wants(source, &group))
+            continue;
+        const struct authorize_ask ask = {
+            .action = STR("logs:StartQuery"),
+            .resource = group_arn(call, group.name),
+            .owner = call->account,
+        };
+        TRY(authorize_may(call, &ask, &allowed));
+        if (allowed)
+            VEC_PUSH(call->arena, query->groups.items, query->groups.len, cap, group.name);
+    }
+    kv_cursor_close(cursor);
+    return RESULT_OK;
+}
+
+static RESULT add_groups(struct call *call, const struct logs_StartQueryRequest *in,
+                         const struct query_source *source, struct logs_query *query)
 {
     size_t names = in->logGroupNames.len, identifiers = in->logGroupIdentifiers.len;
     bool one = !str_is_absent(in->logGroupName);
-    if (one + (names > 0) + (identifiers > 0) != 1)
+    if (source->given && !one && names + identifiers == 0)
+        return add_source(call, source, query);
+    if (one + (names > 0) + (identifiers > 0) != 1 || source->given)
         return call_fail(call, LOGS_INVALID_PARAMETER,
-                         "Exactly one of logGroupName, logGroupNames and logGroupIdentifiers must "
-                         "be specified.");
+                         "Exactly one of logGroupName, logGroupNames, logGroupIdentifiers and the "
+                         "query's SOURCE must be specified.");
     if (names + identifiers > QUERY_GROUPS_MAX)
         return call_fail(call, LOGS_INVALID_PARAMETER, "A query can read at most %d log groups.",
                          QUERY_GROUPS_MAX);
@@ -128,9 +170,9 @@ static RESULT malformed(struct call *call, const struct query_problem *problem)
                           PRSTR(problem->message), problem->from);
 }
 
-static RESULT check_query(struct call *call, const struct logs_StartQueryRequest *in)
+static RESULT check_query(struct call *call, const struct logs_StartQueryRequest *in,
+                          struct query *query)
 {
-    struct query query;
     struct query_problem problem;
     if (!str_is_absent(in->queryLanguage) && !str_eq(in->queryLanguage, LOGS_QUERY_LANGUAGE_CWLI))
         return call_fail(call, LOGS_NOT_IMPLEMENTED,
@@ -140,7 +182,7 @@ static RESULT check_query(struct call *call, const struct logs_StartQueryRequest
         in->startTime.value > SECONDS_MAX)
         return call_fail(call, LOGS_INVALID_PARAMETER,
                          "The start time must not be later than the end time, both in seconds.");
-    if (!query_parse(call->arena, in->queryString, &query, &problem))
+    if (!query_parse(call->arena, in->queryString, query, &problem))
         return malformed(call, &problem);
     return RESULT_OK;
 }
@@ -149,8 +191,9 @@ RESULT logs_StartQuery(struct call *call, const struct logs_StartQueryRequest *i
                        struct logs_StartQueryResponse *out)
 {
     char *id = arena_alloc(call->arena, 36);
+    struct query parsed;
     int64_t end = in->endTime.value > SECONDS_MAX ? SECONDS_MAX : in->endTime.value;
-    TRY(check_query(call, in));
+    TRY(check_query(call, in, &parsed));
     rng_uuid(id);
     struct logs_query query = {
         .id = str_make(id, 36),
@@ -162,7 +205,7 @@ RESULT logs_StartQuery(struct call *call, const struct logs_StartQueryRequest *i
         .created_ms = call->now_ms,
         .user = call->principal.arn,
     };
-    TRY(add_groups(call, in, &query));
+    TRY(add_groups(call, in, &parsed.source, &query));
     struct key key = query_key(call, query.id);
     struct key by_time = time_key(call, query.created_ms, query.id);
     struct key running = query_running_key(call, call->account, call->region, query.id);

@@ -69,7 +69,14 @@ struct command {
     struct str glob;
     size_t limit;
 };
+/* "SOURCE logGroups(namePrefix: ['a', 'b'], class: 'STANDARD')": groups that are found by name. */
+struct query_source {
+    bool given;
+    struct str_list prefixes; /* none: all */
+    struct str class;         /* absent: any */
+};
 struct query {
+    struct query_source source;
     struct command *commands;
     size_t count;
 };

@@ -490,8 +490,8 @@ static bool parse_limit(struct parser *p, struct command *command)
 
 static bool parse_command(struct parser *p, struct command *command)
 {
-    static const char *const unbuilt[] = {"pattern", "diff",    "unmask",      "unnest", "unpack",
-                                          "source",  "anomaly", "filterIndex", "join",   "lookup"};
+    static const char *const unbuilt[] = {"pattern", "diff", "unmask", "unnest",
+                                          "unpack",  "join", "lookup", "anomaly"};
     if (accept_word(p, "fields")) {
         command->kind = COMMAND_FIELDS;
         return parse_named(p, &command->items, &command->count);
@@ -500,7 +500,8 @@ static bool parse_command(struct parser *p, struct command *command)
         command->kind = COMMAND_DISPLAY;
         return parse_named(p, &command->items, &command->count);
     }
-    if (accept_word(p, "filter")) {
+    /* An index is of use to how fast it is found alone. */
+    if (accept_word(p, "filter") || accept_word(p, "filterIndex")) {
         command->kind = COMMAND_FILTER;
         return parse_expr(p, &command->expr);
     }
@@ -529,6 +530,50 @@ static bool parse_command(struct parser *p, struct command *command)
     return fail(p, "a command is expected");
 }
 
+static bool parse_texts(struct parser *p, struct str_list *out)
+{
+    size_t cap = 0;
+    *out = (struct str_list){0};
+    if (!accept(p, "["))
+        return fail(p, "a list is expected");
+    do {
+        struct str text;
+        if (peek(p) != '\'' && peek(p) != '"')
+            return fail(p, "a text is expected");
+        if (!parse_quoted(p, &text))
+            return false;
+        VEC_PUSH(p->arena, out->items, out->len, cap, text);
+    } while (accept(p, ","));
+    return accept(p, "]") || fail(p, "a list is not closed");
+}
+
+static bool parse_source(struct parser *p, struct query_source *source)
+{
+    source->given = true;
+    if (!accept_word(p, "logGroups") || !accept(p, "("))
+        return fail(p, "SOURCE needs logGroups(...)");
+    if (accept(p, ")"))
+        return true;
+    do {
+        struct str_list list;
+        if (accept_word(p, "namePrefix")) {
+            if (!accept(p, ":") || !parse_texts(p, &source->prefixes))
+                return fail(p, "namePrefix needs a list of texts");
+        } else if (accept_word(p, "class")) {
+            if (!accept(p, ":") ||
+                (peek(p) == '[' ? !parse_texts(p, &list) : !parse_quoted(p, &source->class)))
+                return fail(p, "class needs a text");
+            if (str_is_absent(source->class))
+                source->class = list.items[0];
+        } else {
+            p->problem->unbuilt |= str_eq_nocase(word_ahead(p), STR("accountIdentifiers")) ||
+                                   str_eq_nocase(word_ahead(p), STR("accountIdentifier"));
+            return fail(p, "namePrefix or class is expected");
+        }
+    } while (accept(p, ","));
+    return accept(p, ")") || fail(p, "a parenthesis is not closed");
+}
+
 bool query_parse(struct arena *arena, struct str text, struct query *out,
                  struct query_problem *problem)
 {
@@ -538,6 +583,12 @@ bool query_parse(struct arena *arena, struct str text, struct query *out,
     *problem = (struct query_problem){0};
     if (peek(&parser) == '|')
         parser.at++;
+    if (accept_word(&parser, "source")) {
+        if (!parse_source(&parser, &out->source))
+            return false;
+        if (peek(&parser) != '\0' && !accept(&parser, "|"))
+            return fail(&parser, "a | is expected");
+    }
     while (peek(&parser) != '\0') {
         struct command command = {0};
         if (!parse_command(&parser, &command))

@@ -184,9 +184,10 @@ static RESULT batches_remove(struct call *call, uint64_t group, const struct key
 static RESULT drop_group(struct call *call, uint64_t group, bool *left)
 {
     static const struct str kinds[] = {
-        STR_INIT("logs-segment"),      STR_INIT("logs-tail"),  STR_INIT("logs-stream"),
-        STR_INIT("logs-recent"),       STR_INIT("logs-bytes"), STR_INIT("logs-metric-filter"),
-        STR_INIT("logs-subscription"),
+        STR_INIT("logs-segment"),      STR_INIT("logs-tail"),
+        STR_INIT("logs-stream"),       STR_INIT("logs-recent"),
+        STR_INIT("logs-bytes"),        STR_INIT("logs-metric-filter"),
+        STR_INIT("logs-subscription"), STR_INIT("logs-index-policy"),
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key prefix = log_key_of(call->arena, kinds[i], group);
