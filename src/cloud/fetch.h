@@ -1,7 +1,8 @@
 /* Documents of other people's servers: https GET, off the server's threads. Who wants one parks
  * until it is there (call_park) and asks again in the next run; what came is kept for a while, and
- * failures for a moment. The curl library is loaded with the first fetch: linked, it would cost
- * every start. */
+ * failures for a moment. Each has a thread of its own and not one of those for long work
+ * (cloud/work.h): it waits for somebody else for up to five seconds, and those are two. The curl
+ * library is loaded with the first fetch: linked, it would cost every start. */
 #ifndef KUMONIWA_CLOUD_FETCH_H
 #define KUMONIWA_CLOUD_FETCH_H
 
