@@ -67,7 +67,8 @@ void sigv4_keys_free(struct sigv4_keys *keys);
 
 struct sigv4_rules {
     int64_t now_ms;
-    int64_t ahead_ms; /* by how much the cloud's clock was advanced: clients sign by the machine's */
+    int64_t
+        ahead_ms; /* by how much the cloud's clock was advanced: clients sign by the machine's */
     bool s3; /* path is signed as it stands (no normalisation, encoded once); payload hash header
                 needed */
     struct str secret;  /* of the access key */

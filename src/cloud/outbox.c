@@ -13,7 +13,13 @@
 /* A lane gives way after this many deliveries, so that a busy one does not starve the rest; and so
  * do jobs to events: one that goes on and on by scheduling itself at once is due again behind all
  * that are due. */
-enum { LANE_TURN = 32, JOBS_TURN = 32, RETRY_FIRST_MS = 50, RETRY_MAX_MS = 60000, COLLECT_EVERY_MS = 10000 };
+enum {
+    LANE_TURN = 32,
+    JOBS_TURN = 32,
+    RETRY_FIRST_MS = 50,
+    RETRY_MAX_MS = 60000,
+    COLLECT_EVERY_MS = 10000
+};
 
 struct dispatcher {
     struct cloud *cloud;

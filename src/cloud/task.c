@@ -369,7 +369,7 @@ RESULT tasks_step(struct cloud *cloud, size_t *steps)
     }
 }
 
-void tasks_stop(struct task_table *table)
+static void tasks_stop(struct task_table *table)
 {
     pthread_mutex_lock(&table->lock);
     table->stopping = true;

@@ -55,8 +55,7 @@ RESULT tasks_step(struct cloud *cloud, size_t *steps);
 struct task_table *task_table_new(struct cloud *cloud);
 /* From now on there are threads, as soon as the first task wants them. */
 void tasks_run(struct task_table *table);
-/* Ends all tasks after the steps at hand, and takes no more. Once more is fine. */
-void tasks_stop(struct task_table *table);
-void task_table_free(struct task_table *table); /* NULL is fine */
+/* Ends all tasks after the steps at hand. NULL is fine. */
+void task_table_free(struct task_table *table);
 
 #endif

@@ -202,10 +202,10 @@ def test_refused(s3, sqs, bucket, queue, fifo):
         {"Name": "infix", "Value": "x"}]}}))["Message"]
     fifo_arn = sqs.get_queue_attributes(QueueUrl=fifo, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     assert refused(queues(fifo_arn))["Message"] == where
-    for kind, member, other in (("Topic", "TopicArn", "sns:us-east-1:000000000000:t"),
-                                ("LambdaFunction", "LambdaFunctionArn", "lambda:us-east-1:000000000000:function:f")):
-        refused({kind + "Configurations": [{member: "arn:aws:" + other, "Events": ["s3:ObjectCreated:*"]}]},
-                "NotImplemented", 501)
+    function = {"LambdaFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:f"}
+    assert refused({"LambdaFunctionConfigurations": [{**function, "Events": ["s3:ObjectCreated:*"]}]})["Message"] == where
+    topic = {"TopicArn": "arn:aws:sns:us-east-1:000000000000:t"}
+    refused({"TopicConfigurations": [{**topic, "Events": ["s3:ObjectCreated:*"]}]}, "NotImplemented", 501)
     refused({"EventBridgeConfiguration": {}}, "NotImplemented", 501)
     # A refusal changes nothing, and sends nothing.
     assert s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"][0]["QueueArn"] == \

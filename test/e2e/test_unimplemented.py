@@ -93,7 +93,7 @@ def test_the_message_names_service_and_operation(cloud):
         ("kms", "list_keys", "ListKeys", "KMS"),
         ("route53", "list_hosted_zones", "ListHostedZones", "Route 53"),
         ("ec2", "describe_vpcs", "DescribeVpcs", "EC2"),
-        ("lambda", "list_functions", "ListFunctions", "Lambda"),
+        ("lambda", "list_capacity_providers", "ListCapacityProviders", "Lambda"),
         ("cloudwatch", "list_metrics", "ListMetrics", "CloudWatch"),
     ):
         client = cloud.client(service)

@@ -33,7 +33,8 @@ struct key events_index_prefix(struct call *call, struct str account, struct str
     return key;
 }
 
-void events_batch_add(struct key *key, const struct events_batch *batch)
+/* Account and region apart. */
+static void events_batch_add(struct key *key, const struct events_batch *batch)
 {
     key_i64(key, batch->first_ms);
     key_str(key, batch->name);

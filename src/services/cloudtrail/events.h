@@ -17,7 +17,4 @@ struct key events_prefix(struct call *call, struct str account, struct str regio
 /* (table, account, region, attribute, value): then the batch; the value is places, a byte each. */
 struct key events_index_prefix(struct call *call, struct str account, struct str region,
                                struct str attribute, struct str value);
-/* Account and region apart. */
-void events_batch_add(struct key *key, const struct events_batch *batch);
-
 #endif

@@ -162,7 +162,7 @@ static bool cors_method_is_known(struct str method)
 
 static bool cors_origin_is_good(struct str origin)
 {
-    struct str rest = origin;
+    struct str rest;
     if (str_eq(origin, STR("*")))
         return true;
     if (str_starts_with(origin, STR("http://")))

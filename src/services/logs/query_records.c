@@ -173,7 +173,7 @@ RESULT logs_GetLogGroupFields(struct call *call, const struct logs_GetLogGroupFi
         const struct logs_LogGroupField field = {always[i], opt_int(100)};
         VEC_PUSH(call->arena, out->logGroupFields.items, out->logGroupFields.len, cap, field);
     }
-    for (size_t i = 0; i < census.count; i++) {
+    for (size_t i = 0; census.events > 0 && i < census.count; i++) {
         uint32_t percent = *census.counts[i] * 100 / census.events;
         const struct logs_LogGroupField field = {census.names[i], opt_int((int32_t)percent)};
         VEC_PUSH(call->arena, out->logGroupFields.items, out->logGroupFields.len, cap, field);
