@@ -176,6 +176,7 @@ struct functions {
     _Atomic uint64_t wakes_ns; /* when the engine will look by itself */
     pthread_t thread;
     bool thread_runs, stopping, freed;
+    bool grown; /* there were environments since memory was given back */
     size_t callers; /* runs that are not released */
     unsigned starting_limit;
 };
