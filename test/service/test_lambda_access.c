@@ -88,8 +88,8 @@ static void what_permissions_refuse(void **state)
     LAMBDA_FAILS(lo, "ResourceNotFoundException", "Statement t is not found in resource policy.",
                  RemovePermission, .FunctionName = STR("f"), .StatementId = STR("t"));
     LAMBDA_FAILS(lo, "PreconditionFailedException",
-                 "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy "
-                 "API to retrieve the latest Revision Id",
+                 "The Revision Id provided does not match the latest Revision Id. Call the "
+                 "GetPolicy API to retrieve the latest Revision Id",
                  RemovePermission, .FunctionName = STR("f"), .StatementId = STR("s"),
                  .RevisionId = STR("x"));
     /* One above 20 KiB. */

@@ -31,7 +31,7 @@ RESULT environment_seal(struct call *call, const struct lambda_name *name, struc
     struct keys_problem problem;
     struct lambda_variables variables = {.variables = version->environment};
     struct buf text;
-    version->kms_key = kms_key;
+    version->kms_key = (struct str){0};
     version->sealed_environment = (struct str){0};
     if (str_is_empty(kms_key))
         return RESULT_OK;
@@ -43,6 +43,7 @@ RESULT environment_seal(struct call *call, const struct lambda_name *name, struc
                          "Exception: %.*s",
                          PRSTR(problem.message));
     TRY(result);
+    version->kms_key = kms_key;
     if (version->environment.len == 0)
         return RESULT_OK;
     struct str_map context = environment_context(call, name);
@@ -133,8 +134,12 @@ static void show_vpc(struct call *call, const struct lambda_version *version,
         .SubnetIds = version->vpc->SubnetIds,
         .SecurityGroupIds = version->vpc->SecurityGroupIds,
         .VpcId = STR(""),
-        .Ipv6AllowedForDualStack = version->vpc->Ipv6AllowedForDualStack,
+        .Ipv6AllowedForDualStack = opt_bool(version->vpc->Ipv6AllowedForDualStack.value),
     };
+    if (out->VpcConfig->SubnetIds.items == NULL)
+        out->VpcConfig->SubnetIds.items = ARENA_NEW(call->arena, struct str);
+    if (out->VpcConfig->SecurityGroupIds.items == NULL)
+        out->VpcConfig->SecurityGroupIds.items = ARENA_NEW(call->arena, struct str);
 }
 
 static void show_logging(struct call *call, const struct lambda_version *version,

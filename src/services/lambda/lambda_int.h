@@ -125,8 +125,11 @@ RESULT code_start(struct cloud *cloud);
 
 /* --- tags.c --- */
 
-/* The error of tags_check(). */
-RESULT tags_fail(struct call *call, const struct str_map *tags);
+/* The tags that a request gives to what it makes, `arn`: within the limits, allowed by the
+ * account's tag policy for the type ("lambda:function"), by somebody who may lambda:TagResource it.
+ * in: the request. */
+RESULT tags_given(struct call *call, const void *in, const char *type, struct str account,
+                  struct str arn, const struct str_map *tags);
 
 /* --- permissions.c --- */
 

@@ -17,7 +17,7 @@ struct str lambda_spec_key(struct call *call, const struct lambda_target *target
     return str_format(call->arena, "%.*s/%.*s/%.*s/%lld/%.*s/%.*s%.*s", PRSTR(target->name.account),
                       PRSTR(target->name.region), PRSTR(version->name),
                       (long long)version->function_id, PRSTR(version->version),
-                      PRSTR(version->revision_id), PRSTR(hot));
+                      PRSTR(version->build), PRSTR(hot));
 }
 
 static RESULT may(struct call *call, const struct principal *who, const char *action,
