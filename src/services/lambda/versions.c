@@ -26,7 +26,12 @@ static RESULT version_content(struct call *call, const struct lambda_version *ve
 {
     struct lambda_version plain = *version;
     struct buf text;
-    plain.version = plain.revision_id = plain.build = plain.description = (struct str){0};
+    plain.version = plain.revision_id = plain.build = (struct str){0};
+    if (!str_is_absent(version->described))
+        plain.description = version->described;
+    if (str_is_empty(plain.description))
+        plain.description = (struct str){0};
+    plain.described = (struct str){0};
     plain.state = plain.state_reason = plain.state_reason_code = (struct str){0};
     plain.update_status = plain.update_reason = plain.update_reason_code = (struct str){0};
     plain.modified_ms = plain.settles_ms = 0;
@@ -63,6 +68,7 @@ static RESULT version_publish(struct call *call, const struct lambda_name *name,
     *out = *latest;
     out->version = str_format(call->arena, "%lld", (long long)function->next_version);
     out->revision_id = lambda_revision(call);
+    out->described = str_is_absent(latest->description) ? STR("") : latest->description;
     if (!str_is_absent(description))
         out->description = description;
     if (!str_eq(out->state, STR("Pending"))) {
