@@ -139,6 +139,9 @@ RESULT policy_get(struct call *call, const struct lambda_name *name, struct lamb
 
 /* --- urls.c --- */
 
+/* Of the alias, or of $LATEST (qualifier absent). */
+RESULT url_get(struct call *call, const struct lambda_name *name, struct lambda_url *url,
+               bool *found);
 /* The URL whose host begins with that label: call->account and region need not be its own. */
 RESULT url_by_id(struct call *call, struct str id, struct lambda_url *url, bool *found);
 
