@@ -18,7 +18,7 @@ struct attempt {
 /* Lasts as long as the task's state. */
 void attempt_init(struct attempt *attempt, struct call *call, struct arena *arena);
 struct attempt_event {
-    struct str request_id, payload, client_context, trace_id;
+    struct str request_id, payload, trace_id;
 };
 /* Finds the function and starts a run of it. As lambda_run_start(), and RESULT_ERROR with
  * LAMBDA_RESOURCE_NOT_FOUND or LAMBDA_RECURSIVE_INVOCATION. */

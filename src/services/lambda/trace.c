@@ -1,7 +1,7 @@
 /* Recursion: "Use Lambda recursive loop detection to prevent infinite loops", AWS Lambda Developer
  * Guide. The trace header ("Tracing header", AWS X-Ray Developer Guide) goes along with what a
  * function's SDK asks of SQS, S3 and Lambda, and comes back with what that causes; its member
- * Lineage=HASH:COUNT,... says how often the chain has been through which function. */
+ * Lineage=HASH:COUNT|... says how often the chain has been through which function. */
 #include "base/rng.h"
 #include "services/lambda/events_int.h"
 
@@ -39,16 +39,16 @@ static void lineage_append(struct buf *out, struct str lineage, struct str hash,
     size_t items = 0;
     *passes = 1;
     while (!str_is_empty(rest) && items < LINEAGE_MAX) {
-        str_cut(rest, ',', &item, &rest);
+        str_cut(rest, '|', &item, &rest);
         if (!str_cut(item, ':', &name, &count) || lineage_count(item) == 0)
             continue;
         if (str_eq(name, hash)) {
             *passes += lineage_count(item);
             continue;
         }
-        buf_append_format(out, "%s%.*s", items++ == 0 ? "" : ",", PRSTR(item));
+        buf_append_format(out, "%s%.*s", items++ == 0 ? "" : "|", PRSTR(item));
     }
-    buf_append_format(out, "%s%.*s:%lld", items == 0 ? "" : ",", PRSTR(hash), (long long)*passes);
+    buf_append_format(out, "%s%.*s:%lld", items == 0 ? "" : "|", PRSTR(hash), (long long)*passes);
 }
 
 struct str trace_next(struct call *call, const struct lambda_target *target, struct str trace,
@@ -79,7 +79,7 @@ static int64_t trace_length(struct str trace)
     struct str item, rest = trace_member(trace, STR("Lineage"));
     int64_t most = 0;
     while (!str_is_empty(rest)) {
-        str_cut(rest, ',', &item, &rest);
+        str_cut(rest, '|', &item, &rest);
         if (lineage_count(item) > most)
             most = lineage_count(item);
     }
