@@ -318,9 +318,10 @@ bool source_failures(struct arena *arena, struct str response, const struct str 
                      bool *failed)
 {
     struct str list, item, raw, id;
+    response = str_trim(response);
     /* "If the response is an empty or null EventResponse, or an empty or null batchItemFailures
      * list, Lambda treats the batch as a complete success". */
-    if (str_is_empty(str_trim(response)))
+    if (str_is_empty(response))
         return true;
     if (!json_is_valid(response))
         return false;

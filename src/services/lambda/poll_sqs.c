@@ -151,10 +151,11 @@ static bool queue_lets(struct call *call, const struct source *source,
         return true;
     buf_init(&out, call->arena, SIZE_MAX);
     record_head(&out, message);
-    bool json = json_is_valid(message->Body) && (json_kind_of(message->Body) == JSON_OBJECT ||
-                                                 json_kind_of(message->Body) == JSON_ARRAY);
+    struct str body = str_trim(message->Body);
+    enum json_kind kind = json_kind_of(body);
+    bool json = (kind == JSON_OBJECT || kind == JSON_ARRAY) && json_is_valid(body);
     if (json)
-        buf_append(&out, message->Body);
+        buf_append(&out, body);
     else
         wire_json_write_string(&out, message->Body);
     record_tail(&out, source, message);

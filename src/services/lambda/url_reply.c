@@ -177,6 +177,7 @@ static RESULT say_whole(struct call *call, const struct lambda_url *url, struct 
                         struct lambda_FunctionUrlReply *out)
 {
     struct str raw, body = payload;
+    payload = str_trim(payload);
     bool whole = json_is_valid(payload) && json_kind_of(payload) == JSON_OBJECT &&
                  json_member(call->arena, payload, STR("statusCode"), &raw);
     if (!whole) {
