@@ -40,12 +40,11 @@ static void assert_has(struct str text, const char *part)
         fail_msg("%s is not in %.*s", part, PRSTR(text));
 }
 
-#define METRIC(space, metric, text, ...)                                                           \
+#define METRIC(space, metric, ...)                                                                 \
     {                                                                                              \
         .items = &(struct logs_MetricTransformation){.metricNamespace = STR(space),                \
                                                      .metricName = STR(metric),                    \
-                                                     .metricValue = STR(text),                     \
-                                                     __VA_ARGS__},                                 \
+                                                     .metricValue = __VA_ARGS__},                  \
         .len = 1                                                                                   \
     }
 
@@ -55,15 +54,16 @@ static void test_values_are_counted(void **state)
     group(lo, "g");
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("errors"),
             .filterPattern = STR("ERROR"),
-            .metricTransformations = METRIC("App", "Errors", "1", .defaultValue = opt_double(0)));
+            .metricTransformations =
+                METRIC("App", "Errors", STR("1"), .defaultValue = opt_double(0)));
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("latency"),
             .filterPattern = STR("{ $.latency > 0 }"),
-            .metricTransformations =
-                METRIC("App", "Latency", "$.latency", .unit = LOGS_STANDARD_UNIT_MILLISECONDS));
+            .metricTransformations = METRIC("App", "Latency", STR("$.latency"),
+                                            .unit = LOGS_STANDARD_UNIT_MILLISECONDS));
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("bytes"),
             .filterPattern = STR("[ip, user, size]"),
             .metricTransformations =
-                METRIC("App", "Bytes", "$size",
+                METRIC("App", "Bytes", STR("$size"),
                        .dimensions = {
                            .items = &(struct str_map_entry){STR("Who"), STR("$user")},
                            .len = 1,
@@ -102,7 +102,7 @@ static void test_packed_before(void **state)
     for (int i = 0; i < 4; i++)
         logs_put(lo, "s", LOOPBACK_NOW - i, filler);
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("all"),
-            .filterPattern = STR("x"), .metricTransformations = METRIC("App", "All", "1"));
+            .filterPattern = STR("x"), .metricTransformations = METRIC("App", "All", STR("1")));
     for (int i = 0; i < 8; i++)
         logs_put(lo, "s", LOOPBACK_NOW, filler);
     loopback_deliver(lo);
@@ -118,7 +118,7 @@ static void test_metric_filters_are_listed(void **state)
     for (int i = 0; i < 6; i++)
         LOGS_DO(lo, PutMetricFilter, .logGroupName = i < 3 ? STR("g") : STR("h"),
                 .filterName = str_from_c(names[i % 3]), .filterPattern = STR(""),
-                .metricTransformations = METRIC("N", "M", "1"));
+                .metricTransformations = METRIC("N", "M", STR("1")));
     struct str token = {0};
     struct buf seen;
     buf_init(&seen, lo->arena, SIZE_MAX);
@@ -156,21 +156,21 @@ static void test_metric_filters_refuse(void **state)
     group(lo, "g");
     LOGS_FAILS(lo, "InvalidParameterException", NULL, PutMetricFilter, .logGroupName = STR("g"),
                .filterName = STR("f"), .filterPattern = STR("{ $.a = "),
-               .metricTransformations = METRIC("N", "M", "1"));
+               .metricTransformations = METRIC("N", "M", STR("1")));
     LOGS_FAILS(
         lo, "InvalidParameterException",
         "Invalid metric transformation: dimensions and default value are mutually "
         "exclusive properties.",
         PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("f"), .filterPattern = STR(""),
         .metricTransformations = METRIC(
-            "N", "M", "1", .defaultValue = opt_double(1),
+            "N", "M", STR("1"), .defaultValue = opt_double(1),
             .dimensions = {.items = &(struct str_map_entry){STR("a"), STR("$.b")}, .len = 1}));
     LOGS_FAILS(lo, "InvalidParameterException", NULL, PutMetricFilter, .logGroupName = STR("g"),
                .filterName = STR("f"), .filterPattern = STR(""),
-               .metricTransformations = METRIC("N", "M", "latency"));
+               .metricTransformations = METRIC("N", "M", STR("latency")));
     LOGS_FAILS(lo, "ResourceNotFoundException", NULL, PutMetricFilter, .logGroupName = STR("h"),
                .filterName = STR("f"), .filterPattern = STR(""),
-               .metricTransformations = METRIC("N", "M", "1"));
+               .metricTransformations = METRIC("N", "M", STR("1")));
 }
 
 static void test_subscriptions_refuse(void **state)
