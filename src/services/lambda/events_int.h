@@ -88,6 +88,8 @@ RESULT async_deliver_forget(struct call *call, const struct outbox_item *item);
 
 /* --- poll.c: event source mappings --- */
 
+struct source_kind;
+
 /* After a mapping was put (its own account and region are the call's) or removed, in the same
  * transaction: its pollers start, notice, or end. */
 RESULT source_changed(struct call *call, struct str uuid, bool removed);
@@ -103,7 +105,8 @@ struct source {
     struct sources *sources;
     struct arena *arena; /* the task's */
     struct str account, region, uuid;
-    unsigned number; /* 0: the mapping's first poller */
+    unsigned number; /* of the mapping's pollers; no two that live have the same */
+    bool listens;    /* source_listens() */
     struct attempt attempt;
     /* As read in this step, in the call's arena. */
     struct lambda_event_source mapping;
@@ -124,7 +127,13 @@ RESULT source_problem(struct call *call, struct source *source,
                       RESULT (*then)(struct call *call, void *state));
 /* One more poller of the mapping, if it may have one now; of a stream as many as are missing. At
  * most `most` in all. */
-void source_grow(struct call *call, struct source *source, size_t most);
+void source_grow(struct call *call, struct source *source, const struct source_kind *kind,
+                 size_t most);
+/* Whether this poller would take what comes: each does at first, none while its function runs. How
+ * many of the mapping do. */
+size_t source_listens(struct source *source, bool listens);
+/* Another one listens: this one is told off, and may end. */
+bool source_may_leave(struct source *source);
 /* An operation of another service in the role's name. */
 RESULT source_invoke(struct call *call, const struct source *source, const struct wire_model *model,
                      uint32_t operation, const void *in, const void **out, uint32_t *error);

@@ -305,7 +305,7 @@ static RESULT stream_go(struct call *call, struct stream_poller *poller)
         TRY(position_load(call, poller));
     if (!poller->loaded) /* there is no such shard */
         return RESULT_OK;
-    source_grow(call, &poller->source, lanes * poller->shards);
+    source_grow(call, &poller->source, &source_stream, lanes * poller->shards);
     bool due = poller->len > 0 &&
                (stream_is_full(poller) || call->now_ms >= poller->window_ms || poller->closed);
     if (due || tumbling_is_over(call, poller)) {
