@@ -39,6 +39,8 @@ bool attempt_is_throttled(const struct call *call);
  * function does not allow that. */
 struct str trace_next(struct call *call, const struct lambda_target *target, struct str trace,
                       bool *loops);
+/* The trace header that came along; without one that of a new trace. */
+struct str trace_begin(struct call *call, struct str trace);
 /* Which of two has been through more functions' runs; absent ones through none. */
 struct str trace_longer(struct str a, struct str b);
 

@@ -51,6 +51,20 @@ static void lineage_append(struct buf *out, struct str lineage, struct str hash,
     buf_append_format(out, "%s%.*s:%lld", items == 0 ? "" : "|", PRSTR(hash), (long long)*passes);
 }
 
+static struct str root_make(struct call *call)
+{
+    return str_format(call->arena, "1-%08llx-%08llx%016llx",
+                      (unsigned long long)call->now_ms / 1000,
+                      (unsigned long long)rng_u64() & 0xffffffff, (unsigned long long)rng_u64());
+}
+
+struct str trace_begin(struct call *call, struct str trace)
+{
+    return str_is_absent(trace_member(trace, STR("Root")))
+               ? str_concat(call->arena, STR("Root="), root_make(call))
+               : trace;
+}
+
 struct str trace_next(struct call *call, const struct lambda_target *target, struct str trace,
                       bool *loops)
 {
@@ -61,9 +75,7 @@ struct str trace_next(struct call *call, const struct lambda_target *target, str
     struct str parent = trace_member(trace, STR("Parent"));
     struct str sampled = trace_member(trace, STR("Sampled"));
     if (str_is_absent(root))
-        root = str_format(
-            call->arena, "1-%08llx-%08llx%016llx", (unsigned long long)call->now_ms / 1000,
-            (unsigned long long)rng_u64() & 0xffffffff, (unsigned long long)rng_u64());
+        root = root_make(call);
     if (str_is_absent(parent))
         parent = str_format(call->arena, "%016llx", (unsigned long long)rng_u64());
     buf_init(&out, call->arena, SIZE_MAX);

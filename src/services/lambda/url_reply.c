@@ -279,6 +279,8 @@ RESULT url_reply(struct call *call, const struct lambda_url *url, struct url_run
 {
     const struct function_result *result = function_run_result(run->run);
     enum function_outcome outcome = result->outcome;
+    if (outcome != FUNCTION_RUNNING || function_run_began(run->run))
+        call_add_header(call, STR("X-Amzn-Trace-Id"), run->trace);
     if (function_run_began(run->run))
         return reply_stream(call, url, run, out);
     switch (outcome) {
