@@ -201,7 +201,7 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
 /* --- asynchronous events (async.c) --- */
 
 struct lambda_async {
-    struct str payload, client_context, trace_id, request_id;
+    struct str payload, trace_id, request_id;
 };
 /* Queues an event in this transaction: accepted means it will run, whatever crashes. */
 RESULT lambda_async_put(struct call *call, const struct lambda_target *target,

@@ -85,11 +85,10 @@ static RESULT open_environment(struct call *call, const struct lambda_target *ta
     struct str code = {0}, problem = {0};
     TRY(environment_open(call, &target->name, &target->version, &variables, &code, &problem));
     if (!str_is_absent(problem))
-        return call_fail(call, LAMBDA_KMS_ACCESS_DENIED,
-                         "Lambda was unable to decrypt the environment variables because KMS "
-                         "access was denied. Please check the function's KMS key settings. KMS "
-                         "Exception: %.*s",
-                         PRSTR(problem));
+        return call_fail(call,
+                         str_eq(code, STR("KMSDisabledException")) ? LAMBDA_KMS_DISABLED
+                                                                   : LAMBDA_KMS_NOT_FOUND,
+                         "%.*s", PRSTR(problem));
     struct str *items = ARENA_ARRAY(call->arena, variables.len + 1, struct str);
     for (size_t i = 0; i < variables.len; i++)
         items[i] = str_format(call->arena, "%.*s=%.*s", PRSTR(variables.items[i].key),
