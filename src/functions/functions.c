@@ -62,6 +62,8 @@ static void spec_copy(struct arena *arena, const struct function_spec *from,
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         copy(arena, texts[i]);
     to->command.items = copy_strs(arena, from->command.items, from->command.len);
+    to->image_environment =
+        copy_strs(arena, from->image_environment, from->image_environment_count);
     to->environment = copy_strs(arena, from->environment, from->environment_count);
 }
 
