@@ -407,7 +407,12 @@ static void tells_failures(void **state)
     expect_failure(fixture, "fail", "os.kill(os.getpid(), 11)", "signal: segmentation fault", NULL);
     expect_failure(fixture, "fail", "x = bytearray(400 << 20)\ntime.sleep(5)",
                    "{\"errorType\":\"Runtime.OutOfMemory\"", "Max Memory Used: 128 MB");
-    struct function_run *run = start(fixture, "fail", "out = 'x' * 6291557");
+    /* "Lambda quotas": 6 MB, and a little for what is around it; quotes count. */
+    struct function_run *run = start(fixture, "fail", "out = 'x' * 6291554");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    assert_int_equal(function_run_result(run)->payload.len, 6291556);
+    function_run_release(run);
+    run = start(fixture, "fail", "out = 'x' * 6291555");
     const struct function_result *result = await(fixture, run);
     assert_int_equal(result->outcome, FUNCTION_TOO_LARGE);
     expect(result->payload, "Function.ResponseSizeTooLarge");
@@ -590,6 +595,8 @@ static void tells_extensions(void **state)
     expect(log_text(fixture), "INVOKE 11111111-2222-4333-8444-555555555555\n");
     expect(log_text(fixture), "SHUTDOWN spindown\n");
     expect(log_text(fixture), "subscribed 200 \"OK\"\n");
+    expect(log_text(fixture),
+           "TELEMETRY\tName: watcher\tState: Subscribed\tTypes: [Platform, Function]\n");
     expect(log_text(fixture), "GOT platform.telemetrySubscription {\"name\": \"watcher\"");
     expect(log_text(fixture), "GOT platform.initReport {\"initializationType\": \"on-demand\"");
     expect(log_text(fixture), "GOT function \"printed\"\n");
