@@ -80,7 +80,7 @@ static void put_all(struct launch *launch, const struct runtime_command *command
     put(launch, "AWS_SECRET_ACCESS_KEY", spec->secret_key);
     put(launch, "AWS_SESSION_TOKEN", spec->session_token);
     put(launch, "AWS_LAMBDA_INITIALIZATION_TYPE",
-        environment->provisioned ? STR("provisioned-concurrency") : STR("on-demand"));
+        environment->made_to_keep ? STR("provisioned-concurrency") : STR("on-demand"));
     put(launch, "AWS_LAMBDA_LOG_GROUP_NAME", spec->log_group);
     put(launch, "AWS_LAMBDA_LOG_STREAM_NAME", environment->stream);
     put(launch, "AWS_LAMBDA_LOG_FORMAT", spec->log_json ? STR("JSON") : STR("Text"));

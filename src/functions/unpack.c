@@ -226,7 +226,7 @@ static bool put_all(struct unpacking *u)
     for (uint64_t count = 0;; count++) {
         int got = u->library.next_header(u->archive, &u->entry);
         if (got == ARCHIVE_EOF)
-            return count > 0 || stop(u, UNPACK_BROKEN, STR("the archive is empty"));
+            return count > 0 || stop(u, UNPACK_EMPTY, STR("the archive is empty"));
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
             return stop(u, UNPACK_BROKEN,
                         str_copy(u->arena, str_from_c(u->library.error_string(u->archive))));

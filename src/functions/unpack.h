@@ -15,6 +15,7 @@ struct arena;
 
 enum unpack_answer {
     UNPACK_DONE,
+    UNPACK_EMPTY,     /* an archive of nothing */
     UNPACK_BROKEN,    /* no such archive, or damaged, or encrypted */
     UNPACK_UNSAFE,    /* a path or link that leaves the directory, a device */
     UNPACK_TOO_LARGE, /* more than the limit */

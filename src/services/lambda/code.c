@@ -255,10 +255,16 @@ static RESULT taking_judge(struct call *call, const struct taking *taking)
     case UNPACK_NO_LIBRARY:
         return call_fail(call, LAMBDA_SERVICE, "Kumoniwa cannot unpack code: %.*s.",
                          PRSTR(taking->unpacked.problem));
+    case UNPACK_EMPTY:
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Uploaded file must be a non-empty zip");
     case UNPACK_BROKEN:
     case UNPACK_UNSAFE:
         break;
     }
+    if (taking->stored.size == 0)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Uploaded file must be a non-empty zip");
     return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                      "Could not unzip uploaded file. Please check your file, then try to upload "
                      "again.");

@@ -3,7 +3,6 @@
 
 #include "base/digest.h"
 #include "base/encode.h"
-#include "cloud/tags.h"
 #include "services/lambda/configure.h"
 #include "services/lambda/create.h"
 
@@ -168,7 +167,6 @@ RESULT version_check_size(struct call *call, const struct lambda_version *versio
 static RESULT create_check(struct call *call, const struct lambda_CreateFunctionRequest *in,
                            bool image)
 {
-    size_t which;
     if (image && (!str_is_absent(in->Handler) || !str_is_absent(in->Runtime) || in->Layers.len > 0))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Please don't provide Handler or Runtime or Layer when the intended "
@@ -181,8 +179,10 @@ static RESULT create_check(struct call *call, const struct lambda_CreateFunction
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Please don't provide ImageConfig when creating a function with "
                          "packageType Zip.");
-    if (tags_check(&in->Tags, 50, &which) != TAGS_OK)
-        return tags_fail(call, &in->Tags);
+    if (image && !str_is_empty(in->CodeSigningConfigArn))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Code signing is not supported for functions created with container "
+                         "images.");
     if (!str_is_absent(in->PublishTo))
         return call_fail(call, WIRE_NOT_IMPLEMENTED,
                          "Kumoniwa has no capacity providers: PublishTo is not implemented.");
@@ -243,6 +243,8 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
     settings.tenancy = in->TenancyConfig != NULL;
     TRY(lambda_name_unqualified(call, in->FunctionName, &name));
     TRY(create_check(call, in, image));
+    TRY(tags_given(call, in, "lambda:function", name.account, lambda_name_arn(call, &name),
+                   &in->Tags));
     version.name = name.function;
     TRY(configure(call, &name, &settings, &version));
     TRY(function_get(call, &name, &function, &found));
@@ -253,7 +255,7 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
     source_set(&source, &version);
     TRY(version_check_size(call, &version, source.stored.unzipped));
     version.modified_ms = call->now_ms;
-    version.revision_id = lambda_revision(call);
+    version.revision_id = version.build = lambda_revision(call);
     version.state = STR("Pending");
     version.state_reason = STR("The function is being created.");
     version.state_reason_code = STR("Creating");

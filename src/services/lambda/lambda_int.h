@@ -128,8 +128,11 @@ RESULT code_start(struct cloud *cloud);
 
 /* --- tags.c --- */
 
-/* The error of tags_check(). */
-RESULT tags_fail(struct call *call, const struct str_map *tags);
+/* The tags that a request gives to what it makes, `arn`: within the limits, allowed by the
+ * account's tag policy for the type ("lambda:function"), by somebody who may lambda:TagResource it.
+ * in: the request. */
+RESULT tags_given(struct call *call, const void *in, const char *type, struct str account,
+                  struct str arn, const struct str_map *tags);
 
 /* --- permissions.c --- */
 
@@ -139,6 +142,9 @@ RESULT policy_get(struct call *call, const struct lambda_name *name, struct lamb
 
 /* --- urls.c --- */
 
+/* Of the alias, or of $LATEST (qualifier absent). */
+RESULT url_get(struct call *call, const struct lambda_name *name, struct lambda_url *url,
+               bool *found);
 /* The URL whose host begins with that label: call->account and region need not be its own. */
 RESULT url_by_id(struct call *call, struct str id, struct lambda_url *url, bool *found);
 
@@ -195,7 +201,7 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
 /* --- asynchronous events (async.c) --- */
 
 struct lambda_async {
-    struct str payload, client_context, trace_id, request_id;
+    struct str payload, trace_id, request_id;
 };
 /* Queues an event in this transaction: accepted means it will run, whatever crashes. */
 RESULT lambda_async_put(struct call *call, const struct lambda_target *target,

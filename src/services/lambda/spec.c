@@ -17,7 +17,7 @@ struct str lambda_spec_key(struct call *call, const struct lambda_target *target
     return str_format(call->arena, "%.*s/%.*s/%.*s/%lld/%.*s/%.*s%.*s", PRSTR(target->name.account),
                       PRSTR(target->name.region), PRSTR(version->name),
                       (long long)version->function_id, PRSTR(version->version),
-                      PRSTR(version->revision_id), PRSTR(hot));
+                      PRSTR(version->build), PRSTR(hot));
 }
 
 static RESULT may(struct call *call, const struct principal *who, const char *action,
@@ -53,9 +53,15 @@ static RESULT assume_role(struct call *call, const struct lambda_target *target,
                           struct function_spec *out)
 {
     struct credentials credentials;
+    struct lambda_name plain = target->name;
     bool found;
+    /* "Using source function ARN to control function access behavior", Developer Guide: what the
+     * function itself asks for, and its log, is known to come from it. */
+    plain.qualifier = (struct str){0};
+    struct str_map_entry source = {STR("lambda:SourceFunctionArn"), lambda_name_arn(call, &plain)};
     TRY(session_for_role(call,
                          &(struct session_for_service){
+                             .claims = {&source, 1},
                              .role_arn = target->version.role,
                              .session_name = target->version.name,
                              .service = STR("lambda.amazonaws.com"),
@@ -79,11 +85,10 @@ static RESULT open_environment(struct call *call, const struct lambda_target *ta
     struct str code = {0}, problem = {0};
     TRY(environment_open(call, &target->name, &target->version, &variables, &code, &problem));
     if (!str_is_absent(problem))
-        return call_fail(call, LAMBDA_KMS_ACCESS_DENIED,
-                         "Lambda was unable to decrypt the environment variables because KMS "
-                         "access was denied. Please check the function's KMS key settings. KMS "
-                         "Exception: %.*s",
-                         PRSTR(problem));
+        return call_fail(call,
+                         str_eq(code, STR("KMSDisabledException")) ? LAMBDA_KMS_DISABLED
+                                                                   : LAMBDA_KMS_NOT_FOUND,
+                         "%.*s", PRSTR(problem));
     struct str *items = ARENA_ARRAY(call->arena, variables.len + 1, struct str);
     for (size_t i = 0; i < variables.len; i++)
         items[i] = str_format(call->arena, "%.*s=%.*s", PRSTR(variables.items[i].key),
