@@ -1,5 +1,6 @@
 #include "services/logs/filters.h"
 
+#include "services/logs/mask.h"
 #include "services/logs/tail.h"
 #include "store/record.h"
 
@@ -82,9 +83,10 @@ static RESULT read_tail(struct call *call, const struct logs_came *came, struct 
 }
 
 static RESULT read_segments(struct call *call, const struct logs_came *came, int64_t span_ms,
-                            struct log_event **events, size_t *count)
+                            const struct log_masks *masks, struct log_event **events, size_t *count)
 {
-    const struct log_stream_id id = {(uint64_t)came->group_id, (uint64_t)came->stream_id, span_ms};
+    const struct log_stream_id id = {(uint64_t)came->group_id, (uint64_t)came->stream_id, span_ms,
+                                     masks};
     const struct log_range range = {{came->from_ms, 0}, {came->to_ms, UINT64_MAX}, false};
     uint64_t first = (uint64_t)came->number, end = first + (uint64_t)came->count;
     const struct log_event *event;
@@ -120,8 +122,12 @@ RESULT filters_read(struct call *call, const struct outbox_item *item, struct lo
     TRY(call_get_record_copy(call, &stream_at, &logs_model, LOGS_SHAPE_stream, &stream, &found));
     if (!found || stream.id != came->stream_id)
         return RESULT_OK;
+    const struct log_masks *masks;
+    TRY(protection_masks(call, group, false, &masks));
     TRY(read_tail(call, came, events, count));
-    return *count > 0 ? RESULT_OK : read_segments(call, came, stream.span_ms, events, count);
+    for (size_t i = 0; masks != NULL && i < *count; i++)
+        (*events)[i].message = log_mask(masks, call->arena, &(*events)[i]);
+    return *count > 0 ? RESULT_OK : read_segments(call, came, stream.span_ms, masks, events, count);
 }
 
 RESULT filters_pattern(struct call *call, struct str text, struct pattern **out)

@@ -28,6 +28,7 @@ enum expr_kind {
     EXPR_ARITHMETIC,
     EXPR_LIKE,
     EXPR_IN,
+    EXPR_UNMASK,
 };
 struct expr {
     enum expr_kind kind;
@@ -79,6 +80,7 @@ struct query {
     struct query_source source;
     struct command *commands;
     size_t count;
+    bool unmasks; /* it asks for what is masked */
 };
 struct query_problem {
     struct str message;
@@ -93,6 +95,7 @@ bool query_parse(struct arena *arena, struct str text, struct query *out,
 struct query_event {
     int64_t ms, ingested_ms;
     struct str message, stream, log, pointer; /* log: "ACCOUNT:GROUP" */
+    struct str plain;                         /* the message, unmasked */
 };
 struct query_run;
 /* limit: rows of the result at most. Memory: at most QUERY_MEMORY. */

@@ -12,6 +12,7 @@ struct parser {
     struct command *stats; /* whose aggregates may be named now; NULL: none */
     size_t aggregate_cap;
     bool had_stats;
+    bool unmasks;
     int depth;
 };
 
@@ -232,6 +233,12 @@ static bool parse_call(struct parser *p, struct str name, struct expr *expr)
     expr->function = query_aggregate(name);
     if (expr->function >= 0)
         return parse_aggregate(p, expr);
+    if (str_eq_nocase(name, STR("unmask"))) {
+        expr->kind = EXPR_UNMASK;
+        p->unmasks = true;
+        return parse_arguments(p, expr, ")") &&
+               (expr->count == 1 || fail(p, "unmask has one argument"));
+    }
     expr->kind = EXPR_CALL;
     expr->function = query_function(name, &least, &most);
     if (expr->function < 0)
@@ -601,5 +608,6 @@ bool query_parse(struct arena *arena, struct str text, struct query *out,
     }
     if (stats > 2)
         return fail(&parser, "a query has at most two stats");
+    out->unmasks = parser.unmasks;
     return out->count > 0 || fail(&parser, "the query is empty");
 }

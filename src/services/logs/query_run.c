@@ -280,7 +280,9 @@ static struct kept *keep(struct query_run *run, const struct kept *from, size_t 
     if (from->row.event == NULL)
         return kept;
     kept->event = *from->row.event;
+    bool masked = kept->event.plain.ptr != kept->event.message.ptr;
     kept->event.message = str_copy(arena, kept->event.message);
+    kept->event.plain = masked ? str_copy(arena, kept->event.plain) : kept->event.message;
     kept->event.pointer = str_copy(arena, kept->event.pointer);
     kept->event.stream = str_copy(arena, kept->event.stream);
     kept->row.event = &kept->event;
