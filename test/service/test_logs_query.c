@@ -127,6 +127,31 @@ static void test_functions(void **state)
           "d=1970-01-01 00:00:00.000,e=1795219200;");
 }
 
+static void test_json(void **state)
+{
+    struct loopback *lo = *state;
+    group(lo);
+    logs_put(lo, "s", LOOPBACK_NOW - 1000,
+             "{\"code\":200,\"raw\":\"{ \\\"a\\\": [ 1, {\\\"b c\\\": \\\"x y\\\"} ] "
+             "}\",\"m\":{\"a.b\":7}}");
+    check(lo, "fields jsonParse(@message) as j | display j.code, j.m.`a.b`",
+          "j.code=200,j.m.a.b=7;");
+    check(
+        lo,
+        "fields jsonParse(raw) as r | fields r.a[0] as one, r.a[1].`b c` as two | display one, two",
+        "one=1,two=x y;");
+    check(lo,
+          "fields jsonStringify(jsonParse(raw)) as t, jsonStringify(code) as u, jsonParse('nope') "
+          "as v"
+          " | display t, u, v",
+          "t={\"a\":[1,{\"b c\":\"x y\"}]};");
+    check(lo, "fields jsonParse(raw) as r, r.a as list, list[0] as one | display one", "one=1;");
+    check(lo, "fields jsonParse(@message) as j | stats count(*) as n by j.code", "j.code=200,n=1;");
+    check(lo, "fields jsonParse(@message) as j | sort @timestamp | display j.code + 1 as k",
+          "k=201;");
+    check(lo, "fields code as c, c.x as d, raw.a as e | display c, d, e", "c=200;");
+}
+
 static void test_lambda(void **state)
 {
     struct loopback *lo = *state;
@@ -323,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LOGS_TEST(test_commands),
         LOGS_TEST(test_functions),
+        LOGS_TEST(test_json),
         LOGS_TEST(test_lambda),
         LOGS_TEST(test_figures_and_pages),
         LOGS_TEST(test_stopped_and_resumed),

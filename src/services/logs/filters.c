@@ -138,6 +138,50 @@ RESULT filters_pattern(struct call *call, struct str text, struct pattern **out)
     return call_fail(call, LOGS_INVALID_PARAMETER, "Invalid filter pattern: %.*s", PRSTR(problem));
 }
 
+/* "There is a maximum of 5 filter patterns containing regex for each log group when creating metric
+ * filters or subscription filters." */
+enum { REGEX_FILTERS_MAX = 5 };
+
+static RESULT pattern_of(struct call *call, bool subscription, struct str value, struct str *out)
+{
+    struct logs_subscription one;
+    struct logs_metric_filter other;
+    if (subscription) {
+        TRY(record_decode(call->arena, &logs_model, LOGS_SHAPE_subscription, value, &one));
+        *out = one.pattern;
+    } else {
+        TRY(record_decode(call->arena, &logs_model, LOGS_SHAPE_metric_filter, value, &other));
+        *out = other.pattern;
+    }
+    return RESULT_OK;
+}
+
+RESULT filters_check_regexes(struct call *call, const struct logs_group *group,
+                             const struct pattern *pattern, const struct key *key)
+{
+    size_t count = 0;
+    for (int kind = 0; kind < 2 && log_pattern_has_regex(pattern); kind++) {
+        struct key all = kind == 0 ? metric_filter_key(call, (uint64_t)group->id, (struct str){0})
+                                   : subscription_key(call, (uint64_t)group->id, (struct str){0});
+        struct kv_cursor *cursor;
+        TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&all), false, &cursor));
+        for (;;) {
+            struct str at, value, text;
+            struct pattern *other;
+            TRY(kv_next(cursor, &at, &value));
+            if (str_is_absent(at))
+                break;
+            TRY(pattern_of(call, kind == 1, value, &text));
+            TRY(filters_pattern(call, text, &other));
+            count += !str_eq(at, key_bytes(key)) && log_pattern_has_regex(other);
+        }
+        kv_cursor_close(cursor);
+    }
+    return count < REGEX_FILTERS_MAX
+               ? RESULT_OK
+               : call_fail(call, LOGS_LIMIT_EXCEEDED, "Resource limit exceeded.");
+}
+
 struct str filters_source_arn(struct call *call, struct str group)
 {
     return str_concat(call->arena, group_arn(call, group), STR(":*"));

@@ -248,14 +248,18 @@ RESULT logs_FilterLogEvents(struct call *call, const struct logs_FilterLogEvents
         TRY(log_walk_next(walk, &event, &stream));
         if (event == NULL)
             return RESULT_OK;
-        if (out->events.len == limit || bytes > REPLY_BYTES || scanned > SCAN_BYTES)
+        size_t size = event->message.len + 26;
+        if (out->events.len == limit || scanned > SCAN_BYTES)
+            break;
+        arena_reset(scratch);
+        bool matches = log_pattern_matches(filter.pattern, scratch, event->message);
+        if (matches && bytes > 0 && bytes + size > REPLY_BYTES)
             break;
         at = (struct log_walk_position){event->at.ms, stream->id.stream, event->at.number};
-        scanned += event->message.len + 26;
-        arena_reset(scratch);
-        if (!log_pattern_matches(filter.pattern, scratch, event->message))
+        scanned += size;
+        if (!matches)
             continue;
-        bytes += event->message.len + 26;
+        bytes += size;
         struct logs_FilteredLogEvent shown = {
             .logStreamName = stream->name,
             .timestamp = opt_long(event->at.ms),

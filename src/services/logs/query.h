@@ -13,6 +13,7 @@ struct value {
     enum { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_TIME } kind; /* a time: milliseconds */
     struct str text;
     double number;
+    bool structured; /* the text is JSON of a map or a list, whose attributes have names */
 };
 
 enum expr_kind {
@@ -158,6 +159,8 @@ int value_cmp(struct arena *arena, const struct value *a, const struct value *b)
 struct value value_copy(struct arena *arena, const struct value *value);
 
 /* query_field.c */
+/* What jsonParse() makes of a text. */
+struct value query_parse_json(struct arena *arena, struct str text);
 struct value query_field(const struct evaluation *evaluation, struct str name);
 /* The fields that are found in a message: those of Lambda's lines, and JSON's. At most `max`. */
 size_t query_discover(struct arena *arena, struct str message, struct named_value *out, size_t max);

@@ -95,13 +95,53 @@ static bool parse_quoted(struct parser *p, struct str *out)
     return true;
 }
 
+/* Behind a name: "[2]" of a list, `a.b` of a map: parts of the path, as ".2" and "a.b" are. */
+static bool parse_path(struct parser *p, struct buf *path)
+{
+    for (;;) {
+        char c = p->at < p->text.len ? p->text.ptr[p->at] : '\0';
+        size_t end = p->at + 1;
+        struct str part;
+        while (c == '[' && end < p->text.len && p->text.ptr[end] >= '0' && p->text.ptr[end] <= '9')
+            end++;
+        if (c == '[' && end > p->at + 1 && end < p->text.len && p->text.ptr[end] == ']') {
+            buf_append_char(path, '.');
+            buf_append(path, str_slice(p->text, p->at + 1, end));
+            p->at = end + 1;
+        } else if (c == '`' && path->len > 0 && path->ptr[path->len - 1] == '.') {
+            if (!parse_quoted(p, &part))
+                return false;
+            buf_append(path, part);
+        } else if (c == '.' && p->text.ptr[p->at - 1] != '.') {
+            part = word_ahead(p);
+            buf_append(path, part);
+            p->at += part.len;
+            if (part.len == 0)
+                return true;
+        } else {
+            return true;
+        }
+    }
+}
+
 static bool parse_name(struct parser *p, struct str *out)
 {
+    struct buf path;
     if (peek(p) == '`')
         return parse_quoted(p, out);
     *out = word_ahead(p);
     p->at += out->len;
-    return out->len > 0 || fail(p, "a field is missing");
+    char next = p->at < p->text.len ? p->text.ptr[p->at] : '\0';
+    if (out->len == 0)
+        return fail(p, "a field is missing");
+    if (next != '[' && next != '`')
+        return true;
+    buf_init(&path, p->arena, SIZE_MAX);
+    buf_append(&path, *out);
+    if (!parse_path(p, &path))
+        return false;
+    *out = buf_str(&path);
+    return true;
 }
 
 static bool parse_regex(struct parser *p, struct regex **out)
