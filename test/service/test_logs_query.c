@@ -152,6 +152,30 @@ static void test_json(void **state)
     check(lo, "fields code as c, c.x as d, raw.a as e | display c, d, e", "c=200;");
 }
 
+static void refuses(struct loopback *lo, const char *text, int from);
+
+static void test_unnest(void **state)
+{
+    struct loopback *lo = *state;
+    group(lo);
+    logs_put(lo, "s", LOOPBACK_NOW - 2000,
+             "{\"id\":1,\"events\":[{\"name\":\"a\",\"n\":2},{\"name\":\"b\",\"n\":3}]}");
+    logs_put(lo, "s", LOOPBACK_NOW - 1000,
+             "{\"id\":2,\"events\":[{\"name\":\"c\",\"n\":4},5,null]}");
+    logs_put(lo, "s", LOOPBACK_NOW - 500, "{\"id\":3,\"events\":[]}");
+    logs_put(lo, "s", LOOPBACK_NOW - 400, "nothing");
+#define UNNEST "fields jsonParse(@message) as j | unnest j.events into e | "
+    check(lo, UNNEST "display id, e.name", "id=2,e.name=c;id=2;id=2;id=1,e.name=a;id=1,e.name=b;");
+    check(lo, UNNEST "filter e.n >= 3 | fields e.n * 2 as m | display id, m", "id=2,m=8;id=1,m=6;");
+    check(lo, UNNEST "stats sum(e.n) as s, count(*) as n by id | sort id asc",
+          "id=1,s=5,n=2;id=2,s=4,n=3;");
+    check(lo, UNNEST "sort e.n desc | limit 2 | display e.name", "e.name=c;e.name=b;");
+    check(lo, UNNEST "limit 2 | display e", "e={\"name\":\"c\",\"n\":4};e=5;");
+    check(lo, "filter id = 1 | unnest id into one | display one", "one=1;");
+    refuses(lo, "unnest x", 8);
+    refuses(lo, "unnest x as y", 9);
+}
+
 static void test_lambda(void **state)
 {
     struct loopback *lo = *state;
@@ -349,6 +373,7 @@ int main(void)
         LOGS_TEST(test_commands),
         LOGS_TEST(test_functions),
         LOGS_TEST(test_json),
+        LOGS_TEST(test_unnest),
         LOGS_TEST(test_lambda),
         LOGS_TEST(test_figures_and_pages),
         LOGS_TEST(test_stopped_and_resumed),

@@ -56,10 +56,11 @@ enum command_kind {
     COMMAND_SORT,
     COMMAND_LIMIT,
     COMMAND_DEDUP,
+    COMMAND_UNNEST,
 };
 struct command {
     enum command_kind kind;
-    struct named *items; /* fields; what is computed; what is sorted by; names of parse */
+    struct named *items; /* fields; what is computed; what is sorted by; names of parse; unnest */
     size_t count;
     bool *descending; /* of sort */
     struct named *by; /* of stats */

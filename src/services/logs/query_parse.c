@@ -535,10 +535,22 @@ static bool parse_limit(struct parser *p, struct command *command)
     return true;
 }
 
+/* unnest FIELD into NAME */
+static bool parse_unnest(struct parser *p, struct command *command)
+{
+    command->items = ARENA_NEW(p->arena, struct named);
+    command->count = 1;
+    if (!parse_expr(p, &command->items->expr))
+        return false;
+    if (!accept_word(p, "into"))
+        return fail(p, "into is expected");
+    return parse_name(p, &command->items->name);
+}
+
 static bool parse_command(struct parser *p, struct command *command)
 {
-    static const char *const unbuilt[] = {"pattern", "diff", "unmask", "unnest",
-                                          "unpack",  "join", "lookup", "anomaly"};
+    static const char *const unbuilt[] = {"pattern", "diff",   "unmask", "unpack",
+                                          "join",    "lookup", "anomaly"};
     if (accept_word(p, "fields")) {
         command->kind = COMMAND_FIELDS;
         return parse_named(p, &command->items, &command->count);
@@ -571,6 +583,10 @@ static bool parse_command(struct parser *p, struct command *command)
     if (accept_word(p, "dedup")) {
         command->kind = COMMAND_DEDUP;
         return parse_named(p, &command->items, &command->count);
+    }
+    if (accept_word(p, "unnest")) {
+        command->kind = COMMAND_UNNEST;
+        return parse_unnest(p, command);
     }
     for (size_t i = 0; i < sizeof unbuilt / sizeof unbuilt[0]; i++)
         p->problem->unbuilt |= str_eq_nocase(word_ahead(p), str_from_c(unbuilt[i]));
