@@ -46,5 +46,7 @@ RESULT unpack_merge(const char *from, const char *to);
 
 /* Removes a directory and all in it, never following a link. It need not exist. */
 RESULT unpack_remove(const char *directory);
+/* The same for anything of a directory; false: errno. */
+bool unpack_remove_at(int directory, const char *name);
 
 #endif

@@ -91,6 +91,10 @@ def handler(event, context):
     assert 20000 < result["left"] <= 30000 and result["init"] == "on-demand"
     identity = result["id"]
     assert answer["ResponseMetadata"]["RequestId"] == identity
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["content-type"] == "application/json"
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=[0-9a-f]{8}:1",
+                        headers["x-amzn-trace-id"])
     pattern = (rf"START RequestId: {identity} Version: \$LATEST\nseen .*\nEND RequestId: {identity}\n"
                rf"REPORT RequestId: {identity}\tDuration: [0-9.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
                r"Max Memory Used: \d+ MB\tInit Duration: [0-9.]+ ms\t\n")
@@ -159,15 +163,39 @@ def test_refusals(cloud, name):
     assert call(functions, name, "x")[1] == "x"
     assert json.loads(functions.invoke(FunctionName=name)["Payload"].read()) == {}
     error = error_of("InvalidRequestContentException", functions.invoke, FunctionName=name, Payload=b"{'a'")
-    assert error["Error"]["Message"].startswith("Could not parse request body into json: ")
+    assert error["Error"]["Message"] == (
+        "Could not parse request body into json: Could not parse payload into json: Unexpected character (\'\'\' (code 39)): "
+        "was expecting double-quote to start field name\n at [Source: (byte[])\"{\'a\'\"; line: 1, column: 3]")
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
     error = error_of("RequestTooLargeException", functions.invoke, FunctionName=name,
                      Payload=json.dumps("x" * 6291456))
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
     error_of("InvalidRequestContentException", functions.invoke, FunctionName=name, ClientContext="%%")
+    error_of("InvalidRequestContentException", functions.invoke, FunctionName=name,
+             ClientContext=base64.b64encode(b'{"a":"' + b"x" * 2680 + b'"}').decode())
     error = error_of("ResourceNotFoundException", functions.invoke, FunctionName=name + "x")
     assert error["Error"]["Message"] == f"Function not found: arn:aws:lambda:us-east-1:000000000000:function:{name}x"
     error_of("ResourceNotFoundException", functions.invoke, FunctionName=name, Qualifier="7")
+
+
+def test_an_alias_throws_the_dice(cloud, name):
+    """Weights: of 200 calls about half go to each version, and each answer says which it was."""
+    functions = make_function(cloud, name, "def handler(e, c): return c.function_version\n")
+    functions.publish_version(FunctionName=name)
+    functions.update_function_configuration(FunctionName=name, Description="another")
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    functions.update_function_code(FunctionName=name, ZipFile=zipped("def handler(e, c): return c.function_version  #\n"))
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    assert functions.publish_version(FunctionName=name)["Version"] == "2"
+    functions.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="2", WaiterConfig={"Delay": 1})
+    functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1",
+                           RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    seen = {"1": 0, "2": 0}
+    for _ in range(200):
+        answer, result = call(functions, name, Qualifier="live")
+        assert answer["ExecutedVersion"] == result
+        seen[result] += 1
+    assert min(seen.values()) > 60, seen  # 5.6 standard deviations
 
 
 def test_reserved_concurrency_throttles(cloud, name):

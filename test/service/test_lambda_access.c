@@ -6,6 +6,7 @@
 
 #include "cloud/clock.h"
 #include "cloud/keys.h"
+#include "services/lambda/lambda_int.h"
 
 #define F "arn:aws:lambda:us-east-1:000000000000:function:f"
 
@@ -404,6 +405,50 @@ static void variables_are_sealed_with_the_customers_key(void **state)
     assert_str(got->Environment->Error->ErrorCode, STR("KMSDisabledException"));
 }
 
+/* What Invoke would answer before anything runs. */
+static void spec_fails(struct loopback *lo, const char *code, const char *message)
+{
+    struct lambda_name name = {.account = lo->account, .region = lo->region, .function = STR("f")};
+    struct call call = {.arena = lo->arena,
+                        .cloud = lo->cloud,
+                        .model = &lambda_model,
+                        .account = lo->account,
+                        .region = lo->region,
+                        .partition = STR("aws"),
+                        .now_ms = loopback_now(lo)};
+    struct lambda_target target;
+    struct function_spec spec;
+    assert_int_equal(kv_begin(lo->cloud->kv, true, &call.txn), RESULT_OK);
+    assert_int_equal(lambda_find(&call, &name, &target), RESULT_OK);
+    assert_int_equal(lambda_spec(&call, &target, &spec), RESULT_ERROR);
+    assert_str(wire_string(&lambda_model, lambda_model.errors[call.error].name), str_from_c(code));
+    if (!str_starts_with(call.message, str_from_c(message)))
+        fail_msg("%.*s", PRSTR(call.message));
+    kv_abort(call.txn);
+}
+
+static void what_an_environment_needs_may_be_gone(void **state)
+{
+    struct loopback *lo = *state;
+    struct keys_key key;
+    struct lambda_Environment environment = {.Variables = PAIRS(lo, "SECRET", "hidden-value")};
+    (void)lambda_make(lo, "f");
+    make_key(lo, &key, false);
+    LAMBDA_DO(lo, UpdateFunctionConfiguration, .FunctionName = STR("f"),
+              .Environment = &environment, .KMSKeyArn = key.arn);
+    make_key(lo, &key, true);
+    spec_fails(lo, "KMSDisabledException",
+               "Lambda was unable to decrypt the environment variables because the KMS key used is "
+               "disabled. Please check the function's KMS key settings. KMS Exception: ");
+    loopback_advance(lo, 1000);
+    environment.Variables = PAIRS(lo, "PLAIN", "x");
+    LAMBDA_DO(lo, UpdateFunctionConfiguration, .FunctionName = STR("f"),
+              .Environment = &environment, .KMSKeyArn = STR(""));
+    IAM_DO(lo, DeleteRole, .RoleName = STR("f"));
+    spec_fails(lo, "InvalidParameterValueException",
+               "The role defined for the function cannot be assumed by Lambda.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +461,7 @@ int main(void)
         LAMBDA_TEST(layers_are_shared_by_version),
         LAMBDA_TEST(layers_of_a_function_have_their_rules),
         LAMBDA_TEST(variables_are_sealed_with_the_customers_key),
+        LAMBDA_TEST(what_an_environment_needs_may_be_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

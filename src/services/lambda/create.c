@@ -8,27 +8,41 @@
 
 /* --- where code comes from --- */
 
-static RESULT source_image(struct call *call, const struct source_request *in,
-                           struct source_code *out)
+/* A root file system of this machine, as it stands. */
+static RESULT source_root(struct call *call, const struct source_request *in,
+                          struct source_code *out)
 {
-    bool local = str_starts_with(in->image_uri, STR("oci:/")) ||
-                 str_starts_with(in->image_uri, STR("rootfs:/"));
-    if (str_is_empty(in->image_uri))
-        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                         "Please provide ImageUri when updating or creating a function with "
-                         "packageType Image.");
-    if (!local)
-        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                         "Source image %.*s is not valid. Provide a valid source image. (Kumoniwa "
-                         "takes oci:/FOLDER, an OCI image layout, and rootfs:/FOLDER, a root file "
-                         "system, both on this machine.)",
-                         PRSTR(in->image_uri));
     uint8_t sum[SHA256_SIZE];
     struct buf text;
+    struct stat found;
+    struct str folder = str_slice(in->image_uri, sizeof "rootfs:" - 1, in->image_uri.len);
+    if (str_find(folder, STR("/../")) != SIZE_MAX ||
+        stat(str_to_c(call->arena, folder), &found) < 0 || !S_ISDIR(found.st_mode))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Source image %.*s does not exist. Provide a valid source image. (It is "
+                         "not the absolute path of a folder of this machine.)",
+                         PRSTR(in->image_uri));
     digest_sha256(in->image_uri, sum);
     buf_init(&text, call->arena, 128);
     hex_encode(&text, str_make((const char *)sum, sizeof sum));
     *out = (struct source_code){.image_uri = in->image_uri, .sha256 = buf_str(&text)};
+    return RESULT_OK;
+}
+
+static RESULT source_image(struct call *call, const struct source_request *in,
+                           struct source_code *out)
+{
+    struct code_stored stored;
+    if (str_is_empty(in->image_uri))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Please provide ImageUri when updating or creating a function with "
+                         "packageType Image.");
+    if (str_starts_with(in->image_uri, STR("rootfs:/")))
+        return source_root(call, in, out);
+    const struct code_source source = {.image_uri = in->image_uri};
+    TRY(code_take(call, &source, &stored));
+    *out =
+        (struct source_code){.stored = stored, .sha256 = stored.sha256, .image_uri = in->image_uri};
     return RESULT_OK;
 }
 
@@ -92,7 +106,8 @@ RESULT source_take(struct call *call, const struct source_request *in, struct so
                          "Please provide a source for function code.");
     if (str_eq(in->s3_bucket, STR("hot-reload")))
         return source_hot(call, in, out);
-    const struct code_source source = {in->zip, in->s3_bucket, in->s3_key, in->s3_version};
+    const struct code_source source = {
+        .zip = in->zip, .bucket = in->s3_bucket, .key = in->s3_key, .version_id = in->s3_version};
     TRY(code_take(call, &source, &stored));
     *out = (struct source_code){.stored = stored, .sha256 = stored.sha256, .size = stored.size};
     return RESULT_OK;
@@ -129,6 +144,8 @@ RESULT version_check_size(struct call *call, const struct lambda_version *versio
     int64_t layers = 0;
     struct lambda_code code;
     bool found;
+    if (str_eq(version->package_type, STR("Image")))
+        return RESULT_OK; /* images.c: 10 GB */
     if (own < 0) {
         TRY(code_get(call, version->code, &code, &found));
         own = code.unzipped;

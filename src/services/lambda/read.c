@@ -49,7 +49,7 @@ static struct lambda_FunctionCodeLocation *read_code(struct call *call,
     if (!str_is_empty(version->image_uri)) {
         code->RepositoryType = STR("ECR");
         code->ImageUri = version->image_uri;
-        code->ResolvedImageUri = version->image_uri;
+        code->ResolvedImageUri = image_resolved(call->arena, version);
     } else if (!str_is_empty(version->hot_folder)) {
         code->RepositoryType = STR("S3");
         code->Location = version->hot_folder;
