@@ -64,10 +64,13 @@ struct function_spec {
     struct str handler;
     struct str task; /* directory that is /var/task, readable by everybody */
     struct str opt;  /* directory that is /opt: the layers in their order; absent: none */
-    /* Of an image: a root file system in place of the machine's, and its command. */
+    /* Of an image: a root file system in place of the machine's, its command, its own variables,
+     * that the function's come before. */
     struct str root;
     struct str_list command;
-    struct str workdir;
+    struct str workdir; /* absent: / */
+    const struct str *image_environment;
+    size_t image_environment_count;
     const struct str *environment; /* "NAME=VALUE", the function's own */
     size_t environment_count;
     struct str access_key, secret_key, session_token;

@@ -50,6 +50,7 @@ struct held {
     struct environment *returning; /* answered, and without a run */
     unsigned wanted, kept;         /* provisioned concurrency: wished, and there */
     uint64_t retry_ns;             /* when it may be tried again */
+    uint64_t used_ns;              /* last */
     struct held *older, *newer;    /* by use */
 };
 
@@ -124,14 +125,16 @@ struct environment {
     bool waits;    /* is in held->waiting */
     bool doomed;   /* is to end as soon as it can */
     bool provisioned;
-    bool watched;     /* sandbox_watch() is on */
-    int listeners[2]; /* the Runtime API's, the cloud's */
+    bool made_to_keep; /* was when it was made */
+    bool watched;      /* sandbox_watch() is on */
+    int listeners[2];  /* the Runtime API's, the cloud's */
     unsigned connections;
     int go, exits; /* extensions: starts the runtime; tells who ended */
     int attempt;   /* 0: the init phase; 1: once more within the first invocation */
-    uint64_t spawned_ns, begun_ns, deadline_ns, counted_until_ns;
-    int64_t init_us; /* -1: not over */
-    bool init_told;  /* in a REPORT line */
+    uint64_t begun_ns, deadline_ns, counted_until_ns;
+    uint64_t return_ns; /* until when what has answered may go on */
+    int64_t init_us;    /* -1: not over */
+    bool init_told;     /* in a REPORT line */
     struct function_run *run;
     struct http_exchange *next_exchange; /* the runtime's, that asks */
     bool asked;                          /* the runtime has asked */
@@ -180,6 +183,9 @@ struct functions {
 /* --- functions.c --- */
 void held_ref(struct held *held);
 void held_release(struct functions *functions, struct held *held);
+/* Forgets specs that nothing was started of and that were not used for as long as environments are
+ * kept. Returns when there may be another; 0: there is none. */
+uint64_t held_tidy(struct functions *functions, uint64_t now_ns);
 void run_ref(struct function_run *run);
 void run_release(struct function_run *run);
 /* The run has its result; the environment forgets it. */
@@ -230,7 +236,7 @@ RESULT environment_launch(struct environment *environment, struct sandbox **sand
 /* --- engine.c --- */
 RESULT engine_start(struct functions *functions);
 void engine_stop(struct functions *functions); /* without the lock */
-void engine_wake(struct functions *functions); /* any thread */
+void engine_wake(struct functions *functions);
 void engine_watch(struct environment *environment, enum output_kind kind, bool on);
 void engine_forget(struct environment *environment); /* closes what the engine watches of it */
 enum {

@@ -58,7 +58,7 @@ static void tell_text(struct environment *environment, struct str text)
 
 static const char *kind_of(const struct environment *environment)
 {
-    return environment->provisioned ? "provisioned-concurrency" : "on-demand";
+    return environment->made_to_keep ? "provisioned-concurrency" : "on-demand";
 }
 
 static const char *phase_of(const struct environment *environment)

@@ -402,9 +402,15 @@ void telemetry_socket(struct environment *environment, int fd)
 void telemetry_ready(struct environment *environment)
 {
     struct telemetry *telemetry = environment->telemetry;
-    for (size_t i = 0; telemetry != NULL && i < telemetry->count; i++)
-        if (telemetry->items[i].fd >= 0)
-            go_on(&telemetry->items[i]);
+    for (size_t i = 0; telemetry != NULL && i < telemetry->count; i++) {
+        struct subscription *one = &telemetry->items[i];
+        if (one->fd < 0)
+            continue;
+        go_on(one);
+        /* What was gathered meanwhile is looked at. */
+        if (one->state == POST_NONE && one->items > 0)
+            engine_wake(environment->functions);
+    }
 }
 
 void telemetry_tick(struct environment *environment, uint64_t now_ns)

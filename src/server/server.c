@@ -199,6 +199,7 @@ static RESULT server_start_functions(struct life *life, const struct config *con
                            .host = server->host,
                            .directory = str_concat(life->arena, server->data, STR("/functions")),
                            .outside = config->functions_outside,
+                           .idle_ms = (int64_t)config->functions_idle_s * 1000,
                            .connected = server_adopt,
                            .context = server,
                        });

@@ -400,3 +400,68 @@ def test_digests_that_lie(s3, bucket, raw):
             assert "<CalculatedDigest>" in answer.text and f"<ExpectedDigest>{right}</ExpectedDigest>" in answer.text
     assert raw("HEAD", f"/{bucket}/k").status == 404
 
+
+
+# --- nothing that a request says goes unheard ---------------------------------------------------------------------
+
+
+def one_part(s3, bucket, **more):  # noqa: F811
+    one = {"Bucket": bucket, "Key": "k"}
+    upload = s3.create_multipart_upload(**one, **more)["UploadId"]
+    return f"/{bucket}/k?uploadId={upload}", s3.upload_part(**one, UploadId=upload, PartNumber=1, Body=b"abc",
+                                                            **more)["ETag"]
+
+
+def parts_of(etag, more=""):
+    return f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag>{more}</Part></CompleteMultipartUpload>".encode()
+
+
+def test_what_a_complete_says_of_checksums(s3, bucket, raw):  # noqa: F811
+    path, etag = one_part(s3, bucket)
+    for more, headers, code in [
+        ("<ChecksumSHA512>AAAA</ChecksumSHA512>", {}, "InvalidRequest"),
+        ("<ChecksumMD5>AAAA</ChecksumMD5>", {}, "InvalidRequest"),
+        ("", {"x-amz-checksum-xxhash3": "AAAA"}, "InvalidRequest"),
+        ("", {"x-amz-checksum-type": "COMPOSITE"}, "BadDigest"),
+        ("", {"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}, "BadDigest"),
+        ("", {"x-amz-mp-object-size": "4"}, "InvalidRequest"),
+        ("", {"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}, "BadDigest"),
+    ]:
+        answer = raw("POST", path, headers, parts_of(etag, more))
+        assert (answer.status, answer.code) == (400, code), (more, headers, answer.text)
+    done = raw("POST", path, {"x-amz-checksum-type": "FULL_OBJECT", "x-amz-mp-object-size": "3"}, parts_of(etag))
+    assert done.status == 200
+    path, etag = one_part(s3, bucket, ChecksumAlgorithm="SHA256")
+    sha = base64.b64encode(hashlib.sha256(b"abc").digest()).decode()
+    answer = raw("POST", path, {}, parts_of(etag, "<ChecksumCRC32>AAAAAA==</ChecksumCRC32>"))
+    assert answer.code == "InvalidRequest" and "expected checksum Type: sha256" in answer.text
+    assert raw("POST", path, {}, parts_of(etag)).code == "InvalidRequest"
+    assert raw("POST", path, {}, parts_of(etag, f"<ChecksumSHA256>{sha}</ChecksumSHA256>")).status == 200
+
+
+@pytest.mark.parametrize("query, body", [
+    ("?tagging", b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"),
+    ("?notification", b"<NotificationConfiguration/>"),
+    ("?accelerate", b"<AccelerateConfiguration><Status>Suspended</Status></AccelerateConfiguration>"),
+    ("?metrics&id=m", b"<MetricsConfiguration><Id>m</Id></MetricsConfiguration>"),
+    ("?versioning", b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"),
+])
+def test_digests_of_configurations(bucket, raw, query, body):  # noqa: F811
+    def put(headers):
+        answer = raw("PUT", f"/{bucket}{query}", headers, body)
+        return answer.status if answer.status < 300 else answer.code
+
+    right = base64.b64encode(hashlib.md5(body).digest()).decode()
+    assert put({"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}) == "BadDigest"
+    assert put({"Content-MD5": "AAAA"}) == "InvalidDigest"
+    assert put({"x-amz-checksum-crc32": "AAAAAA=="}) == "BadDigest"
+    assert put({"Content-MD5": right, "x-amz-checksum-sha512": "AAAA"}) == "InvalidRequest"
+    assert put({"Content-MD5": right, "x-amz-sdk-checksum-algorithm": "SHA1"}) == "InvalidRequest"
+    assert put({"Content-MD5": right}) in (200, 204)
+
+
+def test_blanks_in_encoded_listings(s3, bucket, raw):  # noqa: F811
+    s3.put_object(Bucket=bucket, Key="a b+c/d e")
+    text = raw("GET", f"/{bucket}?list-type=2&encoding-type=url&prefix=a%20b&delimiter=/").text
+    assert "<CommonPrefixes><Prefix>a+b%2Bc/</Prefix></CommonPrefixes>" in text and "<Prefix>a+b</Prefix>" in text
+    assert "<Key>a+b%2Bc/d+e</Key>" in raw("GET", f"/{bucket}?versions&encoding-type=url").text

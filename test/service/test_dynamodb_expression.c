@@ -521,13 +521,15 @@ static void test_filter_keys(void **state)
     assert_int_equal(
         condition_parse(&f.scope, EXPRESSION_FILTER, STR("a = :5 AND size(b) > :1"), &filter),
         RESULT_OK);
-    assert_int_equal(filter_check_keys(f.arena, filter, list, &f.failure), RESULT_OK);
+    assert_int_equal(filter_check_keys(f.arena, filter, "Filter Expression", list, &f.failure),
+                     RESULT_OK);
     struct str_list names = condition_attributes(f.arena, filter);
     assert_int_equal(names.len, 2);
     assert_int_equal(
         condition_parse(&f.scope, EXPRESSION_FILTER, STR("a = :5 AND size(sk) > :1"), &filter),
         RESULT_OK);
-    assert_int_equal(filter_check_keys(f.arena, filter, list, &f.failure), RESULT_ERROR);
+    assert_int_equal(filter_check_keys(f.arena, filter, "Filter Expression", list, &f.failure),
+                     RESULT_ERROR);
     assert_true(str_eq(f.failure.message,
                        STR("Filter Expression can only contain non-primary key attributes: Primary "
                            "key attribute: sk")));

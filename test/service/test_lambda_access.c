@@ -2,6 +2,8 @@
  * who ask; keys of environment variables. */
 #include "service/lambda_support.h"
 
+#include <stdlib.h>
+
 #include "cloud/clock.h"
 #include "cloud/keys.h"
 #include "services/lambda/lambda_int.h"
@@ -89,8 +91,8 @@ static void what_permissions_refuse(void **state)
     LAMBDA_FAILS(lo, "ResourceNotFoundException", "Statement t is not found in resource policy.",
                  RemovePermission, .FunctionName = STR("f"), .StatementId = STR("t"));
     LAMBDA_FAILS(lo, "PreconditionFailedException",
-                 "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy "
-                 "API to retrieve the latest Revision Id",
+                 "The Revision Id provided does not match the latest Revision Id. Call the "
+                 "GetPolicy API to retrieve the latest Revision Id",
                  RemovePermission, .FunctionName = STR("f"), .StatementId = STR("s"),
                  .RevisionId = STR("x"));
     /* One above 20 KiB. */
@@ -216,6 +218,55 @@ static void conditions_know_what_is_asked_for(void **state)
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunction, .FunctionName = STR("f"));
 }
 
+static void conditions_know_what_is_there(void **state)
+{
+    struct loopback *lo = *state;
+    (void)lambda_make(lo, "f");
+    (void)sqs_queue(lo, "q");
+    IAM_DO(lo, PutRolePolicy, .RoleName = STR("f"), .PolicyName = STR("p"),
+           .PolicyDocument = POLICY("Allow", "sqs:*", "*"));
+    const struct lambda_EventSourceMappingConfiguration *mapping = LAMBDA_OK(
+        lo, EventSourceMappingConfiguration, CreateEventSourceMapping, .FunctionName = STR("f"),
+        .EventSourceArn = STR("arn:aws:sqs:us-east-1:000000000000:q"),
+        .Tags = PAIRS(lo, "team", "a"));
+    struct str uuid = str_copy(lo->arena, mapping->UUID);
+    struct str profile =
+        STR("arn:aws:signer:us-east-1:000000000000:/signing-profiles/P/abcdefghij");
+    struct lambda_AllowedPublishers publishers = {{&profile, 1}};
+    const struct lambda_CreateCodeSigningConfigResponse *signing =
+        LAMBDA_OK(lo, CreateCodeSigningConfigResponse, CreateCodeSigningConfig,
+                  .AllowedPublishers = &publishers, .Tags = PAIRS(lo, "team", "a"));
+    struct str config = str_copy(lo->arena, signing->CodeSigningConfig->CodeSigningConfigArn);
+    LAMBDA_DO(lo, CreateFunctionUrlConfig, .FunctionName = STR("f"), .AuthType = STR("NONE"));
+    LAMBDA_DO(lo, AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
+              .Action = STR("lambda:InvokeFunctionUrl"), .Principal = STR("*"),
+              .FunctionUrlAuthType = STR("NONE"));
+    IAM_DO(lo, CreateUser, .UserName = STR("dev"));
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
+    LAMBDA_DO(lo, GetEventSourceMapping, .UUID = uuid);
+    LAMBDA_DO(lo, GetCodeSigningConfig, .CodeSigningConfigArn = config);
+    LAMBDA_DO(lo, ListTags, .Resource = config);
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"b\"}}"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetEventSourceMapping, .UUID = uuid);
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetCodeSigningConfig,
+                 .CodeSigningConfigArn = config);
+    grant(lo,
+          STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"AWS_IAM\"}}"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunctionUrlConfig, .FunctionName = STR("f"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, RemovePermission, .FunctionName = STR("f"),
+                 .StatementId = STR("s"));
+    grant(lo,
+          STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"NONE\"}}"));
+    LAMBDA_DO(lo, GetFunctionUrlConfig, .FunctionName = STR("f"));
+    LAMBDA_DO(lo, DeleteFunctionUrlConfig, .FunctionName = STR("f"));
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":"
+                                    "\"s3.amazonaws.com\"}}"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, RemovePermission, .FunctionName = STR("f"),
+                 .StatementId = STR("s"));
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":\"*\"}}"));
+    LAMBDA_DO(lo, RemovePermission, .FunctionName = STR("f"), .StatementId = STR("s"));
+}
+
 /* --- layers --- */
 
 #define L "arn:aws:lambda:us-east-1:111111111111:layer:l"
@@ -334,6 +385,20 @@ static void variables_are_sealed_with_the_customers_key(void **state)
         LAMBDA_OK(lo, FunctionConfiguration, GetFunctionConfiguration, .FunctionName = STR("f"));
     assert_str(got->KMSKeyArn, key.arn);
     assert_str(got->Environment->Variables.items[0].value, STR("hidden-value"));
+    /* The store has no trace of them. */
+    loopback_stop(lo);
+    struct str command = str_format(lo->arena, "! grep -rqs hidden-value '%s'", lo->directory);
+    assert_int_equal(system(str_to_c(lo->arena, command)), 0);
+    loopback_start(lo);
+    IAM_DO(lo, CreateUser, .UserName = STR("dev"));
+    grant(lo, POLICY("Allow", "lambda:*", "*"));
+    got = LAMBDA_OK(lo, FunctionConfiguration, GetFunctionConfiguration, .FunctionName = STR("f"));
+    assert_null(got->Environment->Variables.items);
+    assert_str(got->Environment->Error->ErrorCode, STR("AccessDeniedException"));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, UpdateFunctionConfiguration,
+                 .FunctionName = STR("f"), .KMSKeyArn = key.arn);
+    lo->principal = PRINCIPAL_ROOT;
+    lo->user = (struct str){0};
     make_key(lo, &key, true);
     got = LAMBDA_OK(lo, FunctionConfiguration, GetFunctionConfiguration, .FunctionName = STR("f"));
     assert_null(got->Environment->Variables.items);
@@ -392,6 +457,7 @@ int main(void)
         LAMBDA_TEST(another_account_needs_the_policy),
         LAMBDA_TEST(a_whole_policy_replaces_the_statements),
         LAMBDA_TEST(conditions_know_what_is_asked_for),
+        LAMBDA_TEST(conditions_know_what_is_there),
         LAMBDA_TEST(layers_are_shared_by_version),
         LAMBDA_TEST(layers_of_a_function_have_their_rules),
         LAMBDA_TEST(variables_are_sealed_with_the_customers_key),

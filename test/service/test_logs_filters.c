@@ -2,36 +2,11 @@
 #include "service/logs_support.h"
 
 #include "cloud/outbox.h"
-#include "server/server.h"
-#include "wire/wire.h"
 
 static void group(struct loopback *lo, const char *name)
 {
     LOGS_DO(lo, CreateLogGroup, .logGroupName = str_from_c(name));
     LOGS_DO(lo, CreateLogStream, .logGroupName = str_from_c(name), .logStreamName = STR("s"));
-}
-
-/* What the page of metrics shows. */
-static struct str metrics(struct loopback *lo)
-{
-    const struct service_page *page = NULL;
-    for (size_t i = 0; server_services[i] != NULL; i++)
-        for (size_t at = 0; at < server_services[i]->page_count; at++)
-            if (str_eq(server_services[i]->pages[at].path, STR("/_kumoniwa/logs/metrics")))
-                page = &server_services[i]->pages[at];
-    assert_non_null(page);
-    struct wire_request request = {.path = page->path};
-    struct wire_response response = {0};
-    struct call call = {.arena = lo->arena,
-                        .cloud = lo->cloud,
-                        .model = &logs_model,
-                        .request = &request,
-                        .partition = STR("aws")};
-    assert_int_equal(kv_begin(lo->cloud->kv, false, &call.txn), RESULT_OK);
-    assert_int_equal(page->answer(&call, &response), RESULT_OK);
-    struct str body = str_copy(lo->arena, response.body);
-    kv_abort(call.txn);
-    return body;
 }
 
 static void assert_has(struct str text, const char *part)
@@ -79,7 +54,7 @@ static void test_values_are_counted(void **state)
     logs_put(lo, "s", LOOPBACK_NOW, "127.0.0.1 anna 17");
     loopback_reopen(lo); /* what came is not forgotten */
     loopback_deliver(lo);
-    struct str page = metrics(lo);
+    struct str page = logs_metrics(lo);
     assert_has(page, "{\"Namespace\":\"App\",\"MetricName\":\"Errors\",\"Dimensions\":{},"
                      "\"Timestamp\":1795219140000,\"SampleCount\":1,\"Sum\":0,\"Minimum\":0,"
                      "\"Maximum\":0,\"Unit\":\"None\"}");
@@ -106,7 +81,7 @@ static void test_packed_before(void **state)
     for (int i = 0; i < 8; i++)
         logs_put(lo, "s", LOOPBACK_NOW, filler);
     loopback_deliver(lo);
-    assert_has(metrics(lo), "\"SampleCount\":8,");
+    assert_has(logs_metrics(lo), "\"SampleCount\":8,");
 }
 
 static void test_metric_filters_are_listed(void **state)

@@ -78,6 +78,9 @@ RESULT schema_read(struct call *call, const struct dynamodb_CreateTableInput *in
                    struct dynamodb_table *table);
 RESULT schema_read_attributes(struct call *call, struct dynamodb_AttributeDefinitions definitions,
                               struct dynamodb_table *table);
+/* A key schema whose attributes the table defines. */
+RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema,
+                       const struct dynamodb_table *table, struct str *partition, struct str *sort);
 /* A global index to be added to the table's. */
 RESULT schema_add_global(struct call *call, const struct dynamodb_GlobalSecondaryIndex *in,
                          struct dynamodb_table *table);
@@ -170,6 +173,9 @@ RESULT place_check_key(struct call *call, const struct dynamodb_table *table,
 RESULT place_check_item(struct call *call, const struct dynamodb_table *table,
                         const struct dynamodb_AttributeMap *item,
                         const struct dynamodb_AttributeMap *before);
+/* No key attribute, nor an index's, is empty: what transactions refuse as a whole. */
+RESULT place_check_empty(struct call *call, const struct dynamodb_table *table,
+                         const struct dynamodb_AttributeMap *item);
 /* The key attributes alone, of the table and of the place. */
 struct dynamodb_AttributeMap place_key_of(const struct place *place,
                                           const struct dynamodb_AttributeMap *item);

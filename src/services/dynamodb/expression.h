@@ -84,8 +84,8 @@ bool condition_holds(struct arena *arena, const struct condition *condition,
 /* The top-level attributes it names, each once. */
 struct str_list condition_attributes(struct arena *arena, const struct condition *condition);
 /* A filter of a Query must not name key attributes (names: one or two). */
-RESULT filter_check_keys(struct arena *arena, const struct condition *filter, struct str_list keys,
-                         struct value_failure *failure);
+RESULT filter_check_keys(struct arena *arena, const struct condition *filter, const char *parameter,
+                         struct str_list keys, struct value_failure *failure);
 
 /* --- projections ------------------------------------------------------------------------------ */
 

@@ -226,6 +226,17 @@ static size_t key_length(const struct dynamodb_AttributeValue *value)
     return value->S.ptr != NULL ? value->S.len : value->B.ptr != NULL ? value->B.len : 1;
 }
 
+static RESULT fail_empty_indexed(struct call *call, const struct dynamodb_index *index,
+                                 struct str name, const struct dynamodb_AttributeValue *value)
+{
+    return DYNAMODB_ERROR(
+        call,
+        "One or more parameter values are not valid. A value specified for a secondary index key "
+        "is not supported. The AttributeValue for a key attribute cannot contain an empty %s "
+        "value. IndexName: %.*s, IndexKey: %.*s",
+        value->S.ptr != NULL ? "string" : "binary", PRSTR(index->name), PRSTR(name));
+}
+
 static RESULT check_indexed(struct call *call, const struct dynamodb_table *table,
                             const struct dynamodb_index *index,
                             const struct dynamodb_AttributeMap *item, struct str name,
@@ -257,12 +268,7 @@ static RESULT check_indexed(struct call *call, const struct dynamodb_table *tabl
                               "attribute cannot contain an empty %s value.",
                               what);
     if (key_length(value) == 0)
-        return DYNAMODB_ERROR(
-            call,
-            "One or more parameter values are not valid. A value specified for a secondary index "
-            "key is not supported. The AttributeValue for a key attribute cannot contain an empty "
-            "%s value. IndexName: %.*s, IndexKey: %.*s",
-            what, PRSTR(index->name), PRSTR(name));
+        return fail_empty_indexed(call, index, name, value);
     bool is_sort = str_eq(name, index->sort);
     size_t limit = is_sort ? KEY_SORT_SIZE_MAX : KEY_PARTITION_SIZE_MAX;
     if (key_length(value) > limit && is_sort)
@@ -271,6 +277,32 @@ static RESULT check_indexed(struct call *call, const struct dynamodb_table *tabl
     if (key_length(value) > limit)
         return DYNAMODB_ERROR(call, "One or more parameter values were invalid: Size of hashkey "
                                     "has exceeded the maximum size limit of2048 bytes");
+    return RESULT_OK;
+}
+
+static bool is_empty_key(const struct dynamodb_table *table,
+                         const struct dynamodb_AttributeMap *item, struct str name)
+{
+    const struct dynamodb_AttributeValue *value = str_is_absent(name) ? NULL : item_get(item, name);
+    return value != NULL && value_type(value) == table_type(table, name) && key_length(value) == 0;
+}
+
+RESULT place_check_empty(struct call *call, const struct dynamodb_table *table,
+                         const struct dynamodb_AttributeMap *item)
+{
+    const struct str own[] = {table->partition, table->sort};
+    struct value_failure failure;
+    for (size_t i = 0; i < 2; i++)
+        if (is_empty_key(table, item, own[i]))
+            CHECK(call, failure,
+                  value_check_key(call->arena, own[i], item_get(item, own[i]), i == 1, &failure));
+    for (size_t i = 0; i < table->indexes.len; i++) {
+        const struct dynamodb_index *index = &table->indexes.items[i];
+        const struct str names[] = {index->partition, index->sort};
+        for (size_t k = 0; k < 2; k++)
+            if (is_empty_key(table, item, names[k]))
+                return fail_empty_indexed(call, index, names[k], item_get(item, names[k]));
+    }
     return RESULT_OK;
 }
 

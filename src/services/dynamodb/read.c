@@ -473,7 +473,11 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
     if (r->filter != NULL) {
         struct str names[2] = {schema.partition, schema.sort};
         struct str_list list = {names, str_is_absent(schema.sort) ? 1 : 2};
-        CHECK(call, failure, filter_check_keys(call->arena, r->filter, list, &failure));
+        CHECK(call, failure,
+              filter_check_keys(call->arena, r->filter,
+                                str_is_absent(in->FilterExpression) ? "QueryFilter"
+                                                                    : "Filter Expression",
+                                list, &failure));
     }
     reading_bounds(r, &condition);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));

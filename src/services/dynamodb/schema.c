@@ -59,10 +59,9 @@ RESULT schema_read_attributes(struct call *call, struct dynamodb_AttributeDefini
     return RESULT_OK;
 }
 
-/* A key schema: a partition key, and perhaps a sort key. */
-static RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema,
-                              const struct dynamodb_table *table, struct str *partition,
-                              struct str *sort)
+/* A partition key, and perhaps a sort key. */
+RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema,
+                       const struct dynamodb_table *table, struct str *partition, struct str *sort)
 {
     if (schema.len == 0)
         return DYNAMODB_ERROR(call,

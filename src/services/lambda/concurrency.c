@@ -137,8 +137,15 @@ static RESULT provisioned_check_twin(struct call *call, const struct lambda_targ
     struct lambda_provisioned config;
     struct lambda_alias alias;
     bool found;
+    if (str_eq(target->version.snap_start, STR("PublishedVersions")))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Provisioned Concurrency is not supported for SnapStart enabled "
+                         "functions.");
     if (!lambda_is_version(target->name.qualifier)) {
         TRY(alias_get(call, &target->name, target->name.qualifier, &alias, &found));
+        if (alias.weights.len > 0)
+            return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                             "Alias with weights can not be used with Provisioned Concurrency");
         other.qualifier = alias.version;
         TRY(provisioned_get(call, &other, &config, &found));
         if (found)

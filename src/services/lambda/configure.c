@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cloud/arn.h"
 #include "cloud/authorize.h"
+#include "services/lambda/role_rights.h"
 #include "wire/json_text.h"
 
 /* "Lambda quotas", AWS Lambda Developer Guide. The model allows more, for functions on capacity
@@ -33,8 +34,38 @@ static const struct retired retired[] = {
     {STR_INIT("ruby2.5"), STR_INIT("ruby3.4")},
 };
 
+static bool runtime_is_retired(struct str runtime)
+{
+    for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
+        if (str_eq(runtime, retired[i].runtime))
+            return true;
+    return false;
+}
+
+/* Not the model's constraint: Lambda words this error itself, with those that may be chosen. */
+static RESULT runtime_check_known(struct call *call, struct str runtime)
+{
+    const struct wire_model *model = &lambda_model;
+    const struct wire_constraint *values =
+        &model->constraints[model->shapes[LAMBDA_SHAPE_Runtime].constraint];
+    struct buf text;
+    buf_init(&text, call->arena, 64 * 1024);
+    for (uint32_t i = 0; i < values->enum_count; i++) {
+        struct str value = wire_string(model, model->enum_values[values->enum_first + i]);
+        if (str_eq(value, runtime))
+            return RESULT_OK;
+        if (!runtime_is_retired(value))
+            buf_append_format(&text, "%s%.*s", text.len > 0 ? ", " : "", PRSTR(value));
+    }
+    return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                     "Value %.*s at 'runtime' failed to satisfy constraint: Member must satisfy "
+                     "enum value set: [%.*s] or be a valid ARN",
+                     PRSTR(runtime), PRSTR(buf_str(&text)));
+}
+
 static RESULT configure_runtime(struct call *call, struct str runtime)
 {
+    TRY(runtime_check_known(call, runtime));
     for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
         if (str_eq(runtime, retired[i].runtime))
             return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
@@ -342,5 +373,8 @@ RESULT configure(struct call *call, const struct lambda_name *name, const struct
         TRY(configure_role(call, name, in->role));
         version->role = in->role;
     }
+    if (!str_is_absent(in->role) || in->dead_letter != NULL || in->tracing != NULL ||
+        in->vpc != NULL)
+        return role_rights_check(call, name, version);
     return RESULT_OK;
 }

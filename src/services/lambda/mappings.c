@@ -6,7 +6,6 @@
 #include "services/lambda/mappings.h"
 #include "base/rng.h"
 #include "cloud/paging.h"
-#include "cloud/tags.h"
 #include "services/lambda/configure.h"
 #include "store/record.h"
 
@@ -93,6 +92,12 @@ static RESULT mapping_put(struct call *call, struct lambda_event_source *mapping
 
 /* --- showing --- */
 
+static struct str mapping_arn(struct call *call, struct str uuid)
+{
+    return arn_make(call->arena, STR("lambda"), call->region, call->account,
+                    str_concat(call->arena, STR("event-source-mapping:"), uuid));
+}
+
 static void show_stream(struct call *call, const struct lambda_event_source *mapping,
                         struct lambda_EventSourceMappingConfiguration *out)
 {
@@ -136,9 +141,7 @@ static void mapping_show(struct call *call, const struct lambda_event_source *ma
         .LastModified = {true, mapping->modified_ms},
         .State = mapping->state,
         .StateTransitionReason = stream ? STR("User action") : STR("USER_INITIATED"),
-        .EventSourceMappingArn =
-            arn_make(call->arena, STR("lambda"), call->region, call->account,
-                     str_concat(call->arena, STR("event-source-mapping:"), mapping->uuid)),
+        .EventSourceMappingArn = mapping_arn(call, mapping->uuid),
     };
     out->FunctionResponseTypes.items = ARENA_NEW(call->arena, struct str);
     if (mapping->partial) {
@@ -210,7 +213,10 @@ static RESULT mapping_function(struct call *call, struct str text, struct lambda
     if (!str_eq(name.account, call->account))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "The function must be in the account of the event source mapping.");
-    return lambda_find(call, &name, target);
+    enum result result = lambda_find(call, &name, target);
+    return result == RESULT_ERROR
+               ? call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE, "Function does not exist")
+               : result;
 }
 
 /* One source has one mapping to one function. */
@@ -224,7 +230,7 @@ static RESULT mapping_check_new(struct call *call, const struct lambda_event_sou
         return RESULT_OK;
     const char *kind = str_eq(arn.service, STR("sqs")) ? "SQS" : "DynamoDB";
     return call_fail(call, LAMBDA_RESOURCE_CONFLICT,
-                     "An event source mapping with %s arn (\" %.*s \") and function name (\" %.*s "
+                     "An event source mapping with %s arn (\" %.*s \") and function (\" %.*s "
                      "\") already exists. Please update or delete the existing mapping with UUID "
                      "%.*s",
                      kind, PRSTR(mapping->source_arn), PRSTR(mapping->function), PRSTR(uuid));
@@ -251,7 +257,6 @@ lambda_CreateEventSourceMapping(struct call *call,
     struct lambda_event_source mapping = {0};
     struct lambda_target target;
     enum mapping_kind kind;
-    size_t which;
     if (str_is_absent(in->EventSourceArn) && settings.refused == NULL)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Please provide an event source: EventSourceArn.");
@@ -263,8 +268,6 @@ lambda_CreateEventSourceMapping(struct call *call,
     mapping_defaults(kind, &mapping);
     TRY(create_position(call, kind, in, &mapping));
     TRY(mapping_configure(call, kind, &settings, &mapping));
-    if (tags_check(&in->Tags, 50, &which) != TAGS_OK)
-        return tags_fail(call, &in->Tags);
     TRY(mapping_function(call, in->FunctionName, &target));
     mapping.function = target.name.function;
     mapping.qualifier = target.name.qualifier;
@@ -273,6 +276,8 @@ lambda_CreateEventSourceMapping(struct call *call,
     TRY(mapping_check_new(call, &mapping));
     TRY(mapping_check_source(call, kind, &target, in->EventSourceArn));
     TRY(create_identity(call, &mapping));
+    TRY(tags_given(call, in, "lambda:event-source-mapping", call->account,
+                   mapping_arn(call, mapping.uuid), &in->Tags));
     TRY(mapping_index(call, &mapping));
     TRY(mapping_put(call, &mapping, STR("Creating")));
     mapping_show(call, &mapping, out);

@@ -65,6 +65,7 @@ RESULT lambda_environments_start(struct cloud *cloud, const struct lambda_enviro
             .host = given->host,
             .directory = given->directory,
             .idle_limit = given->idle_limit,
+            .idle_ms = given->idle_ms,
             .now_ms = environments_now,
             .endpoint = environments_endpoint,
             .connected = given->connected == NULL ? NULL : environments_connected,

@@ -18,7 +18,7 @@ static void update_begin(struct call *call, const struct lambda_name *name,
 {
     version_forget(call, name, version);
     version->modified_ms = call->now_ms;
-    version->revision_id = lambda_revision(call);
+    version->revision_id = version->build = lambda_revision(call);
     version->update_status = STR("InProgress");
     version->update_reason = STR("The function is being created.");
     version->update_reason_code = STR("Creating");

@@ -168,8 +168,12 @@ static RESULT url_serve(struct call *call, const struct lambda_FunctionUrlReques
     if (!found)
         return url_say(call, 404, STR("{\"Message\":null}"), out);
     call->region = url.region;
-    if (work != NULL)
+    if (work != NULL) {
+        /* What an earlier run found went with its arena. */
+        if (call->principal.kind == PRINCIPAL_ANONYMOUS)
+            call->account = url.account;
         return url_reply(call, &url, ((const struct url_held *)work->data)->run, out);
+    }
     if (url_is_preflight(call, &url)) {
         url_cors(call, &url, true);
         return url_say(call, 200, (struct str){0}, out);

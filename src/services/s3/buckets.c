@@ -146,6 +146,7 @@ RESULT s3_CreateBucket(struct call *call, const struct s3_CreateBucketRequest *i
     if (in->CreateBucketConfiguration != NULL)
         location = in->CreateBucketConfiguration->LocationConstraint;
     TRY(create_check(call, in));
+    TRY(s3_check_body(call));
     TRY(create_region(call, location, &region));
     TRY(bucket_find(call, in->Bucket, &old, &found));
     if (found)

@@ -152,14 +152,23 @@ RESULT s3_check_encoding(struct call *call, struct str encoding)
                      "Invalid Encoding Method specified in Request");
 }
 
+struct str s3_form_key(struct arena *arena, struct str key)
+{
+    struct buf out;
+    struct str word, rest = key;
+    buf_init(&out, arena, SIZE_MAX);
+    for (;;) {
+        str_cut(rest, ' ', &word, &rest);
+        percent_encode(&out, word, true);
+        if (str_is_absent(rest))
+            return out.len == 0 ? STR("") : buf_str(&out);
+        buf_append_char(&out, '+');
+    }
+}
+
 struct str s3_encode_key(struct call *call, struct str encoding, struct str key)
 {
-    if (str_is_absent(encoding) || str_is_absent(key))
-        return key;
-    struct buf out;
-    buf_init(&out, call->arena, SIZE_MAX);
-    percent_encode(&out, key, true);
-    return buf_str(&out);
+    return str_is_absent(encoding) || str_is_absent(key) ? key : s3_form_key(call->arena, key);
 }
 
 struct str s3_quote(struct arena *arena, struct str etag)
