@@ -120,6 +120,7 @@ static RESULT image_judge_unpacked(struct call *call, struct str uri,
     case UNPACK_NO_LIBRARY:
         return call_fail(call, LAMBDA_SERVICE, "Kumoniwa cannot unpack images: %.*s.",
                          PRSTR(unpacked->problem));
+    case UNPACK_EMPTY:
     case UNPACK_BROKEN:
     case UNPACK_UNSAFE:
         break;
