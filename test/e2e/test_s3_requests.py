@@ -465,3 +465,43 @@ def test_blanks_in_encoded_listings(s3, bucket, raw):  # noqa: F811
     text = raw("GET", f"/{bucket}?list-type=2&encoding-type=url&prefix=a%20b&delimiter=/").text
     assert "<CommonPrefixes><Prefix>a+b%2Bc/</Prefix></CommonPrefixes>" in text and "<Prefix>a+b</Prefix>" in text
     assert "<Key>a+b%2Bc/d+e</Key>" in raw("GET", f"/{bucket}?versions&encoding-type=url").text
+
+
+def test_halves_of_requests(s3, bucket, raw):  # noqa: F811
+    """What names half of an operation is refused, and writes nothing."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    for query in ("uploadId=x", "partNumber=1", "x-id=PutObject&partNumber=1"):
+        answer = raw("PUT", f"/{bucket}/k?{query}", {}, b"lost")
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), answer.text
+    assert raw("PUT", f"/{bucket}/other?x-id=PutObject&foo", {}, b"1").status == 200
+    for method in ("POST", "PATCH"):
+        answer = raw(method, f"/{bucket}/k", {}, b"")
+        assert (answer.status, answer.code) == (405, "MethodNotAllowed")
+        assert "The specified method is not allowed against this resource." in answer.text
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+
+
+def test_arguments_are_named(bucket, raw):  # noqa: F811
+    for query, name, value in [
+        ("max-keys=-1", "maxKeys", "-1"),
+        ("list-type=2&continuation-token=zz", "continuation-token", "zz"),
+        ("encoding-type=utf", "encoding-type", "utf"),
+        ("versions&version-id-marker=x", "version-id-marker", "x"),
+        ("versions&version-id-marker=", "version-id-marker", ""),
+    ]:
+        answer = raw("GET", f"/{bucket}?{query}")
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), query
+        assert f"<ArgumentName>{name}</ArgumentName>" in answer.text
+        assert f"<ArgumentValue>{value}</ArgumentValue>" in answer.text or value == ""
+    assert "Version id cannot be the empty string" in raw("GET", f"/{bucket}/k?versionId=").text
+
+
+def test_not_modified(s3, bucket, raw):  # noqa: F811
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789", ContentType="text/x", Metadata={"a": "b"})["ETag"]
+    for method in ("GET", "HEAD"):
+        answer = raw(method, f"/{bucket}/k", {"If-None-Match": etag})
+        assert (answer.status, answer.headers["ETag"], answer.body) == (304, etag, b"")
+        assert answer.headers["Content-Type"] is None and answer.headers["Content-Length"] == "10"
+    for _ in range(3):  # one connection goes on
+        fails(304, "304", s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=etag)
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"0123456789"

@@ -239,6 +239,7 @@ static RESULT view_stream(struct call *call, const struct view *view)
     stream->present = true;
     stream->bytes = STR("");
     stream->length = view->length;
+    stream->length_only = view->not_modified;
     if (view->not_modified || view->length == 0)
         return RESULT_OK;
     content_range(call, &view->manifest, view->offset, view->length, &part);
