@@ -402,6 +402,31 @@ def test_digests_that_lie(s3, bucket, raw):
 
 
 
+def test_checksums_of_parts(s3, bucket):  # noqa: F811
+    """By number, or by a range that is one part."""
+    one = {"Bucket": bucket, "Key": "k"}
+    bodies = [b"a" * (5 * MIB), b"b" * (5 * MIB), b"c"]
+    upload = s3.create_multipart_upload(**one, ChecksumAlgorithm="SHA256")["UploadId"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        made = s3.upload_part(**one, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256")
+        parts.append({"PartNumber": number, "ETag": made["ETag"], "ChecksumSHA256": made["ChecksumSHA256"]})
+    s3.complete_multipart_upload(**one, UploadId=upload, MultipartUpload={"Parts": parts})
+    for number, body in enumerate(bodies, 1):
+        head = s3.head_object(**one, PartNumber=number, ChecksumMode="ENABLED")
+        assert (head["ChecksumSHA256"], head["ChecksumType"]) == (parts[number - 1]["ChecksumSHA256"], "COMPOSITE")
+        got = s3.get_object(**one, PartNumber=number, ChecksumMode="ENABLED")  # which botocore verifies
+        assert got["ChecksumSHA256"] == head["ChecksumSHA256"] and got["Body"].read() == body
+    second = {"Range": f"bytes={5 * MIB}-{10 * MIB - 1}"}
+    assert s3.get_object(**one, **second, ChecksumMode="ENABLED")["ChecksumSHA256"] == parts[1]["ChecksumSHA256"]
+    assert s3.head_object(**one, Range=f"bytes={10 * MIB}-", ChecksumMode="ENABLED")["ChecksumSHA256"] == parts[2]["ChecksumSHA256"]
+    for text in (f"bytes={5 * MIB}-{10 * MIB}", "bytes=0-1", f"bytes={5 * MIB - 1}-{10 * MIB - 1}", f"bytes=0-{10 * MIB - 1}"):
+        answer = s3.head_object(**one, Range=text, ChecksumMode="ENABLED")
+        assert not {"ChecksumSHA256", "ChecksumType"} & set(answer), text
+    assert s3.head_object(**one, ChecksumMode="ENABLED")["ChecksumSHA256"].endswith("-3")
+    assert "ChecksumSHA256" not in s3.head_object(**one, PartNumber=1)
+
+
 # --- nothing that a request says goes unheard ---------------------------------------------------------------------
 
 
