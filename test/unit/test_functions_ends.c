@@ -196,9 +196,11 @@ static void leaves_nothing_open(void **state)
     spec.opt = str_format(fixture->arena, "%s/opt", fixture->directory);
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     const char *wanted = getenv("KUMONIWA_LEAK_ROUNDS");
-    int rounds = wanted == NULL ? 3 : atoi(wanted);
+    int64_t rounds = 3;
+    if (wanted != NULL)
+        assert_true(str_to_i64(str_from_c(wanted), &rounds));
     size_t open = 0;
-    for (int round = 0; round < rounds; round++) {
+    for (int64_t round = 0; round < rounds; round++) {
         for (int kind = 0; kind < ENDS; kind++)
             fail_once(fixture, kind);
         assert_true(comes_to(fixture, 0, 4));
