@@ -339,6 +339,7 @@ static RESULT task_new(struct call *call, const struct logs_query *query, struct
         if (!fine || !found)
             continue;
         group.name = str_copy(arena, group.name);
+        group.class = str_copy(arena, group.class);
         task->groups[task->group_count++] = group;
     }
     if (!fine) {
