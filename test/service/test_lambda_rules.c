@@ -200,6 +200,23 @@ static void what_provisioned_concurrency_is_not_for(void **state)
                  "Alias with weights can not be used with Provisioned Concurrency",
                  PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
                  .Qualifier = STR("live"), .ProvisionedConcurrentExecutions = opt_int(1));
+    LAMBDA_DO(lo, CreateAlias, .FunctionName = STR("f"), .Name = STR("head"),
+              .FunctionVersion = STR("$LATEST"));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "Provisioned Concurrency Configs cannot be applied to unpublished function "
+                 "versions.",
+                 PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
+                 .Qualifier = STR("head"), .ProvisionedConcurrentExecutions = opt_int(1));
+    LAMBDA_DO(lo, UpdateAlias, .FunctionName = STR("f"), .Name = STR("head"),
+              .FunctionVersion = STR("1"));
+    LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
+              .Qualifier = STR("head"), .ProvisionedConcurrentExecutions = opt_int(1));
+    LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
+              .Qualifier = STR("head"), .ProvisionedConcurrentExecutions = opt_int(2));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "Version is pointed by a Provisioned Concurrency alias",
+                 PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
+                 .ProvisionedConcurrentExecutions = opt_int(1));
     LAMBDA_DO(lo, UpdateFunctionConfiguration, .FunctionName = STR("f"), .SnapStart = &snaps);
     loopback_advance(lo, 1000);
     LAMBDA_DO(lo, PublishVersion, .FunctionName = STR("f"));
