@@ -327,6 +327,11 @@ RESULT lambda_condition_key(struct call *call, const void *in, struct str key, s
         return key_principal(call, in, value);
     if (str_eq_nocase(key, STR("lambda:FunctionUrlAuthType")))
         return key_url_auth(call, in, value);
+    /* What comes by an URL asks for itself: url_serve.c. */
+    if (str_eq_nocase(key, STR("lambda:InvokedViaFunctionUrl")) &&
+        (call->operation == LAMBDA_OP_Invoke || call->operation == LAMBDA_OP_InvokeAsync ||
+         call->operation == LAMBDA_OP_InvokeWithResponseStream))
+        *value = STR("false");
     if (str_eq_nocase(key, STR("lambda:CodeSigningConfigArn")))
         *value = member_str(call, in, "CodeSigningConfigArn");
     return RESULT_OK;
