@@ -226,6 +226,22 @@ static void what_provisioned_concurrency_is_not_for(void **state)
                  .ProvisionedConcurrentExecutions = opt_int(1));
 }
 
+static void snapshots_have_limits(void **state)
+{
+    struct loopback *lo = *state;
+    struct lambda_SnapStart snaps = {STR("PublishedVersions")};
+    struct lambda_EphemeralStorage large = {opt_int(513)};
+    (void)lambda_make(lo, "f");
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "SnapStart is not supported with ephemeral storage greater than 512 MB.",
+                 UpdateFunctionConfiguration, .FunctionName = STR("f"), .SnapStart = &snaps,
+                 .EphemeralStorage = &large);
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "nodejs22.x is not supported for SnapStart enabled functions.",
+                 UpdateFunctionConfiguration, .FunctionName = STR("f"), .SnapStart = &snaps,
+                 .Runtime = STR("nodejs22.x"));
+}
+
 /* --- keys --- */
 
 static void a_key_that_is_taken_back_leaves_nothing(void **state)
@@ -298,6 +314,7 @@ int main(void)
         LAMBDA_TEST(policies_have_the_revision_of_what_they_are_of),
         LAMBDA_TEST(execution_roles_are_asked_first),
         LAMBDA_TEST(what_provisioned_concurrency_is_not_for),
+        LAMBDA_TEST(snapshots_have_limits),
         LAMBDA_TEST(a_key_that_is_taken_back_leaves_nothing),
         LAMBDA_TEST(tags_are_given_and_read_by_who_may),
         LAMBDA_TEST(mappings_need_a_function),
