@@ -255,6 +255,14 @@ static void conditions_know_what_is_there(void **state)
     LAMBDA_DO(lo, AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
               .Action = STR("lambda:InvokeFunctionUrl"), .Principal = STR("*"),
               .FunctionUrlAuthType = STR("NONE"));
+    struct str source = str_copy(lo->arena, mapping->EventSourceMappingArn);
+    as_account(lo, "111111111111");
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetCodeSigningConfig,
+                 .CodeSigningConfigArn = config);
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, ListTags, .Resource = config);
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, TagResource, .Resource = source,
+                 .Tags = PAIRS(lo, "team", "b"));
+    as_account(lo, "000000000000");
     IAM_DO(lo, CreateUser, .UserName = STR("dev"));
     grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
     LAMBDA_DO(lo, GetEventSourceMapping, .UUID = uuid);

@@ -120,6 +120,15 @@ RESULT lambda_resource_policy(struct call *call, const void *in, struct str *res
         return function_resource(call, &name, resource_arn, owner, policy);
     if (named_layer(call, in, &layer))
         return layer_resource(call, &layer, resource_arn, owner, policy);
+    /* Event source mappings and code signing configurations by their ARN: their account's. */
+    struct str text = member_str(call, in, "Resource");
+    struct arn arn;
+    if (str_is_empty(text))
+        text = member_str(call, in, "CodeSigningConfigArn");
+    if (arn_parse(text, &arn)) {
+        *resource_arn = text;
+        *owner = arn.account;
+    }
     return RESULT_OK;
 }
 
