@@ -221,6 +221,11 @@ static void layers_and_signing_that_are_not_there(void **state)
                  "Please provide either ZipFile, or both S3Bucket and S3Key, as the layer's "
                  "content.",
                  PublishLayerVersion, .LayerName = STR("l"), .Content = &content);
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, PublishLayerVersion,
+                 .LayerName = STR("arn:aws:lambda:us-west-2:000000000000:layer:l"),
+                 .Content = &content);
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, ListLayerVersions,
+                 .LayerName = STR("arn:aws:lambda:us-west-2:000000000000:layer:l"));
     content.ZipFile = STR("");
     LAMBDA_FAILS(lo, "InvalidParameterValueException", "Uploaded file must be a non-empty zip",
                  PublishLayerVersion, .LayerName = STR("l"), .Content = &content);
