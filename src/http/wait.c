@@ -177,7 +177,7 @@ static bool is_stuck(struct http_connection *connection, uint32_t now)
 {
     uint32_t since = atomic_load_explicit(&connection->since, memory_order_relaxed);
     uint32_t limit = is_over(connection) ? 1 : connection->server->config.idle_seconds;
-    if (now - since <= limit)
+    if ((int32_t)(now - since) <= (int32_t)limit) /* it may have begun after now was read */
         return false;
     int phase = atomic_load_explicit(&connection->phase, memory_order_relaxed);
     if (phase == HTTP_PHASE_HEAD)

@@ -97,7 +97,8 @@ def test_batches_are_as_large_as_they_may(place, source, heard, teller):
     assert sorted(int(record["body"]) for record in records(batches)) == list(range(25))
 
 
-def test_a_window_gathers(place, source, heard, teller):
+def test_a_window_gathers(place, heard, teller):
+    source = place.sqs.create_queue(QueueName="window", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
     place.map(teller, place.arn(source), BatchSize=100, MaximumBatchingWindowInSeconds=120)
     send(place, source, *range(30))
     wait_until(lambda: place.waiting(source) == (0, 30), 10, "all are taken")
@@ -171,6 +172,64 @@ def test_groups_of_a_fifo_queue_stay_in_order(place, heard, teller):
     for record in hear_records(place, heard, 40):
         seen.setdefault(record["attributes"]["MessageGroupId"], []).append(json.loads(record["body"])["n"])
     assert seen == {f"g{g}": list(range(g, 40, 4)) for g in range(4)}
+
+
+STUMBLES = """
+import boto3, json, os
+sqs = boto3.client("sqs", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+def handler(event, context):
+    (record,) = event["Records"]
+    if record["body"] == "a3" and record["attributes"]["ApproximateReceiveCount"] == "1":
+        raise ValueError("not yet")
+    sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(event))
+"""
+
+
+def test_a_failure_holds_its_group_back_alone(place, heard):
+    source = place.sqs.create_queue(
+        QueueName="groups.fifo",
+        Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "3600"},
+    )["QueueUrl"]
+    function = place.function("stumbles", STUMBLES, Environment={"Variables": {"QUEUE": heard}})
+    for n in range(6):
+        for group in "ab":
+            send(place, source, f"{group}{n}", MessageGroupId=group)
+    place.map(function, place.arn(source), BatchSize=1)
+    bodies = sorted(record["body"] for record in hear_records(place, heard, 9))
+    assert bodies == ["a0", "a1", "a2", "b0", "b1", "b2", "b3", "b4", "b5"]
+    assert place.is_empty(heard)
+    place.advance("3601s")
+    assert [record["body"] for record in hear_records(place, heard, 3)] == ["a3", "a4", "a5"]
+
+
+SIZES = """
+import boto3, json, os
+sqs = boto3.client("sqs", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+def handler(event, context):
+    size = len(json.dumps(event, separators=(",", ":")))
+    sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps([len(event["Records"]), size]))
+"""
+
+
+def test_a_batch_is_of_six_megabytes_at_most(place, heard):
+    source = place.sqs.create_queue(QueueName="large", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
+    function = place.function("sizes", SIZES, Timeout=20, Environment={"Variables": {"QUEUE": heard}})
+    for n in range(30):
+        send(place, source, str(n) + "x" * 250000)
+    place.map(function, place.arn(source), BatchSize=30, MaximumBatchingWindowInSeconds=120)
+    batches = place.bodies(heard, 2)  # at once: there is no waiting for more than fits
+    assert sorted(count for count, _ in batches) == [5, 25]
+    assert 6000000 < max(size for _, size in batches) <= 6 * 1024 * 1024
+
+
+def test_a_queue_may_go_and_come_again(place, source, heard, teller):
+    mapping = place.map(teller, place.arn(source))
+    place.sqs.delete_queue(QueueUrl=source)
+    wait_until(lambda: "PROBLEM" in place.last_result(mapping), 30, "the mapping says so")
+    place.advance("61s")
+    assert place.queue("source") == source
+    send(place, source, "again")
+    assert records(place.bodies(heard))[0]["body"] == "again"
 
 
 def test_the_role_is_needed(place, source, heard, teller):

@@ -190,6 +190,7 @@ def test_records_become_too_old(place):
 
 
 def test_partial_failures_go_on_from_the_first(place):
+    failed = place.queue("failed")
     place.put("a", "b", "bad1", "c")
     place.map(
         place.function("partial", PARTIAL),
@@ -198,9 +199,13 @@ def test_partial_failures_go_on_from_the_first(place):
         FunctionResponseTypes=["ReportBatchItemFailures"],
         MaximumRetryAttempts=1,
         BisectBatchOnFunctionError=True,
+        DestinationConfig={"OnFailure": {"Destination": place.arn(failed)}},
     )
     told = place.told(lambda b: sum(map(len, b)) >= 3)
     assert told == [["a", "b"], ["c"]]
+    (record,) = place.bodies(failed)
+    assert record["DDBStreamBatchInfo"]["batchSize"] == 1
+    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
 
 
 def test_lanes_keep_the_order_of_each_key(place):

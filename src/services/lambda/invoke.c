@@ -448,6 +448,7 @@ RESULT lambda_InvokeWithResponseStream(struct call *call,
     out->ResponseStreamContentType = str_is_absent(result->content_type)
                                          ? STR("application/octet-stream")
                                          : result->content_type;
+    call_add_header(call, STR("X-Amzn-Trace-Id"), invocation->trace);
     call->stream = (struct call_stream){
         .present = true,
         .source = {.pull = stream_pull, .close = stream_close, .self = invocation},

@@ -326,7 +326,7 @@ static RESULT queue_poll(struct call *call, void *state)
     size_t before = poller->len;
     if (out->Messages.len > 0)
         TRY(queue_take(call, poller, &out->Messages));
-    if (out->Messages.len == RECEIVE_MOST || poller->len == queue_batch_size(source))
+    if (poller->len > before && queue_is_full(poller))
         source_grow(call, source, &source_sqs, queue_most(source));
     bool begin = poller->len > before && (queue_is_full(poller) || source->mapping.window_s == 0);
     task_next(call, begin ? queue_begin : queue_poll, (struct str){0}, 0);

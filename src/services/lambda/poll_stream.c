@@ -424,7 +424,9 @@ static RESULT stream_give_up(struct call *call, struct stream_poller *poller, si
             .responded = result != NULL,
             .status = 200,
             .executed_version = source->target.version.version,
-            .function_error = STR("Unhandled"),
+            .function_error = result != NULL && result->outcome == FUNCTION_ANSWERED
+                                  ? (struct str){0} /* it named them itself */
+                                  : STR("Unhandled"),
             .batch_name = stream_dynamodb.batch_name,
             .batch = batch_info(call, poller, count),
             .payload = stream_event(call, poller, count),

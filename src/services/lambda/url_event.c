@@ -123,7 +123,7 @@ static void put_caller(struct call *call, const struct lambda_url *url, struct b
 {
     const struct principal *who = &call->principal;
     bool known = str_eq(url->auth, STR("AWS_IAM"));
-    put_text(out, "accountId", known ? who->account : STR("anonymous"));
+    put_text(out, "accountId", known ? url->account : STR("anonymous")); /* the owner's */
     put_text(out, "apiId", url->id);
     if (!known)
         return;
