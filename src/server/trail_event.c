@@ -51,11 +51,18 @@ static bool event_is_read_only(const struct request *request)
     static const struct str verbs[] = {
         STR_INIT("Get"),    STR_INIT("List"),   STR_INIT("Describe"), STR_INIT("Head"),
         STR_INIT("Lookup"), STR_INIT("Search"), STR_INIT("Simulate")};
+    /* The model's flag says how a transaction begins: some of these read until they write. */
+    static const struct str writing[] = {
+        STR_INIT("Create"), STR_INIT("Update"), STR_INIT("Publish"), STR_INIT("Put"),
+        STR_INIT("Copy"),   STR_INIT("Upload"), STR_INIT("Invoke")};
     const struct wire_operation *operation = event_operation(request);
     struct str name = wire_string(request->route.model, operation->name);
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (str_starts_with(name, verbs[i]))
             return true;
+    for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
+        if (str_starts_with(name, writing[i]))
+            return false;
     return (operation->flags & WIRE_OP_READ_ONLY) != 0;
 }
 
