@@ -205,6 +205,13 @@ static void traces_count_the_passes(void **state)
     f.function.recursive_loop = STR("Allow");
     (void)trace_next(&call, &f, trace, &loops);
     assert_false(loops);
+    assert_true(str_find(trace_next(&call, &g, (struct str){0}, &loops), STR(";Sampled=0;")) !=
+                SIZE_MAX);
+    g.version.tracing = STR("Active");
+    assert_true(str_find(trace_next(&call, &g, (struct str){0}, &loops), STR(";Sampled=1;")) !=
+                SIZE_MAX);
+    assert_true(str_find(trace_next(&call, &g, STR("Sampled=0"), &loops), STR(";Sampled=0;")) !=
+                SIZE_MAX);
     assert_true(str_starts_with(trace_begin(&call, (struct str){0}), STR("Root=1-")));
     assert_true(str_eq(trace_begin(&call, trace), trace));
 }

@@ -78,9 +78,13 @@ struct str trace_next(struct call *call, const struct lambda_target *target, str
         root = root_make(call);
     if (str_is_absent(parent))
         parent = str_format(call->arena, "%016llx", (unsigned long long)rng_u64());
+    /* Of a function that traces by itself the first request of each second is sampled, and who
+     * has less of them here than that has all. */
+    if (str_is_absent(sampled) || str_eq(sampled, STR("?")))
+        sampled = str_eq(target->version.tracing, STR("Active")) ? STR("1") : STR("0");
     buf_init(&out, call->arena, SIZE_MAX);
     buf_append_format(&out, "Root=%.*s;Parent=%.*s;Sampled=%.*s;Lineage=", PRSTR(root),
-                      PRSTR(parent), PRSTR(str_is_absent(sampled) ? STR("0") : sampled));
+                      PRSTR(parent), PRSTR(sampled));
     lineage_append(&out, trace_member(trace, STR("Lineage")), hash, &passes);
     *loops = passes > PASSES && !str_eq(target->function.recursive_loop, STR("Allow"));
     return buf_str(&out);
