@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -311,6 +312,11 @@ static uint64_t look_around(struct functions *functions)
         earliest(&next, held->retry_ns);
     }
     earliest(&next, held_tidy(functions, now));
+    if (functions->grown && functions->environments == 0 && functions->held_count == 0) {
+        /* What many needed goes back to the system. */
+        functions->grown = false;
+        (void)malloc_trim(0);
+    }
     return next;
 }
 

@@ -168,6 +168,7 @@ struct environment *environment_new(struct functions *functions, struct held *he
     environment->stream = stream_name(environment);
     functions->slots[slot] = environment;
     functions->environments++;
+    functions->grown = true;
     environment->run = run;
     if (run != NULL)
         run->environment = environment;

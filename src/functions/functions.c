@@ -424,6 +424,25 @@ static void functions_drop(struct functions *functions)
     heap_free(functions);
 }
 
+/* A debugger's port is for one process, and a process waits for a debugger once. An event that it
+ * has not had yet is given to no other. */
+static void end_debugged(struct functions *functions, const struct held *held)
+{
+    for (size_t i = 0; held->spec.debug && i < ENVIRONMENTS_MAX; i++) {
+        struct environment *environment = functions->slots[i];
+        if (environment == NULL || environment->held != held)
+            continue;
+        struct function_run *run = environment->run;
+        if (run != NULL && !run->delivered) {
+            environment->run = NULL;
+            run->environment = NULL;
+            run_end(run, FUNCTION_STOPPED, STR("Nobody waits for it any more."));
+            run_release(run);
+        }
+        environment_end(environment, "debugged");
+    }
+}
+
 void function_run_release(struct function_run *run)
 {
     if (run == NULL)
@@ -436,6 +455,7 @@ void function_run_release(struct function_run *run)
     run->stream_from = run->stream_to = 0;
     if (run->source != NULL)
         http_resume(run->source);
+    end_debugged(functions, run->held);
     run_release(run);
     functions->callers--;
     bool last = functions->freed && functions->callers == 0;

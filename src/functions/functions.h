@@ -83,7 +83,8 @@ struct function_spec {
     struct str log_level; /* application log level; absent: all */
     struct str platform_level; /* system log level; absent: INFO */
     bool outside;              /* is on the machine's network, not on one of its own */
-    bool debug;                /* waits for a debugger: no time limits */
+    bool debug;                /* waits for a debugger: no time limits; ends with its run's
+                                  release */
 };
 
 /* How many may run at once. */

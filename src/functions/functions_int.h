@@ -95,6 +95,7 @@ struct output {
     bool watched, paused;
     char *part; /* of a line, or of a frame */
     size_t length, room;
+    size_t skip; /* of a frame that is too long */
 };
 
 struct extension {
@@ -176,6 +177,7 @@ struct functions {
     _Atomic uint64_t wakes_ns; /* when the engine will look by itself */
     pthread_t thread;
     bool thread_runs, stopping, freed;
+    bool grown;     /* there were environments since memory was given back */
     size_t callers; /* runs that are not released */
     unsigned starting_limit;
 };
@@ -296,6 +298,8 @@ void report_end(struct environment *environment, struct function_run *run, const
                 struct str error);
 void report_extension(struct environment *environment, const struct extension *extension,
                       const char *state);
+void report_subscription(struct environment *environment, bool logs, struct str name,
+                         const bool types[3]);
 int64_t environment_memory(struct environment *environment, bool now);
 
 /* --- telemetry.c --- */

@@ -237,6 +237,25 @@ static bool put_all(struct unpacking *u)
     }
 }
 
+/* What the archive's end says of its entries ("end of central directory record", APPNOTE.TXT 4.3.14
+ * and 4.3.16): who says too many is refused before the first one is made. 0: it does not say. */
+static uint64_t entries_told(int fd, char *block)
+{
+    static const char end_mark[] = "PK\5\6", long_mark[] = "PK\6\6";
+    off_t size = lseek(fd, 0, SEEK_END);
+    off_t from = size > BLOCK ? size - BLOCK : 0;
+    ssize_t got = size < 0 ? -1 : pread(fd, block, BLOCK, from);
+    (void)lseek(fd, 0, SEEK_SET);
+    uint64_t told = 0;
+    for (ssize_t at = got - 22; at >= 0 && told == 0; at--)
+        if (memcmp(block + at, end_mark, 4) == 0)
+            told = (uint64_t)(uint8_t)block[at + 10] | (uint64_t)(uint8_t)block[at + 11] << 8;
+    for (ssize_t at = got - 56; at >= 0 && told == 0xffff; at--)
+        if (memcmp(block + at, long_mark, 4) == 0)
+            memcpy(&told, block + at + 32, sizeof told);
+    return told;
+}
+
 RESULT unpack_zip(struct arena *arena, int fd, const char *directory,
                   const struct unpack_limits *limits, const _Atomic bool *cancelled,
                   struct unpack_result *out)
@@ -255,8 +274,10 @@ RESULT unpack_zip(struct arena *arena, int fd, const char *directory,
     u.block = arena_alloc_raw(arena, BLOCK);
     u.archive = u.library.read_new();
     ASSERT(u.archive != NULL);
-    if (u.library.support_zip(u.archive) != ARCHIVE_OK ||
-        u.library.open_fd(u.archive, fd, BLOCK) != ARCHIVE_OK)
+    if (entries_told(fd, u.block) > limits->entries)
+        (void)stop(&u, UNPACK_TOO_LARGE, STR("too many entries"));
+    else if (u.library.support_zip(u.archive) != ARCHIVE_OK ||
+             u.library.open_fd(u.archive, fd, BLOCK) != ARCHIVE_OK)
         (void)stop(&u, UNPACK_BROKEN,
                    str_copy(arena, str_from_c(u.library.error_string(u.archive))));
     else

@@ -251,10 +251,30 @@ def test_json_log_format(cloud, name):
     wait_until(lambda: any("platform.report" in line for line in lines_of(cloud, f"/mine/{name}")))
     records = [json.loads(line) for line in lines_of(cloud, f"/mine/{name}")]
     kinds = [record["type"] for record in records]
-    assert kinds == ["platform.initStart", "platform.initReport", "platform.start", "platform.report"]
+    assert kinds == ["platform.initStart", "platform.start", "platform.report"]
     report = records[-1]["record"]
     assert report["status"] == "success" and report["metrics"]["memorySizeMB"] == 128
     assert report["metrics"]["initDurationMs"] > 0 and report["metrics"]["billedDurationMs"] >= 1
+
+
+@pytest.mark.parametrize("level, good, bad", [
+    ("DEBUG", ["initStart", "initRuntimeDone", "initReport", "start", "runtimeDone", "report"], ["start", "runtimeDone", "report"]),
+    ("INFO", ["initStart", "start", "report"], ["start", "runtimeDone", "report"]),
+    ("WARN", [], ["runtimeDone", "report"]),
+])
+def test_system_log_level(cloud, name, level, good, bad):
+    """The first run is good, the second is not; the last line of a failure is the same in every level."""
+    functions = make_function(cloud, name, "def handler(e, c): return 1 / e\n",
+                              LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": level, "LogGroup": f"/mine/{name}"})
+    assert call(functions, name, 1)[1] == 1
+    assert call(functions, name, 0)[0]["FunctionError"] == "Unhandled"
+
+    def kinds():
+        records = [json.loads(line) for line in lines_of(cloud, f"/mine/{name}")]
+        return [record["type"].removeprefix("platform.") for record in records if "type" in record]
+
+    wait_until(lambda: kinds().count("report") == (good + bad).count("report"), 10)
+    assert kinds() == good + bad
 
 
 def workers(name):

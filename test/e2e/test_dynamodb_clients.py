@@ -153,6 +153,44 @@ def test_transfers_are_seen_whole_and_outlive_a_kill(own):
         assert sum(now) == ACCOUNTS * OPENING and min(now) >= 0, now
 
 
+# --- scenario E9: a recommender reads what it recommends, a hundred items at a time -------------------------------
+
+
+def test_e9_batch_get_of_more_than_an_answer_holds(own):
+    """A hundred items of 200 KB are more than 16 MB: what is left comes as UnprocessedKeys, each item once, and a restart in
+    between does no harm to whoever asks again."""
+    ddb = own.client("dynamodb")
+    name = table(ddb, "products", "id")
+    other = table(ddb, "prices", "id")
+    for n in range(100):
+        ddb.put_item(TableName=name, Item={"id": {"S": f"p{n}"}, "text": {"S": str(n % 10) * 200_000}, "n": {"N": str(n)}})
+    ddb.batch_write_item(RequestItems={other: [{"PutRequest": {"Item": {"id": {"S": f"p{n}"}, "yen": {"N": str(n)}}}}
+                                               for n in range(0, 20)]})
+
+    def recommend(wanted, restart=False):
+        seen, answers = [], 0
+        while wanted:
+            got = ddb.batch_get_item(RequestItems=wanted)
+            answers += 1
+            seen += [(t, item) for t, items in got["Responses"].items() for item in items]
+            wanted = got["UnprocessedKeys"]
+            if restart and answers == 1:
+                own.kill()
+                own.start()
+        return seen, answers
+
+    keys = [{"id": {"S": f"p{n}"}} for n in range(100)]
+    for restart in (False, True):
+        seen, answers = recommend({name: {"Keys": keys, "ConsistentRead": True}}, restart)
+        assert answers == 2 and sorted(item["id"]["S"] for _, item in seen) == sorted(k["id"]["S"] for k in keys)
+        assert all(item["text"]["S"] == str(int(item["n"]["N"]) % 10) * 200_000 for _, item in seen)
+    seen, answers = recommend({
+        name: {"Keys": keys[:60], "ProjectionExpression": "#n", "ExpressionAttributeNames": {"#n": "n"}},
+        other: {"Keys": keys[10:50]}})
+    assert sorted(int(item["n"]["N"]) for t, item in seen if t == name) == list(range(60))
+    assert sorted(int(item["yen"]["N"]) for t, item in seen if t == other) == list(range(10, 20))  # the others have none
+
+
 # --- scenario A4: Terraform's lock table, with the requests that its S3 backend makes -----------------------------
 
 

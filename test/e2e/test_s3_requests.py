@@ -402,6 +402,31 @@ def test_digests_that_lie(s3, bucket, raw):
 
 
 
+def test_checksums_of_parts(s3, bucket):  # noqa: F811
+    """By number, or by a range that is one part."""
+    one = {"Bucket": bucket, "Key": "k"}
+    bodies = [b"a" * (5 * MIB), b"b" * (5 * MIB), b"c"]
+    upload = s3.create_multipart_upload(**one, ChecksumAlgorithm="SHA256")["UploadId"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        made = s3.upload_part(**one, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256")
+        parts.append({"PartNumber": number, "ETag": made["ETag"], "ChecksumSHA256": made["ChecksumSHA256"]})
+    s3.complete_multipart_upload(**one, UploadId=upload, MultipartUpload={"Parts": parts})
+    for number, body in enumerate(bodies, 1):
+        head = s3.head_object(**one, PartNumber=number, ChecksumMode="ENABLED")
+        assert (head["ChecksumSHA256"], head["ChecksumType"]) == (parts[number - 1]["ChecksumSHA256"], "COMPOSITE")
+        got = s3.get_object(**one, PartNumber=number, ChecksumMode="ENABLED")  # which botocore verifies
+        assert got["ChecksumSHA256"] == head["ChecksumSHA256"] and got["Body"].read() == body
+    second = {"Range": f"bytes={5 * MIB}-{10 * MIB - 1}"}
+    assert s3.get_object(**one, **second, ChecksumMode="ENABLED")["ChecksumSHA256"] == parts[1]["ChecksumSHA256"]
+    assert s3.head_object(**one, Range=f"bytes={10 * MIB}-", ChecksumMode="ENABLED")["ChecksumSHA256"] == parts[2]["ChecksumSHA256"]
+    for text in (f"bytes={5 * MIB}-{10 * MIB}", "bytes=0-1", f"bytes={5 * MIB - 1}-{10 * MIB - 1}", f"bytes=0-{10 * MIB - 1}"):
+        answer = s3.head_object(**one, Range=text, ChecksumMode="ENABLED")
+        assert not {"ChecksumSHA256", "ChecksumType"} & set(answer), text
+    assert s3.head_object(**one, ChecksumMode="ENABLED")["ChecksumSHA256"].endswith("-3")
+    assert "ChecksumSHA256" not in s3.head_object(**one, PartNumber=1)
+
+
 # --- nothing that a request says goes unheard ---------------------------------------------------------------------
 
 
@@ -465,3 +490,43 @@ def test_blanks_in_encoded_listings(s3, bucket, raw):  # noqa: F811
     text = raw("GET", f"/{bucket}?list-type=2&encoding-type=url&prefix=a%20b&delimiter=/").text
     assert "<CommonPrefixes><Prefix>a+b%2Bc/</Prefix></CommonPrefixes>" in text and "<Prefix>a+b</Prefix>" in text
     assert "<Key>a+b%2Bc/d+e</Key>" in raw("GET", f"/{bucket}?versions&encoding-type=url").text
+
+
+def test_halves_of_requests(s3, bucket, raw):  # noqa: F811
+    """What names half of an operation is refused, and writes nothing."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    for query in ("uploadId=x", "partNumber=1", "x-id=PutObject&partNumber=1"):
+        answer = raw("PUT", f"/{bucket}/k?{query}", {}, b"lost")
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), answer.text
+    assert raw("PUT", f"/{bucket}/other?x-id=PutObject&foo", {}, b"1").status == 200
+    for method in ("POST", "PATCH"):
+        answer = raw(method, f"/{bucket}/k", {}, b"")
+        assert (answer.status, answer.code) == (405, "MethodNotAllowed")
+        assert "The specified method is not allowed against this resource." in answer.text
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+
+
+def test_arguments_are_named(bucket, raw):  # noqa: F811
+    for query, name, value in [
+        ("max-keys=-1", "maxKeys", "-1"),
+        ("list-type=2&continuation-token=zz", "continuation-token", "zz"),
+        ("encoding-type=utf", "encoding-type", "utf"),
+        ("versions&version-id-marker=x", "version-id-marker", "x"),
+        ("versions&version-id-marker=", "version-id-marker", ""),
+    ]:
+        answer = raw("GET", f"/{bucket}?{query}")
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), query
+        assert f"<ArgumentName>{name}</ArgumentName>" in answer.text
+        assert f"<ArgumentValue>{value}</ArgumentValue>" in answer.text or value == ""
+    assert "Version id cannot be the empty string" in raw("GET", f"/{bucket}/k?versionId=").text
+
+
+def test_not_modified(s3, bucket, raw):  # noqa: F811
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789", ContentType="text/x", Metadata={"a": "b"})["ETag"]
+    for method in ("GET", "HEAD"):
+        answer = raw(method, f"/{bucket}/k", {"If-None-Match": etag})
+        assert (answer.status, answer.headers["ETag"], answer.body) == (304, etag, b"")
+        assert answer.headers["Content-Type"] is None and answer.headers["Content-Length"] == "10"
+    for _ in range(3):  # one connection goes on
+        fails(304, "304", s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=etag)
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"0123456789"

@@ -284,9 +284,22 @@ static void provisioned_concurrency_has_its_rules(void **state)
                  GetProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"));
     LAMBDA_FAILS(lo, "InvalidParameterValueException",
                  "Specified ConcurrentExecutions for function is greater than account's unreserved "
-                 "concurrency [900].",
+                 "concurrency [1000].",
+                 PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
+                 .ProvisionedConcurrentExecutions = opt_int(1001));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "Specified ConcurrentExecutions for function decreases account's "
+                 "UnreservedConcurrentExecution below its minimum value of [100].",
                  PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
                  .ProvisionedConcurrentExecutions = opt_int(901));
+    (void)lambda_make(lo, "g");
+    LAMBDA_DO(lo, PublishVersion, .FunctionName = STR("g"));
+    LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("g"), .Qualifier = STR("1"),
+              .ProvisionedConcurrentExecutions = opt_int(400));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, PutProvisionedConcurrencyConfig,
+                 .FunctionName = STR("f"), .Qualifier = STR("1"),
+                 .ProvisionedConcurrentExecutions = opt_int(501));
+    LAMBDA_DO(lo, DeleteFunction, .FunctionName = STR("g"));
     LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
               .ProvisionedConcurrentExecutions = opt_int(5));
     LAMBDA_DO(lo, CreateAlias, .FunctionName = STR("f"), .Name = STR("live"),

@@ -148,6 +148,30 @@ static void test_metric_filters_refuse(void **state)
                .metricTransformations = METRIC("N", "M", STR("1")));
 }
 
+/* Five patterns with regular expressions a group, whatever has them. */
+static void test_regular_expressions_are_counted(void **state)
+{
+    struct loopback *lo = *state;
+    group(lo, "g");
+    for (int i = 0; i < 6; i++) {
+        struct str name = str_format(lo->arena, "f%d", i % 5);
+        LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = name,
+                .filterPattern = STR("%a+%"),
+                .metricTransformations = METRIC("App", "All", STR("1")));
+    }
+    LOGS_FAILS(lo, "LimitExceededException", NULL, PutMetricFilter, .logGroupName = STR("g"),
+               .filterName = STR("more"), .filterPattern = STR("{ $.a = %b% }"),
+               .metricTransformations = METRIC("App", "All", STR("1")));
+    LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("more"),
+            .filterPattern = STR("plain"), .metricTransformations = METRIC("App", "All", STR("1")));
+    LOGS_FAILS(lo, "LimitExceededException", NULL, PutSubscriptionFilter, .logGroupName = STR("g"),
+               .filterName = STR("s"), .filterPattern = STR("%x%"),
+               .destinationArn = STR("arn:aws:lambda:us-east-1:000000000000:function:f"));
+    group(lo, "other");
+    LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("other"), .filterName = STR("f"),
+            .filterPattern = STR("%a+%"), .metricTransformations = METRIC("App", "All", STR("1")));
+}
+
 static void test_subscriptions_refuse(void **state)
 {
     struct loopback *lo = *state;
@@ -170,7 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LOGS_TEST(test_values_are_counted),        LOGS_TEST(test_packed_before),
         LOGS_TEST(test_metric_filters_are_listed), LOGS_TEST(test_metric_filters_refuse),
-        LOGS_TEST(test_subscriptions_refuse),
+        LOGS_TEST(test_subscriptions_refuse),      LOGS_TEST(test_regular_expressions_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,9 +89,10 @@ static RESULT update_check_defined(struct call *call, struct dynamodb_KeySchema 
                                    struct dynamodb_AttributeDefinitions definitions)
 {
     struct dynamodb_table alone = {0};
-    struct str partition, sort;
+    struct schema_key key = {.several = true};
     TRY(schema_read_attributes(call, definitions, &alone));
-    return schema_read_key(call, keys, &alone, &partition, &sort);
+    return schema_read_key(call, keys, "globalSecondaryIndexUpdates.1.member.create.keySchema",
+                           &alone, &key);
 }
 
 static RESULT update_create_index(struct call *call,

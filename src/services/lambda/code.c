@@ -19,7 +19,7 @@
 #include "services/lambda/code_int.h"
 #include "services/lambda/lambda_int.h"
 
-enum { CODE_ENTRIES_MAX = 500000, CODE_DROP_MS = 15 * 60 * 1000 };
+enum { CODE_ENTRIES_MAX = 200000, CODE_DROP_MS = 15 * 60 * 1000 };
 
 static const struct unpack_limits code_limits = {CODE_UNZIPPED_MAX, CODE_ENTRIES_MAX};
 

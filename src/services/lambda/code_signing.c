@@ -3,6 +3,7 @@
  *
  *   ("lambda", account, region, "signing", ID)                       record code_signing
  *   ("lambda", account, region, "signing-function", ID, FUNCTION)    who has it */
+#include "base/log.h"
 #include "base/rng.h"
 #include "cloud/arn.h"
 #include "cloud/paging.h"
@@ -231,6 +232,11 @@ RESULT code_signing_join(struct call *call, const struct lambda_name *name, stru
                          PRSTR(arn));
     TRY(code_signing_leave(call, name, function));
     function->code_signing = arn;
+    if (str_eq(record.policy, STR("Enforce")))
+        log_line(LOG_WARN,
+                 "lambda: %.*s takes code of trusted publishers alone by its configuration; "
+                 "signatures are not looked at",
+                 PRSTR(name->function));
     return kv_put(call->txn, key_bytes(&used), STR("+"));
 }
 

@@ -1,5 +1,7 @@
 #include "services/lambda/configure.h"
 
+#include <sys/utsname.h>
+
 #include "base/encode.h"
 #include "base/log.h"
 #include "cloud/arn.h"
@@ -206,6 +208,17 @@ static RESULT configure_numbers(struct call *call, const struct settings *in,
 }
 
 /* --- the rest --- */
+
+void architecture_note(const struct lambda_version *version)
+{
+    struct utsname machine;
+    if (uname(&machine) < 0)
+        return;
+    bool arm = str_eq(str_from_c(machine.machine), STR("aarch64"));
+    if (arm != str_eq(version->architecture, STR("arm64")))
+        log_line(LOG_WARN, "lambda: %.*s is for %.*s; it runs on this machine's %s",
+                 PRSTR(version->name), PRSTR(version->architecture), machine.machine);
+}
 
 static RESULT configure_refuse(struct call *call, const struct settings *in)
 {

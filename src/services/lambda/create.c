@@ -141,19 +141,24 @@ RESULT version_release_code(struct call *call, const struct lambda_version *vers
 
 RESULT version_check_size(struct call *call, const struct lambda_version *version, int64_t own)
 {
-    int64_t total = own;
+    int64_t layers = 0;
     struct lambda_code code;
     bool found;
     if (str_eq(version->package_type, STR("Image")))
         return RESULT_OK; /* images.c: 10 GB */
     if (own < 0) {
         TRY(code_get(call, version->code, &code, &found));
-        total = code.unzipped;
+        own = code.unzipped;
     }
     for (size_t i = 0; i < version->layer_codes.len; i++) {
         TRY(code_get(call, version->layer_codes.items[i], &code, &found));
-        total += code.unzipped;
+        layers += code.unzipped;
     }
+    if (layers > CODE_UNZIPPED_MAX)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Layers consume more than the available size of %d bytes",
+                         CODE_UNZIPPED_MAX);
+    int64_t total = own + layers;
     if (total > CODE_UNZIPPED_MAX)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Function code combined with layers exceeds the maximum allowed size of "
@@ -272,5 +277,6 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
     if (!str_is_empty(in->CodeSigningConfigArn))
         TRY(code_signing_join(call, &name, in->CodeSigningConfigArn, &function));
     TRY(create_put(call, &name, &function, &version, &source));
+    architecture_note(&version);
     return create_answer(call, &name, &function, &version, in->Publish.value, out);
 }

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "cloud/paging.h"
 #include "services/lambda/configure.h"
+#include "services/lambda/role_rights.h"
 #include "store/record.h"
 
 enum { MAPPINGS_PAGE = 100 };
@@ -236,6 +237,15 @@ static RESULT mapping_check_new(struct call *call, const struct lambda_event_sou
                      kind, PRSTR(mapping->source_arn), PRSTR(mapping->function), PRSTR(uuid));
 }
 
+static RESULT mapping_check_destination(struct call *call, const struct mapping_settings *in,
+                                        const struct lambda_target *target,
+                                        const struct lambda_event_source *mapping)
+{
+    if (in->destination == NULL || str_is_empty(mapping->on_failure))
+        return RESULT_OK;
+    return role_rights_of_destination(call, target, mapping->on_failure);
+}
+
 static RESULT create_identity(struct call *call, struct lambda_event_source *mapping)
 {
     uint64_t id;
@@ -275,6 +285,7 @@ lambda_CreateEventSourceMapping(struct call *call,
     mapping.tags = in->Tags;
     TRY(mapping_check_new(call, &mapping));
     TRY(mapping_check_source(call, kind, &target, in->EventSourceArn));
+    TRY(mapping_check_destination(call, &settings, &target, &mapping));
     TRY(create_identity(call, &mapping));
     TRY(tags_given(call, in, "lambda:event-source-mapping", call->account,
                    mapping_arn(call, mapping.uuid), &in->Tags));
@@ -345,6 +356,7 @@ lambda_UpdateEventSourceMapping(struct call *call,
     TRY(mapping_unindex(call, &old));
     TRY(mapping_check_new(call, &mapping));
     TRY(mapping_check_source(call, kind, &target, mapping.source_arn));
+    TRY(mapping_check_destination(call, &settings, &target, &mapping));
     TRY(mapping_index(call, &mapping));
     TRY(mapping_put(call, &mapping, update_state(old.enabled, mapping.enabled)));
     mapping_show(call, &mapping, out);

@@ -72,6 +72,7 @@ RESULT lambda_UpdateFunctionCode(struct call *call,
     TRY(source_take(call, &request, &source));
     if (in->Architectures.len > 0)
         target.version.architecture = in->Architectures.items[0];
+    architecture_note(&target.version);
     TRY(version_check_size(call, &target.version, source.stored.unzipped));
     if (in->DryRun.value) {
         source_set(&source, &target.version);

@@ -200,6 +200,7 @@ static RESULT drop_group(struct call *call, uint64_t group, bool *left)
         STR_INIT("logs-stream"),       STR_INIT("logs-recent"),
         STR_INIT("logs-bytes"),        STR_INIT("logs-metric-filter"),
         STR_INIT("logs-subscription"), STR_INIT("logs-index-policy"),
+        STR_INIT("logs-protection"),
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key prefix = log_key_of(call->arena, kinds[i], group);

@@ -244,8 +244,8 @@ static RESULT list_start(struct call *call, const struct s3_ListBucketsRequest *
     if (!*seek)
         return RESULT_OK;
     if (!paging_position(call, in->ContinuationToken, &position))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "The continuation token provided is incorrect");
+        return s3_invalid_argument(call, "continuation-token", in->ContinuationToken,
+                                   "The continuation token provided is incorrect");
     key_str(from, position);
     return RESULT_OK;
 }

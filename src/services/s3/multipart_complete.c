@@ -213,6 +213,8 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
     struct s3_upload upload;
     size_t dropped;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    if (str_is_absent(in->UploadId)) /* an object takes no POST that names none */
+        return s3_method_not_allowed(call, STR("OBJECT"));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_md5(call, &(bool){false})); /* x-amz-checksum- headers are the object's */
     TRY(s3_refuse_checksums(call));

@@ -203,5 +203,11 @@ RESULT upload_drop_parts(struct call *call, int64_t upload_sequence, size_t limi
 
 RESULT s3_no_such_key(struct call *call, struct str key);
 RESULT s3_precondition_failed(struct call *call, struct str condition);
+RESULT s3_method_not_allowed(struct call *call, struct str resource);
+/* InvalidArgument, which names the argument and shows what it was given. */
+struct s3_InvalidArgument *s3_argument(struct call *call, const char *name, struct str value);
+#define s3_invalid_argument(call, name, value, ...)                                                \
+    call_fail_with((call), WIRE_INVALID_PARAMETER_VALUE, s3_argument((call), (name), (value)),     \
+                   __VA_ARGS__)
 
 #endif
