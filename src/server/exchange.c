@@ -69,6 +69,7 @@ static struct request *request_new(struct server *server, struct http_exchange *
     call->request = &request->wire;
     call->source_ip = exchange->peer;
     call->secure_transport = exchange->tls;
+    call->from_sandbox = exchange->tag != 0;
     char *id = arena_alloc_raw(exchange->arena, 36);
     rng_uuid(id);
     call->request_id = str_make(id, 36);

@@ -4,7 +4,7 @@
 
 /* Structures nested deeper than this are a fault, both ways: no model has them, and a broken disk
  * must not eat the stack. */
-enum { DEPTH_MAX = 64, VERSION = 1 };
+enum { DEPTH_MAX = 128, VERSION = 1 };
 
 enum form { FORM_VARINT, FORM_DOUBLE, FORM_BYTES, FORM_STRUCT, FORM_LIST, FORM_MAP, FORMS };
 enum { FORM_SPARSE = 0x08, TAG_SHIFT = 3 };

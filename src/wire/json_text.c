@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 128 };
 
 struct scan {
     const char *at, *end;

@@ -6,10 +6,10 @@
  * constraint: Member must not be null
  *
  * Members are named from the input down, first letters lower, list positions from 1, ".member"
- * behind positions and map keys. What is wrong with a list's or a map's simple items is said of the
- * whole ("Member must satisfy constraint:
- * [...]", "Map keys must satisfy constraint: [...]", "Map value must satisfy constraint: [...]"),
- * with all constraints of the item. EC2 words it otherwise: "Error codes for the Amazon EC2 API",
+ * behind positions and map keys. What is wrong with a list's or a map's simple items, or with the
+ * lists of a map, is said of the whole ("Member must satisfy constraint: [...]", "Map keys must
+ * satisfy constraint: [...]", "Map value must satisfy constraint: [...]"), with all constraints of
+ * the item. EC2 words it otherwise: "Error codes for the Amazon EC2 API",
  * MissingParameter, InvalidParameterValue. */
 #include "wire/pattern_int.h"
 #include "wire/shape.h"
@@ -134,6 +134,13 @@ static void put_rules(struct validator *v, const struct checked *c)
 
 /* --- values in words: as Java prints them --- */
 
+/* The letter at `start`, if it is there, as Java's members begin. */
+static void lower_first(struct buf *text, size_t start)
+{
+    if (text->len > start && text->ptr[start] >= 'A' && text->ptr[start] <= 'Z')
+        text->ptr[start] = (char)(text->ptr[start] | 0x20);
+}
+
 static void put_value(struct validator *v, const struct checked *c, int depth);
 
 static void put_collection(struct validator *v, const struct checked *c, int depth)
@@ -171,7 +178,9 @@ static void put_structure(struct validator *v, const struct checked *c, int dept
         if (!first)
             buf_append(&v->errors, STR(", "));
         first = false;
+        size_t start = v->errors.len;
         buf_append(&v->errors, member_name(v->model, &members[i]));
+        lower_first(&v->errors, start);
         buf_append_char(&v->errors, '=');
         struct checked inner = checked_value(v, members[i].shape, members[i].flags,
                                              member_value(&members[i], structure), false);
@@ -394,8 +403,8 @@ static size_t enter_member(struct validator *v, const struct wire_member *member
         buf_append_char(&v->path, '.');
     size_t start = v->path.len;
     buf_append(&v->path, name);
-    if (!v->query && v->path.len > start && name.ptr[0] >= 'A' && name.ptr[0] <= 'Z')
-        v->path.ptr[start] = (char)(name.ptr[0] | 0x20);
+    if (!v->query)
+        lower_first(&v->path, start);
     return before;
 }
 
@@ -472,18 +481,22 @@ static void check_collection(struct validator *v, const struct checked *c)
         check_simple_items(v, c, members[0].shape, 0, size, "Map keys must satisfy constraint: ");
     if (is_enough(v))
         return;
-    if (wire_is_simple(&v->model->shapes[item->shape])) {
+    bool simple = wire_is_simple(&v->model->shapes[item->shape]);
+    bool lists = map && v->model->shapes[item->shape].type == WIRE_LIST;
+    if (simple || lists)
         check_simple_items(v, c, item->shape, offset, size,
                            map ? "Map value must satisfy constraint: "
                                : "Member must satisfy constraint: ");
+    if (simple)
         return;
-    }
     for (size_t i = 0; i < list->len && !is_enough(v); i++) {
         const char *entry = (const char *)list->items + i * size;
         struct str key = map ? *(const struct str *)(const void *)entry : (struct str){0};
         size_t before = enter_item(v, key, i + 1);
         struct checked inner = checked_value(v, item->shape, 0, entry + offset, true);
-        if (shape_is_present(inner.shape, inner.place, true))
+        if (shape_is_present(inner.shape, inner.place, true) && lists)
+            check_collection(v, &inner);
+        else if (shape_is_present(inner.shape, inner.place, true))
             check_value(v, &inner);
         leave(v, before);
     }

@@ -6,8 +6,9 @@
 
 #include "wire/wire.h"
 
-/* Nesting deeper than this is refused. */
-enum { WIRE_DEPTH_MAX = 64 };
+/* Nesting deeper than this is refused. (A value of DynamoDB nests 32 deep, which is 64 of JSON,
+ * within a request's own seven.) */
+enum { WIRE_DEPTH_MAX = 128 };
 
 /* A reply's body in memory. */
 enum { WIRE_BODY_MAX = 256 << 20 };

@@ -1,5 +1,6 @@
 """DynamoDB through boto3's client and resource: what applications do."""
 
+import datetime
 import decimal
 import threading
 
@@ -488,3 +489,33 @@ def test_stream_of_changes(cloud, ddb, name):
     page = streams.get_records(ShardIterator=iterator("TRIM_HORIZON"))
     assert len(page["Records"]) == 3 and "NextShardIterator" not in page
     assert words_of(streams.describe_stream, StreamArn=arn + "9")[0] == "ResourceNotFoundException"
+
+
+def test_stream_from_a_moment_on(own):
+    ddb, streams = own.client("dynamodb"), own.client("dynamodbstreams")
+    make(ddb, "moments", StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    arn = ddb.describe_table(TableName="moments")["Table"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+
+    def ask(**more):
+        return streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="AT_TIMESTAMP", **more)
+
+    def since(time):
+        records = streams.get_records(ShardIterator=ask(Timestamp=time)["ShardIterator"])["Records"]
+        return [int(r["dynamodb"]["Keys"]["sk"]["N"]) for r in records]
+
+    times = []
+    for n in range(30):
+        put(ddb, "moments", "p", n)
+        if n % 10 == 9:
+            records = streams.get_records(ShardIterator=streams.get_shard_iterator(
+                StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"])["Records"]
+            times.append(records[-1]["dynamodb"]["ApproximateCreationDateTime"])
+            own.run("clock", "advance", "10m")
+    minute = datetime.timedelta(minutes=1)
+    assert since(times[0] - minute) == list(range(30))
+    assert since(times[0] + minute) == list(range(10, 30))
+    assert since(times[1] + minute) == list(range(20, 30))
+    assert since(times[2] + minute) == []
+    assert words_of(ask, Timestamp=times[2] + 60 * minute)[0] == "ValidationException"
+    assert words_of(ask)[0] == "ValidationException"

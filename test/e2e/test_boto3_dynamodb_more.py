@@ -180,6 +180,7 @@ def test_throughput_and_retries(cloud, ddb, name):
 
 
 def test_hot_keys(cloud, ddb, table):
+    """Scenario B9: contributor insights name the hot key."""
     assert ddb.describe_contributor_insights(TableName=table)["ContributorInsightsStatus"] == "DISABLED"
     ddb.update_contributor_insights(TableName=table, ContributorInsightsAction="ENABLE")
     seen = ddb.describe_contributor_insights(TableName=table)

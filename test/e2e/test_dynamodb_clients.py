@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import json
 import multiprocessing
+import random
 import socket
 import threading
 
@@ -84,6 +85,110 @@ def test_two_clients_count_to_200000(own):
     assert [client.exitcode for client in clients] == [0, 0]
     item = ddb.get_item(TableName="counters", Key={"id": {"S": "one"}}, ConsistentRead=True)["Item"]
     assert item["n"] == {"N": str(2 * INCREMENTS)}
+
+
+# --- transfers between accounts: what they hold together never changes --------------------------------------------
+
+ACCOUNTS, OPENING = 8, 100
+
+
+def account(n):
+    return {"id": {"S": f"account-{n}"}}
+
+
+def change(table, n, amount):
+    """Adds to an account, which must not fall below nothing."""
+    values = {":amount": {"N": str(amount)}, **({":least": {"N": str(-amount)}} if amount < 0 else {})}
+    more = {"ConditionExpression": "balance >= :least"} if amount < 0 else {}
+    return {"Update": {"TableName": table, "Key": account(n), "UpdateExpression": "ADD balance :amount",
+                       "ExpressionAttributeValues": values, **more}}
+
+
+def transfer(cloud, table, seed, until, told, wrong):
+    """One client that moves money about until it is told to stop, or the server is gone."""
+    ddb, random_ = cloud.client("dynamodb"), random.Random(seed)
+    while not until.is_set():
+        one, other = random_.sample(range(ACCOUNTS), 2)
+        amount = random_.randint(1, 60)
+        try:
+            ddb.transact_write_items(TransactItems=[change(table, one, -amount), change(table, other, amount)])
+            told.append(amount)
+        except ddb.exceptions.TransactionCanceledException as failure:
+            codes = [reason["Code"] for reason in failure.response["CancellationReasons"]]
+            if codes != ["ConditionalCheckFailed", "None"]:
+                wrong.append(codes)
+        except (botocore.exceptions.EndpointConnectionError, botocore.exceptions.ConnectionClosedError,
+                botocore.exceptions.ReadTimeoutError):
+            return
+
+
+def balances(ddb, table):
+    got = ddb.transact_get_items(TransactItems=[{"Get": {"TableName": table, "Key": account(n)}} for n in range(ACCOUNTS)])
+    return [int(one["Item"]["balance"]["N"]) for one in got["Responses"]]
+
+
+def test_transfers_are_seen_whole_and_outlive_a_kill(own):
+    ddb = own.client("dynamodb")
+    name = table(ddb, "bank", "id")
+    ddb.transact_write_items(TransactItems=[
+        {"Put": {"TableName": name, "Item": {**account(n), "balance": {"N": str(OPENING)}}}} for n in range(ACCOUNTS)])
+    for turn in range(3):
+        until, told, wrong = threading.Event(), [], []
+        clients = [threading.Thread(target=transfer, args=(own, name, 1000 * turn + i, until, told, wrong)) for i in range(4)]
+        for client in clients:
+            client.start()
+        seen = set()
+        while len(told) < 150:
+            now = balances(ddb, name)
+            assert sum(now) == ACCOUNTS * OPENING and min(now) >= 0, now
+            seen.add(tuple(now))
+        assert len(seen) > 10
+        own.kill()
+        until.set()
+        for client in clients:
+            client.join()
+        assert not wrong
+        own.start()
+        now = balances(ddb, name)
+        assert sum(now) == ACCOUNTS * OPENING and min(now) >= 0, now
+
+
+# --- scenario E9: a recommender reads what it recommends, a hundred items at a time -------------------------------
+
+
+def test_e9_batch_get_of_more_than_an_answer_holds(own):
+    """A hundred items of 200 KB are more than 16 MB: what is left comes as UnprocessedKeys, each item once, and a restart in
+    between does no harm to whoever asks again."""
+    ddb = own.client("dynamodb")
+    name = table(ddb, "products", "id")
+    other = table(ddb, "prices", "id")
+    for n in range(100):
+        ddb.put_item(TableName=name, Item={"id": {"S": f"p{n}"}, "text": {"S": str(n % 10) * 200_000}, "n": {"N": str(n)}})
+    ddb.batch_write_item(RequestItems={other: [{"PutRequest": {"Item": {"id": {"S": f"p{n}"}, "yen": {"N": str(n)}}}}
+                                               for n in range(0, 20)]})
+
+    def recommend(wanted, restart=False):
+        seen, answers = [], 0
+        while wanted:
+            got = ddb.batch_get_item(RequestItems=wanted)
+            answers += 1
+            seen += [(t, item) for t, items in got["Responses"].items() for item in items]
+            wanted = got["UnprocessedKeys"]
+            if restart and answers == 1:
+                own.kill()
+                own.start()
+        return seen, answers
+
+    keys = [{"id": {"S": f"p{n}"}} for n in range(100)]
+    for restart in (False, True):
+        seen, answers = recommend({name: {"Keys": keys, "ConsistentRead": True}}, restart)
+        assert answers == 2 and sorted(item["id"]["S"] for _, item in seen) == sorted(k["id"]["S"] for k in keys)
+        assert all(item["text"]["S"] == str(int(item["n"]["N"]) % 10) * 200_000 for _, item in seen)
+    seen, answers = recommend({
+        name: {"Keys": keys[:60], "ProjectionExpression": "#n", "ExpressionAttributeNames": {"#n": "n"}},
+        other: {"Keys": keys[10:50]}})
+    assert sorted(int(item["n"]["N"]) for t, item in seen if t == name) == list(range(60))
+    assert sorted(int(item["yen"]["N"]) for t, item in seen if t == other) == list(range(10, 20))  # the others have none
 
 
 # --- scenario A4: Terraform's lock table, with the requests that its S3 backend makes -----------------------------

@@ -38,15 +38,15 @@ static enum result run_update(struct expression_scope *scope, struct str text,
 
 static enum result run_key(struct expression_scope *scope, struct str text)
 {
-    static const struct key_schema schema = {.partition = STR_INIT("a"),
-                                             .partition_type = VALUE_N,
-                                             .sort = STR_INIT("b"),
-                                             .sort_type = VALUE_S};
+    static const struct key_schema schema = {.partition = {{STR_INIT("a"), VALUE_N}},
+                                             .partition_len = 1,
+                                             .sort = {{STR_INIT("b"), VALUE_S}},
+                                             .sort_len = 1};
     const struct condition *condition;
     struct key_condition key;
     TRY(key_condition_parse(scope, text, &condition));
     TRY(key_condition_resolve(scope->arena, condition, &schema, &key, scope->failure));
-    ASSERT(key.partition != NULL && (key.relation == KEY_ANY) == (key.sort == NULL));
+    ASSERT(key.partition[0] != NULL && (key.relation == KEY_ANY) == (key.sort == NULL));
     return RESULT_OK;
 }
 

@@ -12,10 +12,10 @@ static const char ITEM[] = "{'a': {'N': '5'}, 'b': {'S': 'hello'}, 'c': {'SS': [
 static void check_where(struct arena *arena, const struct condition *where,
                         const struct dynamodb_AttributeMap *item)
 {
-    static const struct key_schema schema = {.partition = STR_INIT("a"),
-                                             .partition_type = VALUE_N,
-                                             .sort = STR_INIT("b"),
-                                             .sort_type = VALUE_S};
+    static const struct key_schema schema = {.partition = {{STR_INIT("a"), VALUE_N}},
+                                             .partition_len = 1,
+                                             .sort = {{STR_INIT("b"), VALUE_S}},
+                                             .sort_len = 1};
     const struct condition *keys;
     const struct condition *rest;
     bool holds = where == NULL || condition_holds(arena, where, item);

@@ -422,10 +422,10 @@ static void test_projection(void **state)
 #undef P
 }
 
-static const struct key_schema SCHEMA = {.partition = STR_INIT("pk"),
-                                         .partition_type = VALUE_S,
-                                         .sort = STR_INIT("sk"),
-                                         .sort_type = VALUE_N};
+static const struct key_schema SCHEMA = {.partition = {{STR_INIT("pk"), VALUE_S}},
+                                         .partition_len = 1,
+                                         .sort = {{STR_INIT("sk"), VALUE_N}},
+                                         .sort_len = 1};
 
 static enum result resolve(struct fixture *f, const char *text, struct key_condition *key)
 {
@@ -456,7 +456,7 @@ static void test_key_condition(void **state)
         struct key_condition key;
         if (resolve(&f, cases[i].text, &key) != RESULT_OK)
             fail_msg("%s: %.*s", cases[i].text, PRSTR(f.failure.message));
-        assert_true(str_eq(key.partition->S, STR("x")));
+        assert_true(str_eq(key.partition[0]->S, STR("x")));
         assert_int_equal(key.relation, cases[i].relation);
         if (cases[i].sort != NULL)
             assert_true(str_eq(key.sort->N, str_from_c(cases[i].sort)));
@@ -468,6 +468,7 @@ static void test_key_condition(void **state)
         {"sk = :5", "Query condition missed key schema element: pk"},
         {"pk = :x AND another = :5", "Query condition missed key schema element: sk"},
         {"pk > :x", "Query key condition not supported"},
+        {"pk = :x AND b = :5 AND c = :7", "Conditions can be of length 1 or 2 only"},
         {"pk = :5",
          "One or more parameter values were invalid: Condition parameter type does not match "
          "schema type"},
@@ -498,7 +499,6 @@ static void test_key_condition_refused(void **state)
                                  "attribute_exists"},
         {"size(pk) = :5", "Invalid operator used in KeyConditionExpression: size"},
         {"pk = :x AND pk = :h", "KeyConditionExpressions must only contain one condition per key"},
-        {"pk = :x AND b = :5 AND c = :7", "Conditions can be of length 1 or 2 only"},
         {"pk.a = :x", "KeyConditionExpressions cannot have conditions on nested attributes"},
         {":x = :5", K "No key attribute specified"},
         {"pk = sk", K "Multiple attribute names used in one condition"},
@@ -521,13 +521,15 @@ static void test_filter_keys(void **state)
     assert_int_equal(
         condition_parse(&f.scope, EXPRESSION_FILTER, STR("a = :5 AND size(b) > :1"), &filter),
         RESULT_OK);
-    assert_int_equal(filter_check_keys(f.arena, filter, list, &f.failure), RESULT_OK);
+    assert_int_equal(filter_check_keys(f.arena, filter, "Filter Expression", list, &f.failure),
+                     RESULT_OK);
     struct str_list names = condition_attributes(f.arena, filter);
     assert_int_equal(names.len, 2);
     assert_int_equal(
         condition_parse(&f.scope, EXPRESSION_FILTER, STR("a = :5 AND size(sk) > :1"), &filter),
         RESULT_OK);
-    assert_int_equal(filter_check_keys(f.arena, filter, list, &f.failure), RESULT_ERROR);
+    assert_int_equal(filter_check_keys(f.arena, filter, "Filter Expression", list, &f.failure),
+                     RESULT_ERROR);
     assert_true(str_eq(f.failure.message,
                        STR("Filter Expression can only contain non-primary key attributes: Primary "
                            "key attribute: sk")));

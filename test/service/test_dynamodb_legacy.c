@@ -114,10 +114,10 @@ static void test_filter(void **state)
 static void test_key_conditions(void **state)
 {
     (void)state;
-    static const struct key_schema schema = {.partition = STR_INIT("pk"),
-                                             .partition_type = VALUE_S,
-                                             .sort = STR_INIT("sk"),
-                                             .sort_type = VALUE_N};
+    static const struct key_schema schema = {.partition = {{STR_INIT("pk"), VALUE_S}},
+                                             .partition_len = 1,
+                                             .sort = {{STR_INIT("sk"), VALUE_N}},
+                                             .sort_len = 1};
     static const struct {
         const char *conditions, *message;
     } cases[] = {

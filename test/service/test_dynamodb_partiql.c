@@ -127,10 +127,10 @@ static void test_changes(void **state)
                        STR("{'pk':{'S':'k'},'sk':{'N':'5'},'a':{'N':'6'},'s':{'S':'he said'},'l':{"
                            "'L':[{'N':'1'},{'N':'2'}]},'ss':{'SS':['x','y','z']},'doc':{'M':{'b':{"
                            "'S':'x'}}}}")));
-    static const struct key_schema schema = {.partition = STR_INIT("pk"),
-                                             .partition_type = VALUE_S,
-                                             .sort = STR_INIT("sk"),
-                                             .sort_type = VALUE_N};
+    static const struct key_schema schema = {.partition = {{STR_INIT("pk"), VALUE_S}},
+                                             .partition_len = 1,
+                                             .sort = {{STR_INIT("sk"), VALUE_N}},
+                                             .sort_len = 1};
     const struct condition *keys;
     const struct condition *rest;
     struct key_condition key;

@@ -295,15 +295,16 @@ static void too_deep_is_a_fault(void **state)
     struct arena *arena = arena_new(0);
     struct inner top = {0};
     struct inner *inner = &top;
-    for (int i = 0; i < 70; i++)
+    for (int i = 0; i < 140; i++)
         inner = inner->next = ARENA_NEW(arena, struct inner);
     struct buf buf;
     buf_init(&buf, arena, 1 << 20);
     assert_int_equal(record_encode(&buf, &record_model, SHAPE_INNER, &top), RESULT_FAULT);
 
-    /* From inside out: each level is the member before it. Two-byte lengths from 64 levels on. */
+    /* From inside out: each level is the member before it, with a length of two bytes where one is
+     * too few. */
     struct str deep = STR("");
-    for (int i = 0; i < 70; i++) {
+    for (int i = 0; i < 140; i++) {
         struct buf level;
         buf_init(&level, arena, 1 << 20);
         buf_append_char(&level, 3 << 3 | 3);
@@ -317,7 +318,7 @@ static void too_deep_is_a_fault(void **state)
         deep = buf_str(&level);
         struct str bytes = str_concat(arena, STR("\1"), deep);
         assert_int_equal(record_decode(arena, &record_model, SHAPE_INNER, bytes, &top),
-                         i < 64 ? RESULT_OK : RESULT_FAULT);
+                         i < 128 ? RESULT_OK : RESULT_FAULT);
     }
     arena_free(arena);
 }

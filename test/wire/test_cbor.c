@@ -299,7 +299,7 @@ static void test_depth(void **state)
         assert_int_equal(wire_cbor_read(arena, sample_model(arena), SAMPLE_SHAPE, buf_str(&deep),
                                         &sample, &failure),
                          RESULT_ERROR);
-        case_assert_str(arena, failure.message, "Nesting exceeds the maximum depth of 64");
+        case_assert_str(arena, failure.message, "Nesting exceeds the maximum depth of 128");
     }
     arena_free(arena);
 }

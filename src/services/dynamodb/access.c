@@ -43,17 +43,9 @@ static struct str access_text(struct arena *arena, const struct dynamodb_Attribu
 
 static struct key_schema access_schema(const struct access *access)
 {
-    const struct dynamodb_table *table = access->table;
-    const struct dynamodb_index *index =
-        str_is_absent(access->index) ? NULL : table_index(table, access->index);
-    struct str partition = index == NULL ? table->partition : index->partition;
-    struct str sort = index == NULL ? table->sort : index->sort;
-    return (struct key_schema){
-        .partition = partition,
-        .partition_type = table_type(table, partition),
-        .sort = sort,
-        .sort_type = str_is_absent(sort) ? VALUE_NONE : table_type(table, sort),
-    };
+    return table_schema(access->table, str_is_absent(access->index)
+                                           ? NULL
+                                           : table_index(access->table, access->index));
 }
 
 /* False: the request may touch any partition. */
@@ -84,7 +76,8 @@ static void access_leading(const struct access *access, struct words *out)
         struct key_schema schema = access_schema(access);
         if (key_condition_resolve(arena, access->key_condition, &schema, &condition, &failure) ==
             RESULT_OK)
-            words_add(arena, out, access_text(arena, condition.partition));
+            for (size_t i = 0; i < condition.partition_len; i++)
+                words_add(arena, out, access_text(arena, condition.partition[i]));
     }
     if (access->statement == NULL)
         return;

@@ -83,6 +83,13 @@ static RESULT batch_get_check(struct call *call, const struct dynamodb_BatchGetI
         for (size_t k = 0; k < one->Keys.len; k++)
             CHECK(call, failure, item_check(call->arena, ITEM_OF(one->Keys.items[k]), &failure));
     }
+    for (size_t i = 0; i < in->RequestItems.len; i++)
+        if (in->RequestItems.items[i].value.Keys.len > BATCH_GET_KEYS)
+            return DYNAMODB_ERROR(call,
+                                  "1 validation error detected: Value at "
+                                  "'RequestItems.%.*s.member.Keys' failed to satisfy constraint: "
+                                  "Member must have length less than or equal to %d",
+                                  PRSTR(in->RequestItems.items[i].key), BATCH_GET_KEYS);
     if (total > BATCH_GET_KEYS)
         return DYNAMODB_ERROR(call, "Too many items requested for the BatchGetItem call");
     return RESULT_OK;
@@ -226,6 +233,9 @@ static RESULT batch_write_open(struct call *call, struct map *seen,
         write->kind = in->value.items[k].PutRequest != NULL ? ITEM_PUT : ITEM_DELETE;
         write->key = items[k];
         write->table = out->table;
+        const struct place place = {call, &out->table, NULL};
+        if (!place_has(&place, &write->key))
+            return DYNAMODB_ERROR(call, "The provided key element does not match the schema");
         TRY(item_write_check(call, write));
         if (batch_is_twin(call, seen, &out->table, &write->key))
             return batch_refuse_twin(call);

@@ -2,15 +2,21 @@
 #include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/replica.h"
 
-static struct dynamodb_KeySchema describe_key(struct arena *arena, struct str partition,
-                                              struct str sort)
+/* Of the table (index NULL) or of an index. */
+static struct dynamodb_KeySchema describe_key(struct arena *arena,
+                                              const struct dynamodb_table *table,
+                                              const struct dynamodb_index *index)
 {
+    const struct key_schema has = table_schema(table, index);
     struct dynamodb_KeySchema schema = {
-        .items = ARENA_ARRAY(arena, 2, struct dynamodb_KeySchemaElement), .len = 1};
-    schema.items[0] = (struct dynamodb_KeySchemaElement){partition, DYNAMODB_KEY_TYPE_HASH};
-    if (!str_is_absent(sort))
+        .items =
+            ARENA_ARRAY(arena, has.partition_len + has.sort_len, struct dynamodb_KeySchemaElement)};
+    for (size_t i = 0; i < has.partition_len; i++)
         schema.items[schema.len++] =
-            (struct dynamodb_KeySchemaElement){sort, DYNAMODB_KEY_TYPE_RANGE};
+            (struct dynamodb_KeySchemaElement){has.partition[i].name, DYNAMODB_KEY_TYPE_HASH};
+    for (size_t i = 0; i < has.sort_len; i++)
+        schema.items[schema.len++] =
+            (struct dynamodb_KeySchemaElement){has.sort[i].name, DYNAMODB_KEY_TYPE_RANGE};
     return schema;
 }
 
@@ -48,7 +54,7 @@ static RESULT describe_local(struct call *call, const struct dynamodb_table *tab
     struct counts counts;
     TRY(store_counts(call, table, index, &counts));
     out->IndexName = index->name;
-    out->KeySchema = describe_key(call->arena, index->partition, index->sort);
+    out->KeySchema = describe_key(call->arena, table, index);
     out->Projection = describe_projection(call->arena, index);
     out->IndexSizeBytes = opt_long(counts.bytes);
     out->ItemCount = opt_long(counts.items);
@@ -69,7 +75,7 @@ static RESULT describe_global(struct call *call, const struct dynamodb_table *ta
     struct counts counts;
     TRY(store_counts(call, table, index, &counts));
     out->IndexName = index->name;
-    out->KeySchema = describe_key(call->arena, index->partition, index->sort);
+    out->KeySchema = describe_key(call->arena, table, index);
     out->Projection = describe_projection(call->arena, index);
     out->IndexStatus = index->status;
     if (index->backfilling)
@@ -214,7 +220,7 @@ RESULT describe_table(struct call *call, const struct dynamodb_table *table,
         out->AttributeDefinitions.items[i] = (struct dynamodb_AttributeDefinition){
             table->attributes.items[i].name, table->attributes.items[i].type};
     out->TableName = table->name;
-    out->KeySchema = describe_key(call->arena, table->partition, table->sort);
+    out->KeySchema = describe_key(call->arena, table, NULL);
     out->TableStatus = table->status;
     out->CreationDateTime = opt_time(table->created_ms);
     out->TableSizeBytes = opt_long(counts.bytes);

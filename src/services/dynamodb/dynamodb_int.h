@@ -66,6 +66,9 @@ RESULT table_forget(struct call *call, const struct dynamodb_table *table);
 struct key table_prefix(struct call *call);
 struct str table_arn(struct arena *arena, const struct dynamodb_table *table);
 enum value_type table_type(const struct dynamodb_table *table, struct str attribute);
+/* Key attributes of the table (index NULL) or of an index. */
+struct key_schema table_schema(const struct dynamodb_table *table,
+                               const struct dynamodb_index *index);
 struct dynamodb_index *table_index(const struct dynamodb_table *table, struct str name);
 /* (prefix, table id): of what is kept under a table's id. */
 struct key table_key(struct call *call, const char *kind, const struct dynamodb_table *table);
@@ -78,6 +81,15 @@ RESULT schema_read(struct call *call, const struct dynamodb_CreateTableInput *in
                    struct dynamodb_table *table);
 RESULT schema_read_attributes(struct call *call, struct dynamodb_AttributeDefinitions definitions,
                               struct dynamodb_table *table);
+/* A key schema whose attributes the table defines; path: what the request calls it. several: each
+ * part may have KEY_ATTRIBUTES_MAX attributes. */
+struct schema_key {
+    bool several;
+    struct str partition[KEY_ATTRIBUTES_MAX], sort[KEY_ATTRIBUTES_MAX];
+    size_t partition_len, sort_len;
+};
+RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema, const char *path,
+                       const struct dynamodb_table *table, struct schema_key *out);
 /* A global index to be added to the table's. */
 RESULT schema_add_global(struct call *call, const struct dynamodb_GlobalSecondaryIndex *in,
                          struct dynamodb_table *table);
@@ -141,14 +153,12 @@ struct place {
     const struct dynamodb_table *table;
     const struct dynamodb_index *index;
 };
-struct str place_partition_name(const struct place *place);
-struct str place_sort_name(const struct place *place); /* absent: none */
 /* ("ddb", table id, index id) */
 struct key place_prefix(const struct place *place);
-/* All of the partition that the value names. */
+/* All of the partition that the values, one for each attribute of its key, name. */
 struct key place_partition(const struct place *place,
-                           const struct dynamodb_AttributeValue *partition);
-/* The partition's bytes, in no order. */
+                           const struct dynamodb_AttributeValue *const *values, size_t count);
+/* The bytes of the table's partition, in no order. */
 void place_add_partition(const struct place *place, struct key *key,
                          const struct dynamodb_AttributeMap *item);
 /* From this part of the space of partitions on; part 2^32 is the end. */
@@ -170,6 +180,9 @@ RESULT place_check_key(struct call *call, const struct dynamodb_table *table,
 RESULT place_check_item(struct call *call, const struct dynamodb_table *table,
                         const struct dynamodb_AttributeMap *item,
                         const struct dynamodb_AttributeMap *before);
+/* No key attribute, nor an index's, is empty: what transactions refuse as a whole. */
+RESULT place_check_empty(struct call *call, const struct dynamodb_table *table,
+                         const struct dynamodb_AttributeMap *item);
 /* The key attributes alone, of the table and of the place. */
 struct dynamodb_AttributeMap place_key_of(const struct place *place,
                                           const struct dynamodb_AttributeMap *item);

@@ -84,8 +84,8 @@ bool condition_holds(struct arena *arena, const struct condition *condition,
 /* The top-level attributes it names, each once. */
 struct str_list condition_attributes(struct arena *arena, const struct condition *condition);
 /* A filter of a Query must not name key attributes (names: one or two). */
-RESULT filter_check_keys(struct arena *arena, const struct condition *filter, struct str_list keys,
-                         struct value_failure *failure);
+RESULT filter_check_keys(struct arena *arena, const struct condition *filter, const char *parameter,
+                         struct str_list keys, struct value_failure *failure);
 
 /* --- projections ------------------------------------------------------------------------------ */
 
@@ -131,16 +131,28 @@ enum key_operator {
     KEY_BETWEEN, /* both ends belong */
     KEY_BEGINS_WITH,
 };
+/* A global index's partition key, and its sort key, may have so many attributes ("Multi-attribute
+ * keys pattern", Developer Guide); all other keys have one. */
+enum { KEY_ATTRIBUTES_MAX = 4 };
+struct key_attribute {
+    struct str name;
+    enum value_type type; /* VALUE_S, VALUE_N or VALUE_B */
+};
 /* Of the table or the index that is queried. */
 struct key_schema {
-    struct str partition;
-    enum value_type partition_type; /* VALUE_S, VALUE_N or VALUE_B */
-    struct str sort;                /* absent: none */
-    enum value_type sort_type;
+    struct key_attribute partition[KEY_ATTRIBUTES_MAX];
+    size_t partition_len;
+    struct key_attribute sort[KEY_ATTRIBUTES_MAX];
+    size_t sort_len; /* 0: none */
 };
+/* All of the partition key, the first attributes of the sort key by equality, and what holds of the
+ * next one. */
 struct key_condition {
-    const struct dynamodb_AttributeValue *partition;
-    enum key_operator relation; /* of the sort key */
+    const struct dynamodb_AttributeValue *partition[KEY_ATTRIBUTES_MAX];
+    size_t partition_len;
+    const struct dynamodb_AttributeValue *equal[KEY_ATTRIBUTES_MAX];
+    size_t equal_len;
+    enum key_operator relation;
     const struct dynamodb_AttributeValue *sort;
     const struct dynamodb_AttributeValue *sort_high; /* of KEY_BETWEEN */
 };

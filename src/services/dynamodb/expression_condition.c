@@ -394,7 +394,7 @@ static RESULT parse_not(struct parser *parser, struct term *out)
         return value_fail(parser->scope->arena, parser->scope->failure,
                           "Invalid %s: The expression contains too many operators; "
                           "operator count: %u",
-                          expression_kind_name(parser->kind), parser->operators + parser->depth);
+                          expression_kind_name(parser->kind), EXPRESSION_OPERATORS_MAX + 1);
     parser->operators++;
     parser_next(parser);
     TRY(parse_not(parser, out));
@@ -507,16 +507,16 @@ struct str_list update_attributes(struct arena *arena, const struct update *upda
     return names;
 }
 
-RESULT filter_check_keys(struct arena *arena, const struct condition *filter, struct str_list keys,
-                         struct value_failure *failure)
+RESULT filter_check_keys(struct arena *arena, const struct condition *filter, const char *parameter,
+                         struct str_list keys, struct value_failure *failure)
 {
     struct str_list names = condition_attributes(arena, filter);
     for (size_t i = 0; i < names.len; i++)
         for (size_t k = 0; k < keys.len; k++)
             if (str_eq(names.items[i], keys.items[k]))
                 return value_fail(arena, failure,
-                                  "Filter Expression can only contain non-primary key attributes: "
-                                  "Primary key attribute: %.*s",
-                                  PRSTR(names.items[i]));
+                                  "%s can only contain non-primary key attributes: Primary key "
+                                  "attribute: %.*s",
+                                  parameter, PRSTR(names.items[i]));
     return RESULT_OK;
 }

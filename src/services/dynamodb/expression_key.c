@@ -24,9 +24,11 @@ static const char *const operator_names[] = {
     [CONDITION_NOT_CONTAINS] = "NOT_CONTAINS",
 };
 
-/* Each key's condition, in the order of the expression; AWS takes two at most. */
+enum { PARTS_MAX = 2 * KEY_ATTRIBUTES_MAX };
+
+/* Each key attribute's condition, in the order of the expression. */
 struct parts {
-    const struct condition *items[2];
+    const struct condition *items[PARTS_MAX];
     size_t len;
 };
 
@@ -110,7 +112,7 @@ static RESULT collect(struct arena *arena, const struct condition *condition, st
         if (str_eq(part_name(parts->items[i]), part_name(condition)))
             return value_fail(arena, failure,
                               "KeyConditionExpressions must only contain one condition per key");
-    if (parts->len == 2)
+    if (parts->len == PARTS_MAX)
         return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
     parts->items[parts->len++] = condition;
     return RESULT_OK;
@@ -178,38 +180,90 @@ static RESULT check_value(struct arena *arena, const struct condition *part, enu
     return RESULT_OK;
 }
 
+/* The condition on an attribute, taken from the parts; NULL: there is none. */
+static const struct condition *take_part(struct parts *parts, struct str name)
+{
+    for (size_t i = 0; i < parts->len; i++) {
+        const struct condition *part = parts->items[i];
+        if (!str_eq(part_name(part), name))
+            continue;
+        parts->len--;
+        for (; i < parts->len; i++)
+            parts->items[i] = parts->items[i + 1];
+        return part;
+    }
+    return NULL;
+}
+
+static RESULT fail_unsupported(struct arena *arena, struct value_failure *failure)
+{
+    return value_fail(arena, failure, "Query key condition not supported");
+}
+
+/* "Specify all partition key attributes using equality conditions." */
+static RESULT resolve_partition(struct arena *arena, const struct key_schema *schema,
+                                struct parts *parts, struct key_condition *out,
+                                struct value_failure *failure)
+{
+    const struct condition *found[KEY_ATTRIBUTES_MAX];
+    for (size_t i = 0; i < schema->partition_len; i++) {
+        found[i] = take_part(parts, schema->partition[i].name);
+        if (found[i] == NULL)
+            return fail_missed(arena, schema->partition[i].name, failure);
+    }
+    if (parts->len > 0 && schema->sort_len == 0)
+        return fail_unsupported(arena, failure);
+    for (size_t i = 0; i < parts->len; i++) {
+        size_t k = 0;
+        while (k < schema->sort_len && !str_eq(schema->sort[k].name, part_name(parts->items[i])))
+            k++;
+        if (k == schema->sort_len)
+            return fail_missed(arena, schema->sort[0].name, failure);
+    }
+    for (size_t i = 0; i < schema->partition_len; i++) {
+        if (found[i]->kind != CONDITION_EQ)
+            return fail_unsupported(arena, failure);
+        TRY(check_value(arena, found[i], schema->partition[i].type, false, failure));
+        out->partition[out->partition_len++] = part_value(found[i]);
+    }
+    return RESULT_OK;
+}
+
+/* "Sort key attributes must be queried from left to right"; what is no equality comes last. */
+static RESULT resolve_sort(struct arena *arena, const struct key_schema *schema,
+                           struct parts *parts, struct key_condition *out,
+                           struct value_failure *failure)
+{
+    for (size_t i = 0; i < schema->sort_len && parts->len > 0; i++) {
+        const struct condition *part = take_part(parts, schema->sort[i].name);
+        if (part == NULL)
+            return fail_missed(arena, schema->sort[i].name, failure);
+        TRY(check_value(arena, part, schema->sort[i].type, true, failure));
+        if (parts->len > 0) {
+            if (part->kind != CONDITION_EQ)
+                return fail_unsupported(arena, failure);
+            out->equal[out->equal_len++] = part_value(part);
+            continue;
+        }
+        out->relation = part_operator(part);
+        out->sort = part_value(part);
+        if (out->relation == KEY_BETWEEN)
+            out->sort_high = part->operands[2].value;
+    }
+    return RESULT_OK;
+}
+
 RESULT key_condition_resolve(struct arena *arena, const struct condition *condition,
                              const struct key_schema *schema, struct key_condition *out,
                              struct value_failure *failure)
 {
     struct parts parts = {0};
+    struct key_condition key = {0};
     TRY(collect(arena, condition, &parts, failure));
-    const struct condition *partition = NULL;
-    const struct condition *sort = NULL;
-    for (size_t i = 0; i < parts.len; i++) {
-        struct str name = part_name(parts.items[i]);
-        if (str_eq(name, schema->partition))
-            partition = parts.items[i];
-        else if (schema->sort.ptr != NULL && str_eq(name, schema->sort))
-            sort = parts.items[i];
-    }
-    if (partition == NULL)
-        return fail_missed(arena, schema->partition, failure);
-    if (parts.len == 2 && schema->sort.ptr == NULL)
-        return value_fail(arena, failure, "Query key condition not supported");
-    if (parts.len == 2 && sort == NULL)
-        return fail_missed(arena, schema->sort, failure);
-    if (partition->kind != CONDITION_EQ)
-        return value_fail(arena, failure, "Query key condition not supported");
-    TRY(check_value(arena, partition, schema->partition_type, false, failure));
-    struct key_condition key = {.partition = part_value(partition)};
-    if (sort != NULL) {
-        TRY(check_value(arena, sort, schema->sort_type, true, failure));
-        key.relation = part_operator(sort);
-        key.sort = part_value(sort);
-        if (key.relation == KEY_BETWEEN)
-            key.sort_high = sort->operands[2].value;
-    }
+    if (parts.len > 2 && schema->partition_len == 1 && schema->sort_len <= 1)
+        return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
+    TRY(resolve_partition(arena, schema, &parts, &key, failure));
+    TRY(resolve_sort(arena, schema, &parts, &key, failure));
     *out = key;
     return RESULT_OK;
 }

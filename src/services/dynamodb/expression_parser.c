@@ -155,7 +155,7 @@ RESULT parser_finish(struct parser *parser)
     if (parser->operators > EXPRESSION_OPERATORS_MAX)
         parser_problem(parser, PROBLEM_OPERATORS,
                        "The expression contains too many operators; operator count: %u",
-                       parser->operators);
+                       EXPRESSION_OPERATORS_MAX + 1); /* it counts no further */
     if (parser->rank == PROBLEM_NONE)
         return RESULT_OK;
     return value_fail(parser->scope->arena, parser->scope->failure, "Invalid %s: %.*s",

@@ -191,7 +191,6 @@ static RESULT parse_member_change(struct parser *parser, struct update_clause *c
     if (parser->token_kind != TOKEN_VALUE_REF)
         return parser_syntax(parser);
     parser_value(parser, &clause->operand);
-    parser->operators++;
     if (clause->operand.value == NULL)
         return RESULT_OK;
     enum value_type type = value_type(clause->operand.value);
@@ -213,13 +212,11 @@ static RESULT parse_clause(struct parser *parser, struct update_clause *clause)
         struct parsed value;
         TRY(parse_target(parser, &clause->path));
         TRY(parser_expect(parser, TOKEN_EQ));
-        parser->operators++;
         TRY(parse_sum(parser, &value));
         clause->operand = value.operand;
         return RESULT_OK;
     }
     case UPDATE_REMOVE:
-        parser->operators++;
         return parse_target(parser, &clause->path);
     case UPDATE_ADD:
     case UPDATE_DELETE:

@@ -142,7 +142,7 @@ static RESULT item_check_old_only(struct call *call, struct str wanted)
     if (str_is_absent(wanted) || str_eq(wanted, DYNAMODB_RETURN_VALUE_NONE) ||
         str_eq(wanted, DYNAMODB_RETURN_VALUE_ALL_OLD))
         return RESULT_OK;
-    return DYNAMODB_ERROR(call, "Return values set to invalid value");
+    return DYNAMODB_ERROR(call, "ReturnValues can only be ALL_OLD or NONE");
 }
 
 /* What PutItem and DeleteItem have in common. */

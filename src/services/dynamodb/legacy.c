@@ -243,7 +243,8 @@ RESULT legacy_key_conditions(struct arena *arena, struct dynamodb_KeyConditions 
                     entry->value.AttributeValueList.items, entry->value.AttributeValueList.len,
                     &all[i], failure));
     }
-    if (conditions.items != NULL && (conditions.len == 0 || conditions.len > 2))
+    if (conditions.items != NULL &&
+        (conditions.len == 0 || conditions.len > 2 * (size_t)KEY_ATTRIBUTES_MAX))
         return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
     for (size_t i = 0; i < conditions.len; i++)
         if (!find_comparison(conditions.items[i].value.ComparisonOperator)->indexable)

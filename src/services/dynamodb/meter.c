@@ -284,25 +284,26 @@ static void count(struct call *call, const struct place *place,
     if (str_is_absent(mode) ||
         (!throttled && str_eq(mode, DYNAMODB_CONTRIBUTOR_INSIGHTS_MODE_THROTTLED_KEYS)))
         return;
-    struct dynamodb_AttributeMap_entry entries[2];
+    struct dynamodb_AttributeMap_entry entries[2 * KEY_ATTRIBUTES_MAX];
     struct dynamodb_AttributeMap key = {.items = entries};
-    const struct str names[2] = {place_partition_name(place), place_sort_name(place)};
-    for (size_t i = 0; i < 2; i++) {
-        const struct dynamodb_AttributeValue *value =
-            str_is_absent(names[i]) ? NULL : item_get(item, names[i]);
+    const struct key_schema schema = table_schema(place->table, place->index);
+    for (size_t i = 0; i < schema.partition_len + schema.sort_len; i++) {
+        struct str name = i < schema.partition_len ? schema.partition[i].name
+                                                   : schema.sort[i - schema.partition_len].name;
+        const struct dynamodb_AttributeValue *value = item_get(item, name);
         if (value == NULL)
             break;
-        entries[key.len++] = (struct dynamodb_AttributeMap_entry){names[i], *value};
+        entries[key.len++] = (struct dynamodb_AttributeMap_entry){name, *value};
     }
-    if (key.len == 0)
+    if (key.len < schema.partition_len)
         return;
-    const struct dynamodb_AttributeMap partition = {.items = entries, .len = 1};
+    const struct dynamodb_AttributeMap partition = {.items = entries, .len = schema.partition_len};
     struct meters *meters = meters_lock(call);
     struct meter *meter =
         meter_of(meters, place->table->id, place->index == NULL ? 0 : place->index->id);
     count_one(call, meter, throttled ? METER_PARTITION_THROTTLED : METER_PARTITION_ACCESSED,
               &partition, throttled ? 1 : units);
-    if (key.len == 2)
+    if (schema.sort_len > 0 && key.len == schema.partition_len + schema.sort_len)
         count_one(call, meter, throttled ? METER_SORT_THROTTLED : METER_SORT_ACCESSED, &key,
                   throttled ? 1 : units);
     meters_unlock(meters);

@@ -20,8 +20,9 @@ static void join(struct arena *arena, const struct condition **all, const struct
 }
 
 /* An attribute beside values of one type. */
-static bool is_about(const struct condition *condition, struct str name, enum value_type type)
+static bool is_about(const struct condition *condition, const struct key_attribute *attribute)
 {
+    struct str name = attribute->name;
     if (name.ptr == NULL || condition->operand_count < 2)
         return false;
     const struct operand *path = &condition->operands[0];
@@ -30,7 +31,7 @@ static bool is_about(const struct condition *condition, struct str name, enum va
         return false;
     for (size_t i = 1; i < condition->operand_count; i++)
         if (condition->operands[i].kind != OPERAND_VALUE ||
-            value_type(condition->operands[i].value) != type)
+            value_type(condition->operands[i].value) != attribute->type)
             return false;
     return true;
 }
@@ -49,10 +50,10 @@ static void split(struct split *s, const struct condition *condition)
         split(s, condition->left);
         split(s, condition->right);
     } else if (s->partition == NULL && condition->kind == CONDITION_EQ &&
-               is_about(condition, schema->partition, schema->partition_type)) {
+               is_about(condition, &schema->partition[0])) {
         s->partition = condition;
     } else if (s->sort == NULL && is_sort_operator(condition->kind) &&
-               is_about(condition, schema->sort, schema->sort_type)) {
+               is_about(condition, &schema->sort[0])) {
         s->sort = condition;
     } else {
         join(s->arena, &s->rest, condition);
@@ -120,7 +121,7 @@ static bool gather(struct arena *arena, const struct condition *condition,
         return true;
     case CONDITION_EQ:
     case CONDITION_IN:
-        if (!is_about(condition, schema->partition, schema->partition_type))
+        if (!is_about(condition, &schema->partition[0]))
             return false;
         for (size_t i = 1; i < condition->operand_count; i++)
             add(arena, out, condition->operands[i].value);
@@ -137,16 +138,16 @@ static const struct condition *find_sort(const struct condition *condition,
         const struct condition *left = find_sort(condition->left, schema);
         return left != NULL ? left : find_sort(condition->right, schema);
     }
-    return is_sort_operator(condition->kind) && is_about(condition, schema->sort, schema->sort_type)
-               ? condition
-               : NULL;
+    return is_sort_operator(condition->kind) && is_about(condition, &schema->sort[0]) ? condition
+                                                                                      : NULL;
 }
 
 bool partiql_partitions(struct arena *arena, const struct condition *where,
                         const struct key_schema *schema, struct partiql_partitions *out)
 {
     struct values values = {0};
-    if (where == NULL || !gather(arena, where, schema, &values))
+    /* A key of several attributes is looked for in all partitions. */
+    if (where == NULL || schema->partition_len > 1 || !gather(arena, where, schema, &values))
         return false;
     out->sort = find_sort(where, schema);
     out->values = values.items;
@@ -160,7 +161,7 @@ const struct condition *partiql_key_condition(struct arena *arena, const struct 
     struct path_element *element = ARENA_NEW(arena, struct path_element);
     struct operand *operands = ARENA_ARRAY(arena, 2, struct operand);
     struct condition *condition = ARENA_NEW(arena, struct condition);
-    element->name = schema->partition;
+    element->name = schema->partition[0].name;
     operands[0] = (struct operand){.kind = OPERAND_PATH, .path = {element, 1}};
     operands[1] = (struct operand){.kind = OPERAND_VALUE, .value = partitions->values[i]};
     *condition = (struct condition){.kind = CONDITION_EQ, .operands = operands, .operand_count = 2};

@@ -35,10 +35,10 @@ static RESULT select_order(struct selecting *s, const struct partiql_statement *
                                     "WHERE clause when using ORDER BY clause.");
     for (size_t i = 0; i < statement->order_len; i++) {
         const struct partiql_order *order = &statement->order[i];
-        if (str_eq(order->name, s->schema.partition)) {
+        if (str_eq(order->name, s->schema.partition[0].name)) {
             s->partitions_backward = order->descending;
             by_partition = true;
-        } else if (!str_is_absent(s->schema.sort) && str_eq(order->name, s->schema.sort)) {
+        } else if (s->schema.sort_len > 0 && str_eq(order->name, s->schema.sort[0].name)) {
             s->r->backward = order->descending;
             s->merged = !by_partition && s->partitions.count > 1;
             by_sort = true;
@@ -128,7 +128,7 @@ static RESULT select_bounds(struct selecting *s, size_t i)
 static size_t select_partition(const struct selecting *s)
 {
     const struct dynamodb_AttributeValue *value =
-        s->start.items == NULL ? NULL : item_get(&s->start, s->schema.partition);
+        s->start.items == NULL ? NULL : item_get(&s->start, s->schema.partition[0].name);
     for (size_t i = 0; value != NULL && i < s->partitions.count; i++)
         if (value_compare(s->partitions.values[i], value) == 0)
             return i;
@@ -234,7 +234,7 @@ static RESULT select_plan(struct selecting *s, const struct partiql_statement *s
     struct reading *r = s->r;
     TRY(reading_find_place(r, statement->index));
     TRY(reading_select(r, "ProjectionExpression"));
-    s->schema = reading_schema(r);
+    s->schema = table_schema(&r->table, r->place.index);
     s->by_partition =
         partiql_partitions(r->call->arena, statement->where, &s->schema, &s->partitions);
     if (s->by_partition && s->partitions.count > PARTITIONS_MAX)
@@ -265,7 +265,7 @@ RESULT partiql_select(struct call *call, const struct dynamodb_ExecuteStatementI
         TRY(select_merged(&s));
     else
         TRY(select_partitions(&s));
-    TRY(reading_finish(r, s.partitions.count == 1 ? s.partitions.values[0] : NULL));
+    TRY(reading_finish(r, s.partitions.count == 1 ? s.partitions.values : NULL));
     out->Items = r->items;
     out->ConsumedCapacity =
         capacity_shown(call->arena, &r->capacity, in->ReturnConsumedCapacity, false);

@@ -34,25 +34,20 @@ static RESULT partiql_key(struct call *call, const struct dynamodb_table *table,
     struct value_failure failure;
     struct key_condition condition;
     const struct condition *keys;
-    const struct key_schema schema = {
-        .partition = table->partition,
-        .partition_type = table_type(table, table->partition),
-        .sort = table->sort,
-        .sort_type = str_is_absent(table->sort) ? VALUE_NONE : table_type(table, table->sort),
-    };
+    const struct key_schema schema = table_schema(table, NULL);
     partiql_split(call->arena, where, &schema, &keys, rest);
     *found = keys != NULL;
     if (!*found)
         return RESULT_OK;
     CHECK(call, failure, key_condition_resolve(call->arena, keys, &schema, &condition, &failure));
-    *found = str_is_absent(schema.sort) || condition.relation == KEY_EQ;
+    *found = schema.sort_len == 0 || condition.relation == KEY_EQ;
     if (!*found)
         return RESULT_OK;
     key->items = ARENA_ARRAY(call->arena, 2, struct dynamodb_AttributeMap_entry);
     key->len = 1;
-    key->items[0] = (struct dynamodb_AttributeMap_entry){schema.partition, *condition.partition};
-    if (!str_is_absent(schema.sort))
-        key->items[key->len++] = (struct dynamodb_AttributeMap_entry){schema.sort, *condition.sort};
+    key->items[0] = (struct dynamodb_AttributeMap_entry){table->partition, *condition.partition[0]};
+    if (schema.sort_len > 0)
+        key->items[key->len++] = (struct dynamodb_AttributeMap_entry){table->sort, *condition.sort};
     return RESULT_OK;
 }
 

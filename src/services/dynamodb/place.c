@@ -8,14 +8,24 @@
 
 enum { PLAIN_MAX = 256, ENCODED_MAX = 8 * 1024 };
 
-struct str place_partition_name(const struct place *place)
+static struct str partition_name(const struct place *place)
 {
     return place->index == NULL ? place->table->partition : place->index->partition;
 }
 
-struct str place_sort_name(const struct place *place)
+static struct str sort_name(const struct place *place)
 {
     return place->index == NULL ? place->table->sort : place->index->sort;
+}
+
+static struct str_list more_partition(const struct place *place)
+{
+    return place->index == NULL ? (struct str_list){0} : place->index->more_partition;
+}
+
+static struct str_list more_sort(const struct place *place)
+{
+    return place->index == NULL ? (struct str_list){0} : place->index->more_sort;
 }
 
 static struct key place_under(const struct place *place, int64_t index)
@@ -79,10 +89,26 @@ struct key place_part(const struct place *place, uint64_t part)
     return key;
 }
 
-struct key place_partition(const struct place *place,
-                           const struct dynamodb_AttributeValue *partition)
+/* Several values are one text, each behind its length. */
+static struct str joined(struct arena *arena, const struct dynamodb_AttributeValue *const *values,
+                         size_t count)
 {
-    struct str bytes = encoded(place->call->arena, partition);
+    struct buf both;
+    buf_init(&both, arena, KEY_ATTRIBUTES_MAX * ENCODED_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct str bytes = encoded(arena, values[i]);
+        buf_append_u64(&both, bytes.len);
+        buf_append_char(&both, ':');
+        buf_append(&both, bytes);
+    }
+    return buf_str(&both);
+}
+
+struct key place_partition(const struct place *place,
+                           const struct dynamodb_AttributeValue *const *values, size_t count)
+{
+    struct arena *arena = place->call->arena;
+    struct str bytes = count == 1 ? encoded(arena, values[0]) : joined(arena, values, count);
     struct key key = place_part(place, place_hash(bytes));
     add_unordered(&key, bytes);
     return key;
@@ -122,15 +148,24 @@ static void add_table_key(const struct place *place, struct key *key,
 void place_add_partition(const struct place *place, struct key *key,
                          const struct dynamodb_AttributeMap *item)
 {
-    add_unordered(key, encoded(place->call->arena, must_get(item, place_partition_name(place))));
+    add_unordered(key, encoded(place->call->arena, must_get(item, place->table->partition)));
 }
 
 struct key place_item(const struct place *place, const struct dynamodb_AttributeMap *item)
 {
-    struct key key = place_partition(place, must_get(item, place_partition_name(place)));
-    struct str sort = place_sort_name(place);
+    const struct dynamodb_AttributeValue *values[KEY_ATTRIBUTES_MAX];
+    size_t count = 0;
+    struct str_list more = more_partition(place);
+    values[count++] = must_get(item, partition_name(place));
+    for (size_t i = 0; i < more.len; i++)
+        values[count++] = must_get(item, more.items[i]);
+    struct key key = place_partition(place, values, count);
+    struct str sort = sort_name(place);
+    more = more_sort(place);
     if (!str_is_absent(sort))
         place_add_sort(&key, must_get(item, sort));
+    for (size_t i = 0; i < more.len; i++)
+        place_add_sort(&key, must_get(item, more.items[i]));
     if (place->index != NULL)
         add_table_key(place, &key, item);
     return key;
@@ -145,8 +180,13 @@ static bool has_typed(const struct dynamodb_table *table, const struct dynamodb_
 
 bool place_has(const struct place *place, const struct dynamodb_AttributeMap *item)
 {
-    struct str sort = place_sort_name(place);
-    return has_typed(place->table, item, place_partition_name(place)) &&
+    struct str sort = sort_name(place);
+    struct str_list more[] = {more_partition(place), more_sort(place)};
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < more[k].len; i++)
+            if (!has_typed(place->table, item, more[k].items[i]))
+                return false;
+    return has_typed(place->table, item, partition_name(place)) &&
            (str_is_absent(sort) || has_typed(place->table, item, sort));
 }
 
@@ -164,19 +204,27 @@ struct key place_expiry(const struct place *place, int64_t second,
     return key;
 }
 
+static void take_names(const struct dynamodb_AttributeMap *item, const struct key_attribute *names,
+                       size_t count, struct dynamodb_AttributeMap *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct dynamodb_AttributeValue *value = item_get(item, names[i].name);
+        if (value != NULL && item_get(key, names[i].name) == NULL)
+            key->items[key->len++] = (struct dynamodb_AttributeMap_entry){names[i].name, *value};
+    }
+}
+
 struct dynamodb_AttributeMap place_key_of(const struct place *place,
                                           const struct dynamodb_AttributeMap *item)
 {
-    const struct str names[] = {place_partition_name(place), place_sort_name(place),
-                                place->table->partition, place->table->sort};
-    struct dynamodb_AttributeMap key = {
-        .items = ARENA_ARRAY(place->call->arena, 4, struct dynamodb_AttributeMap_entry)};
-    for (size_t i = 0; i < 4; i++) {
-        if (str_is_absent(names[i]) || item_get(&key, names[i]) != NULL)
-            continue;
-        const struct dynamodb_AttributeValue *value = item_get(item, names[i]);
-        if (value != NULL)
-            key.items[key.len++] = (struct dynamodb_AttributeMap_entry){names[i], *value};
+    const struct key_schema schemas[] = {table_schema(place->table, place->index),
+                                         table_schema(place->table, NULL)};
+    struct dynamodb_AttributeMap key = {.items =
+                                            ARENA_ARRAY(place->call->arena, 4 * KEY_ATTRIBUTES_MAX,
+                                                        struct dynamodb_AttributeMap_entry)};
+    for (size_t i = 0; i < (place->index == NULL ? 1U : 2U); i++) {
+        take_names(item, schemas[i].partition, schemas[i].partition_len, &key);
+        take_names(item, schemas[i].sort, schemas[i].sort_len, &key);
     }
     return key;
 }
@@ -226,9 +274,20 @@ static size_t key_length(const struct dynamodb_AttributeValue *value)
     return value->S.ptr != NULL ? value->S.len : value->B.ptr != NULL ? value->B.len : 1;
 }
 
+static RESULT fail_empty_indexed(struct call *call, const struct dynamodb_index *index,
+                                 struct str name, const struct dynamodb_AttributeValue *value)
+{
+    return DYNAMODB_ERROR(
+        call,
+        "One or more parameter values are not valid. A value specified for a secondary index key "
+        "is not supported. The AttributeValue for a key attribute cannot contain an empty %s "
+        "value. IndexName: %.*s, IndexKey: %.*s",
+        value->S.ptr != NULL ? "string" : "binary", PRSTR(index->name), PRSTR(name));
+}
+
 static RESULT check_indexed(struct call *call, const struct dynamodb_table *table,
                             const struct dynamodb_index *index,
-                            const struct dynamodb_AttributeMap *item, struct str name,
+                            const struct dynamodb_AttributeMap *item, struct str name, bool is_sort,
                             const struct dynamodb_AttributeMap *before)
 {
     const struct dynamodb_AttributeValue *value = str_is_absent(name) ? NULL : item_get(item, name);
@@ -257,13 +316,7 @@ static RESULT check_indexed(struct call *call, const struct dynamodb_table *tabl
                               "attribute cannot contain an empty %s value.",
                               what);
     if (key_length(value) == 0)
-        return DYNAMODB_ERROR(
-            call,
-            "One or more parameter values are not valid. A value specified for a secondary index "
-            "key is not supported. The AttributeValue for a key attribute cannot contain an empty "
-            "%s value. IndexName: %.*s, IndexKey: %.*s",
-            what, PRSTR(index->name), PRSTR(name));
-    bool is_sort = str_eq(name, index->sort);
+        return fail_empty_indexed(call, index, name, value);
     size_t limit = is_sort ? KEY_SORT_SIZE_MAX : KEY_PARTITION_SIZE_MAX;
     if (key_length(value) > limit && is_sort)
         return DYNAMODB_ERROR(call, "One or more parameter values were invalid: Aggregated size "
@@ -271,6 +324,74 @@ static RESULT check_indexed(struct call *call, const struct dynamodb_table *tabl
     if (key_length(value) > limit)
         return DYNAMODB_ERROR(call, "One or more parameter values were invalid: Size of hashkey "
                                     "has exceeded the maximum size limit of2048 bytes");
+    return RESULT_OK;
+}
+
+static bool is_empty_key(const struct dynamodb_table *table,
+                         const struct dynamodb_AttributeMap *item, struct str name)
+{
+    const struct dynamodb_AttributeValue *value = str_is_absent(name) ? NULL : item_get(item, name);
+    return value != NULL && value_type(value) == table_type(table, name) && key_length(value) == 0;
+}
+
+static RESULT check_none_empty(struct call *call, const struct dynamodb_table *table,
+                               const struct dynamodb_index *index,
+                               const struct dynamodb_AttributeMap *item,
+                               const struct key_attribute *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is_empty_key(table, item, names[i].name))
+            return fail_empty_indexed(call, index, names[i].name, item_get(item, names[i].name));
+    return RESULT_OK;
+}
+
+RESULT place_check_empty(struct call *call, const struct dynamodb_table *table,
+                         const struct dynamodb_AttributeMap *item)
+{
+    const struct str own[] = {table->partition, table->sort};
+    struct value_failure failure;
+    for (size_t i = 0; i < 2; i++)
+        if (is_empty_key(table, item, own[i]))
+            CHECK(call, failure,
+                  value_check_key(call->arena, own[i], item_get(item, own[i]), i == 1, &failure));
+    for (size_t i = 0; i < table->indexes.len; i++) {
+        const struct dynamodb_index *index = &table->indexes.items[i];
+        const struct key_schema schema = table_schema(table, index);
+        TRY(check_none_empty(call, table, index, item, schema.partition, schema.partition_len));
+        TRY(check_none_empty(call, table, index, item, schema.sort, schema.sort_len));
+    }
+    return RESULT_OK;
+}
+
+static RESULT fail_size(struct call *call, bool is_sort)
+{
+    if (is_sort)
+        return DYNAMODB_ERROR(call, "One or more parameter values were invalid: Aggregated size "
+                                    "of all range keys has exceeded the size limit of 1024 bytes");
+    return DYNAMODB_ERROR(call, "One or more parameter values were invalid: Size of hashkey has "
+                                "exceeded the maximum size limit of2048 bytes");
+}
+
+/* The further attributes of an index's key, and the sizes of all together. */
+static RESULT check_several(struct call *call, const struct dynamodb_table *table,
+                            const struct dynamodb_index *index,
+                            const struct dynamodb_AttributeMap *item,
+                            const struct dynamodb_AttributeMap *before)
+{
+    const struct str_list more[] = {index->more_partition, index->more_sort};
+    const struct str first[] = {index->partition, index->sort};
+    for (size_t k = 0; k < 2; k++) {
+        const struct dynamodb_AttributeValue *value =
+            str_is_absent(first[k]) ? NULL : item_get(item, first[k]);
+        size_t size = value == NULL ? 0 : key_length(value);
+        for (size_t i = 0; i < more[k].len; i++) {
+            TRY(check_indexed(call, table, index, item, more[k].items[i], k == 1, before));
+            value = item_get(item, more[k].items[i]);
+            size += value == NULL ? 0 : key_length(value);
+        }
+        if (size > (k == 1 ? (size_t)KEY_SORT_SIZE_MAX : (size_t)KEY_PARTITION_SIZE_MAX))
+            return fail_size(call, k == 1);
+    }
     return RESULT_OK;
 }
 
@@ -285,8 +406,10 @@ RESULT place_check_item(struct call *call, const struct dynamodb_table *table,
     for (size_t i = 0; i < table->indexes.len; i++) {
         const struct dynamodb_index *index = &table->indexes.items[i];
         if (index->global)
-            TRY(check_indexed(call, table, index, item, index->partition, before));
-        TRY(check_indexed(call, table, index, item, index->sort, before));
+            TRY(check_indexed(call, table, index, item, index->partition, false, before));
+        TRY(check_indexed(call, table, index, item, index->sort, true, before));
+        if (index->more_partition.len > 0 || index->more_sort.len > 0)
+            TRY(check_several(call, table, index, item, before));
     }
     return RESULT_OK;
 }

@@ -106,22 +106,23 @@ RESULT reading_walk(struct reading *r)
     return RESULT_OK;
 }
 
-RESULT reading_finish(struct reading *r, const struct dynamodb_AttributeValue *partition)
+RESULT reading_finish(struct reading *r, const struct dynamodb_AttributeValue *const *partition)
 {
-    struct dynamodb_AttributeMap key = {
-        .items = ARENA_ARRAY(r->call->arena, 1, struct dynamodb_AttributeMap_entry), .len = 1};
+    const struct key_schema schema = table_schema(&r->table, r->place.index);
+    struct dynamodb_AttributeMap key = {.items = ARENA_ARRAY(r->call->arena, KEY_ATTRIBUTES_MAX,
+                                                             struct dynamodb_AttributeMap_entry)};
     double units = capacity_read(r->bytes, r->consistent);
     if (r->place.index == NULL)
         r->capacity.units += units;
     else
         capacity_add_index(&r->capacity, r->place.index, units);
-    if (partition != NULL)
-        key.items[0] =
-            (struct dynamodb_AttributeMap_entry){place_partition_name(&r->place), *partition};
+    for (size_t i = 0; partition != NULL && i < schema.partition_len; i++)
+        key.items[key.len++] =
+            (struct dynamodb_AttributeMap_entry){schema.partition[i].name, *partition[i]};
     return meter_take(r->call, &r->capacity, r->place.index, partition == NULL ? NULL : &key);
 }
 
-static RESULT reading_run(struct reading *r, const struct dynamodb_AttributeValue *partition)
+static RESULT reading_run(struct reading *r, const struct dynamodb_AttributeValue *const *partition)
 {
     reading_begin(r);
     TRY(reading_walk(r));
@@ -213,9 +214,11 @@ static bool reading_projects(const struct reading *r, struct str name)
         str_eq(name, index->sort) || str_eq(name, r->table.partition) ||
         str_eq(name, r->table.sort))
         return true;
-    for (size_t i = 0; i < index->included.len; i++)
-        if (str_eq(name, index->included.items[i]))
-            return true;
+    const struct str_list lists[] = {index->included, index->more_partition, index->more_sort};
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < lists[k].len; i++)
+            if (str_eq(name, lists[k].items[i]))
+                return true;
     return false;
 }
 
@@ -297,16 +300,25 @@ struct dynamodb_AttributeMap reading_last(const struct reading *r)
  * -----------------------------------------------------------------------------------------------------------
  */
 
+/* The partition, and the sort key's attributes that are known. */
+static struct key reading_prefix(const struct reading *r, const struct key_condition *condition)
+{
+    struct key key = place_partition(&r->place, condition->partition, condition->partition_len);
+    for (size_t i = 0; i < condition->equal_len; i++)
+        place_add_sort(&key, condition->equal[i]);
+    return key;
+}
+
 /* The sort key's condition as bounds. Behind a sort key's element come elements that begin with a
  * byte below 0xFF: appending 0xFF goes behind all keys with that very sort key. */
 void reading_bounds(struct reading *r, const struct key_condition *condition)
 {
     struct arena *arena = r->call->arena;
-    r->prefix = place_partition(&r->place, condition->partition);
+    r->prefix = reading_prefix(r, condition);
     if (condition->relation == KEY_ANY)
         return;
-    struct key low = place_partition(&r->place, condition->partition);
-    struct key high = place_partition(&r->place, condition->partition);
+    struct key low = reading_prefix(r, condition);
+    struct key high = reading_prefix(r, condition);
     place_add_sort(&low, condition->sort);
     place_add_sort(&high,
                    condition->relation == KEY_BETWEEN ? condition->sort_high : condition->sort);
@@ -353,17 +365,6 @@ void reading_bounds(struct reading *r, const struct key_condition *condition)
         break;
     }
     }
-}
-
-struct key_schema reading_schema(const struct reading *r)
-{
-    struct str partition = place_partition_name(&r->place), sort = place_sort_name(&r->place);
-    return (struct key_schema){
-        .partition = partition,
-        .partition_type = table_type(&r->table, partition),
-        .sort = sort,
-        .sort_type = str_is_absent(sort) ? VALUE_NONE : table_type(&r->table, sort),
-    };
 }
 
 /* What Query and Scan both say, in expressions or in the parameters before them. */
@@ -468,12 +469,20 @@ RESULT dynamodb_Query(struct call *call, const struct dynamodb_QueryInput *in,
     TRY(reading_find_place(r, in->IndexName));
     TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
                                                                   : "ProjectionExpression"));
-    struct key_schema schema = reading_schema(r);
+    const struct key_schema schema = table_schema(&r->table, r->place.index);
     CHECK(call, failure, key_condition_resolve(call->arena, keys, &schema, &condition, &failure));
     if (r->filter != NULL) {
-        struct str names[2] = {schema.partition, schema.sort};
-        struct str_list list = {names, str_is_absent(schema.sort) ? 1 : 2};
-        CHECK(call, failure, filter_check_keys(call->arena, r->filter, list, &failure));
+        struct str names[2 * KEY_ATTRIBUTES_MAX];
+        struct str_list list = {.items = names};
+        for (size_t i = 0; i < schema.partition_len; i++)
+            names[list.len++] = schema.partition[i].name;
+        for (size_t i = 0; i < schema.sort_len; i++)
+            names[list.len++] = schema.sort[i].name;
+        CHECK(call, failure,
+              filter_check_keys(call->arena, r->filter,
+                                str_is_absent(in->FilterExpression) ? "QueryFilter"
+                                                                    : "Filter Expression",
+                                list, &failure));
     }
     reading_bounds(r, &condition);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));

@@ -37,16 +37,16 @@ RESULT reading_find_place(struct reading *r, struct str index_name);
 /* What `select`, the projection and the filter ask of the place. parameter: what the request calls
  * its projection. */
 RESULT reading_select(struct reading *r, const char *parameter);
-struct key_schema reading_schema(const struct reading *r);
 /* prefix, from and to, of a key condition. */
 void reading_bounds(struct reading *r, const struct key_condition *condition);
 /* ExclusiveStartKey: the key attributes of the place and of the table, no others. */
 RESULT reading_start(struct reading *r, struct dynamodb_AttributeMap start);
 /* Once; then walks, each over its own bounds, until `more` says that the page is full; then finish,
- * which takes the units. partition: whose use it is; NULL: that of many. */
+ * which takes the units. partition: whose use it is, a value for each attribute of the key; NULL:
+ * that of many. */
 void reading_begin(struct reading *r);
 RESULT reading_walk(struct reading *r);
-RESULT reading_finish(struct reading *r, const struct dynamodb_AttributeValue *partition);
+RESULT reading_finish(struct reading *r, const struct dynamodb_AttributeValue *const *partition);
 /* For walks over several ranges at once: a cursor at the bounds' beginning, its next key (absent at
  * the end), an item that was found taken in. */
 RESULT reading_seek(struct reading *r, struct kv_cursor **cursor);

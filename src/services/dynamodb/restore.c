@@ -38,9 +38,16 @@ struct overrides {
 
 static bool same_key(struct dynamodb_KeySchema schema, const struct dynamodb_index *index)
 {
-    size_t count = str_is_absent(index->sort) ? 1 : 2;
-    return schema.len == count && str_eq(schema.items[0].AttributeName, index->partition) &&
-           (count == 1 || str_eq(schema.items[1].AttributeName, index->sort));
+    const struct dynamodb_table no_types = {0};
+    const struct key_schema has = table_schema(&no_types, index);
+    if (schema.len != has.partition_len + has.sort_len)
+        return false;
+    for (size_t i = 0; i < schema.len; i++)
+        if (!str_eq(schema.items[i].AttributeName, i < has.partition_len
+                                                       ? has.partition[i].name
+                                                       : has.sort[i - has.partition_len].name))
+            return false;
+    return true;
 }
 
 static bool same_projection(const struct dynamodb_Projection *projection,

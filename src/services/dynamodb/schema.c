@@ -59,44 +59,95 @@ RESULT schema_read_attributes(struct call *call, struct dynamodb_AttributeDefini
     return RESULT_OK;
 }
 
-/* A key schema: a partition key, and perhaps a sort key. */
-static RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema,
-                              const struct dynamodb_table *table, struct str *partition,
-                              struct str *sort)
+static RESULT schema_check_defined(struct call *call, struct dynamodb_KeySchema schema,
+                                   const struct dynamodb_table *table)
 {
+    struct str *names = ARENA_ARRAY(call->arena, schema.len, struct str);
+    bool defined = true;
+    for (size_t i = 0; i < schema.len; i++) {
+        names[i] = schema.items[i].AttributeName;
+        defined = defined && table_type(table, names[i]) != VALUE_NONE;
+    }
+    if (defined)
+        return RESULT_OK;
+    return INVALID(call,
+                   "Some index key attributes are not defined in AttributeDefinitions. Keys: "
+                   "%.*s, AttributeDefinitions: %.*s",
+                   PRSTR(shown_names(call->arena, names, schema.len)),
+                   PRSTR(shown_definitions(call->arena, table)));
+}
+
+static RESULT schema_check_length(struct call *call, struct dynamodb_KeySchema schema,
+                                  const char *path, size_t limit)
+{
+    struct buf shown;
+    if (schema.len <= limit)
+        return RESULT_OK;
+    buf_init(&shown, call->arena, 64 * 1024);
+    for (size_t i = 0; i < schema.len; i++)
+        buf_append_format(&shown, "%sKeySchemaElement(attributeName=%.*s, keyType=%.*s)",
+                          i > 0 ? ", " : "", PRSTR(schema.items[i].AttributeName),
+                          PRSTR(schema.items[i].KeyType));
+    return DYNAMODB_ERROR(call,
+                          "1 validation error detected: Value '[%.*s]' at '%s' failed to satisfy "
+                          "constraint: Member must have length less than or equal to %zu",
+                          PRSTR(buf_str(&shown)), path, limit);
+}
+
+RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema, const char *path,
+                       const struct dynamodb_table *table, struct schema_key *out)
+{
+    bool single = !out->several;
+    struct schema_key key = {.several = out->several};
+    TRY(schema_check_length(call, schema, path, single ? 2 : 2 * KEY_ATTRIBUTES_MAX));
     if (schema.len == 0)
         return DYNAMODB_ERROR(call,
                               "Invalid KeySchema: Some index key attribute have no definition");
     if (!str_eq(schema.items[0].KeyType, DYNAMODB_KEY_TYPE_HASH))
         return DYNAMODB_ERROR(
             call, "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
-    if (schema.len > 2)
-        return call_fail(call, DYNAMODB_NOT_IMPLEMENTED,
-                         "Keys of several attributes are not implemented.");
-    *partition = schema.items[0].AttributeName;
-    *sort = (struct str){0};
-    if (schema.len == 2) {
-        if (!str_eq(schema.items[1].KeyType, DYNAMODB_KEY_TYPE_RANGE))
+    for (size_t i = 0; i < schema.len; i++) {
+        struct str name = schema.items[i].AttributeName;
+        bool hash = str_eq(schema.items[i].KeyType, DYNAMODB_KEY_TYPE_HASH);
+        if (hash && (key.sort_len > 0 || (single && i > 0)))
             return DYNAMODB_ERROR(
                 call, "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
-        *sort = schema.items[1].AttributeName;
-        if (str_eq(*partition, *sort))
-            return DYNAMODB_ERROR(call, "Both the Hash Key and the Range Key element in the "
-                                        "KeySchema have the same name");
+        for (size_t k = 0; k < i; k++)
+            if (str_eq(schema.items[k].AttributeName, name))
+                return DYNAMODB_ERROR(call, "Both the Hash Key and the Range Key element in the "
+                                            "KeySchema have the same name");
+        if ((hash ? key.partition_len : key.sort_len) == KEY_ATTRIBUTES_MAX)
+            return DYNAMODB_ERROR(call,
+                                  "Invalid KeySchema: At most %d KeySchemaElements may be of "
+                                  "%s key type",
+                                  KEY_ATTRIBUTES_MAX, hash ? "HASH" : "RANGE");
+        if (hash)
+            key.partition[key.partition_len++] = name;
+        else
+            key.sort[key.sort_len++] = name;
     }
-    for (size_t i = 0; i < schema.len; i++) {
-        if (table_type(table, schema.items[i].AttributeName) != VALUE_NONE)
-            continue;
-        struct str names[2];
-        for (size_t j = 0; j < schema.len; j++)
-            names[j] = schema.items[j].AttributeName;
-        return INVALID(call,
-                       "Some index key attributes are not defined in AttributeDefinitions. Keys: "
-                       "%.*s, AttributeDefinitions: %.*s",
-                       PRSTR(shown_names(call->arena, names, schema.len)),
-                       PRSTR(shown_definitions(call->arena, table)));
-    }
-    return RESULT_OK;
+    *out = key;
+    return schema_check_defined(call, schema, table);
+}
+
+static struct str_list schema_more(struct arena *arena, const struct str *names, size_t len)
+{
+    struct str_list more = {0};
+    if (len < 2)
+        return more;
+    more.items = ARENA_ARRAY(arena, len - 1, struct str);
+    for (size_t i = 1; i < len; i++)
+        more.items[more.len++] = names[i];
+    return more;
+}
+
+static void schema_take_key(struct arena *arena, const struct schema_key *key,
+                            struct dynamodb_index *index)
+{
+    index->partition = key->partition[0];
+    index->sort = key->sort[0];
+    index->more_partition = schema_more(arena, key->partition, key->partition_len);
+    index->more_sort = schema_more(arena, key->sort, key->sort_len);
 }
 
 static RESULT schema_read_projection(struct call *call, const struct dynamodb_Projection *in,
@@ -209,7 +260,10 @@ RESULT schema_add_global(struct call *call, const struct dynamodb_GlobalSecondar
 {
     struct dynamodb_index index = {
         .name = in->IndexName, .global = true, .status = DYNAMODB_INDEX_STATUS_CREATING};
-    TRY(schema_read_key(call, in->KeySchema, table, &index.partition, &index.sort));
+    struct schema_key key = {.several = true};
+    TRY(schema_read_key(call, in->KeySchema, "globalSecondaryIndexes.1.member.keySchema", table,
+                        &key));
+    schema_take_key(call->arena, &key, &index);
     TRY(schema_read_projection(call, in->Projection, &index));
     TRY(schema_check_units(call, in->ProvisionedThroughput, in->OnDemandThroughput,
                            table->on_demand, in->IndexName));
@@ -228,10 +282,13 @@ static RESULT schema_add_local(struct call *call, const struct dynamodb_LocalSec
                                struct dynamodb_table *table)
 {
     struct dynamodb_index index = {.name = in->IndexName};
+    struct schema_key key = {0};
     if (str_is_absent(table->sort))
         return INVALID(call, "Table KeySchema does not have a range key, which is required when "
                              "specifying a LocalSecondaryIndex");
-    TRY(schema_read_key(call, in->KeySchema, table, &index.partition, &index.sort));
+    TRY(schema_read_key(call, in->KeySchema, "localSecondaryIndexes.1.member.keySchema", table,
+                        &key));
+    schema_take_key(call->arena, &key, &index);
     if (str_is_absent(index.sort))
         return INVALID(call, "Index KeySchema does not have a range key for index: %.*s",
                        PRSTR(index.name));
@@ -252,10 +309,15 @@ static bool schema_uses(const struct dynamodb_table *table, struct str name)
 {
     if (str_eq(name, table->partition) || str_eq(name, table->sort))
         return true;
-    for (size_t i = 0; i < table->indexes.len; i++)
-        if (str_eq(name, table->indexes.items[i].partition) ||
-            str_eq(name, table->indexes.items[i].sort))
-            return true;
+    for (size_t i = 0; i < table->indexes.len; i++) {
+        const struct key_schema has = table_schema(table, &table->indexes.items[i]);
+        for (size_t k = 0; k < has.partition_len; k++)
+            if (str_eq(name, has.partition[k].name))
+                return true;
+        for (size_t k = 0; k < has.sort_len; k++)
+            if (str_eq(name, has.sort[k].name))
+                return true;
+    }
     return false;
 }
 
@@ -291,7 +353,10 @@ RESULT schema_read(struct call *call, const struct dynamodb_CreateTableInput *in
                    struct dynamodb_table *table)
 {
     TRY(schema_read_attributes(call, in->AttributeDefinitions, table));
-    TRY(schema_read_key(call, in->KeySchema, table, &table->partition, &table->sort));
+    struct schema_key key = {0};
+    TRY(schema_read_key(call, in->KeySchema, "keySchema", table, &key));
+    table->partition = key.partition[0];
+    table->sort = key.sort[0];
     if (in->LocalSecondaryIndexes.items != NULL && in->LocalSecondaryIndexes.len == 0)
         return INVALID(call, "List of LocalSecondaryIndexes is empty");
     if (in->GlobalSecondaryIndexes.items != NULL && in->GlobalSecondaryIndexes.len == 0)

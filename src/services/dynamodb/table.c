@@ -169,3 +169,28 @@ struct dynamodb_index *table_index(const struct dynamodb_table *table, struct st
             return &table->indexes.items[i];
     return NULL;
 }
+
+static size_t schema_fill(const struct dynamodb_table *table, struct str first,
+                          struct str_list more, struct key_attribute *out)
+{
+    size_t len = 0;
+    if (str_is_absent(first))
+        return 0;
+    out[len++] = (struct key_attribute){first, table_type(table, first)};
+    for (size_t i = 0; i < more.len && len < KEY_ATTRIBUTES_MAX; i++)
+        out[len++] = (struct key_attribute){more.items[i], table_type(table, more.items[i])};
+    return len;
+}
+
+struct key_schema table_schema(const struct dynamodb_table *table,
+                               const struct dynamodb_index *index)
+{
+    const struct str_list none = {0};
+    struct key_schema schema = {0};
+    schema.partition_len =
+        schema_fill(table, index == NULL ? table->partition : index->partition,
+                    index == NULL ? none : index->more_partition, schema.partition);
+    schema.sort_len = schema_fill(table, index == NULL ? table->sort : index->sort,
+                                  index == NULL ? none : index->more_sort, schema.sort);
+    return schema;
+}

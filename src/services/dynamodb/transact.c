@@ -249,6 +249,8 @@ static RESULT transact_judge(struct call *call, struct transact_action *actions,
     for (size_t i = 0; i < count; i++) {
         TRY(action_open(call, &actions[i], options->capacity));
         bool refused = false;
+        if (actions[i].statement == NULL)
+            TRY(place_check_empty(call, &actions[i].write.table, &actions[i].write.key));
         TRY(transact_reason(call, action_check(call, &actions[i]), &reasons->items[i], &refused));
         *cancelled = *cancelled || refused;
         if (!refused)
@@ -436,6 +438,8 @@ RESULT transact_read(struct call *call, struct transact_read *reads, size_t coun
     for (size_t i = 0; i < count; i++) {
         bool refused = false;
         TRY(transact_read_open(call, &reads[i], capacity));
+        if (reads[i].get.statement == NULL)
+            TRY(place_check_empty(call, &reads[i].get.table, &reads[i].get.key));
         TRY(transact_reason(call, transact_read_check(call, &reads[i]), &reasons.items[i],
                             &refused));
         cancelled = cancelled || refused;

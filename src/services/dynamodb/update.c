@@ -84,8 +84,20 @@ static RESULT update_find_global(struct call *call, struct dynamodb_table *table
     return RESULT_OK;
 }
 
+/* A new index's keys stand in the request's own definitions, even those that the table has. */
+static RESULT update_check_defined(struct call *call, struct dynamodb_KeySchema keys,
+                                   struct dynamodb_AttributeDefinitions definitions)
+{
+    struct dynamodb_table alone = {0};
+    struct schema_key key = {.several = true};
+    TRY(schema_read_attributes(call, definitions, &alone));
+    return schema_read_key(call, keys, "globalSecondaryIndexUpdates.1.member.create.keySchema",
+                           &alone, &key);
+}
+
 static RESULT update_create_index(struct call *call,
                                   const struct dynamodb_CreateGlobalSecondaryIndexAction *in,
+                                  struct dynamodb_AttributeDefinitions definitions,
                                   struct dynamodb_table *table)
 {
     const struct dynamodb_GlobalSecondaryIndex index = {
@@ -99,6 +111,7 @@ static RESULT update_create_index(struct call *call,
     if (table_index(table, in->IndexName) != NULL)
         return DYNAMODB_ERROR(call, "Attempting to create an index which already exists: %.*s",
                               PRSTR(in->IndexName));
+    TRY(update_check_defined(call, in->KeySchema, definitions));
     TRY(schema_add_global(call, &index, table));
     struct dynamodb_index *made = &table->indexes.items[table->indexes.len - 1];
     made->backfilling = true;
@@ -144,7 +157,7 @@ static RESULT update_indexes(struct call *call, const struct dynamodb_UpdateTabl
                              "Subscriber limit exceeded: Only 1 online index can be created or "
                              "deleted simultaneously per table");
         if (one->Create != NULL)
-            TRY(update_create_index(call, one->Create, table));
+            TRY(update_create_index(call, one->Create, in->AttributeDefinitions, table));
         else if (one->Update != NULL)
             TRY(update_index(call, one->Update, table));
         else {

@@ -214,6 +214,58 @@ static RESULT position_given(struct call *call, const struct dynamodbstreams_str
     return RESULT_OK;
 }
 
+/* The first record at `position` or behind it; *found false: there is none. */
+static RESULT record_at(struct call *call, const struct dynamodbstreams_stream *stream,
+                        uint64_t position, bool *found, uint64_t *sequence, int64_t *time_ms)
+{
+    struct key prefix = records_prefix(call, stream->id), from = records_prefix(call, stream->id);
+    struct dynamodbstreams_Record record;
+    struct kv_cursor *cursor;
+    struct str key, value;
+    size_t len = key_bytes(&prefix).len;
+    key_u64(&from, position);
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    TRY(kv_cursor_seek(cursor, key_bytes(&from)));
+    TRY(kv_next(cursor, &key, &value));
+    *found = !str_is_absent(key);
+    if (!*found)
+        return RESULT_OK;
+    struct key_reader reader = key_read(call->arena, str_slice(key, len, key.len));
+    if (!key_next_u64(&reader, sequence))
+        return FAULT("a stream record's key is broken");
+    TRY(record_decode(call->arena, &dynamodbstreams_model, DYNAMODBSTREAMS_SHAPE_Record, value,
+                      &record));
+    *time_ms = record.dynamodb->ApproximateCreationDateTime.ms;
+    return RESULT_OK;
+}
+
+/* The first record that is as new as the request's time: times grow with sequence numbers, so it is
+ * found by halves. */
+static RESULT position_at(struct call *call, const struct dynamodbstreams_stream *stream,
+                          const struct dynamodbstreams_GetShardIteratorInput *in,
+                          uint64_t *position)
+{
+    uint64_t low = 0, high;
+    if (!in->Timestamp.set)
+        return call_fail(call, DYNAMODBSTREAMS_VALIDATION,
+                         "Timestamp must be specified for ShardIteratorType AT_TIMESTAMP");
+    if (in->Timestamp.ms > call->now_ms)
+        return call_fail(call, DYNAMODBSTREAMS_VALIDATION, "Timestamp must not be in the future");
+    TRY(position_latest(call, stream, &high));
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2, sequence = 0;
+        int64_t time_ms = 0;
+        bool found;
+        TRY(record_at(call, stream, middle, &found, &sequence, &time_ms));
+        if (!found || time_ms >= in->Timestamp.ms)
+            high = middle;
+        else
+            low = sequence + 1;
+    }
+    *position = low;
+    return RESULT_OK;
+}
+
 RESULT dynamodbstreams_GetShardIterator(struct call *call,
                                         const struct dynamodbstreams_GetShardIteratorInput *in,
                                         struct dynamodbstreams_GetShardIteratorOutput *out)
@@ -226,9 +278,8 @@ RESULT dynamodbstreams_GetShardIterator(struct call *call,
                          "Requested resource not found: Shard: %.*s in Stream: %.*s not found",
                          PRSTR(in->ShardId), PRSTR(in->StreamArn));
     if (str_eq(in->ShardIteratorType, STR("AT_TIMESTAMP")))
-        return call_fail(call, DYNAMODBSTREAMS_NOT_IMPLEMENTED,
-                         "GetShardIterator with AT_TIMESTAMP is not implemented.");
-    if (str_eq(in->ShardIteratorType, STR("LATEST")))
+        TRY(position_at(call, &stream, in, &position));
+    else if (str_eq(in->ShardIteratorType, STR("LATEST")))
         TRY(position_latest(call, &stream, &position));
     else if (!str_eq(in->ShardIteratorType, STR("TRIM_HORIZON")))
         TRY(position_given(call, &stream, in, &position));
