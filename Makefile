@@ -66,7 +66,7 @@ export SETUP_ALSO := $(if $(filter test% check asan tsan setup,$(MAKECMDGOALS)),
 	$(if $(filter check fuzz setup,$(MAKECMDGOALS)),check) $(if $(filter bench,$(MAKECMDGOALS)),bench)
 build/setup/build: tools/setup.sh tools/packages.build models/botocore.txt
 	@tools/setup.sh build
-build/setup/test: build/setup/build tools/packages.test test/e2e/requirements.txt \
+build/setup/test: build/setup/build tools/packages.test test/e2e/requirements.txt test/e2e/layers.txt \
 		$(wildcard test/e2e/js/package-lock.json)
 	@tools/setup.sh test
 build/setup/check: build/setup/build tools/packages.check

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Moves pinned packages to the newest versions, with their hashes: tools/pin.sh botocore (the models) | e2e (the clients and
-# the runner of the end-to-end tests). Look at the diff, then `make test`.
+# the runner of the end-to-end tests) | layers (what functions of these tests bring). Look at the diff, then `make test`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=build/venv-pin
@@ -25,8 +25,9 @@ botocore)
     cat build/botocore.txt >models/botocore.txt
     ;;
 e2e) pin test/e2e/requirements.txt awscli "boto3[crt]" pynamodb pytest pytest-xdist ;;
+layers) pin test/e2e/layers.txt ask-sdk-core debugpy ;;
 *)
-    echo "usage: tools/pin.sh botocore | e2e" >&2
+    echo "usage: tools/pin.sh botocore | e2e | layers" >&2
     exit 2
     ;;
 esac

@@ -12,7 +12,7 @@ packages=tools/packages.$name
 declare -a inputs=(tools/setup.sh "$packages")
 case $name in
 build) inputs+=(models/botocore.txt) ;;
-test) inputs+=(test/e2e/requirements.txt)
+test) inputs+=(test/e2e/requirements.txt test/e2e/layers.txt)
     if [ -f test/e2e/js/package-lock.json ]; then inputs+=(test/e2e/js/package.json test/e2e/js/package-lock.json); fi ;;
 check | bench) ;;
 *) echo "setup: unknown set '$name'" >&2; exit 2 ;;
@@ -99,6 +99,8 @@ test)
     venv build/venv-e2e
     echo "setup: fetching the clients of the tests"
     build/venv-e2e/bin/pip install --quiet --disable-pip-version-check --require-hashes -r test/e2e/requirements.txt
+    rm -rf build/layers
+    build/venv-e2e/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target build/layers -r test/e2e/layers.txt
     if [ -f test/e2e/js/package-lock.json ]; then
         npm ci --prefix test/e2e/js --no-audit --no-fund --loglevel=error </dev/null
     fi

@@ -244,8 +244,7 @@ RESULT sigv2_verify_query(struct arena *arena, const struct sigv4 *signature,
                           struct str secret, int64_t now_ms, struct sigv4_problem *problem)
 {
     struct wire_params params = {0};
-    if (signature->time_ms < now_ms)
-        return sigv4_refuse(problem, SIGV4_EXPIRED, STR("Request has expired"));
+    TRY(sigv4_check_expiry(signature, now_ms, problem));
     if (!wire_params_read(arena, request->query, &params))
         return FAULT("a query that was read before cannot be read again");
     struct str text = string_to_sign(arena, signature, request, &params, bucket_in_host);

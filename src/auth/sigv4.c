@@ -51,6 +51,19 @@ static struct str skew_message(struct arena *arena, const char *what, const char
     return buf_str(&buf);
 }
 
+RESULT sigv4_check_expiry(const struct sigv4 *signature, int64_t now_ms,
+                          struct sigv4_problem *problem)
+{
+    /* The signature has whole seconds. */
+    int64_t end_ms = signature->time_ms;
+    if (signature->form == SIGV4_PRESIGNED) {
+        now_ms -= now_ms % 1000;
+        end_ms += signature->expires_s * 1000;
+    }
+    return end_ms < now_ms ? sigv4_refuse(problem, SIGV4_EXPIRED, STR("Request has expired"))
+                           : RESULT_OK;
+}
+
 static RESULT verify_time(struct arena *arena, const struct sigv4 *signature,
                           const struct sigv4_rules *rules, struct sigv4_problem *problem)
 {
@@ -67,11 +80,8 @@ static RESULT verify_time(struct arena *arena, const struct sigv4 *signature,
                             skew_message(arena, "Signature not yet current: ",
                                          " is still later than ", signature->time, now_ms, true));
     }
-    if (presigned) {
-        if (signature->time_ms + signature->expires_s * 1000 < now_ms)
-            return sigv4_refuse(problem, SIGV4_EXPIRED, STR("Request has expired"));
-        return RESULT_OK;
-    }
+    if (presigned)
+        return sigv4_check_expiry(signature, now_ms, problem);
     if (signature->time_ms >= now_ms - SKEW_MS)
         return RESULT_OK;
     /* Nobody's clock but the cloud's was moved. */

@@ -85,6 +85,11 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
                     const uint8_t *body_sha256, uint8_t *signing_key,
                     struct sigv4_problem *problem);
 
+/* That a URL signed in advance, of either version, has not come to its end: what nobody's secret is
+ * needed for. */
+RESULT sigv4_check_expiry(const struct sigv4 *signature, int64_t now_ms,
+                          struct sigv4_problem *problem);
+
 /* The signature over a form's policy, its base64 text, by the scope of *signature: 64 hex digits
  * ("Calculating a signature", Authenticating Requests in Browser-Based Uploads Using POST). */
 void sigv4_sign_policy(const struct sigv4 *signature, struct str secret, struct str policy,

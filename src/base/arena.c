@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ enum {
     /* A request above this gets a chunk of its own: what it leaves unused of the current chunk
      * would be a large part of that chunk, and the current chunk stays open for small ones. */
     OWN_CHUNK_ABOVE = CHUNK_MAX / 4,
+    LARGE_PIECE = 256 * 1024,
 };
 
 struct chunk {
@@ -94,6 +96,12 @@ __attribute__((noreturn, cold)) static void out_of_memory(void)
     ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
     (void)written;
     abort();
+}
+
+void arena_process_start(void)
+{
+    /* Left alone, glibc learns from the first large piece that is freed to keep such pieces. */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_PIECE);
 }
 
 static void *take(size_t size)

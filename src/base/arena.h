@@ -10,6 +10,9 @@
 
 struct arena;
 
+/* First thing in main(): pieces above 256 KiB go back to the system when they are freed. */
+void arena_process_start(void);
+
 /* first_chunk: bytes of the first chunk, taken together with the arena itself (0: a default of 1
  * KiB); later chunks double up to 64 KiB. */
 struct arena *arena_new(size_t first_chunk);

@@ -1,6 +1,7 @@
 /* The command line: chooses the command. */
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "cli/commands.h"
 #include "server/version.h"
 
@@ -40,6 +41,7 @@ static void main_help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    arena_process_start();
     struct str name = argc > 1 ? str_from_c(argv[1]) : (struct str){0};
     if (argc < 2) {
         main_help(stderr);

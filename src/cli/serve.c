@@ -26,6 +26,7 @@ static void serve_help(void)
         "(/etc/localstack/init)\n"
         "  --functions-network NET none: functions reach this cloud alone (default); host: all "
         "that this machine does\n"
+        "  --functions-idle S      seconds that a function's environment is kept unused (600)\n"
         "  --log-level LEVEL       error, warn, info (default) or debug\n"
         "  --config FILE           settings, one \"key = value\" a line "
         "($XDG_CONFIG_HOME/kumoniwa/config)\n"

@@ -391,7 +391,7 @@ static RESULT authorize_rules(struct authorize_request *request,
                                                str_eq(guard->owner, call->principal.account));
     bool unlimited = policies->own == NULL || !policies->own->known;
     struct authorize_guard open = *guard;
-    if (authorize_unlocks(call, request->hooks))
+    if (own && authorize_unlocks(call, request->hooks))
         open.policy = (struct str){0};
     bool mended = str_is_empty(open.policy);
     /* Who has no policies that anybody keeps may all in its account. */

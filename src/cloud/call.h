@@ -117,6 +117,7 @@ struct call {
                             internal calls */
     struct str source_ip;
     bool secure_transport;
+    bool from_sandbox;                     /* the client is a function in a network of its own */
     struct str source_arn, source_account; /* on whose behalf a service calls; absent: nobody's */
     struct str trace; /* X-Amzn-Trace-Id of what caused an internal call; call_trace() asks */
     struct str_list called_via; /* services that pass a principal's call on, the first first */

@@ -9,6 +9,8 @@
 #include "base/rng.h"
 #include "base/vec.h"
 #include "cloud/clock.h"
+#include "cloud/log_spool.h"
+#include "store/key.h"
 
 enum {
     LANES_MAX = 4096, /* streams in one buffer: those that are full of lost lines too */
@@ -23,12 +25,18 @@ struct lane {
     struct log_sink_stream lines;
     struct log_sink_event *events;
     size_t cap;
+    uint32_t number; /* among its batch's */
+    bool spooled;
     uint64_t lost;
     int64_t lost_ms;
 };
-/* What has come and is not kept yet. Freed as a whole. */
+/* What has come and is not kept yet. Freed as a whole. Its lines stand in a file, those for which
+ * the disk has no room in memory. */
 struct batch {
     struct arena *arena;
+    uint64_t number;
+    struct log_spool *spool; /* NULL: there is no room */
+    struct batch *next;      /* of those that a crash left */
     struct map by_key;
     struct lane **lanes;
     size_t count, cap;
@@ -43,29 +51,50 @@ struct log_sink {
     pthread_mutex_t mutex;              /* of what follows, for moments */
     pthread_cond_t wake;
     struct batch *front; /* what comes; NULL: nothing has */
+    uint64_t number;     /* of the next batch */
     bool stopping, running;
     pthread_t thread;
     pthread_mutex_t keeping; /* of what follows: one keeper at a time */
     struct batch *back;      /* what is being kept; NULL: nothing is */
+    struct batch *left;      /* by a crash, to be kept before all else */
 };
 
 /* --- putting --- */
 
-static struct batch *batch_new(void)
+static struct batch *batch_new(uint64_t number)
 {
     struct arena *arena = arena_new(0);
     struct batch *batch = ARENA_NEW(arena, struct batch);
     batch->arena = arena;
+    batch->number = number;
     map_init(&batch->by_key, arena);
     return batch;
 }
 
-static void batch_free(struct batch *batch)
+/* kept: its file has done its service. */
+static void batch_free(struct batch *batch, bool kept)
 {
     if (batch->lost > 0)
         log_line(LOG_WARN, "%llu lines for logs were lost: they came faster than they are kept",
                  (unsigned long long)batch->lost);
+    if (batch->spool != NULL)
+        log_spool_close(batch->spool, kept);
     arena_free(batch->arena);
+}
+
+/* key: account, region, group, stream, each with a zero behind it. */
+static struct lane *lane_new(struct batch *batch, struct str key)
+{
+    struct str parts[4], rest = str_copy(batch->arena, key);
+    for (size_t i = 0; i < 4; i++)
+        if (!str_cut(rest, '\0', &parts[i], &rest))
+            return NULL;
+    struct lane *lane = ARENA_NEW(batch->arena, struct lane);
+    lane->number = (uint32_t)batch->count;
+    lane->lines = (struct log_sink_stream){
+        .account = parts[0], .region = parts[1], .group = parts[2], .stream = parts[3]};
+    VEC_PUSH(batch->arena, batch->lanes, batch->count, batch->cap, lane);
+    return lane;
 }
 
 /* NULL: there is no room for it. */
@@ -83,17 +112,13 @@ static struct lane *batch_lane(struct batch *batch, const struct log_line *line)
         return NULL;
     struct lane *lane = map_get(&batch->by_key, buf_str(&key));
     if (lane == NULL) {
-        if (batch->count == LANES_MAX)
+        if (batch->count == LANES_MAX || (lane = lane_new(batch, buf_str(&key))) == NULL)
             return NULL;
-        lane = ARENA_NEW(batch->arena, struct lane);
-        lane->lines = (struct log_sink_stream){
-            .account = str_copy(batch->arena, line->account),
-            .region = str_copy(batch->arena, line->region),
-            .group = str_copy(batch->arena, line->group),
-            .stream = str_copy(batch->arena, line->stream),
-        };
+        const struct log_spool_entry entry = {
+            .kind = LOG_SPOOL_LANE, .lane = lane->number, .bytes = buf_str(&key)};
+        struct str kept;
+        lane->spooled = batch->spool != NULL && log_spool_put(batch->spool, &entry, &kept);
         map_put(&batch->by_key, str_copy(batch->arena, buf_str(&key)), lane);
-        VEC_PUSH(batch->arena, batch->lanes, batch->count, batch->cap, lane);
         batch->bytes += LANE_COST + key.len;
     }
     lane->lines.create_group |= line->create_group;
@@ -110,10 +135,31 @@ static void batch_put(struct batch *batch, const struct log_line *line)
         lane->lost++;
         lane->lost_ms = line->time_ms;
     } else {
-        struct log_sink_event event = {line->time_ms, str_copy(batch->arena, line->text)};
+        const struct log_spool_entry entry = {
+            .kind = line->create_group ? LOG_SPOOL_LINE_CREATES : LOG_SPOOL_LINE,
+            .lane = lane->number,
+            .time_ms = line->time_ms,
+            .bytes = line->text,
+        };
+        struct log_sink_event event = {.time_ms = line->time_ms};
+        if (!lane->spooled || !log_spool_put(batch->spool, &entry, &event.text))
+            event.text = str_copy(batch->arena, line->text);
         VEC_PUSH(batch->arena, lane->events, lane->lines.count, lane->cap, event);
         batch->bytes += cost;
     }
+}
+
+static struct batch *sink_front(struct log_sink *sink)
+{
+    if (sink->front != NULL)
+        return sink->front;
+    struct batch *batch = batch_new(sink->number++);
+    enum result result =
+        log_spool_new(batch->arena, sink->cloud->directory, batch->number, &batch->spool);
+    if (result != RESULT_OK)
+        log_line(LOG_WARN, "lines for logs wait in memory alone: the disk is full");
+    sink->front = batch;
+    return batch;
 }
 
 void log_sink_put(struct log_sink *sink, const struct log_line *line)
@@ -122,11 +168,10 @@ void log_sink_put(struct log_sink *sink, const struct log_line *line)
         return;
     pthread_mutex_lock(&sink->mutex);
     bool first = sink->front == NULL;
-    if (first)
-        sink->front = batch_new();
-    bool was_long = sink->front->bytes > LOG_SINK_BYTES / 2;
-    batch_put(sink->front, line);
-    if (first || (!was_long && sink->front->bytes > LOG_SINK_BYTES / 2))
+    struct batch *front = sink_front(sink);
+    bool was_long = front->bytes > LOG_SINK_BYTES / 2;
+    batch_put(front, line);
+    if (first || (!was_long && front->bytes > LOG_SINK_BYTES / 2))
         pthread_cond_signal(&sink->wake);
     pthread_mutex_unlock(&sink->mutex);
 }
@@ -144,6 +189,24 @@ static void lane_note_lost(struct batch *batch, struct lane *lane)
     };
     VEC_PUSH(batch->arena, lane->events, lane->lines.count, lane->cap, event);
     lane->lost = 0;
+}
+
+/* ("cloud", "log-spool"): number of the batch that is being kept, or was last, and of its lanes how
+ * many are kept. */
+static struct key place_key(struct arena *arena)
+{
+    struct key key;
+    key_init(&key, arena);
+    key_str(&key, STR("cloud"));
+    key_str(&key, STR("log-spool"));
+    return key;
+}
+
+static RESULT place_put(struct call *call, uint64_t number, size_t done)
+{
+    struct key key = place_key(call->arena);
+    return kv_put(call->txn, key_bytes(&key),
+                  str_format(call->arena, "%llu %zu", (unsigned long long)number, done));
 }
 
 /* The lanes [done, to) in one transaction. */
@@ -167,11 +230,15 @@ static RESULT batch_keep_lanes(struct log_sink *sink, struct batch *batch, size_
     for (size_t i = batch->done; result == RESULT_OK && i < to; i++) {
         struct lane *lane = batch->lanes[i];
         lane_note_lost(batch, lane);
+        if (lane->lines.count == 0)
+            continue;
         lane->lines.events = lane->events;
         call.account = lane->lines.account;
         call.region = lane->lines.region;
         result = sink->keeper->log_keeper->keep(&call, &lane->lines);
     }
+    if (result == RESULT_OK)
+        result = place_put(&call, batch->number, to);
     if (result == RESULT_OK)
         result = call_commit(&call);
     else
@@ -199,24 +266,36 @@ static RESULT batch_keep(struct log_sink *sink, struct batch *batch)
     return RESULT_OK;
 }
 
+/* What is to be kept next; NULL: nothing. *fresh: it has just come. */
+static struct batch *sink_next(struct log_sink *sink, bool *fresh)
+{
+    struct batch *next = sink->left;
+    *fresh = next == NULL;
+    if (!*fresh) {
+        sink->left = next->next;
+        return next;
+    }
+    pthread_mutex_lock(&sink->mutex);
+    next = sink->front;
+    sink->front = NULL;
+    pthread_mutex_unlock(&sink->mutex);
+    return next;
+}
+
 RESULT log_sink_flush(struct log_sink *sink)
 {
     enum result result = RESULT_OK;
     if (sink == NULL)
         return RESULT_OK;
     pthread_mutex_lock(&sink->keeping);
-    for (int round = 0; round < 2 && result == RESULT_OK; round++) {
-        if (sink->back == NULL) {
-            pthread_mutex_lock(&sink->mutex);
-            sink->back = sink->front;
-            sink->front = NULL;
-            pthread_mutex_unlock(&sink->mutex);
-        }
+    for (bool fresh = false; !fresh && result == RESULT_OK;) {
+        if (sink->back == NULL)
+            sink->back = sink_next(sink, &fresh);
         if (sink->back == NULL)
             break;
         result = batch_keep(sink, sink->back);
         if (result == RESULT_OK) {
-            batch_free(sink->back);
+            batch_free(sink->back, true);
             sink->back = NULL;
         }
     }
@@ -262,6 +341,72 @@ static void *sink_run(void *context)
     return NULL;
 }
 
+/* --- what a crash left --- */
+
+static void batch_replay(struct batch *batch)
+{
+    struct log_spool_entry entry;
+    for (size_t at = 0; log_spool_next(batch->spool, &at, &entry);) {
+        if (entry.kind == LOG_SPOOL_LANE) {
+            /* Lanes that had no room in the file have none of their lines there, either. */
+            while (batch->count < entry.lane && batch->count < LANES_MAX)
+                (void)lane_new(batch, str_make("\0\0\0", 4));
+            (void)lane_new(batch, entry.bytes);
+        } else if (entry.lane < batch->count) {
+            struct lane *lane = batch->lanes[entry.lane];
+            struct log_sink_event event = {entry.time_ms, entry.bytes};
+            lane->lines.create_group |= entry.kind == LOG_SPOOL_LINE_CREATES;
+            VEC_PUSH(batch->arena, lane->events, lane->lines.count, lane->cap, event);
+        }
+    }
+}
+
+static RESULT place_get(struct log_sink *sink, struct arena *arena, uint64_t *number,
+                        uint64_t *done)
+{
+    struct key key = place_key(arena);
+    struct kv_txn *txn;
+    struct str value, first, second;
+    *number = *done = 0;
+    TRY(kv_begin(sink->cloud->kv, false, &txn));
+    enum result result = kv_get(txn, key_bytes(&key), &value);
+    if (result == RESULT_OK && !str_is_absent(value) &&
+        (!str_cut(value, ' ', &first, &second) || !str_to_u64(first, number) ||
+         !str_to_u64(second, done)))
+        result = FAULT("the record of the lines that are kept is broken");
+    kv_abort(txn);
+    return result;
+}
+
+static RESULT sink_recover(struct log_sink *sink, struct arena *arena)
+{
+    struct str directory = sink->cloud->directory;
+    struct batch **last = &sink->left;
+    uint64_t number, done, *numbers;
+    size_t count;
+    TRY(place_get(sink, arena, &number, &done));
+    TRY(log_spool_list(arena, directory, &numbers, &count));
+    sink->number = number + 1;
+    for (size_t i = 0; i < count; i++) {
+        struct batch *batch = batch_new(numbers[i]);
+        enum result result = log_spool_open(batch->arena, directory, numbers[i], &batch->spool);
+        if (result != RESULT_OK) {
+            arena_free(batch->arena);
+            return result;
+        }
+        batch_replay(batch);
+        if (numbers[i] < number)
+            batch->done = batch->count;
+        else if (numbers[i] == number)
+            batch->done = done < batch->count ? (size_t)done : batch->count;
+        *last = batch;
+        last = &batch->next;
+        if (numbers[i] >= sink->number)
+            sink->number = numbers[i] + 1;
+    }
+    return RESULT_OK;
+}
+
 /* --- life --- */
 
 RESULT log_sink_open(struct cloud *cloud, struct log_sink **out)
@@ -279,11 +424,19 @@ RESULT log_sink_open(struct cloud *cloud, struct log_sink **out)
     pthread_mutex_init(&sink->mutex, NULL);
     pthread_mutex_init(&sink->keeping, NULL);
     *out = sink;
-    return RESULT_OK;
+    if (sink->keeper == NULL)
+        return RESULT_OK;
+    struct arena *scratch = arena_new(0);
+    enum result result = sink_recover(sink, scratch);
+    arena_free(scratch);
+    return result;
 }
 
 RESULT log_sink_start(struct log_sink *sink)
 {
+    /* Who asks first sees all that was logged before. */
+    if (sink->left != NULL && log_sink_flush(sink) != RESULT_OK)
+        log_line(LOG_WARN, "lines for logs of before wait to be kept");
     int error = pthread_create(&sink->thread, NULL, sink_run, sink);
     if (error != 0)
         return FAULT("the thread that keeps logs: %s", strerror(error));
@@ -310,11 +463,16 @@ void log_sink_close(struct log_sink *sink)
         return;
     log_sink_stop(sink);
     if (log_sink_flush(sink) != RESULT_OK)
-        log_line(LOG_WARN, "lines for logs could not be kept at the end");
+        log_line(LOG_WARN, "lines for logs could not be kept at the end: at the next start");
     if (sink->back != NULL)
-        batch_free(sink->back);
+        batch_free(sink->back, false);
     if (sink->front != NULL)
-        batch_free(sink->front);
+        batch_free(sink->front, false);
+    while (sink->left != NULL) {
+        struct batch *batch = sink->left;
+        sink->left = batch->next;
+        batch_free(batch, false);
+    }
     pthread_cond_destroy(&sink->wake);
     pthread_mutex_destroy(&sink->keeping);
     pthread_mutex_destroy(&sink->mutex);

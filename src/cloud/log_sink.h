@@ -1,13 +1,14 @@
 /* Lines that other parts of the cloud log (Lambda for its functions, API Gateway for its access
- * logs, ...) on their way to CloudWatch Logs. Any thread puts a line: it is copied into memory of
- * at most LOG_SINK_BYTES and the caller goes on. A thread of the sink's own takes what has come at
- * least every LOG_SINK_WAIT_MS and hands it to the service that keeps logs
+ * logs, ...) on their way to CloudWatch Logs. Any thread puts a line: it is copied into a mapped
+ * file (log_spool.h) of at most LOG_SINK_BYTES and the caller goes on. A thread of the sink's own
+ * takes what has come at least every LOG_SINK_WAIT_MS and hands it to the service that keeps logs
  * (service_hooks.log_keeper), one transaction a batch; it makes groups and streams that are
  * missing.
  *
  * What does not fit is lost, never silently: it is counted by stream, and a line in that stream
- * says how many were lost. kill -9 loses what came within the last LOG_SINK_WAIT_MS; an orderly end
- * loses nothing.
+ * says how many were lost. kill -9 loses nothing: the next start keeps what a file has, once. A
+ * loss of power loses what came within the last LOG_SINK_WAIT_MS. Where the disk has no room for
+ * the file, lines wait in memory, and kill -9 loses those.
  *
  *     log_sink_put(cloud->log_sink, &(struct log_line){
  *         .account = account, .region = region, .group = STR("/aws/lambda/f"), .create_group =

@@ -28,6 +28,7 @@ struct park_table {
     size_t bucket_count; /* a power of two */
     struct park_waiter **heap;
     size_t count, heap_cap;
+    size_t inward;           /* of those */
     uint64_t recent[RECENT]; /* hash of signal number n at n % RECENT */
     _Atomic uint64_t signals;
 };
@@ -108,6 +109,8 @@ static void park_forget(struct park_table *table, struct park_waiter *waiter)
         heap_down(table, last->heap_index);
     }
     waiter->waiting = false;
+    if (waiter->inward)
+        table->inward--;
 }
 
 static void park_wake(struct park_table *table, struct park_waiter *waiter)
@@ -223,6 +226,8 @@ void park_add(struct park_table *table, struct park_waiter *waiter, struct str t
     }
     park_grow(table);
     waiter->waiting = true;
+    if (waiter->inward)
+        table->inward++;
     bucket_append(park_bucket(table, waiter->topic_hash), waiter);
     heap_set(table, table->count++, waiter);
     heap_up(table, waiter->heap_index);
@@ -270,7 +275,7 @@ void park_clock_changed(struct park_table *table)
 size_t park_count(struct park_table *table)
 {
     pthread_mutex_lock(&table->lock);
-    size_t count = table->count;
+    size_t count = table->count - table->inward;
     pthread_mutex_unlock(&table->lock);
     return count;
 }

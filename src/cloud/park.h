@@ -23,6 +23,7 @@ uint64_t park_mark(const struct park_table *table);
 /* waiter: memory of the caller, stays untouched until woken or cancelled. */
 struct park_waiter {
     void (*wake)(struct park_waiter *waiter);
+    bool inward; /* the program waits, not a client */
     uint64_t topic_hash;
     int64_t deadline_ms;
     struct park_waiter *next, *previous; /* private */
@@ -40,6 +41,6 @@ bool park_cancel(struct park_table *table, struct park_waiter *waiter);
 void park_signal(struct park_table *table, struct str topic, unsigned count);
 /* The clock was advanced: look at the deadlines again. */
 void park_clock_changed(struct park_table *table);
-size_t park_count(struct park_table *table);
+size_t park_count(struct park_table *table); /* clients that wait */
 
 #endif

@@ -261,6 +261,7 @@ static void task_park(struct task *task, struct str topic, int64_t deadline_ms, 
     task->place = TASK_PARKED;
     pthread_mutex_unlock(&task->table->lock);
     task->waiter.wake = task_wake;
+    task->waiter.inward = true;
     park_add(task->call.cloud->parks, &task->waiter, topic, deadline_ms, mark);
 }
 

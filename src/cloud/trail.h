@@ -13,7 +13,7 @@ struct trail;
 
 /* What a service tells of its data calls, in service_hooks. */
 struct trail_data {
-    struct str type; /* "AWS::S3::Object" */
+    struct str type; /* "AWS::S3::Object"; absent: calls that CloudTrail never hears of */
     const uint32_t *operations;
     size_t count;
     /* requestParameters as JSON, where data must not be told of; absent: the request as it is.

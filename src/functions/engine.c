@@ -3,6 +3,8 @@
 #include "functions/functions_int.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -16,11 +18,14 @@
 /* Memory of an idle environment is not looked at any more. */
 #define WATCH_NS SECOND_NS
 #define RETRY_NS (5 * 1000000ULL)
+#define FOREVER_NS UINT64_MAX
 enum { KINDS = 16 }; /* kinds of descriptors, in the low bits of what epoll brings */
 
 void engine_wake(struct functions *functions)
 {
     uint64_t one = 1;
+    if (functions->wake < 0)
+        return; /* it has not begun, or has ended */
     atomic_store_explicit(&functions->wakes_ns, 0, memory_order_relaxed);
     if (write(functions->wake, &one, sizeof one) < 0 && errno != EAGAIN)
         log_line(LOG_WARN, "eventfd: %s", strerror(errno));
@@ -87,7 +92,8 @@ static void start_one(struct environment *environment)
     enum result result = environment_launch(environment, &sandbox, &problem, &entry);
     (void)pthread_mutex_lock(&functions->lock);
     if (result != RESULT_OK) {
-        functions->starting--;
+        /* Who ended it meanwhile has counted it out. */
+        functions->starting -= environment->starting;
         environment->starting = false;
         if (environment->doomed)
             problem = STR("It was ended before it began.");
@@ -235,7 +241,10 @@ static void on_deadline(struct environment *environment)
         environment_timed_out(environment);
         break;
     case ENVIRONMENT_RETURNING:
-        environment_give_back(environment);
+        if (environment->run != NULL)
+            environment_give_back(environment);
+        else
+            environment_end(environment, "timeout");
         break;
     case ENVIRONMENT_ENDING:
         if (environment->sandbox != NULL)
@@ -288,7 +297,7 @@ static void look_at(struct environment *environment, uint64_t now, uint64_t *nex
 static uint64_t look_around(struct functions *functions)
 {
     uint64_t now = time_monotonic_ns();
-    uint64_t next = now + (functions->environments > 0 ? 5 : 60) * SECOND_NS;
+    uint64_t next = functions->environments > 0 ? now + 5 * SECOND_NS : FOREVER_NS;
     size_t seen = 0, there = functions->environments;
     for (size_t i = 0; i < ENVIRONMENTS_MAX && seen < there; i++) {
         if (functions->slots[i] == NULL)
@@ -302,13 +311,22 @@ static uint64_t look_around(struct functions *functions)
         environments_provision(functions, held);
         earliest(&next, held->retry_ns);
     }
+    earliest(&next, held_tidy(functions, now));
+    if (functions->grown && functions->environments == 0 && functions->held_count == 0) {
+        /* What many needed goes back to the system. */
+        functions->grown = false;
+        (void)malloc_trim(0);
+    }
     return next;
 }
 
 static int wait_ms(uint64_t until)
 {
     uint64_t now = time_monotonic_ns();
-    return until <= now ? 0 : (int)((until - now) / 1000000 + 1);
+    if (until == FOREVER_NS)
+        return -1;
+    uint64_t ms = until <= now ? 0 : (until - now) / 1000000 + 1;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
 static void *engine_run(void *context)
@@ -349,30 +367,32 @@ RESULT engine_start(struct functions *functions)
 {
     functions->epoll = epoll_create1(EPOLL_CLOEXEC);
     functions->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (functions->epoll < 0 || functions->wake < 0 ||
-        !engine_add(functions, 0, WATCH_WAKE, functions->wake))
-        return FAULT("epoll: %s", strerror(errno));
-    int error = pthread_create(&functions->thread, NULL, engine_run, functions);
-    if (error != 0)
-        return FAULT("pthread_create: %s", strerror(error));
-    functions->thread_runs = true;
-    return RESULT_OK;
+    int error = ENOMEM;
+    if (functions->epoll >= 0 && functions->wake >= 0 &&
+        engine_add(functions, 0, WATCH_WAKE, functions->wake))
+        error = pthread_create(&functions->thread, NULL, engine_run, functions);
+    functions->thread_runs = error == 0;
+    if (error == 0)
+        return RESULT_OK;
+    shut(&functions->epoll);
+    shut(&functions->wake);
+    return FAULT("the thread of the environments: %s", strerror(error));
 }
 
 void engine_stop(struct functions *functions)
 {
     (void)pthread_mutex_lock(&functions->lock);
     functions->stopping = true;
+    bool runs = functions->thread_runs;
+    engine_wake(functions);
     (void)pthread_mutex_unlock(&functions->lock);
-    if (functions->thread_runs) {
-        engine_wake(functions);
+    if (runs)
         (void)pthread_join(functions->thread, NULL);
-    }
     (void)pthread_mutex_lock(&functions->lock);
     for (size_t i = 0; i < ENVIRONMENTS_MAX; i++)
         if (functions->slots[i] != NULL)
             environment_stop(functions->slots[i]);
-    (void)pthread_mutex_unlock(&functions->lock);
     shut(&functions->epoll);
     shut(&functions->wake);
+    (void)pthread_mutex_unlock(&functions->lock);
 }

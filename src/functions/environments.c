@@ -150,7 +150,7 @@ struct environment *environment_new(struct functions *functions, struct held *he
                                     struct function_run *run, bool provisioned)
 {
     size_t slot;
-    if (!find_slot(functions, &slot))
+    if (functions->stopping || !find_slot(functions, &slot))
         return NULL;
     struct environment *environment = heap_alloc(sizeof *environment);
     environment->functions = functions;
@@ -163,11 +163,12 @@ struct environment *environment_new(struct functions *functions, struct held *he
     for (size_t i = 0; i < OUTPUT_KINDS; i++)
         environment->outputs[i].fd = -1;
     environment->init_us = -1;
-    environment->provisioned = provisioned;
+    environment->provisioned = environment->made_to_keep = provisioned;
     held->kept += provisioned;
     environment->stream = stream_name(environment);
     functions->slots[slot] = environment;
     functions->environments++;
+    functions->grown = true;
     environment->run = run;
     if (run != NULL)
         run->environment = environment;
@@ -182,6 +183,18 @@ static void stop_starting(struct environment *environment)
     environment->starting = false;
     if (functions->queue_first != NULL)
         engine_wake(functions);
+}
+
+/* A run that was given to an environment that does not take it gets another; false: it has ended.
+ */
+static bool start_other(struct functions *functions, struct held *held, struct function_run *run)
+{
+    run->environment = NULL;
+    if (environment_new(functions, held, run, false) != NULL)
+        return true;
+    run_end(run, FUNCTION_UNABLE, STR("Too many functions are running on this machine."));
+    run_release(run);
+    return false;
 }
 
 /* Of no list any more. */
@@ -367,7 +380,7 @@ static void be_idle(struct environment *environment)
             /* It was given to this one while it returned. */
             struct function_run *run = environment->run;
             environment->run = NULL;
-            (void)environment_new(functions, environment->held, run, false);
+            (void)start_other(functions, environment->held, run);
         } else if (environment->phase == ENVIRONMENT_RETURNING) {
             list_remove(&environment->held->returning, environment);
         }
@@ -464,6 +477,10 @@ void environment_answer(struct environment *environment, enum function_outcome o
         environment->functions->busy--;
         environment->phase = ENVIRONMENT_RETURNING;
         list_add(&environment->held->returning, environment);
+        /* The time of the event is also that of what the runtime does after its answer. */
+        environment->return_ns =
+            run->delivered_ns + environment->held->spec.timeout_ms * 1000000ULL;
+        environment_set_deadline(environment, environment->return_ns);
     }
     run_end(run, outcome, payload);
     run_release(run);
@@ -603,6 +620,7 @@ static void start_again(struct environment *environment)
     environment->deadline_ns = 0;
     environment->attempt = 1;
     waiting_remove(environment);
+    stop_starting(environment);
     environment_queue(environment);
 }
 
@@ -671,11 +689,7 @@ void environment_ended(struct environment *environment)
             environment->run = NULL;
             leave_phase(environment);
             environment->phase = ENVIRONMENT_ENDING;
-            run->environment = NULL;
-            if (environment_new(environment->functions, environment->held, run, false) == NULL) {
-                run_end(run, FUNCTION_UNABLE, STR("Too many functions are running here."));
-                run_release(run);
-            }
+            (void)start_other(environment->functions, environment->held, run);
         }
     }
     if (environment->phase != ENVIRONMENT_ENDING && environment->phase != ENVIRONMENT_STARTING)
@@ -728,10 +742,8 @@ void environment_give_back(struct environment *environment)
         return;
     environment->run = NULL;
     list_add(&environment->held->returning, environment);
-    if (environment_new(environment->functions, environment->held, run, false) == NULL) {
-        list_remove(&environment->held->returning, environment);
-        environment->run = run;
-    }
+    environment_set_deadline(environment, environment->return_ns);
+    (void)start_other(environment->functions, environment->held, run);
 }
 
 void environment_stop(struct environment *environment)

@@ -62,6 +62,8 @@ static void spec_copy(struct arena *arena, const struct function_spec *from,
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         copy(arena, texts[i]);
     to->command.items = copy_strs(arena, from->command.items, from->command.len);
+    to->image_environment =
+        copy_strs(arena, from->image_environment, from->image_environment_count);
     to->environment = copy_strs(arena, from->environment, from->environment_count);
 }
 
@@ -88,6 +90,7 @@ static void held_unlink(struct functions *functions, struct held *held)
 
 static void held_link(struct functions *functions, struct held *held)
 {
+    held->used_ns = time_monotonic_ns();
     held->older = functions->newest;
     *(functions->newest == NULL ? &functions->oldest : &functions->newest->newer) = held;
     functions->newest = held;
@@ -122,6 +125,23 @@ static void held_trim(struct functions *functions)
     }
 }
 
+uint64_t held_tidy(struct functions *functions, uint64_t now_ns)
+{
+    uint64_t kept_ns = (uint64_t)functions->config.idle_ms * 1000000;
+    struct held *held = functions->oldest;
+    while (held != NULL && held->used_ns + kept_ns <= now_ns) {
+        struct held *newer = held->newer;
+        if (held->refs == 1 && held->wanted == 0)
+            held_forget(functions, held);
+        held = newer;
+    }
+    if (functions->oldest == NULL)
+        return 0;
+    /* What is in use longer than it is kept is looked at again then. */
+    uint64_t due = functions->oldest->used_ns + kept_ns;
+    return due > now_ns ? due : now_ns + kept_ns;
+}
+
 static bool expires_soon(const struct functions *functions, const struct function_spec *spec)
 {
     enum { MARGIN_MS = 60000 };
@@ -130,9 +150,27 @@ static bool expires_soon(const struct functions *functions, const struct functio
                spec->expires_ms;
 }
 
+/* Threads are started with the first spec: who has no functions has none of them. */
+static RESULT threads_begin(struct functions *functions)
+{
+    struct str message = {0};
+    if (functions->thread_runs || functions->stopping || functions->config.host == NULL)
+        return RESULT_OK;
+    enum result result = functions->api != NULL ? RESULT_OK : api_start(functions, &message);
+    if (result == RESULT_ERROR)
+        return FAULT("the Runtime API: %.*s", PRSTR(message));
+    TRY(result);
+    return engine_start(functions);
+}
+
 RESULT functions_hold(struct functions *functions, const struct function_spec *spec)
 {
     (void)pthread_mutex_lock(&functions->lock);
+    enum result begun = threads_begin(functions);
+    if (begun != RESULT_OK) {
+        (void)pthread_mutex_unlock(&functions->lock);
+        return begun;
+    }
     struct held *old = map_get(&functions->held, spec->key);
     /* Several callers find out at once that none is held: the first one's serves all. */
     if (old != NULL && !expires_soon(functions, &old->spec)) {
@@ -386,6 +424,25 @@ static void functions_drop(struct functions *functions)
     heap_free(functions);
 }
 
+/* A debugger's port is for one process, and a process waits for a debugger once. An event that it
+ * has not had yet is given to no other. */
+static void end_debugged(struct functions *functions, const struct held *held)
+{
+    for (size_t i = 0; held->spec.debug && i < ENVIRONMENTS_MAX; i++) {
+        struct environment *environment = functions->slots[i];
+        if (environment == NULL || environment->held != held)
+            continue;
+        struct function_run *run = environment->run;
+        if (run != NULL && !run->delivered) {
+            environment->run = NULL;
+            run->environment = NULL;
+            run_end(run, FUNCTION_STOPPED, STR("Nobody waits for it any more."));
+            run_release(run);
+        }
+        environment_end(environment, "debugged");
+    }
+}
+
 void function_run_release(struct function_run *run)
 {
     if (run == NULL)
@@ -398,6 +455,7 @@ void function_run_release(struct function_run *run)
     run->stream_from = run->stream_to = 0;
     if (run->source != NULL)
         http_resume(run->source);
+    end_debugged(functions, run->held);
     run_release(run);
     functions->callers--;
     bool last = functions->freed && functions->callers == 0;
@@ -427,13 +485,6 @@ RESULT functions_start(const struct functions_config *config, struct functions *
     map_init(&functions->meters, NULL);
     functions->epoll = functions->wake = -1;
     enum result result = runtimes_new(arena, functions->config.directory, &functions->runtimes);
-    struct str message = {0};
-    if (result == RESULT_OK)
-        result = api_start(functions, &message);
-    if (result == RESULT_ERROR)
-        result = FAULT("the Runtime API: %.*s", PRSTR(message));
-    if (result == RESULT_OK)
-        result = engine_start(functions);
     if (result != RESULT_OK) {
         functions_free(functions);
         return result;
@@ -447,7 +498,8 @@ void functions_stop(struct functions *functions)
     if (functions == NULL || functions->stopping)
         return;
     engine_stop(functions);
-    http_server_stop(functions->api, 0);
+    if (functions->api != NULL)
+        http_server_stop(functions->api, 0);
 }
 
 void functions_free(struct functions *functions)

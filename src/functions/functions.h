@@ -64,10 +64,13 @@ struct function_spec {
     struct str handler;
     struct str task; /* directory that is /var/task, readable by everybody */
     struct str opt;  /* directory that is /opt: the layers in their order; absent: none */
-    /* Of an image: a root file system in place of the machine's, and its command. */
+    /* Of an image: a root file system in place of the machine's, its command, its own variables,
+     * that the function's come before. */
     struct str root;
     struct str_list command;
-    struct str workdir;
+    struct str workdir; /* absent: / */
+    const struct str *image_environment;
+    size_t image_environment_count;
     const struct str *environment; /* "NAME=VALUE", the function's own */
     size_t environment_count;
     struct str access_key, secret_key, session_token;
@@ -80,7 +83,8 @@ struct function_spec {
     struct str log_level; /* application log level; absent: all */
     struct str platform_level; /* system log level; absent: INFO */
     bool outside;              /* is on the machine's network, not on one of its own */
-    bool debug;                /* waits for a debugger: no time limits */
+    bool debug;                /* waits for a debugger: no time limits; ends with its run's
+                                  release */
 };
 
 /* How many may run at once. */

@@ -50,6 +50,7 @@ struct held {
     struct environment *returning; /* answered, and without a run */
     unsigned wanted, kept;         /* provisioned concurrency: wished, and there */
     uint64_t retry_ns;             /* when it may be tried again */
+    uint64_t used_ns;              /* last */
     struct held *older, *newer;    /* by use */
 };
 
@@ -94,6 +95,7 @@ struct output {
     bool watched, paused;
     char *part; /* of a line, or of a frame */
     size_t length, room;
+    size_t skip; /* of a frame that is too long */
 };
 
 struct extension {
@@ -124,14 +126,16 @@ struct environment {
     bool waits;    /* is in held->waiting */
     bool doomed;   /* is to end as soon as it can */
     bool provisioned;
-    bool watched;     /* sandbox_watch() is on */
-    int listeners[2]; /* the Runtime API's, the cloud's */
+    bool made_to_keep; /* was when it was made */
+    bool watched;      /* sandbox_watch() is on */
+    int listeners[2];  /* the Runtime API's, the cloud's */
     unsigned connections;
     int go, exits; /* extensions: starts the runtime; tells who ended */
     int attempt;   /* 0: the init phase; 1: once more within the first invocation */
-    uint64_t spawned_ns, begun_ns, deadline_ns, counted_until_ns;
-    int64_t init_us; /* -1: not over */
-    bool init_told;  /* in a REPORT line */
+    uint64_t begun_ns, deadline_ns, counted_until_ns;
+    uint64_t return_ns; /* until when what has answered may go on */
+    int64_t init_us;    /* -1: not over */
+    bool init_told;     /* in a REPORT line */
     struct function_run *run;
     struct http_exchange *next_exchange; /* the runtime's, that asks */
     bool asked;                          /* the runtime has asked */
@@ -173,6 +177,7 @@ struct functions {
     _Atomic uint64_t wakes_ns; /* when the engine will look by itself */
     pthread_t thread;
     bool thread_runs, stopping, freed;
+    bool grown;     /* there were environments since memory was given back */
     size_t callers; /* runs that are not released */
     unsigned starting_limit;
 };
@@ -180,6 +185,9 @@ struct functions {
 /* --- functions.c --- */
 void held_ref(struct held *held);
 void held_release(struct functions *functions, struct held *held);
+/* Forgets specs that nothing was started of and that were not used for as long as environments are
+ * kept. Returns when there may be another; 0: there is none. */
+uint64_t held_tidy(struct functions *functions, uint64_t now_ns);
 void run_ref(struct function_run *run);
 void run_release(struct function_run *run);
 /* The run has its result; the environment forgets it. */
@@ -230,7 +238,7 @@ RESULT environment_launch(struct environment *environment, struct sandbox **sand
 /* --- engine.c --- */
 RESULT engine_start(struct functions *functions);
 void engine_stop(struct functions *functions); /* without the lock */
-void engine_wake(struct functions *functions); /* any thread */
+void engine_wake(struct functions *functions);
 void engine_watch(struct environment *environment, enum output_kind kind, bool on);
 void engine_forget(struct environment *environment); /* closes what the engine watches of it */
 enum {
@@ -290,6 +298,8 @@ void report_end(struct environment *environment, struct function_run *run, const
                 struct str error);
 void report_extension(struct environment *environment, const struct extension *extension,
                       const char *state);
+void report_subscription(struct environment *environment, bool logs, struct str name,
+                         const bool types[3]);
 int64_t environment_memory(struct environment *environment, bool now);
 
 /* --- telemetry.c --- */

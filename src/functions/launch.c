@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "functions/image.h"
 
 enum { RUNTIME_API_PORT = 9001 };
 
@@ -79,7 +80,7 @@ static void put_all(struct launch *launch, const struct runtime_command *command
     put(launch, "AWS_SECRET_ACCESS_KEY", spec->secret_key);
     put(launch, "AWS_SESSION_TOKEN", spec->session_token);
     put(launch, "AWS_LAMBDA_INITIALIZATION_TYPE",
-        environment->provisioned ? STR("provisioned-concurrency") : STR("on-demand"));
+        environment->made_to_keep ? STR("provisioned-concurrency") : STR("on-demand"));
     put(launch, "AWS_LAMBDA_LOG_GROUP_NAME", spec->log_group);
     put(launch, "AWS_LAMBDA_LOG_STREAM_NAME", environment->stream);
     put(launch, "AWS_LAMBDA_LOG_FORMAT", spec->log_json ? STR("JSON") : STR("Text"));
@@ -96,22 +97,24 @@ static void put_all(struct launch *launch, const struct runtime_command *command
     put(launch, "TZ", STR(":UTC"));
     put(launch, "LANG", STR("en_US.UTF-8"));
     put(launch, "PATH", STR("/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
-    put(launch, "LD_LIBRARY_PATH",
-        STR("/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"));
+    if (str_is_empty(spec->root))
+        put(launch, "LD_LIBRARY_PATH",
+            STR("/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/"
+                "lib"));
 }
 
 /* The files of /opt/extensions that may be executed, by name. */
 static void find_extensions(struct launch *launch)
 {
     const struct function_spec *spec = &launch->environment->held->spec;
-    struct str folder = {0};
+    int folder = -1;
     if (!str_is_empty(spec->opt))
-        folder = str_concat(launch->arena, spec->opt, STR("/extensions"));
+        folder =
+            image_open(str_to_c(launch->arena, spec->opt), "extensions", O_RDONLY | O_DIRECTORY);
     else if (!str_is_empty(spec->root))
-        folder = str_concat(launch->arena, spec->root, STR("/opt/extensions"));
-    if (str_is_absent(folder))
-        return;
-    DIR *directory = opendir(str_to_c(launch->arena, folder));
+        folder = image_open(str_to_c(launch->arena, spec->root), "opt/extensions",
+                            O_RDONLY | O_DIRECTORY);
+    DIR *directory = folder < 0 ? NULL : fdopendir(folder);
     if (directory == NULL)
         return;
     const struct dirent *entry;
@@ -207,7 +210,10 @@ static void set_limits(struct launch *launch)
     struct sandbox_spec *to = &launch->spec;
     to->env = launch->env;
     to->env_count = launch->env_count;
-    to->cwd = str_is_empty(spec->workdir) ? STR("/var/task") : spec->workdir;
+    to->bare = !str_is_empty(spec->root);
+    to->cwd = to->bare ? STR("/") : STR("/var/task");
+    if (!str_is_empty(spec->workdir))
+        to->cwd = spec->workdir;
     to->hostname = STR("169.254.100.6");
     to->memory_bytes = (uint64_t)spec->memory_mb << 20;
     to->tmp_bytes = (uint64_t)(spec->tmp_mb == 0 ? 512 : spec->tmp_mb) << 20;

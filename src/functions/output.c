@@ -195,11 +195,25 @@ static uint32_t read_u32(const char *at)
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* Texts of frames are whole events, with their newlines; the last one is not told. */
+/* The longest part that ends with a whole character. */
+static struct str cut_text(struct str text, size_t most)
+{
+    if (text.len <= most)
+        return text;
+    text.len = most;
+    while (text.len > most - 4 && ((unsigned char)text.ptr[text.len] & 0xc0U) == 0x80)
+        text.len--;
+    return text;
+}
+
+/* Texts of frames are whole events, with their newlines; the last one is not told. Long ones are
+ * cut. */
 static void feed_frames(struct environment *environment, struct str text)
 {
     struct output *output = &environment->outputs[OUTPUT_FRAMES];
-    keep(output, text);
+    size_t over = text.len < output->skip ? text.len : output->skip;
+    output->skip -= over;
+    keep(output, str_slice(text, over, text.len));
     while (output->length >= FRAME_SHORT) {
         uint32_t kind = read_u32(output->part);
         size_t head = kind == (FRAME_MAGIC | 1) ? FRAME_SHORT : FRAME_LONG;
@@ -212,19 +226,20 @@ static void feed_frames(struct environment *environment, struct str text)
             drop(output, output->length);
             return;
         }
-        if (length > LINE_BYTES) {
-            /* The head alone tells how much to throw away: the sender keeps to the limit. */
-            drop(output, output->length);
+        bool cut = length > LINE_BYTES;
+        size_t wanted = head + (cut ? LINE_BYTES + 1 : length);
+        if (output->length < wanted)
             return;
-        }
-        if (output->length < head + length)
-            return;
-        struct str event = str_make(output->part + head, length);
-        if (event.len > 0 && event.ptr[event.len - 1] == '\n')
+        struct str event = cut_text(str_make(output->part + head, wanted - head), LINE_BYTES);
+        if (!cut && event.len > 0 && event.ptr[event.len - 1] == '\n')
             event.len--;
         const struct functions_config *config = &environment->functions->config;
         environment_line(environment, LINE_FUNCTION, config->now_ms(config->context), event);
-        drop(output, head + length);
+        /* Of what is too long the rest is thrown away, as far as it is here already. */
+        size_t rest = cut ? length - (wanted - head) : 0;
+        size_t here = rest < output->length - wanted ? rest : output->length - wanted;
+        output->skip = rest - here;
+        drop(output, wanted + here);
     }
 }
 

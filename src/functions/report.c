@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "wire/wire.h"
 
+/* Which event has which: "Log-level filtering", "System log level event mapping". */
 enum report_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN };
 
 static int64_t now_ms(const struct environment *environment)
@@ -58,7 +59,7 @@ static void tell_text(struct environment *environment, struct str text)
 
 static const char *kind_of(const struct environment *environment)
 {
-    return environment->provisioned ? "provisioned-concurrency" : "on-demand";
+    return environment->made_to_keep ? "provisioned-concurrency" : "on-demand";
 }
 
 static const char *phase_of(const struct environment *environment)
@@ -138,7 +139,8 @@ void report_init_end(struct environment *environment, const char *status, const 
                                "{\"initializationType\":\"%s\",\"phase\":\"%s\","
                                "\"status\":\"%s\"%.*s}",
                                kind_of(environment), phase_of(environment), status, PRSTR(also)));
-        tell_record(environment, good ? LEVEL_INFO : LEVEL_WARN, "platform.initReport", arena,
+        enum report_level quiet = environment->made_to_keep ? LEVEL_INFO : LEVEL_DEBUG;
+        tell_record(environment, good ? quiet : LEVEL_WARN, "platform.initReport", arena,
                     str_format(arena,
                                "{\"initializationType\":\"%s\",\"metrics\":{\"durationMs\":%.3f},"
                                "\"phase\":\"%s\",\"status\":\"%s\"%.*s}",
@@ -280,11 +282,40 @@ void report_extension(struct environment *environment, const struct extension *e
         struct buf name;
         buf_init(&name, arena, 1024);
         wire_json_write_string(&name, extension->name);
-        tell_record(environment, LEVEL_INFO, "platform.extension", arena,
+        tell_record(environment, str_is_absent(extension->error) ? LEVEL_INFO : LEVEL_WARN,
+                    "platform.extension", arena,
                     str_format(arena, "{\"name\":%.*s,\"state\":\"%s\",\"events\":[%.*s]%.*s}",
                                PRSTR(buf_str(&name)), state, PRSTR(buf_str(&list)),
                                PRSTR(error_member(arena, extension->error))));
     }
+    arena_free(arena);
+}
+
+/* types: of platform, function, extension. */
+void report_subscription(struct environment *environment, bool logs, struct str name,
+                         const bool types[3])
+{
+    static const char *const words[3][2] = {
+        {"Platform", "\"platform\""}, {"Function", "\"function\""}, {"Extension", "\"extension\""}};
+    struct arena *arena = arena_new(1024);
+    struct buf text, list, quoted;
+    buf_init(&text, arena, 256);
+    buf_init(&list, arena, 256);
+    buf_init(&quoted, arena, 1024);
+    for (size_t i = 0; i < 3; i++) {
+        if (!types[i])
+            continue;
+        buf_append_format(&text, "%s%s", text.len > 0 ? ", " : "", words[i][0]);
+        buf_append_format(&list, "%s%s", list.len > 0 ? "," : "", words[i][1]);
+    }
+    wire_json_write_string(&quoted, name);
+    tell_text(environment,
+              str_format(arena, "%s\tName: %.*s\tState: Subscribed\tTypes: [%.*s]",
+                         logs ? "LOGS" : "TELEMETRY", PRSTR(name), PRSTR(buf_str(&text))));
+    tell_record(environment, LEVEL_INFO,
+                logs ? "platform.logsSubscription" : "platform.telemetrySubscription", arena,
+                str_format(arena, "{\"name\":%.*s,\"state\":\"Subscribed\",\"types\":[%.*s]}",
+                           PRSTR(buf_str(&quoted)), PRSTR(buf_str(&list))));
     arena_free(arena);
 }
 

@@ -1,6 +1,9 @@
 /* Commands and environments of runtimes. */
 #include "functions/runtime_int.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/vec.h"
+#include "functions/image.h"
 
 #define RUNTIME_PLACE "/var/runtime"
 /* Where debuggers are expected by their clients. */
@@ -67,8 +71,8 @@ static void add_env(struct making *making, struct str name, struct str value)
 
 static struct str env_value(const struct making *making, struct str name)
 {
-    for (size_t i = 0; i < making->spec->environment_count; i++) {
-        struct str one = making->spec->environment[i];
+    for (size_t i = 0; i < making->env.len; i++) {
+        struct str one = making->env.items[i];
         if (str_starts_with(one, name) && one.len > name.len && one.ptr[name.len] == '=')
             return str_slice(one, name.len + 1, one.len);
     }
@@ -80,9 +84,15 @@ static struct str env_value(const struct making *making, struct str name)
 static void env_common(struct making *making)
 {
     const struct function_spec *spec = making->spec;
+    bool image = str_is_empty(spec->runtime);
     for (size_t i = 0; i < spec->environment_count; i++)
         VEC_PUSH(making->arena, making->env.items, making->env.len, making->env.cap,
                  str_copy(making->arena, spec->environment[i]));
+    for (size_t i = 0; i < spec->image_environment_count; i++) {
+        struct str name, value;
+        if (str_cut(spec->image_environment[i], '=', &name, &value))
+            add_env(making, name, value);
+    }
     add_env(making, STR("_HANDLER"),
             !str_is_absent(spec->handler) ? spec->handler
             : spec->command.len > 0       ? spec->command.items[spec->command.len - 1]
@@ -97,10 +107,12 @@ static void env_common(struct making *making)
     add_env(making, STR("LAMBDA_RUNTIME_DIR"), STR(RUNTIME_PLACE));
     add_env(making, STR("TZ"), STR(":UTC"));
     add_env(making, STR("LANG"), STR("en_US.UTF-8"));
-    add_env(making, STR("PATH"), STR("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
-    add_env(making, STR("LD_LIBRARY_PATH"),
-            STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
-                "/var/task/lib:/opt/lib"));
+    if (!image) {
+        add_env(making, STR("PATH"), STR("/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"));
+        add_env(making, STR("LD_LIBRARY_PATH"),
+                STR("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:"
+                    "/var/task/lib:/opt/lib"));
+    }
     if (spec->log_json) {
         add_env(making, STR("AWS_LAMBDA_LOG_FORMAT"), STR("JSON"));
         add_env(making, STR("AWS_LAMBDA_LOG_LEVEL"),
@@ -314,6 +326,17 @@ static void make_provided(struct making *making)
     add_word(making, layer ? STR("/opt/bootstrap") : STR("/var/task/bootstrap"));
 }
 
+static bool image_has(const struct making *making, struct str inside)
+{
+    int fd = image_open(str_to_c(making->arena, making->spec->root),
+                        str_to_c(making->arena, inside), O_PATH);
+    struct stat status;
+    bool found = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
 /* The first word as a path inside: as it is, below the working directory, or found along PATH. */
 static struct str image_program(struct making *making, struct str word)
 {
@@ -324,19 +347,47 @@ static struct str image_program(struct making *making, struct str word)
     if (str_find_char(word, '/') != SIZE_MAX)
         return str_format(arena, "%.*s/%.*s", PRSTR(spec->workdir), PRSTR(word));
     struct str path = env_value(making, STR("PATH")), directory;
-    if (str_is_absent(path))
-        path = STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     while (path.len > 0) {
         struct str rest = {0};
         (void)str_cut(path, ':', &directory, &rest);
         struct str inside = str_format(arena, "%.*s/%.*s", PRSTR(directory), PRSTR(word));
-        struct stat status;
-        /* A link may lead anywhere inside: that it is there is enough. */
-        if (lstat(str_to_c(arena, str_concat(arena, spec->root, inside)), &status) == 0)
+        if (image_has(making, inside))
             return inside;
         path = rest;
     }
     return word;
+}
+
+/* Directories in which an engine lays its own over the image's. */
+static bool is_engines(const char *name)
+{
+    static const char *const names[] = {".", "..", "proc", "dev", "sys", "tmp"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What stands in the image's root, each for itself: /tmp and /proc are to be between them. */
+static RESULT bind_image(struct making *making, struct str *problem)
+{
+    struct arena *arena = making->arena;
+    struct str root = making->spec->root;
+    DIR *directory = opendir(str_to_c(arena, root));
+    if (directory == NULL) {
+        *problem = str_format(arena, "The image's folder %.*s cannot be read: %s.", PRSTR(root),
+                              strerrordesc_np(errno));
+        return RESULT_ERROR;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        if (is_engines(entry->d_name))
+            continue;
+        struct str to = str_format(arena, "/%s", entry->d_name);
+        add_bind(making, str_concat(arena, root, to), to);
+    }
+    closedir(directory);
+    return RESULT_OK;
 }
 
 static RESULT make_image(struct making *making, struct str *problem)
@@ -347,6 +398,9 @@ static RESULT make_image(struct making *making, struct str *problem)
                        "ImageConfig gives none.");
         return RESULT_ERROR;
     }
+    TRY(bind_image(making, problem));
+    add_env(making, STR("PATH"),
+            STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
     add_word(making, image_program(making, spec->command.items[0]));
     for (size_t i = 1; i < spec->command.len; i++)
         add_word(making, spec->command.items[i]);

@@ -102,7 +102,7 @@ RESULT runtime_ask(struct arena *arena, const char *const *argv, struct str *out
     char *const environment[] = {path, language, NULL};
     char *words[16];
     size_t count = 0;
-    while (argv[count] != NULL && count < 15) {
+    while (count < 15 && argv[count] != NULL) {
         words[count] = arena_alloc(arena, strlen(argv[count]) + 1);
         memcpy(words[count], argv[count], strlen(argv[count]));
         count++;

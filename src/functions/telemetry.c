@@ -235,32 +235,6 @@ static void read_wish(struct wish *wish, struct str body)
         bounded(wish->arena, buffering, STR("timeoutMs"), 25, 30000, 1000, wish) * 1000000;
 }
 
-static void tell_subscription(struct environment *environment, const struct subscription *one)
-{
-    struct arena *arena = arena_new(0);
-    struct buf out;
-    buf_init(&out, arena, 4096);
-    buf_append(&out, STR("{\"name\":"));
-    wire_json_write_string(&out, one->name);
-    const char *const names[] = {one->platform ? "\"platform\"" : NULL,
-                                 one->function ? "\"function\"" : NULL,
-                                 one->extension ? "\"extension\"" : NULL};
-    buf_append(&out, STR(",\"state\":\"Subscribed\",\"types\":["));
-    bool any = false;
-    for (size_t i = 0; i < 3; i++) {
-        if (names[i] == NULL)
-            continue;
-        buf_append_format(&out, "%s%s", any ? "," : "", names[i]);
-        any = true;
-    }
-    buf_append(&out, STR("]}"));
-    const struct functions_config *config = &environment->functions->config;
-    telemetry_put(environment,
-                  one->logs ? "platform.logsSubscription" : "platform.telemetrySubscription",
-                  buf_str(&out), config->now_ms(config->context));
-    arena_free(arena);
-}
-
 void telemetry_subscribe(struct environment *environment, struct http_exchange *exchange,
                          struct str name, struct api_reply *reply)
 {
@@ -294,7 +268,8 @@ void telemetry_subscribe(struct environment *environment, struct http_exchange *
     one->most_bytes = wish.one.most_bytes;
     one->most_items = wish.one.most_items;
     one->wait_ns = wish.one.wait_ns;
-    tell_subscription(environment, one);
+    const bool types[3] = {one->platform, one->function, one->extension};
+    report_subscription(environment, one->logs, one->name, types);
     reply->status = 200;
     reply->body = STR("\"OK\"");
 }
@@ -402,9 +377,15 @@ void telemetry_socket(struct environment *environment, int fd)
 void telemetry_ready(struct environment *environment)
 {
     struct telemetry *telemetry = environment->telemetry;
-    for (size_t i = 0; telemetry != NULL && i < telemetry->count; i++)
-        if (telemetry->items[i].fd >= 0)
-            go_on(&telemetry->items[i]);
+    for (size_t i = 0; telemetry != NULL && i < telemetry->count; i++) {
+        struct subscription *one = &telemetry->items[i];
+        if (one->fd < 0)
+            continue;
+        go_on(one);
+        /* What was gathered meanwhile is looked at. */
+        if (one->state == POST_NONE && one->items > 0)
+            engine_wake(environment->functions);
+    }
 }
 
 void telemetry_tick(struct environment *environment, uint64_t now_ns)

@@ -1,70 +1,23 @@
 #include "functions/unpack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "functions/archive_library.h"
 
 enum { BLOCK = 64 * 1024, DEPTH_MAX = 64, NAME_LENGTH_MAX = 255, PATH_LENGTH_MAX = 4096 };
-
-/* --- the library --- */
-
-struct library {
-    struct archive *(*read_new)(void);
-    int (*support_zip)(struct archive *);
-    int (*open_fd)(struct archive *, int, size_t);
-    int (*next_header)(struct archive *, struct archive_entry **);
-    la_ssize_t (*read_data)(struct archive *, void *, size_t);
-    int (*read_free)(struct archive *);
-    const char *(*error_string)(struct archive *);
-    const char *(*pathname)(struct archive_entry *);
-    const char *(*symlink)(struct archive_entry *);
-    const char *(*hardlink)(struct archive_entry *);
-    __LA_MODE_T (*filetype)(struct archive_entry *);
-    __LA_MODE_T (*perm)(struct archive_entry *);
-    time_t (*mtime)(struct archive_entry *);
-    int (*mtime_is_set)(struct archive_entry *);
-    int (*is_encrypted)(struct archive_entry *);
-};
-
-static bool library_symbol(void *handle, const char *name, void *place)
-{
-    void *found = dlsym(handle, name);
-    memcpy(place, &found, sizeof found);
-    return found != NULL;
-}
-
-static bool library_load(struct library *library)
-{
-    void *handle = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL); /* counted: loaded once */
-    return handle != NULL && library_symbol(handle, "archive_read_new", &library->read_new) &&
-           library_symbol(handle, "archive_read_support_format_zip", &library->support_zip) &&
-           library_symbol(handle, "archive_read_open_fd", &library->open_fd) &&
-           library_symbol(handle, "archive_read_next_header", &library->next_header) &&
-           library_symbol(handle, "archive_read_data", &library->read_data) &&
-           library_symbol(handle, "archive_read_free", &library->read_free) &&
-           library_symbol(handle, "archive_error_string", &library->error_string) &&
-           library_symbol(handle, "archive_entry_pathname", &library->pathname) &&
-           library_symbol(handle, "archive_entry_symlink", &library->symlink) &&
-           library_symbol(handle, "archive_entry_hardlink", &library->hardlink) &&
-           library_symbol(handle, "archive_entry_filetype", &library->filetype) &&
-           library_symbol(handle, "archive_entry_perm", &library->perm) &&
-           library_symbol(handle, "archive_entry_mtime", &library->mtime) &&
-           library_symbol(handle, "archive_entry_mtime_is_set", &library->mtime_is_set) &&
-           library_symbol(handle, "archive_entry_is_encrypted", &library->is_encrypted);
-}
+/* Links of images may make trees that are deeper than any one path. */
+enum { REMOVE_DEPTH_MAX = 500 };
 
 /* --- one archive --- */
 
 struct unpacking {
     struct arena *arena;
-    struct library library;
+    struct archive_library library;
     struct archive *archive;
     struct archive_entry *entry;
     struct unpack_limits limits;
@@ -273,7 +226,7 @@ static bool put_all(struct unpacking *u)
     for (uint64_t count = 0;; count++) {
         int got = u->library.next_header(u->archive, &u->entry);
         if (got == ARCHIVE_EOF)
-            return count > 0 || stop(u, UNPACK_BROKEN, STR("the archive is empty"));
+            return count > 0 || stop(u, UNPACK_EMPTY, STR("the archive is empty"));
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
             return stop(u, UNPACK_BROKEN,
                         str_copy(u->arena, str_from_c(u->library.error_string(u->archive))));
@@ -284,6 +237,25 @@ static bool put_all(struct unpacking *u)
     }
 }
 
+/* What the archive's end says of its entries ("end of central directory record", APPNOTE.TXT 4.3.14
+ * and 4.3.16): who says too many is refused before the first one is made. 0: it does not say. */
+static uint64_t entries_told(int fd, char *block)
+{
+    static const char end_mark[] = "PK\5\6", long_mark[] = "PK\6\6";
+    off_t size = lseek(fd, 0, SEEK_END);
+    off_t from = size > BLOCK ? size - BLOCK : 0;
+    ssize_t got = size < 0 ? -1 : pread(fd, block, BLOCK, from);
+    (void)lseek(fd, 0, SEEK_SET);
+    uint64_t told = 0;
+    for (ssize_t at = got - 22; at >= 0 && told == 0; at--)
+        if (memcmp(block + at, end_mark, 4) == 0)
+            told = (uint64_t)(uint8_t)block[at + 10] | (uint64_t)(uint8_t)block[at + 11] << 8;
+    for (ssize_t at = got - 56; at >= 0 && told == 0xffff; at--)
+        if (memcmp(block + at, long_mark, 4) == 0)
+            memcpy(&told, block + at + 32, sizeof told);
+    return told;
+}
+
 RESULT unpack_zip(struct arena *arena, int fd, const char *directory,
                   const struct unpack_limits *limits, const _Atomic bool *cancelled,
                   struct unpack_result *out)
@@ -291,9 +263,8 @@ RESULT unpack_zip(struct arena *arena, int fd, const char *directory,
     struct unpack_result result = {.answer = UNPACK_DONE};
     struct unpacking u = {
         .arena = arena, .limits = *limits, .cancelled = cancelled, .out = &result};
-    if (!library_load(&u.library)) {
-        *out = (struct unpack_result){UNPACK_NO_LIBRARY, 0,
-                                      STR("libarchive.so.13 is not installed (libarchive13)")};
+    if (!archive_library_load(&u.library)) {
+        *out = (struct unpack_result){UNPACK_NO_LIBRARY, 0, STR(ARCHIVE_LIBRARY_MISSING)};
         return RESULT_OK;
     }
     u.root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -303,8 +274,10 @@ RESULT unpack_zip(struct arena *arena, int fd, const char *directory,
     u.block = arena_alloc_raw(arena, BLOCK);
     u.archive = u.library.read_new();
     ASSERT(u.archive != NULL);
-    if (u.library.support_zip(u.archive) != ARCHIVE_OK ||
-        u.library.open_fd(u.archive, fd, BLOCK) != ARCHIVE_OK)
+    if (entries_told(fd, u.block) > limits->entries)
+        (void)stop(&u, UNPACK_TOO_LARGE, STR("too many entries"));
+    else if (u.library.support_zip(u.archive) != ARCHIVE_OK ||
+             u.library.open_fd(u.archive, fd, BLOCK) != ARCHIVE_OK)
         (void)stop(&u, UNPACK_BROKEN,
                    str_copy(arena, str_from_c(u.library.error_string(u.archive))));
     else
@@ -347,7 +320,12 @@ static bool remove_entry(int from, const char *name, bool is_directory, int to, 
     if (!is_directory)
         return unlinkat(from, name, 0) == 0 || errno == ENOENT;
     int below = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return below >= 0 && depth < DEPTH_MAX + 1 && walk(below, to, depth + 1, remove_entry) &&
+    if (below >= 0 && depth >= REMOVE_DEPTH_MAX) {
+        close(below);
+        errno = ELOOP;
+        return false;
+    }
+    return below >= 0 && walk(below, to, depth + 1, remove_entry) &&
            (unlinkat(from, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
 }
 
@@ -386,6 +364,14 @@ RESULT unpack_merge(const char *from, const char *to)
     if (target >= 0)
         close(target);
     return good ? RESULT_OK : FAULT("merging %s into %s: %s", from, to, strerrordesc_np(error));
+}
+
+bool unpack_remove_at(int directory, const char *name)
+{
+    struct stat what;
+    if (fstatat(directory, name, &what, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT;
+    return remove_entry(directory, name, S_ISDIR(what.st_mode), -1, 0);
 }
 
 RESULT unpack_remove(const char *directory)

@@ -15,6 +15,7 @@ struct arena;
 
 enum unpack_answer {
     UNPACK_DONE,
+    UNPACK_EMPTY,     /* an archive of nothing */
     UNPACK_BROKEN,    /* no such archive, or damaged, or encrypted */
     UNPACK_UNSAFE,    /* a path or link that leaves the directory, a device */
     UNPACK_TOO_LARGE, /* more than the limit */
@@ -45,5 +46,7 @@ RESULT unpack_merge(const char *from, const char *to);
 
 /* Removes a directory and all in it, never following a link. It need not exist. */
 RESULT unpack_remove(const char *directory);
+/* The same for anything of a directory; false: errno. */
+bool unpack_remove_at(int directory, const char *name);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include <arpa/inet.h>
 
+enum { BODY_RESERVED = 2 << 20 };
+
 static enum MHD_Result queue_reply(struct http_connection *connection)
 {
     struct MHD_Response *reply = connection->reply;
@@ -93,8 +95,11 @@ static enum result buffer_piece(struct http_connection *connection, struct str p
         connection->exchange.overloaded = true;
         return RESULT_FULL;
     }
-    if (connection->body.len == 0 && connection->exchange.content_length == piece.len)
-        (void)buf_reserve(&connection->body, piece.len);
+    /* At once what is to come, within reason: a buffer that grows leaves its smaller selves. */
+    if (connection->body.len == 0 && connection->exchange.has_length) {
+        size_t all = (size_t)connection->exchange.content_length;
+        (void)buf_reserve(&connection->body, all > BODY_RESERVED ? BODY_RESERVED : all);
+    }
     buf_append(&connection->body, piece);
     return RESULT_OK;
 }

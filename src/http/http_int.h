@@ -73,13 +73,15 @@ struct http_server {
 
     /* The watcher: notices suspended clients that hang up, and connections without progress. */
     int watch_fd; /* epoll */
-    int wake_fd;  /* eventfd: end */
+    int wake_fd;  /* eventfd: connections have come, or the end */
     pthread_t watcher;
     bool watcher_runs;
     _Atomic uint32_t tick; /* seconds since start */
     pthread_mutex_t table_lock;
     struct http_connection **table; /* by descriptor */
-    size_t table_size;
+    size_t table_size, table_count; /* room, connections */
+    bool watcher_sleeps;            /* without a time: there are no connections */
+    bool watcher_ends;
 };
 
 enum {

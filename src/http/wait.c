@@ -86,6 +86,20 @@ bool http_wait_end(struct http_connection *connection)
     return !atomic_load(&connection->gone) && !atomic_load(&connection->server->closing);
 }
 
+static uint32_t monotonic_seconds(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint32_t)now.tv_sec;
+}
+
+static void wake_watcher(const struct http_server *server)
+{
+    uint64_t one = 1;
+    if (write(server->wake_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+        log_line(LOG_WARN, "http: eventfd: %s", strerror(errno));
+}
+
 static bool hung_up(int fd)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
@@ -120,6 +134,14 @@ void http_table_put(struct http_server *server, struct http_connection *connecti
         server->table_size = size;
     }
     server->table[fd] = connection;
+    server->table_count++;
+    if (server->watcher_sleeps) {
+        /* Its clock stands still. */
+        atomic_store_explicit(&server->tick, monotonic_seconds(), memory_order_relaxed);
+        http_progress(connection, (enum http_phase)atomic_load(&connection->phase));
+        server->watcher_sleeps = false;
+        wake_watcher(server);
+    }
     (void)pthread_mutex_unlock(&server->table_lock);
     watch(connection);
 }
@@ -128,6 +150,7 @@ void http_table_remove(struct http_server *server, struct http_connection *conne
 {
     (void)pthread_mutex_lock(&server->table_lock);
     server->table[connection->fd] = NULL;
+    server->table_count--;
     (void)pthread_mutex_unlock(&server->table_lock);
 }
 
@@ -194,11 +217,25 @@ static void trim(struct http_server *server, unsigned *peak)
     (void)malloc_trim(0);
 }
 
-static uint32_t monotonic_seconds(void)
+/* False: the server ends. */
+static bool on_wake(struct http_server *server)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint32_t)now.tv_sec;
+    uint64_t ignored;
+    ssize_t got = read(server->wake_fd, &ignored, sizeof ignored);
+    (void)got;
+    (void)pthread_mutex_lock(&server->table_lock);
+    bool ends = server->watcher_ends;
+    (void)pthread_mutex_unlock(&server->table_lock);
+    return !ends;
+}
+
+/* An idle program sleeps: without connections there is nothing to look after. */
+static int watcher_wait_ms(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->table_lock);
+    bool sleeps = server->watcher_sleeps = server->table_count == 0;
+    (void)pthread_mutex_unlock(&server->table_lock);
+    return sleeps ? -1 : 1000;
 }
 
 static void *run_watcher(void *context)
@@ -206,12 +243,15 @@ static void *run_watcher(void *context)
     struct http_server *server = context;
     struct epoll_event events[WATCH_EVENTS];
     unsigned peak = 0;
+    int wait_ms = 1000;
     for (;;) {
-        int count = epoll_wait(server->watch_fd, events, WATCH_EVENTS, 1000);
+        int count = epoll_wait(server->watch_fd, events, WATCH_EVENTS, wait_ms);
+        wait_ms = 1000;
         for (int i = 0; i < count; i++) {
-            if (events[i].data.fd == server->wake_fd)
+            if (events[i].data.fd != server->wake_fd)
+                on_hang_up(server, events[i].data.fd);
+            else if (!on_wake(server))
                 return NULL;
-            on_hang_up(server, events[i].data.fd);
         }
         uint32_t now = monotonic_seconds();
         if (now == atomic_load_explicit(&server->tick, memory_order_relaxed))
@@ -219,6 +259,7 @@ static void *run_watcher(void *context)
         atomic_store_explicit(&server->tick, now, memory_order_relaxed);
         sweep(server, now);
         trim(server, &peak);
+        wait_ms = watcher_wait_ms(server);
     }
 }
 
@@ -242,9 +283,11 @@ RESULT http_watch_start(struct http_server *server)
 void http_watch_stop(struct http_server *server)
 {
     if (server->watcher_runs) {
-        uint64_t one = 1;
-        if (write(server->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
-            (void)pthread_join(server->watcher, NULL);
+        (void)pthread_mutex_lock(&server->table_lock);
+        server->watcher_ends = true;
+        (void)pthread_mutex_unlock(&server->table_lock);
+        wake_watcher(server);
+        (void)pthread_join(server->watcher, NULL);
     }
     if (server->watch_fd >= 0)
         (void)close(server->watch_fd);

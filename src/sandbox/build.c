@@ -41,13 +41,15 @@ static const char *const shared[] = {"/usr",
 #define SHARED (sizeof shared / sizeof shared[0])
 _Static_assert(SHARED + SANDBOX_MAX_BINDS == 86, "as many as inside_run() has room for");
 
+#define HOSTS "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n"
+
 static const struct {
     const char *path, *text;
 } written[] = {
     {"/etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\n"
                     "sbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"},
     {"/etc/group", "root:x:0:\nsbx_user1051:x:990:\n"},
-    {"/etc/hosts", "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n"},
+    {"/etc/hosts", HOSTS},
     {"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 };
 
@@ -88,15 +90,29 @@ static bool root_link(const char *path)
     return strchr(path + 1, '/') == NULL && is_link(path);
 }
 
+static bool is_shared(const struct received *received, const char *path)
+{
+    if (strcmp(path, "/etc/resolv.conf") == 0)
+        return received->order->network == SANDBOX_NETWORK_HOST;
+    return !received->order->bare || strncmp(path, "/dev/", 5) == 0;
+}
+
+/* A link in the root directory that a system of its own has. */
+static bool brings_link(const struct received *received, uint32_t bind)
+{
+    return received->order->bare && strchr(received->to[bind] + 1, '/') == NULL &&
+           is_link(received->from[bind]);
+}
+
 void inside_open_trees(const struct received *received, int *trees)
 {
     for (size_t i = 0; i < SHARED; i++) {
-        bool wanted = strcmp(shared[i], "/etc/resolv.conf") != 0 ||
-                      received->order->network == SANDBOX_NETWORK_HOST;
+        bool wanted = is_shared(received, shared[i]);
         trees[i] = wanted && !root_link(shared[i]) ? open_tree_at(received, shared[i], false) : -1;
     }
     for (uint32_t i = 0; i < received->order->bind_count; i++)
-        trees[SHARED + i] = open_tree_at(received, received->from[i], true);
+        trees[SHARED + i] =
+            brings_link(received, i) ? -1 : open_tree_at(received, received->from[i], true);
 }
 
 /* Makes the directories above path, and path itself: a directory, or an empty file. */
@@ -140,7 +156,8 @@ static void place_tree(const struct received *received, int tree, const char *to
 
 static void place_texts(const struct received *received)
 {
-    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+    size_t count = received->order->bare ? 0 : sizeof written / sizeof written[0];
+    for (size_t i = 0; i < count; i++) {
         int fd = open(written[i].path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
         size_t length = strlen(written[i].text);
         if (fd < 0 || write(fd, written[i].text, length) != (ssize_t)length)
@@ -150,6 +167,18 @@ static void place_texts(const struct received *received)
     for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
         if (symlink(links[i].to, links[i].path) != 0)
             inside_fail(received->socket, "symlink", links[i].path);
+}
+
+/* Below the working directory, which is to be the root. */
+static void copy_link(const struct received *received, const char *from, const char *to)
+{
+    char text[PATH_MAX];
+    ssize_t length = readlink(from, text, sizeof text - 1);
+    if (length <= 0)
+        return;
+    text[length] = '\0';
+    if (symlink(text, to + 1) != 0)
+        inside_fail(received->socket, "symlink", to);
 }
 
 /* An empty root in the place of the old one. The old root's /proc must still be mounted when ours
@@ -166,19 +195,50 @@ static void new_root(const struct received *received)
     if (mkdir("proc", 0555) != 0 ||
         mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
         inside_fail(socket, "mount", "/proc");
-    for (size_t i = 0; i < SHARED; i++) {
-        char to[64];
-        if (!root_link(shared[i]))
-            continue;
-        ssize_t length = readlink(shared[i], to, sizeof to - 1);
-        if (length <= 0)
-            continue;
-        to[length] = '\0';
-        if (symlink(to, shared[i] + 1) != 0)
-            inside_fail(socket, "symlink", shared[i]);
-    }
+    for (size_t i = 0; i < SHARED; i++)
+        if (root_link(shared[i]) && is_shared(received, shared[i]))
+            copy_link(received, shared[i], shared[i]);
+    for (uint32_t i = 0; i < received->order->bind_count; i++)
+        if (brings_link(received, i))
+            copy_link(received, received->from[i], received->to[i]);
     if (syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
         inside_fail(socket, "pivot_root", "/");
+}
+
+/* What a system of its own has a place for, below what it binds. */
+static bool is_laid_over(const struct received *received, const char *path)
+{
+    return received->order->bare && strncmp(path, "/etc/", 5) == 0;
+}
+
+static bool is_file(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/* Names of this sandbox's network, as container engines have them: where the place is a file. */
+static void lay_over(const struct received *received, const int *trees)
+{
+    int socket = received->socket;
+    if (!received->order->bare)
+        return;
+    for (size_t i = 0; i < SHARED; i++)
+        if (trees[i] >= 0 && is_laid_over(received, shared[i]) && is_file(shared[i]) &&
+            move_mount(trees[i], "", AT_FDCWD, shared[i], MOVE_MOUNT_F_EMPTY_PATH) != 0)
+            inside_fail(socket, "move_mount", shared[i]);
+    if (!is_file("/etc/hosts"))
+        return;
+    static const char text[] = HOSTS;
+    struct mount_attr attributes = {.attr_set =
+                                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    int fd = open("/.hosts", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    if (fd < 0 || write(fd, text, sizeof text - 1) != (ssize_t)(sizeof text - 1) ||
+        mount("/.hosts", "/etc/hosts", NULL, MS_BIND, NULL) != 0 ||
+        mount_setattr(AT_FDCWD, "/etc/hosts", 0, &attributes, sizeof attributes) != 0 ||
+        unlink("/.hosts") != 0)
+        inside_fail(socket, "mount", "/etc/hosts");
+    close(fd);
 }
 
 void inside_build(const struct received *received, const int *trees)
@@ -186,15 +246,17 @@ void inside_build(const struct received *received, const int *trees)
     int socket = received->socket;
     new_root(received);
     for (size_t i = 0; i < SHARED; i++)
-        if (trees[i] >= 0)
+        if (trees[i] >= 0 && !is_laid_over(received, shared[i]))
             place_tree(received, trees[i], shared[i]);
-    make_place(received, "/etc/passwd", false);
+    if (!received->order->bare)
+        make_place(received, "/etc/passwd", false);
     make_place(received, "/dev/fd", false);
     if (unlink("/dev/fd") != 0)
         inside_fail(socket, "unlink", "/dev/fd");
     place_texts(received);
     static const char *const directories[] = {"/tmp", "/var/task", "/var/runtime", "/opt"};
-    for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
+    size_t wanted = received->order->bare ? 1 : sizeof directories / sizeof directories[0];
+    for (size_t i = 0; i < wanted; i++)
         make_place(received, directories[i], true);
     char options[96];
     snprintf(options, sizeof options, "size=%llu,nr_inodes=%llu,mode=1777",
@@ -203,7 +265,9 @@ void inside_build(const struct received *received, const int *trees)
     if (mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
         inside_fail(socket, "mount", "/tmp");
     for (uint32_t i = 0; i < received->order->bind_count; i++)
-        place_tree(received, trees[SHARED + i], received->to[i]);
+        if (trees[SHARED + i] >= 0)
+            place_tree(received, trees[SHARED + i], received->to[i]);
+    lay_over(received, trees);
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
     if (mount_setattr(AT_FDCWD, "/", 0, &attributes, sizeof attributes) != 0)
         inside_fail(socket, "mount_setattr", "/");

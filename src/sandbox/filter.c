@@ -4,6 +4,7 @@
 #include "sandbox/sandbox_int.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -31,14 +32,18 @@ static const int refused[] = {
     SCMP_SYS(kexec_file_load), SCMP_SYS(init_module), SCMP_SYS(finit_module),
     SCMP_SYS(delete_module), SCMP_SYS(reboot), SCMP_SYS(acct), SCMP_SYS(syslog), SCMP_SYS(iopl),
     SCMP_SYS(ioperm), SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(clock_adjtime),
-    SCMP_SYS(adjtimex), SCMP_SYS(vhangup), SCMP_SYS(lookup_dcookie)};
+    SCMP_SYS(adjtimex), SCMP_SYS(vhangup), SCMP_SYS(lookup_dcookie), SCMP_SYS(modify_ldt),
+    SCMP_SYS(uselib), SCMP_SYS(fanotify_init), SCMP_SYS(move_pages), SCMP_SYS(migrate_pages),
+    SCMP_SYS(quotactl_fd)};
 
 /* As if the kernel had none: programs fall back. clone3 hides its flags behind a pointer, so that
- * clone must do; memory of shmget and memfd_create belongs to no process that could be counted. */
+ * clone must do; memory of System V's and POSIX's queues and segments and of memfd_create belongs
+ * to no process that could be counted. */
 static const int unknown[] = {SCMP_SYS(clone3),         SCMP_SYS(io_uring_setup),
                               SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
-                              SCMP_SYS(shmget),         SCMP_SYS(memfd_create),
-                              SCMP_SYS(memfd_secret)};
+                              SCMP_SYS(shmget),         SCMP_SYS(msgget),
+                              SCMP_SYS(semget),         SCMP_SYS(mq_open),
+                              SCMP_SYS(memfd_create),   SCMP_SYS(memfd_secret)};
 
 static const unsigned long namespaces[] = {CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWPID,
                                            CLONE_NEWNET,   CLONE_NEWIPC, CLONE_NEWUTS,
@@ -71,6 +76,10 @@ static bool filter_rules(scmp_filter_ctx context)
     for (uint32_t family = AF_NETLINK + 1; family <= 63; family++)
         bad |= seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
                                 compare_int(0, family));
+    /* Of netlink only what lists addresses and routes (0); the rest configures the kernel. */
+    for (uint32_t protocol = 1; protocol < MAX_LINKS; protocol++)
+        bad |= seccomp_rule_add(context, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2,
+                                compare_int(0, AF_NETLINK), compare_int(2, protocol));
     /* Typing into a terminal that was inherited. */
     bad |= seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                             compare_int(1, TIOCSTI));

@@ -115,6 +115,7 @@ static struct order make_order(const struct sandbox_spec *spec)
         .descriptor_count = (uint32_t)spec->descriptor_count,
         .port_count = (uint32_t)spec->port_count,
         .network = spec->network,
+        .bare = spec->bare,
         .processes = spec->processes == 0 ? 1024 : spec->processes,
         .open_files = spec->open_files == 0 ? 1024 : spec->open_files,
         .memory_bytes = spec->memory_bytes == 0 ? 128 << 20 : spec->memory_bytes,

@@ -50,6 +50,9 @@ struct sandbox_spec {
     struct str hostname; /* absent: "sandbox" */
     const struct sandbox_bind *binds;
     size_t bind_count;
+    /* Of the machine there are devices alone: binds bring a system of their own. One whose `from`
+     * is a symbolic link and whose `to` is in the root directory becomes the same link. */
+    bool bare;
     uint64_t memory_bytes; /* of all its processes together, /tmp not counted; 0: 128 MiB */
     uint64_t tmp_bytes;    /* 0: 512 MiB */
     uint64_t file_bytes;   /* largest file; 0: as tmp_bytes */

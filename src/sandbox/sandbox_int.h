@@ -30,7 +30,7 @@
  * to. */
 struct order {
     uint32_t argc, env_count, bind_count, descriptor_count, port_count;
-    uint32_t network;
+    uint32_t network, bare;
     uint32_t processes, open_files;
     uint64_t memory_bytes, tmp_bytes, file_bytes;
     uint16_t ports[SANDBOX_MAX_PORTS];

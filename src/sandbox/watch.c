@@ -37,39 +37,51 @@ static uint64_t status_field(const char *text, const char *name)
     return at == NULL ? 0 : strtoull(at + strlen(name), NULL, 10) << 10;
 }
 
-/* Private and shared anonymous memory of one process: what no other place can give back. */
-static uint64_t watch_process(const struct watch *watch, const char *name)
+/* Where to read how much anonymous memory a process has: what no other place can give back. */
+struct measure {
+    const char *file, *private, *shared;
+};
+
+/* At once, but pages that processes share since a fork count for each of them. */
+static const struct measure roughly = {"status", "\nRssAnon:", "\nRssShmem:"};
+/* Shared pages count in parts; the kernel walks through all of the process's memory for it. */
+static const struct measure exactly = {"smaps_rollup", "\nPss_Anon:", "\nPss_Shmem:"};
+
+/* False: it may not be looked at so. One that has ended has none. */
+static bool watch_process(const struct watch *watch, const struct measure *measure,
+                          const char *name, uint64_t *sum)
 {
     char path[64], text[4096];
-    snprintf(path, sizeof path, "%.20s/status", name);
+    snprintf(path, sizeof path, "%.20s/%s", name, measure->file);
     int fd = openat(watch->proc, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return errno == ENOENT;
     ssize_t got = read(fd, text, sizeof text - 1);
+    int error = errno;
     close(fd);
     if (got <= 0)
-        return 0;
+        return got == 0 || error == ESRCH;
     text[got] = '\0';
-    return status_field(text, "\nRssAnon:") + status_field(text, "\nRssShmem:");
+    *sum += status_field(text, measure->private) + status_field(text, measure->shared);
+    return true;
 }
 
-static uint64_t watch_memory(const struct watch *watch)
+static bool watch_memory(const struct watch *watch, const struct measure *measure, uint64_t *sum)
 {
-    uint64_t sum = 0;
     _Alignas(struct entry) char entries[8192];
-    if (lseek(watch->proc, 0, SEEK_SET) < 0)
-        return 0;
+    bool good = lseek(watch->proc, 0, SEEK_SET) >= 0;
     long got;
-    while ((got = syscall(SYS_getdents64, watch->proc, entries, sizeof entries)) > 0) {
+    *sum = 0;
+    while (good && (got = syscall(SYS_getdents64, watch->proc, entries, sizeof entries)) > 0) {
         for (long at = 0; at < got;) {
             const struct entry *entry = (const struct entry *)(const void *)(entries + at);
             bool first = entry->name[0] == '1' && entry->name[1] == '\0';
             if (entry->name[0] >= '1' && entry->name[0] <= '9' && !first)
-                sum += watch_process(watch, entry->name);
+                good = watch_process(watch, measure, entry->name, sum) && good;
             at += entry->length;
         }
     }
-    return sum;
+    return good;
 }
 
 /* Kills the rest, collects everybody and tells how it was. */
@@ -153,7 +165,10 @@ static void watch_children(const struct watch *watch)
 /* Milliseconds until the cap could be reached, at 2 GB/s. */
 static int watch_look(struct watch *watch)
 {
-    uint64_t now = watch_memory(watch);
+    uint64_t now, exact;
+    (void)watch_memory(watch, &roughly, &now);
+    if (now > watch->cap && watch_memory(watch, &exactly, &exact))
+        now = exact;
     if (now > watch->most)
         watch->most = now;
     if (now > watch->cap)

@@ -243,6 +243,15 @@ static RESULT authenticate_signature(struct request *request, const struct crede
     return RESULT_OK;
 }
 
+/* A key that nobody issued proves nothing, but how long its URL lives the URL says itself. */
+static RESULT authenticate_expiry(struct request *request)
+{
+    struct sigv4_problem problem = {0};
+    enum result result =
+        sigv4_check_expiry(&request->signature, clock_now(request->call.cloud->clock), &problem);
+    return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
+}
+
 static RESULT authenticate_credentials(struct request *request, struct credentials *out)
 {
     return session_is_key(request->signature.access_key) ? authenticate_session(request, out)
@@ -272,6 +281,8 @@ static RESULT authenticate_signed(struct request *request, const uint8_t *body_s
     TRY(authenticate_credentials(request, &credentials));
     if (!str_is_absent(credentials.secret))
         TRY(authenticate_signature(request, &credentials, body_sha256));
+    else if (signature->form != SIGV4_HEADER && request_is_s3(request))
+        TRY(authenticate_expiry(request));
     authenticate_set(request, &credentials, v2);
     if (signature->form == SIGV4_HEADER || !request_is_s3(request))
         return RESULT_OK;

@@ -102,6 +102,15 @@ static RESULT config_threads(struct loader *loader, const struct setting *settin
     return RESULT_OK;
 }
 
+static RESULT config_functions_idle(struct loader *loader, const struct setting *setting)
+{
+    uint64_t seconds;
+    if (!str_to_u64(setting->value, &seconds) || seconds == 0 || seconds > 86400)
+        return config_refuse(loader, setting, "a number of seconds from 1 to 86400");
+    loader->config->functions_idle_s = (unsigned)seconds;
+    return RESULT_OK;
+}
+
 static RESULT config_enum(struct loader *loader, const struct setting *setting)
 {
     static const char *const durabilities[] = {"process", "power", NULL};
@@ -148,6 +157,8 @@ static RESULT config_set(struct loader *loader, const struct setting *setting)
         return config_bool(loader, setting, &config->quiet);
     if (str_eq(name, STR("threads")))
         return config_threads(loader, setting);
+    if (str_eq(name, STR("functions-idle")))
+        return config_functions_idle(loader, setting);
     if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) || str_eq(name, STR("iam")) ||
         str_eq(name, STR("log-level")) || str_eq(name, STR("functions-network")))
         return config_enum(loader, setting);
@@ -243,6 +254,7 @@ static RESULT config_environment(struct loader *loader)
         {"KUMONIWA_INIT", "init"},
         {"KUMONIWA_IAM", "iam"},
         {"KUMONIWA_FUNCTIONS_NETWORK", "functions-network"},
+        {"KUMONIWA_FUNCTIONS_IDLE", "functions-idle"},
     };
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         const char *value = getenv(variables[i].variable);

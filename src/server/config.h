@@ -16,6 +16,7 @@
  *   --log-level     KUMONIWA_LOG           log-level        info
  *   --init          KUMONIWA_INIT          init             /etc/localstack/init
  *   --functions-network KUMONIWA_FUNCTIONS_NETWORK functions-network none
+ *   --functions-idle KUMONIWA_FUNCTIONS_IDLE functions-idle 600 (seconds)
  *   --config        KUMONIWA_CONFIG        -                $XDG_CONFIG_HOME/kumoniwa/config when
  * it is there
  *
@@ -44,9 +45,10 @@ struct config {
     struct str endpoint; /* absent: from address and port */
     enum log_level log_level;
     struct str init_directory;
-    bool functions_outside; /* functions are on the machine's network */
-    bool quiet;             /* no start-up line */
-    int ready_fd;           /* the port (two bytes) is written here once it answers; 0: nowhere */
+    bool functions_outside;    /* functions are on the machine's network */
+    unsigned functions_idle_s; /* how long an environment is kept that is not used; 0: the usual */
+    bool quiet;                /* no start-up line */
+    int ready_fd; /* the port (two bytes) is written here once it answers; 0: nowhere */
 };
 
 /* Flags of argv, without the program's and the command's names. RESULT_ERROR: *message says what is

@@ -69,6 +69,7 @@ static struct request *request_new(struct server *server, struct http_exchange *
     call->request = &request->wire;
     call->source_ip = exchange->peer;
     call->secure_transport = exchange->tls;
+    call->from_sandbox = exchange->tag != 0;
     char *id = arena_alloc_raw(exchange->arena, 36);
     rng_uuid(id);
     call->request_id = str_make(id, 36);
@@ -312,12 +313,25 @@ static void request_refuse_result(struct request *request, enum result result)
  * ------------------------------------------------------------------------------------------------
  */
 
+/* 304 has no content, and so no type of it. */
+static void drop_content_type(struct wire_response *response)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < response->header_count; i++)
+        if (!str_eq_nocase(response->headers[i].name, STR("content-type")))
+            response->headers[kept++] = response->headers[i];
+    response->header_count = kept;
+}
+
 static RESULT request_encode(struct call *call, const void *out)
 {
     struct request *request = (struct request *)call;
     trail_event_reply(request, out);
-    return wire_encode_response(call->arena, &request->route, out, call->request_id,
-                                &request->response);
+    TRY(wire_encode_response(call->arena, &request->route, out, call->request_id,
+                             &request->response));
+    if (call->status == 304)
+        drop_content_type(&request->response);
+    return RESULT_OK;
 }
 
 static void request_wake(struct park_waiter *waiter)
@@ -459,12 +473,13 @@ static RESULT request_check_route(struct request *request)
     if (!request->routed)
         return request_fail(request, WIRE_INVALID_ACTION,
                             STR("Kumoniwa finds no AWS service that this request could be for."));
-    return request_fail(
-        request, WIRE_INVALID_ACTION,
-        request->call.model->own_protocol <= 1
-            ? STR("The action or operation requested is invalid. Verify that the action "
-                  "is typed correctly.")
-            : (struct str){0});
+    struct str text = {0};
+    if (request->call.model->own_protocol <= 1)
+        text = STR("The action or operation requested is invalid. Verify that the action is typed "
+                   "correctly.");
+    else if (str_eq(request->call.model->name, STR("s3")))
+        text = STR("The specified method is not allowed against this resource.");
+    return request_fail(request, WIRE_INVALID_ACTION, text);
 }
 
 static RESULT request_prepare(struct request *request)

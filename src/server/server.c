@@ -164,6 +164,9 @@ static RESULT server_listen(struct life *life, const struct config *config)
 }
 
 /* A connection from inside a function's sandbox to the cloud's endpoint. */
+/* Tags connections of functions: exchange.c tells them from others. */
+enum { FROM_SANDBOX = 1 };
+
 static void server_adopt(void *context, int descriptor)
 {
     struct server *server = context;
@@ -171,7 +174,7 @@ static void server_adopt(void *context, int descriptor)
     struct http_server *to = server->inner != NULL ? server->inner : server->http;
     if (server->closed || to == NULL)
         close(descriptor);
-    else if (http_server_adopt(to, descriptor, 0) != RESULT_OK)
+    else if (http_server_adopt(to, descriptor, FROM_SANDBOX) != RESULT_OK)
         log_line(LOG_WARN, "a function's connection could not be taken");
     (void)pthread_mutex_unlock(&server->adopting);
 }
@@ -199,6 +202,7 @@ static RESULT server_start_functions(struct life *life, const struct config *con
                            .host = server->host,
                            .directory = str_concat(life->arena, server->data, STR("/functions")),
                            .outside = config->functions_outside,
+                           .idle_ms = (int64_t)config->functions_idle_s * 1000,
                            .connected = server_adopt,
                            .context = server,
                        });

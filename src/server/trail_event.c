@@ -37,7 +37,8 @@ static bool event_is_one(const struct request *request)
         request->call.principal.kind == PRINCIPAL_SERVICE || request->in == NULL ||
         request->route.model->functions[request->route.operation] == NULL)
         return false;
-    return trail_wants_data(cloud->trail) || event_data(request) == NULL;
+    const struct trail_data *data = event_data(request);
+    return data == NULL || (!str_is_absent(data->type) && trail_wants_data(cloud->trail));
 }
 
 static const struct wire_operation *event_operation(const struct request *request)

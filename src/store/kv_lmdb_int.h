@@ -57,6 +57,7 @@ struct kv_space {
     uint64_t map_size;
     uint64_t size_before; /* of the file, when it was opened */
     uint64_t allocated;   /* bytes of the file that have blocks, from its beginning */
+    uint64_t brought;     /* up to here pages were brought into memory before their use */
     uint64_t first;       /* the page after the last one used when the transaction began */
     uint64_t created;     /* pages new in the trees */
     uint64_t overflow; /* pages taken for large values: contiguous, so not surely from free pages */

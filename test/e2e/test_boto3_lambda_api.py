@@ -31,7 +31,10 @@ def code_of(error):
 @pytest.fixture(scope="module")
 def role(cloud):
     iam = cloud.client("iam")
-    return iam.create_role(RoleName="lambda-api", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    arn = iam.create_role(RoleName="lambda-api", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="lambda-api", PolicyName="may", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+    return arn
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,10 @@ def handler(event, context):
     assert 20000 < result["left"] <= 30000 and result["init"] == "on-demand"
     identity = result["id"]
     assert answer["ResponseMetadata"]["RequestId"] == identity
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["content-type"] == "application/json"
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=[0-9a-f]{8}:1",
+                        headers["x-amzn-trace-id"])
     pattern = (rf"START RequestId: {identity} Version: \$LATEST\nseen .*\nEND RequestId: {identity}\n"
                rf"REPORT RequestId: {identity}\tDuration: [0-9.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
                r"Max Memory Used: \d+ MB\tInit Duration: [0-9.]+ ms\t\n")
@@ -159,15 +163,39 @@ def test_refusals(cloud, name):
     assert call(functions, name, "x")[1] == "x"
     assert json.loads(functions.invoke(FunctionName=name)["Payload"].read()) == {}
     error = error_of("InvalidRequestContentException", functions.invoke, FunctionName=name, Payload=b"{'a'")
-    assert error["Error"]["Message"].startswith("Could not parse request body into json: ")
+    assert error["Error"]["Message"] == (
+        "Could not parse request body into json: Could not parse payload into json: Unexpected character (\'\'\' (code 39)): "
+        "was expecting double-quote to start field name\n at [Source: (byte[])\"{\'a\'\"; line: 1, column: 3]")
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
     error = error_of("RequestTooLargeException", functions.invoke, FunctionName=name,
                      Payload=json.dumps("x" * 6291456))
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
     error_of("InvalidRequestContentException", functions.invoke, FunctionName=name, ClientContext="%%")
+    error_of("InvalidRequestContentException", functions.invoke, FunctionName=name,
+             ClientContext=base64.b64encode(b'{"a":"' + b"x" * 2680 + b'"}').decode())
     error = error_of("ResourceNotFoundException", functions.invoke, FunctionName=name + "x")
     assert error["Error"]["Message"] == f"Function not found: arn:aws:lambda:us-east-1:000000000000:function:{name}x"
     error_of("ResourceNotFoundException", functions.invoke, FunctionName=name, Qualifier="7")
+
+
+def test_an_alias_throws_the_dice(cloud, name):
+    """Weights: of 200 calls about half go to each version, and each answer says which it was."""
+    functions = make_function(cloud, name, "def handler(e, c): return c.function_version\n")
+    functions.publish_version(FunctionName=name)
+    functions.update_function_configuration(FunctionName=name, Description="another")
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    functions.update_function_code(FunctionName=name, ZipFile=zipped("def handler(e, c): return c.function_version  #\n"))
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    assert functions.publish_version(FunctionName=name)["Version"] == "2"
+    functions.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="2", WaiterConfig={"Delay": 1})
+    functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1",
+                           RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    seen = {"1": 0, "2": 0}
+    for _ in range(200):
+        answer, result = call(functions, name, Qualifier="live")
+        assert answer["ExecutedVersion"] == result
+        seen[result] += 1
+    assert min(seen.values()) > 60, seen  # 5.6 standard deviations
 
 
 def test_reserved_concurrency_throttles(cloud, name):
@@ -223,19 +251,40 @@ def test_json_log_format(cloud, name):
     wait_until(lambda: any("platform.report" in line for line in lines_of(cloud, f"/mine/{name}")))
     records = [json.loads(line) for line in lines_of(cloud, f"/mine/{name}")]
     kinds = [record["type"] for record in records]
-    assert kinds == ["platform.initStart", "platform.initReport", "platform.start", "platform.report"]
+    assert kinds == ["platform.initStart", "platform.start", "platform.report"]
     report = records[-1]["record"]
     assert report["status"] == "success" and report["metrics"]["memorySizeMB"] == 128
     assert report["metrics"]["initDurationMs"] > 0 and report["metrics"]["billedDurationMs"] >= 1
 
 
-def workers():
+@pytest.mark.parametrize("level, good, bad", [
+    ("DEBUG", ["initStart", "initRuntimeDone", "initReport", "start", "runtimeDone", "report"], ["start", "runtimeDone", "report"]),
+    ("INFO", ["initStart", "start", "report"], ["start", "runtimeDone", "report"]),
+    ("WARN", [], ["runtimeDone", "report"]),
+])
+def test_system_log_level(cloud, name, level, good, bad):
+    """The first run is good, the second is not; the last line of a failure is the same in every level."""
+    functions = make_function(cloud, name, "def handler(e, c): return 1 / e\n",
+                              LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": level, "LogGroup": f"/mine/{name}"})
+    assert call(functions, name, 1)[1] == 1
+    assert call(functions, name, 0)[0]["FunctionError"] == "Unhandled"
+
+    def kinds():
+        records = [json.loads(line) for line in lines_of(cloud, f"/mine/{name}")]
+        return [record["type"].removeprefix("platform.") for record in records if "type" in record]
+
+    wait_until(lambda: kinds().count("report") == (good + bad).count("report"), 10)
+    assert kinds() == good + bad
+
+
+def workers(name):
+    """Processes of a function; others' are on the machine too."""
     found = set()
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
                 with open(f"/proc/{entry}/environ", "rb") as file:
-                    if b"AWS_LAMBDA_RUNTIME_API=" in file.read():
+                    if f"AWS_LAMBDA_FUNCTION_NAME={name}\0".encode() in file.read():
                         found.add(int(entry))
             except OSError:
                 pass
@@ -243,17 +292,16 @@ def workers():
 
 
 def test_kill_leaves_no_worker_behind(own, name):
-    before = workers()
     functions = make_function(own, name, "import os\ndef handler(e, c): return os.getpid()\n")
     assert call(functions, name)[1] > 0
-    assert workers() - before
+    assert workers(name)
     own.kill()
-    wait_until(lambda: not workers() - before, 5 * SLOWNESS, "workers outlive a server that was killed")
+    wait_until(lambda: not workers(name), 5 * SLOWNESS, "workers outlive a server that was killed")
     own.start()
     functions = own.client("lambda")
     assert call(functions, name)[1] > 0
     own.stop()
-    wait_until(lambda: not workers() - before, 5 * SLOWNESS, "workers outlive a server that has ended")
+    wait_until(lambda: not workers(name), 5 * SLOWNESS, "workers outlive a server that has ended")
 
 
 def test_function_on_the_machines_network(make_cloud, name):

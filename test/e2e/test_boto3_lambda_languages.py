@@ -223,7 +223,7 @@ def test_the_client_of_aws(kit, tmp_path):
 
 
 def test_layers_and_wrapper(kit):
-    """B19: a pure Python package in a layer, for the Python that the function names; and a wrapper script."""
+    """A pure Python package in a layer, for the Python that the function names; and a wrapper script."""
     layer = kit.client.publish_layer_version(
         LayerName=kit.name,
         Content={"ZipFile": zip_of({

@@ -6,7 +6,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 from kumoniwa import wait_until
-from lambda_functions import TELLS, Place
+from lambda_functions import TELLS, Place, zipped
 
 LOOPS = """
 import boto3, os
@@ -68,6 +68,51 @@ def test_a_function_hears_of_objects(place):
     assert record["s3"]["object"]["size"] == 5
     assert record["s3"]["object"]["eTag"] == etag
     place.notify(function)  # no test event goes to functions
+    assert place.is_empty(heard)
+
+
+def test_a_function_that_is_being_made_misses_nothing(place):
+    heard = place.queue("heard")
+    name = f"{place.name}-new"
+    function = place.client.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=place.role,
+        Handler="index.handler",
+        Code={"ZipFile": zipped(index=TELLS)},
+        Environment={"Variables": {"QUEUE": heard}},
+    )["FunctionArn"]
+    place.permit(function)
+    place.notify(function)
+    place.s3.put_object(Bucket=place.bucket, Key="early", Body=b"x")
+    assert place.bodies(heard)[0]["Records"][0]["s3"]["object"]["key"] == "early"
+
+
+def test_filters_of_a_configuration(place):
+    heard = place.queue("heard")
+    function = place.function("tells", TELLS, Environment={"Variables": {"QUEUE": heard}})
+    place.permit(function)
+    rules = [{"Name": "prefix", "Value": "in/"}, {"Name": "suffix", "Value": ".jpg"}]
+    place.s3.put_bucket_notification_configuration(
+        Bucket=place.bucket,
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [
+                {
+                    "LambdaFunctionArn": function,
+                    "Events": ["s3:ObjectCreated:Put", "s3:ObjectRemoved:*"],
+                    "Filter": {"Key": {"FilterRules": rules}},
+                }
+            ]
+        },
+    )
+    for key in ("in/a.png", "out/a.jpg", "in/a.jpg"):
+        place.s3.put_object(Bucket=place.bucket, Key=key, Body=b"x")
+    place.s3.copy_object(Bucket=place.bucket, Key="in/copy.jpg", CopySource=f"{place.bucket}/in/a.jpg")
+    place.s3.delete_object(Bucket=place.bucket, Key="in/a.jpg")
+    seen = sorted(
+        (event["Records"][0]["eventName"], event["Records"][0]["s3"]["object"]["key"]) for event in place.bodies(heard, 2)
+    )
+    assert seen == [("ObjectCreated:Put", "in/a.jpg"), ("ObjectRemoved:Delete", "in/a.jpg")]
     assert place.is_empty(heard)
 
 

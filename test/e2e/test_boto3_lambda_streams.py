@@ -1,6 +1,7 @@
 """DynamoDB's streams as event sources: order, positions, what fails, windows."""
 
 import json
+import re
 import time
 
 import pytest
@@ -189,6 +190,7 @@ def test_records_become_too_old(place):
 
 
 def test_partial_failures_go_on_from_the_first(place):
+    failed = place.queue("failed")
     place.put("a", "b", "bad1", "c")
     place.map(
         place.function("partial", PARTIAL),
@@ -197,9 +199,13 @@ def test_partial_failures_go_on_from_the_first(place):
         FunctionResponseTypes=["ReportBatchItemFailures"],
         MaximumRetryAttempts=1,
         BisectBatchOnFunctionError=True,
+        DestinationConfig={"OnFailure": {"Destination": place.arn(failed)}},
     )
     told = place.told(lambda b: sum(map(len, b)) >= 3)
     assert told == [["a", "b"], ["c"]]
+    (record,) = place.bodies(failed)
+    assert record["DDBStreamBatchInfo"]["batchSize"] == 1
+    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
 
 
 def test_lanes_keep_the_order_of_each_key(place):
@@ -262,6 +268,94 @@ def test_tumbling_windows_carry_their_state(place):
     for window, _, shard in told:
         assert window["start"] < window["end"] and window["end"].endswith("Z")
         assert shard.startswith("shardId-")
+
+
+STATELESS = """
+import boto3, json, os
+sqs = boto3.client("sqs", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+def handler(event, context):
+    tell = lambda word: sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(word))
+    if event["isFinalInvokeForWindow"]:
+        gate = sqs.receive_message(QueueUrl=os.environ["GATE"])
+        tell("final" if "Messages" in gate else "not yet")
+        if "Messages" not in gate:
+            raise ValueError("not yet")
+        return None
+    names = [r["dynamodb"]["Keys"]["pk"]["S"] for r in event["Records"]]
+    tell(names)
+    return {"state": {}} if names != ["bad"] else {"batchItemFailures": []}
+"""
+
+
+def test_windows_need_a_state_and_a_good_end(place):
+    """Without "state" in its answer a run has failed; the end of a window is tried until it succeeds."""
+    gate = place.queue("gate")
+    failed = place.queue("failed")
+    mapping = place.map(
+        place.function("stateless", STATELESS, Environment={"Variables": {"QUEUE": place.heard, "GATE": gate}}),
+        place.stream,
+        StartingPosition="TRIM_HORIZON",
+        TumblingWindowInSeconds=900,
+        BatchSize=1,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": place.arn(failed)}},
+    )
+    place.put("bad", "good")
+    assert place.told(lambda b: len(b) >= 2) == [["bad"], ["good"]]
+    (record,) = place.bodies(failed)
+    assert record["DDBStreamBatchInfo"]["batchSize"] == 1
+    place.advance("901s")
+    assert set(place.told(lambda b: len(b) >= 3)) == {"not yet"}
+    assert place.last_result(mapping) == "PROBLEM: Function call failed"
+    place.put("later")
+    place.sqs.send_message(QueueUrl=gate, MessageBody="go")
+    told = [word for word in place.told(lambda b: ["later"] in b) if word != "not yet"]
+    assert told == ["final", ["later"]]
+
+
+def test_what_is_given_up_goes_to_a_bucket(place):
+    s3, bucket = place.cloud.client("s3"), "given-up"
+    s3.create_bucket(Bucket=bucket)
+    mapping = place.map(
+        place.function("picky", PICKY),
+        place.stream,
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    place.put("bad", n={"N": "7"})
+    wait_until(lambda: s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1, 20)
+    key = s3.list_objects_v2(Bucket=bucket)["Contents"][0]["Key"]
+    record = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    info = record["DDBStreamBatchInfo"]
+    uuid = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
+    assert re.fullmatch(
+        rf"aws/lambda/{mapping}/{info['shardId']}/(\d{{4}})/(\d\d)/(\d\d)/"
+        rf"\1-\2-\3T\d\d\.\d\d\.\d\d-{uuid}", key
+    ), key
+    (sent,) = json.loads(record["payload"])["Records"]
+    assert sent["dynamodb"]["NewImage"] == {"pk": {"S": "bad"}, "n": {"N": "7"}}
+    assert sent["dynamodb"]["SequenceNumber"] == info["startSequenceNumber"] == info["endSequenceNumber"]
+    assert info["approximateArrivalOfFirstRecord"] == info["approximateArrivalOfLastRecord"]
+    assert record["requestContext"]["approximateInvokeCount"] == 1
+
+
+def test_what_expires_says_who_deleted_it(place):
+    place.dynamodb.update_time_to_live(
+        TableName=place.name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"}
+    )
+    place.put("old", until={"N": str(int(time.time()) + 100)})
+    place.map(
+        place.function("tells", TELLS),
+        place.stream,
+        StartingPosition="TRIM_HORIZON",
+        FilterCriteria={"Filters": [{"Pattern": json.dumps({"userIdentity": {"type": ["Service"]}})}]},
+    )
+    place.advance("3h")
+    (event,) = place.told(lambda b: b)
+    (record,) = event["Records"]
+    assert record["eventName"] == "REMOVE"
+    assert record["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
 def test_positions_survive_a_crash(place):

@@ -63,6 +63,10 @@ def test_event(kit):
     assert context["accountId"] == "anonymous" and context["domainName"] == url.host
     assert context["apiId"] == context["domainPrefix"] == url.host.split(".")[0]
     assert context["http"] == {"method": "POST", "path": "/a%20b/c", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "tests"}
+    trace = event["headers"]["x-amzn-trace-id"]
+    assert trace.startswith("Root=1-") and answer.getheader("X-Amzn-Trace-Id") == trace
+    assert url.ask(headers={"X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"}).getheader(
+        "X-Amzn-Trace-Id") == "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
     assert context["stage"] == "$default" and abs(context["timeEpoch"] / 1000 - time.time()) < 60
 
 
@@ -237,7 +241,7 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
   if (event.rawPath === '/plain') { stream.setContentType('text/plain'); stream.write('plain'); stream.end(); return; }
   if (event.rawPath === '/fails') throw new Error('before');
   stream = awslambda.HttpResponseStream.from(stream, {statusCode: 203, headers: {'Content-Type': 'text/x', 'x-y': 'z'}, cookies: ['c=1']});
-  for (let i = 0; i < 3; i++) { stream.write(`part ${i};`); await new Promise((r) => setTimeout(r, 150)); }
+  for (let i = 0; i < 3; i++) { stream.write(`part ${i};`); await new Promise((r) => setTimeout(r, 1000)); }
   stream.end();
 });
 """
@@ -250,13 +254,13 @@ def test_streams(kit):
     url.ask("GET", "/plain")
     connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=20)
     connection.request("GET", "/", headers={"Host": url.host})
-    begin = time.monotonic()
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("content-type"), answer.getheader("x-y")) == (203, "text/x", "z")
     assert answer.getheader("set-cookie") == "c=1"
-    assert answer.read(7) == b"part 0;" and time.monotonic() - begin < 0.3 * (8 if "asan" in str(kit.cloud.command()[0]) else 1)
+    assert answer.read(7) == b"part 0;"
+    begin = time.monotonic()
     assert answer.read() == b"part 1;part 2;"
-    assert time.monotonic() - begin > 0.3
+    assert time.monotonic() - begin > 0.3, "the first part came with the last"
     plain = url.ask("GET", "/plain")
     assert (plain.status, plain.getheader("content-type"), plain.data) == (200, "text/plain", b"plain")
 

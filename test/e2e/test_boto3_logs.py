@@ -1,5 +1,6 @@
 """CloudWatch Logs through boto3 and the AWS CLI."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -93,15 +94,20 @@ def test_killed_and_packed(own):
     assert sorted(numbers) == list(range(20000))
 
 
-@pytest.mark.parametrize("command", [[DEBIAN], [str(pathlib.Path(sys.executable).parent / "aws")]], ids=["v2", "v1"])
-def test_tail_follows(cloud, logs, group, command):
+def tails(command, environment):
+    """Whether that CLI has `logs tail`."""
     if not os.access(command[0], os.X_OK):
         pytest.skip(f"{command[0]} is not installed")
-    environment = {**cloud.client_environment(), "PYTHONUNBUFFERED": "1"}
     helped = subprocess.run([*command, "logs", "tail", "help"], env={**environment, "AWS_PAGER": "cat"}, check=False,
                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     if "follow" not in helped.stdout + helped.stderr:
         pytest.skip("this AWS CLI has no logs tail")
+
+
+@pytest.mark.parametrize("command", [[DEBIAN], [str(pathlib.Path(sys.executable).parent / "aws")]], ids=["v2", "v1"])
+def test_tail_follows(cloud, logs, group, command):
+    environment = {**cloud.client_environment(), "PYTHONUNBUFFERED": "1"}
+    tails(command, environment)
     logs.create_log_stream(logGroupName=group, logStreamName="app")
     put(logs, group, "app", "before")
     with subprocess.Popen([*command, "--endpoint-url", cloud.endpoint, "logs", "tail", group, "--follow",
@@ -113,3 +119,32 @@ def test_tail_follows(cloud, logs, group, command):
             assert "after" in tail.stdout.readline()
         finally:
             tail.terminate()
+
+
+@pytest.mark.parametrize("command", [[DEBIAN], [str(pathlib.Path(sys.executable).parent / "aws")]], ids=["v2", "v1"])
+def test_tail_chooses_and_formats(cloud, logs, group, command):
+    environment = cloud.client_environment()
+    tails(command, environment)
+    for stream in ("app-1", "app-2", "other"):
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    at = now()
+    put(logs, group, "app-1", "ERROR of long ago", at=at - 7200000)
+    put(logs, group, "app-1", "ERROR one", "INFO fine", at=at - 60000)
+    put(logs, group, "app-2", json.dumps({"level": "ERROR", "b": [1]}), at=at - 50000)
+    put(logs, group, "other", "ERROR elsewhere", at=at - 40000)
+
+    def tail(*more):
+        done = subprocess.run([*command, "--endpoint-url", cloud.endpoint, "logs", "tail", group, *more], env=environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout
+
+    lines = tail("--since", "1h", "--filter-pattern", "ERROR").splitlines()
+    assert [line.split()[1] for line in lines] == ["app-1", "app-2", "other"]
+    shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime((at - 60000) // 1000))
+    assert lines[0].startswith(shown) and lines[0].endswith("app-1 ERROR one")
+    lines = tail("--since", "3h", "--filter-pattern", "ERROR -elsewhere", "--format", "short").splitlines()
+    assert [line.partition(" ")[2] for line in lines][:2] == ["ERROR of long ago", "ERROR one"] and len(lines) == 3
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((at - 55000) // 1000))
+    text = tail("--since", since, "--log-stream-name-prefix", "app", "--format", "json")
+    assert text.partition("\n")[2].strip() == json.dumps({"level": "ERROR", "b": [1]}, indent=4)
+    assert tail("--since", "1h", "--log-stream-names", "other").split()[1:] == ["other", "ERROR", "elsewhere"]

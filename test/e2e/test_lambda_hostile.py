@@ -1,25 +1,68 @@
 """Functions that mean harm: each fails in its own environment, and neither the server nor a neighbour notices."""
+import io
 import os
 import pathlib
+import signal
+import socket
+import stat
+import subprocess
+import threading
 import time
+import zipfile
 
+import botocore.exceptions
 import pytest
 
 from kumoniwa import SLOWNESS, wait_until
-from lambda_kit import Kit, needs_sandboxes
+from lambda_kit import Kit, needs_sandboxes, zip_of
 
 pytestmark = needs_sandboxes
 
-NEIGHBOUR = "import os\ndef handler(event, context):\n    open('/tmp/mine', 'w').write('kept') if event == 'put' else None\n    return open('/tmp/mine').read()\n"
+NEIGHBOUR = "import threading\ndef handler(event, context):\n    t = threading.Thread(target=len, args=('',)); t.start(); t.join()\n    open('/tmp/mine', 'w').write('kept') if event == 'put' else None\n    return open('/tmp/mine').read()\n"
+
+
+class Neighbours(threading.Thread):
+    """Asks a function and the server, again and again, while something bad goes on."""
+
+    def __init__(self, cloud, function):
+        super().__init__(daemon=True)
+        self.function, self.over = function, threading.Event()
+        self.invoker, self.lister = cloud.client("lambda"), cloud.client("sqs")
+        self.slowest, self.count, self.problem = {"function": 0.0, "server": 0.0}, 0, None
+
+    def run(self):
+        try:
+            while not self.over.wait(0.02):
+                for what, ask in {"function": self.ask_function, "server": self.lister.list_queues}.items():
+                    begin = time.monotonic()
+                    ask()
+                    self.slowest[what] = max(self.slowest[what], time.monotonic() - begin)
+                self.count += 1
+        except Exception as error:  # told by the test
+            self.problem = error
+
+    def ask_function(self):
+        answer = self.invoker.invoke(FunctionName=self.function, Payload='"get"')
+        assert answer["Payload"].read() == b'"kept"'
+
+    def end(self):
+        self.over.set()
+        self.join(120)
+        assert self.problem is None, self.problem
+        # Two cores, shared with whatever a test does: the bound is that of somebody who waits, not of a benchmark.
+        assert self.count > 0 and max(self.slowest.values()) < 5 * SLOWNESS, (self.count, self.slowest)
 
 
 @pytest.fixture
 def kit(cloud, name):
-    """A neighbour runs before, and must run after, in the same environment."""
+    """A neighbour runs before, must answer in time meanwhile, and must run after, in the same environment."""
     made = Kit(cloud, name)
     neighbour = made.make(NEIGHBOUR, name=made.name[-40:].strip("-") + "-nb")
     assert made.invoke("put", neighbour) == (None, "kept")
+    others = Neighbours(cloud, neighbour)
+    others.start()
     yield made
+    others.end()
     begin = time.monotonic()
     assert made.invoke("get", neighbour) == (None, "kept")
     assert time.monotonic() - begin < 1 * SLOWNESS
@@ -255,3 +298,236 @@ def test_nonsense_to_the_runtime_api(kit):
     )  # fmt: skip
     error, got = kit.invoke()
     assert (error is None and got == 300) or error == "Unhandled", (error, got)
+
+
+def test_a_million_files(kit):
+    """Ten processes make files and folders as fast as they can, in depth and breadth: /tmp has an end, its neighbours none."""
+    kit.make(
+        "import os\n"
+        "def fill(k):\n"
+        "    n, at = 0, f'/tmp/{k}'\n"
+        "    os.mkdir(at)\n"
+        "    try:\n"
+        "        while n < 100_000:\n"
+        "            n += 1\n"
+        "            if n % 1000 == 0: at += '/d'; os.mkdir(at)\n"
+        "            os.close(os.open(f'{at}/{n}', os.O_CREAT | os.O_WRONLY))\n"
+        "    except OSError as error: os._exit(error.errno)\n"
+        "    os._exit(0)\n"
+        "def handler(event, context):\n"
+        "    children = [os.fork() or fill(k) for k in range(10)]\n"
+        "    return sorted({os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children})\n",
+        MemorySize=1024, Timeout=60,
+    )  # fmt: skip
+    error, got = kit.invoke()
+    assert error is None and got == [28], (error, got)
+
+
+# Numbers of x86-64 calls; what each answers: refused (1), as if the kernel had none (38), or another errno that is no success.
+CALLS = {
+    "unshare user": (272, (0x10000000,)), "setns": (308, (0, 0)), "clone3": (435, (0, 0)), "clone new user": (56, (0x10000011, 0, 0, 0, 0)),
+    "ptrace traceme": (101, (0, 0, 0, 0)), "ptrace attach init": (101, (16, 1, 0, 0)), "process_vm_readv": (310, (1, 0, 0, 0, 0, 0)),
+    "pidfd_getfd": (438, (0, 0, 0)), "kcmp": (312, (1, 1, 0, 0, 0)), "keyctl": (250, (0, 0)), "add_key": (248, (0, 0, 0, 0, 0)), "bpf": (321, (0, 0, 0)),
+    "perf_event_open": (298, (0, 0, 0, 0, 0)), "userfaultfd": (323, (0,)), "io_uring_setup": (425, (1, 0)), "memfd_create": (319, (0, 0)), "shmget": (29, (0, 4096, 512)),
+    "mount": (165, (0, 0, 0, 0, 0)), "open_tree": (428, (-100, 0, 1)), "fsopen": (430, (0, 0)), "move_mount": (429, (0, 0, 0, 0, 0)), "mount_setattr": (442, (0, 0, 0, 0, 0)),
+    "pivot_root": (155, (0, 0)), "chroot": (161, (0,)), "umount": (166, (0, 0)), "open_by_handle_at": (304, (0, 0, 0)), "name_to_handle_at": (303, (0, 0, 0, 0, 0)),
+    "init_module": (175, (0, 0, 0)), "kexec_load": (246, (0, 0, 0, 0)), "reboot": (169, (0, 0, 0, 0)), "settimeofday": (164, (0, 0)), "clock_settime": (227, (0, 0)),
+    "syslog": (103, (3, 0, 0)), "acct": (163, (0,)), "iopl": (172, (3,)), "ioperm": (173, (0, 1, 1)), "quotactl": (179, (0, 0, 0, 0)), "swapon": (167, (0, 0)),
+    "modify_ldt": (154, (1, 0, 0)), "mbind": (237, (0, 0, 0, 0, 0, 0)), "move_pages": (279, (0, 0, 0, 0, 0, 0)), "migrate_pages": (256, (0, 0, 0, 0)),
+    "fanotify_init": (300, (0, 0)), "mq_open": (240, (0, 0, 0, 0)), "msgget": (68, (0, 512)), "semget": (64, (0, 1, 512)), "landlock": (444, (0, 0, 0)), "setuid 0": (105, (0,)), "setgid 0": (106, (0,)),
+    "x32 getpid": (0x40000000 + 39, ()),
+}  # fmt: skip
+REFUSED = (1, 38)
+# Harmless where the namespaces confine what they make, or where they only take something away.
+LET = {"landlock", "setuid 0", "setgid 0", "mbind", "x32 getpid"}
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of x86-64")
+def test_calls_that_reach_out_are_refused(kit):
+    kit.make(
+        "import ctypes, os\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "libc.syscall.restype = ctypes.c_long\n"
+        f"CALLS = {CALLS!r}\n"
+        "def handler(event, context):\n"
+        "    out = {}\n"
+        "    for what, (number, words) in CALLS.items():\n"
+        "        ctypes.set_errno(0)\n"
+        "        got = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(word) for word in words])\n"
+        "        if what.startswith('clone') and got == 0: os._exit(0)\n"
+        "        out[what] = 0 if got >= 0 else ctypes.get_errno()\n"
+        "    return out\n"
+    )
+    error, got = kit.invoke()
+    assert error is None and len(got) == len(CALLS), (error, got)
+    assert {what: value for what, value in got.items() if value not in REFUSED and what not in LET} == {}
+    assert got["setuid 0"] != 0 and got["setgid 0"] != 0 and got["x32 getpid"] != 0
+
+
+def test_sockets_of_other_families(kit):
+    """Netlink, packets, raw ones, vsock, the kernel's ciphers; and abstract unix sockets of the machine, which a network namespace parts."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("\0kumoniwa-test-" + kit.name)
+        listener.listen()
+        kit.make(
+            "import socket\n"
+            "def tried(*kind):\n"
+            "    try: socket.socket(*kind).close(); return 'open'\n"
+            "    except OSError as error: return error.errno\n"
+            "def handler(event, context):\n"
+            "    out = {'packet': tried(17, 3, 0x300), 'vsock': tried(40, 1), 'alg': tried(38, 5), 'raw': tried(2, 3, 1), 'xdp': tried(44, 3), 'bluetooth': tried(31, 3), 'can': tried(29, 3), 'netfilter': tried(16, 3, 12), 'crypto': tried(16, 3, 21)}\n"
+            "    try: socket.socket(1).connect('\\0' + event); out['abstract'] = 'open'\n"
+            "    except OSError as error: out['abstract'] = error.errno\n"
+            "    return out\n"
+        )
+        error, got = kit.invoke("kumoniwa-test-" + kit.name)
+    assert error is None and "open" not in got.values(), got
+    assert got["abstract"] == 111
+
+
+def test_signals_reach_nobody_else(kit):
+    """kill(-1), kill of every number: the watcher is number 1 and immune, all others are the function's own."""
+    victim = subprocess.Popen(["sleep", "300"], user=879993 if os.getuid() == 0 else None)
+    try:
+        kit.make(
+            "import os, signal\n"
+            "def handler(event, context):\n"
+            "    hit = []\n"
+            "    for pid in [*range(1, 3000), event]:\n"
+            "        if pid == os.getpid(): continue\n"
+            "        try: os.kill(pid, signal.SIGKILL); hit.append(pid)\n"
+            "        except OSError: pass\n"
+            "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "    try: os.kill(-1, signal.SIGTERM)\n"
+            "    except ProcessLookupError: pass\n"
+            "    return hit\n"
+        )
+        error, got = kit.invoke(victim.pid)
+        assert error is None and set(got) <= {1}, (error, got)
+        assert kit.invoke(victim.pid)[0] is None  # nor has its own watcher ended
+        assert victim.poll() is None
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+def test_links_in_tmp_lead_nowhere(kit, tmp_path):
+    """A link made in /tmp is followed inside only, by whoever follows it; the server never looks into /tmp."""
+    secret = tmp_path / "secret"
+    secret.write_text("untouched")
+    kit.make(
+        "import os\n"
+        "def handler(event, context):\n"
+        "    os.symlink(event, '/tmp/link'); os.symlink('/proc/1/root', '/tmp/root'); os.symlink('/proc/1/cwd', '/tmp/cwd')\n"
+        "    out = []\n"
+        "    for path in ('/tmp/link', '/tmp/root' + event, '/tmp/cwd' + event, '/proc/self/root' + event, '/proc/1/root' + event):\n"
+        "        try: out.append(open(path).read())\n"
+        "        except OSError as error: out.append(type(error).__name__)\n"
+        "    try: open('/tmp/link', 'w'); out.append('written')\n"
+        "    except OSError as error: out.append(type(error).__name__)\n"
+        "    return out\n"
+    )
+    error, got = kit.invoke(str(secret))
+    assert error is None and set(got) <= {"FileNotFoundError", "PermissionError", "OSError"}, got
+    assert secret.read_text() == "untouched"
+
+
+def zipped(*entries):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, mode, data in entries:
+            info = zipfile.ZipInfo(path)
+            info.external_attr = mode << 16
+            archive.writestr(info, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("entries", [
+    [("link", stat.S_IFLNK | 0o777, "/etc")],
+    [("link", stat.S_IFLNK | 0o777, "../../..")],
+    [("a/link", stat.S_IFLNK | 0o777, "../../code"), ("app.py", 0o644, "")],
+    [("link", stat.S_IFLNK | 0o777, "a"), ("link/../../x", 0o644, "x")],
+    [("../x", 0o644, "x")],
+    [("/x", 0o644, "x")],
+    [("device", stat.S_IFBLK | 0o666, "")],
+], ids=range(7))  # fmt: skip
+def test_archives_that_lead_out(kit, entries):
+    role = kit.role()
+    with pytest.raises(botocore.exceptions.ClientError, match="Could not unzip uploaded file"):
+        kit.client.create_function(FunctionName=kit.name, Role=role, Runtime="python3.12", Handler="app.handler", Code={"ZipFile": zipped(*entries)})
+    code = kit.cloud.data / "functions" / "code"
+    assert not (code / "x").exists() and not (code.parent / "x").exists() and [p.name for p in code.iterdir() if "." in p.name] == []
+
+
+@pytest.mark.parametrize("kind", ["bytes", "files"])
+def test_archives_that_swell(kit, kind):
+    """A few hundred KiB that are gigabytes, or hundreds of thousands of files: refused, and nothing of it stays."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        if kind == "bytes":
+            with archive.open("zeros", "w", force_zip64=True) as entry:
+                for _ in range(1024):
+                    entry.write(bytes(1 << 20))
+        else:
+            for number in range(210_000):
+                archive.writestr(zipfile.ZipInfo(f"{number % 100}/{number}"), b"")
+    role = kit.role()
+    before = resident_mb(kit.cloud.process.pid)
+    begin = time.monotonic()
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        kit.client.create_function(FunctionName=kit.name, Role=role, Runtime="python3.12", Handler="app.handler", Code={"ZipFile": out.getvalue()})
+    assert error.value.response["Error"]["Code"] in ("InvalidParameterValueException", "RequestEntityTooLargeException"), error.value
+    assert time.monotonic() - begin < 60 * SLOWNESS
+    if SLOWNESS == 1:
+        assert resident_mb(kit.cloud.process.pid) < before + 400
+    assert [p.name for p in (kit.cloud.data / "functions" / "code").iterdir() if "." in p.name] == []
+
+
+def test_set_user_id_files_are_none(kit):
+    code = zipped(("app.py", 0o644, "import os, subprocess\ndef handler(e, c):\n    return [os.stat('/var/task/tool').st_mode & 0o7777, subprocess.run(['/var/task/tool'], capture_output=True, text=True).stdout.strip(),\n"
+                   "            [k for k in open('/proc/self/status') if k.startswith(('CapEff', 'NoNewPrivs', 'Seccomp:'))]]\n"), ("tool", 0o6755, "#!/bin/sh\nid -u\n"))  # fmt: skip
+    kit.make({"app.py": ""})
+    kit.client.update_function_code(FunctionName=kit.name, ZipFile=code)
+    kit.client.get_waiter("function_updated_v2").wait(FunctionName=kit.name, WaiterConfig={"Delay": 0.1})
+    error, got = kit.invoke()
+    assert error is None and got[:2] == [0o755, "993"], got
+    assert [line.split() for line in got[2]] == [["CapEff:", "0000000000000000"], ["NoNewPrivs:", "1"], ["Seccomp:", "2"]]
+
+
+def listener():
+    made = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=lambda: [made.accept()[0].sendall(b"here") for _ in range(1)], daemon=True).start()
+    return made
+
+
+REACH = (
+    "import socket, urllib.request, os\n"
+    "def handler(event, context):\n"
+    "    try: text = socket.create_connection(('127.0.0.1', event), timeout=2).recv(9).decode()\n"
+    "    except OSError as error: text = type(error).__name__\n"
+    "    health = urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'] + '/_localstack/health').status\n"
+    "    routes = open('/proc/net/route').read().splitlines()[1:]\n"
+    "    links = sorted(line.split(':')[0].strip() for line in open('/proc/net/dev').read().splitlines()[2:])\n"
+    "    return [text, health, len(routes), links]\n"
+)
+
+
+def test_network_is_closed_by_default(kit):
+    """Not only no answer: there is no link and no route out of the sandbox at all."""
+    kit.make(REACH)
+    with listener() as other:
+        error, got = kit.invoke(other.getsockname()[1])
+    assert error is None and got == ["ConnectionRefusedError", 200, 0, ["lo"]], (error, got)
+
+
+def test_network_of_the_machine_by_setting(make_cloud, name):
+    """--functions-network host: all that the machine reaches, as well as the cloud; nothing else of the sandbox opens."""
+    with make_cloud("--functions-network", "host") as cloud, listener() as other:
+        kit = Kit(cloud, name)
+        kit.make(REACH)
+        error, got = kit.invoke(other.getsockname()[1])
+        assert error is None and got[:2] == ["here", 200], (error, got)
+        links = {line.split(":")[0].strip() for line in pathlib.Path("/proc/net/dev").read_text().splitlines()[2:]}
+        assert set(got[3]) == links
+        kit.make("import os\ndef handler(e, c):\n    return [os.path.exists('/etc/shadow'), len([p for p in os.listdir('/proc') if p.isdigit()])]\n", name=kit.name + "-2")
+        assert kit.invoke(name=kit.name + "-2") == (None, [False, 2])

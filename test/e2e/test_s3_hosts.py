@@ -194,3 +194,17 @@ def test_region_for_everyone(bucket, raw, cloud):
     assert raw("HEAD", "/no-such-bucket-anywhere", signed=False).status == 404
     other = cloud.client("s3", key="111111111111")
     assert fails(403, "403", other.head_bucket, Bucket=bucket)
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+@pytest.mark.parametrize("issued", [True, False])
+def test_urls_end(cloud, bucket, s3, version, issued):  # noqa: F811
+    """By their own word: with keys that nobody issued, too, though their signatures prove nothing."""
+    key, secret = cloud.issue() if issued else ("test", "test")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    client = cloud.client("s3", key=key, secret=secret, signature_version=version)
+    url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=2)
+    assert fetch(url).status == 200
+    time.sleep(3.1)
+    answer = fetch(url)
+    assert (answer.status, answer.code) == (403, "AccessDenied") and "<Message>Request has expired</Message>" in answer.text

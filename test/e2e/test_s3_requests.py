@@ -400,3 +400,133 @@ def test_digests_that_lie(s3, bucket, raw):
             assert "<CalculatedDigest>" in answer.text and f"<ExpectedDigest>{right}</ExpectedDigest>" in answer.text
     assert raw("HEAD", f"/{bucket}/k").status == 404
 
+
+
+def test_checksums_of_parts(s3, bucket):  # noqa: F811
+    """By number, or by a range that is one part."""
+    one = {"Bucket": bucket, "Key": "k"}
+    bodies = [b"a" * (5 * MIB), b"b" * (5 * MIB), b"c"]
+    upload = s3.create_multipart_upload(**one, ChecksumAlgorithm="SHA256")["UploadId"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        made = s3.upload_part(**one, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256")
+        parts.append({"PartNumber": number, "ETag": made["ETag"], "ChecksumSHA256": made["ChecksumSHA256"]})
+    s3.complete_multipart_upload(**one, UploadId=upload, MultipartUpload={"Parts": parts})
+    for number, body in enumerate(bodies, 1):
+        head = s3.head_object(**one, PartNumber=number, ChecksumMode="ENABLED")
+        assert (head["ChecksumSHA256"], head["ChecksumType"]) == (parts[number - 1]["ChecksumSHA256"], "COMPOSITE")
+        got = s3.get_object(**one, PartNumber=number, ChecksumMode="ENABLED")  # which botocore verifies
+        assert got["ChecksumSHA256"] == head["ChecksumSHA256"] and got["Body"].read() == body
+    second = {"Range": f"bytes={5 * MIB}-{10 * MIB - 1}"}
+    assert s3.get_object(**one, **second, ChecksumMode="ENABLED")["ChecksumSHA256"] == parts[1]["ChecksumSHA256"]
+    assert s3.head_object(**one, Range=f"bytes={10 * MIB}-", ChecksumMode="ENABLED")["ChecksumSHA256"] == parts[2]["ChecksumSHA256"]
+    for text in (f"bytes={5 * MIB}-{10 * MIB}", "bytes=0-1", f"bytes={5 * MIB - 1}-{10 * MIB - 1}", f"bytes=0-{10 * MIB - 1}"):
+        answer = s3.head_object(**one, Range=text, ChecksumMode="ENABLED")
+        assert not {"ChecksumSHA256", "ChecksumType"} & set(answer), text
+    assert s3.head_object(**one, ChecksumMode="ENABLED")["ChecksumSHA256"].endswith("-3")
+    assert "ChecksumSHA256" not in s3.head_object(**one, PartNumber=1)
+
+
+# --- nothing that a request says goes unheard ---------------------------------------------------------------------
+
+
+def one_part(s3, bucket, **more):  # noqa: F811
+    one = {"Bucket": bucket, "Key": "k"}
+    upload = s3.create_multipart_upload(**one, **more)["UploadId"]
+    return f"/{bucket}/k?uploadId={upload}", s3.upload_part(**one, UploadId=upload, PartNumber=1, Body=b"abc",
+                                                            **more)["ETag"]
+
+
+def parts_of(etag, more=""):
+    return f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag>{more}</Part></CompleteMultipartUpload>".encode()
+
+
+def test_what_a_complete_says_of_checksums(s3, bucket, raw):  # noqa: F811
+    path, etag = one_part(s3, bucket)
+    for more, headers, code in [
+        ("<ChecksumSHA512>AAAA</ChecksumSHA512>", {}, "InvalidRequest"),
+        ("<ChecksumMD5>AAAA</ChecksumMD5>", {}, "InvalidRequest"),
+        ("", {"x-amz-checksum-xxhash3": "AAAA"}, "InvalidRequest"),
+        ("", {"x-amz-checksum-type": "COMPOSITE"}, "BadDigest"),
+        ("", {"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}, "BadDigest"),
+        ("", {"x-amz-mp-object-size": "4"}, "InvalidRequest"),
+        ("", {"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}, "BadDigest"),
+    ]:
+        answer = raw("POST", path, headers, parts_of(etag, more))
+        assert (answer.status, answer.code) == (400, code), (more, headers, answer.text)
+    done = raw("POST", path, {"x-amz-checksum-type": "FULL_OBJECT", "x-amz-mp-object-size": "3"}, parts_of(etag))
+    assert done.status == 200
+    path, etag = one_part(s3, bucket, ChecksumAlgorithm="SHA256")
+    sha = base64.b64encode(hashlib.sha256(b"abc").digest()).decode()
+    answer = raw("POST", path, {}, parts_of(etag, "<ChecksumCRC32>AAAAAA==</ChecksumCRC32>"))
+    assert answer.code == "InvalidRequest" and "expected checksum Type: sha256" in answer.text
+    assert raw("POST", path, {}, parts_of(etag)).code == "InvalidRequest"
+    assert raw("POST", path, {}, parts_of(etag, f"<ChecksumSHA256>{sha}</ChecksumSHA256>")).status == 200
+
+
+@pytest.mark.parametrize("query, body", [
+    ("?tagging", b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"),
+    ("?notification", b"<NotificationConfiguration/>"),
+    ("?accelerate", b"<AccelerateConfiguration><Status>Suspended</Status></AccelerateConfiguration>"),
+    ("?metrics&id=m", b"<MetricsConfiguration><Id>m</Id></MetricsConfiguration>"),
+    ("?versioning", b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"),
+])
+def test_digests_of_configurations(bucket, raw, query, body):  # noqa: F811
+    def put(headers):
+        answer = raw("PUT", f"/{bucket}{query}", headers, body)
+        return answer.status if answer.status < 300 else answer.code
+
+    right = base64.b64encode(hashlib.md5(body).digest()).decode()
+    assert put({"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}) == "BadDigest"
+    assert put({"Content-MD5": "AAAA"}) == "InvalidDigest"
+    assert put({"x-amz-checksum-crc32": "AAAAAA=="}) == "BadDigest"
+    assert put({"Content-MD5": right, "x-amz-checksum-sha512": "AAAA"}) == "InvalidRequest"
+    assert put({"Content-MD5": right, "x-amz-sdk-checksum-algorithm": "SHA1"}) == "InvalidRequest"
+    assert put({"Content-MD5": right}) in (200, 204)
+
+
+def test_blanks_in_encoded_listings(s3, bucket, raw):  # noqa: F811
+    s3.put_object(Bucket=bucket, Key="a b+c/d e")
+    text = raw("GET", f"/{bucket}?list-type=2&encoding-type=url&prefix=a%20b&delimiter=/").text
+    assert "<CommonPrefixes><Prefix>a+b%2Bc/</Prefix></CommonPrefixes>" in text and "<Prefix>a+b</Prefix>" in text
+    assert "<Key>a+b%2Bc/d+e</Key>" in raw("GET", f"/{bucket}?versions&encoding-type=url").text
+
+
+def test_halves_of_requests(s3, bucket, raw):  # noqa: F811
+    """What names half of an operation is refused, and writes nothing."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    for query in ("uploadId=x", "partNumber=1", "x-id=PutObject&partNumber=1"):
+        answer = raw("PUT", f"/{bucket}/k?{query}", {}, b"lost")
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), answer.text
+    assert raw("PUT", f"/{bucket}/other?x-id=PutObject&foo", {}, b"1").status == 200
+    for method in ("POST", "PATCH"):
+        answer = raw(method, f"/{bucket}/k", {}, b"")
+        assert (answer.status, answer.code) == (405, "MethodNotAllowed")
+        assert "The specified method is not allowed against this resource." in answer.text
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+
+
+def test_arguments_are_named(bucket, raw):  # noqa: F811
+    for query, name, value in [
+        ("max-keys=-1", "maxKeys", "-1"),
+        ("list-type=2&continuation-token=zz", "continuation-token", "zz"),
+        ("encoding-type=utf", "encoding-type", "utf"),
+        ("versions&version-id-marker=x", "version-id-marker", "x"),
+        ("versions&version-id-marker=", "version-id-marker", ""),
+    ]:
+        answer = raw("GET", f"/{bucket}?{query}")
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), query
+        assert f"<ArgumentName>{name}</ArgumentName>" in answer.text
+        assert f"<ArgumentValue>{value}</ArgumentValue>" in answer.text or value == ""
+    assert "Version id cannot be the empty string" in raw("GET", f"/{bucket}/k?versionId=").text
+
+
+def test_not_modified(s3, bucket, raw):  # noqa: F811
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789", ContentType="text/x", Metadata={"a": "b"})["ETag"]
+    for method in ("GET", "HEAD"):
+        answer = raw(method, f"/{bucket}/k", {"If-None-Match": etag})
+        assert (answer.status, answer.headers["ETag"], answer.body) == (304, etag, b"")
+        assert answer.headers["Content-Type"] is None and answer.headers["Content-Length"] == "10"
+    for _ in range(3):  # one connection goes on
+        fails(304, "304", s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=etag)
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"0123456789"

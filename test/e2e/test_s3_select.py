@@ -168,6 +168,9 @@ def test_refusals(s3, bucket):
 
     refused("ParseUnexpectedToken", "SELECT * FROM S3Object WHERE")
     refused("ParseUnexpectedToken", "SELECT * FROM S3Object GROUP BY x")
+    refused("ParseUnexpectedToken", "SELECT DISTINCT name FROM S3Object")
+    refused("ParseUnexpectedToken", "SELECT name FROM S3Object ORDER BY name")
+    refused("ParseUnexpectedToken", "SELECT * FROM S3Object s LEFT JOIN S3Object t ON s.name = t.name")
     refused("ParseSelectMissingFrom", "SELECT 1")
     refused("ParseEmptySelect", "SELECT FROM S3Object")
     refused("InvalidDataSource", "SELECT * FROM table1")
@@ -184,6 +187,8 @@ def test_refusals(s3, bucket):
             events(s3, bucket, key, sql, source)
         assert caught.value.response["Error"]["Code"] == code
 
+    breaks("MissingHeaders", "csv", "SELECT nosuch FROM S3Object", USE)
+    breaks("MissingHeaders", "csv", "SELECT name FROM S3Object WHERE nosuch = '1'", USE)
     breaks("CastFailed", "csv", "SELECT CAST(name AS INT) FROM S3Object", USE)
     breaks("JSONParsingError", "csv", "SELECT * FROM S3Object", JSON_LINES)
     breaks("InvalidCompressionFormat", "csv", "SELECT * FROM S3Object", {"CSV": {}, "CompressionType": "GZIP"})

@@ -13,7 +13,9 @@
 
 #include "base/arena.h"
 #include "gen/logs.h"
+#include "server/server.h"
 #include "support/loopback.h"
+#include "wire/wire.h"
 
 #define LOGS_CALL(lo, operation, ...)                                                              \
     loopback_call((lo), &logs_model, LOGS_OP_##operation,                                          \
@@ -47,6 +49,29 @@ static inline void logs_put(struct loopback *lo, const char *stream, int64_t ms,
     struct logs_InputLogEvent event = {.timestamp = opt_long(ms), .message = str_from_c(text)};
     LOGS_OK(lo, PutLogEvents, .logGroupName = STR("g"), .logStreamName = str_from_c(stream),
             .logEvents = {&event, 1});
+}
+
+/* What the page of metrics shows. */
+static inline struct str logs_metrics(struct loopback *lo)
+{
+    const struct service_page *page = NULL;
+    for (size_t i = 0; server_services[i] != NULL; i++)
+        for (size_t at = 0; at < server_services[i]->page_count; at++)
+            if (str_eq(server_services[i]->pages[at].path, STR("/_kumoniwa/logs/metrics")))
+                page = &server_services[i]->pages[at];
+    assert_non_null(page);
+    struct wire_request request = {.path = page->path};
+    struct wire_response response = {0};
+    struct call call = {.arena = lo->arena,
+                        .cloud = lo->cloud,
+                        .model = &logs_model,
+                        .request = &request,
+                        .partition = STR("aws")};
+    assert_int_equal(kv_begin(lo->cloud->kv, false, &call.txn), RESULT_OK);
+    assert_int_equal(page->answer(&call, &response), RESULT_OK);
+    struct str body = str_copy(lo->arena, response.body);
+    kv_abort(call.txn);
+    return body;
 }
 
 #endif

@@ -2,8 +2,11 @@
  * who ask; keys of environment variables. */
 #include "service/lambda_support.h"
 
+#include <stdlib.h>
+
 #include "cloud/clock.h"
 #include "cloud/keys.h"
+#include "services/lambda/lambda_int.h"
 
 #define F "arn:aws:lambda:us-east-1:000000000000:function:f"
 
@@ -88,8 +91,8 @@ static void what_permissions_refuse(void **state)
     LAMBDA_FAILS(lo, "ResourceNotFoundException", "Statement t is not found in resource policy.",
                  RemovePermission, .FunctionName = STR("f"), .StatementId = STR("t"));
     LAMBDA_FAILS(lo, "PreconditionFailedException",
-                 "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy "
-                 "API to retrieve the latest Revision Id",
+                 "The Revision Id provided does not match the latest Revision Id. Call the "
+                 "GetPolicy API to retrieve the latest Revision Id",
                  RemovePermission, .FunctionName = STR("f"), .StatementId = STR("s"),
                  .RevisionId = STR("x"));
     /* One above 20 KiB. */
@@ -215,6 +218,55 @@ static void conditions_know_what_is_asked_for(void **state)
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunction, .FunctionName = STR("f"));
 }
 
+static void conditions_know_what_is_there(void **state)
+{
+    struct loopback *lo = *state;
+    (void)lambda_make(lo, "f");
+    (void)sqs_queue(lo, "q");
+    IAM_DO(lo, PutRolePolicy, .RoleName = STR("f"), .PolicyName = STR("p"),
+           .PolicyDocument = POLICY("Allow", "sqs:*", "*"));
+    const struct lambda_EventSourceMappingConfiguration *mapping = LAMBDA_OK(
+        lo, EventSourceMappingConfiguration, CreateEventSourceMapping, .FunctionName = STR("f"),
+        .EventSourceArn = STR("arn:aws:sqs:us-east-1:000000000000:q"),
+        .Tags = PAIRS(lo, "team", "a"));
+    struct str uuid = str_copy(lo->arena, mapping->UUID);
+    struct str profile =
+        STR("arn:aws:signer:us-east-1:000000000000:/signing-profiles/P/abcdefghij");
+    struct lambda_AllowedPublishers publishers = {{&profile, 1}};
+    const struct lambda_CreateCodeSigningConfigResponse *signing =
+        LAMBDA_OK(lo, CreateCodeSigningConfigResponse, CreateCodeSigningConfig,
+                  .AllowedPublishers = &publishers, .Tags = PAIRS(lo, "team", "a"));
+    struct str config = str_copy(lo->arena, signing->CodeSigningConfig->CodeSigningConfigArn);
+    LAMBDA_DO(lo, CreateFunctionUrlConfig, .FunctionName = STR("f"), .AuthType = STR("NONE"));
+    LAMBDA_DO(lo, AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
+              .Action = STR("lambda:InvokeFunctionUrl"), .Principal = STR("*"),
+              .FunctionUrlAuthType = STR("NONE"));
+    IAM_DO(lo, CreateUser, .UserName = STR("dev"));
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
+    LAMBDA_DO(lo, GetEventSourceMapping, .UUID = uuid);
+    LAMBDA_DO(lo, GetCodeSigningConfig, .CodeSigningConfigArn = config);
+    LAMBDA_DO(lo, ListTags, .Resource = config);
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"b\"}}"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetEventSourceMapping, .UUID = uuid);
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetCodeSigningConfig,
+                 .CodeSigningConfigArn = config);
+    grant(lo,
+          STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"AWS_IAM\"}}"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunctionUrlConfig, .FunctionName = STR("f"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, RemovePermission, .FunctionName = STR("f"),
+                 .StatementId = STR("s"));
+    grant(lo,
+          STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"NONE\"}}"));
+    LAMBDA_DO(lo, GetFunctionUrlConfig, .FunctionName = STR("f"));
+    LAMBDA_DO(lo, DeleteFunctionUrlConfig, .FunctionName = STR("f"));
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":"
+                                    "\"s3.amazonaws.com\"}}"));
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, RemovePermission, .FunctionName = STR("f"),
+                 .StatementId = STR("s"));
+    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":\"*\"}}"));
+    LAMBDA_DO(lo, RemovePermission, .FunctionName = STR("f"), .StatementId = STR("s"));
+}
+
 /* --- layers --- */
 
 #define L "arn:aws:lambda:us-east-1:111111111111:layer:l"
@@ -333,10 +385,68 @@ static void variables_are_sealed_with_the_customers_key(void **state)
         LAMBDA_OK(lo, FunctionConfiguration, GetFunctionConfiguration, .FunctionName = STR("f"));
     assert_str(got->KMSKeyArn, key.arn);
     assert_str(got->Environment->Variables.items[0].value, STR("hidden-value"));
+    /* The store has no trace of them. */
+    loopback_stop(lo);
+    struct str command = str_format(lo->arena, "! grep -rqs hidden-value '%s'", lo->directory);
+    assert_int_equal(system(str_to_c(lo->arena, command)), 0);
+    loopback_start(lo);
+    IAM_DO(lo, CreateUser, .UserName = STR("dev"));
+    grant(lo, POLICY("Allow", "lambda:*", "*"));
+    got = LAMBDA_OK(lo, FunctionConfiguration, GetFunctionConfiguration, .FunctionName = STR("f"));
+    assert_null(got->Environment->Variables.items);
+    assert_str(got->Environment->Error->ErrorCode, STR("AccessDeniedException"));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, UpdateFunctionConfiguration,
+                 .FunctionName = STR("f"), .KMSKeyArn = key.arn);
+    lo->principal = PRINCIPAL_ROOT;
+    lo->user = (struct str){0};
     make_key(lo, &key, true);
     got = LAMBDA_OK(lo, FunctionConfiguration, GetFunctionConfiguration, .FunctionName = STR("f"));
     assert_null(got->Environment->Variables.items);
     assert_str(got->Environment->Error->ErrorCode, STR("KMSDisabledException"));
+}
+
+/* What Invoke would answer before anything runs. */
+static void spec_fails(struct loopback *lo, const char *code, const char *message)
+{
+    struct lambda_name name = {.account = lo->account, .region = lo->region, .function = STR("f")};
+    struct call call = {.arena = lo->arena,
+                        .cloud = lo->cloud,
+                        .model = &lambda_model,
+                        .account = lo->account,
+                        .region = lo->region,
+                        .partition = STR("aws"),
+                        .now_ms = loopback_now(lo)};
+    struct lambda_target target;
+    struct function_spec spec;
+    assert_int_equal(kv_begin(lo->cloud->kv, true, &call.txn), RESULT_OK);
+    assert_int_equal(lambda_find(&call, &name, &target), RESULT_OK);
+    assert_int_equal(lambda_spec(&call, &target, &spec), RESULT_ERROR);
+    assert_str(wire_string(&lambda_model, lambda_model.errors[call.error].name), str_from_c(code));
+    if (!str_starts_with(call.message, str_from_c(message)))
+        fail_msg("%.*s", PRSTR(call.message));
+    kv_abort(call.txn);
+}
+
+static void what_an_environment_needs_may_be_gone(void **state)
+{
+    struct loopback *lo = *state;
+    struct keys_key key;
+    struct lambda_Environment environment = {.Variables = PAIRS(lo, "SECRET", "hidden-value")};
+    (void)lambda_make(lo, "f");
+    make_key(lo, &key, false);
+    LAMBDA_DO(lo, UpdateFunctionConfiguration, .FunctionName = STR("f"),
+              .Environment = &environment, .KMSKeyArn = key.arn);
+    make_key(lo, &key, true);
+    spec_fails(lo, "KMSDisabledException",
+               "Lambda was unable to decrypt the environment variables because the KMS key used is "
+               "disabled. Please check the function's KMS key settings. KMS Exception: ");
+    loopback_advance(lo, 1000);
+    environment.Variables = PAIRS(lo, "PLAIN", "x");
+    LAMBDA_DO(lo, UpdateFunctionConfiguration, .FunctionName = STR("f"),
+              .Environment = &environment, .KMSKeyArn = STR(""));
+    IAM_DO(lo, DeleteRole, .RoleName = STR("f"));
+    spec_fails(lo, "InvalidParameterValueException",
+               "The role defined for the function cannot be assumed by Lambda.");
 }
 
 int main(void)
@@ -347,9 +457,11 @@ int main(void)
         LAMBDA_TEST(another_account_needs_the_policy),
         LAMBDA_TEST(a_whole_policy_replaces_the_statements),
         LAMBDA_TEST(conditions_know_what_is_asked_for),
+        LAMBDA_TEST(conditions_know_what_is_there),
         LAMBDA_TEST(layers_are_shared_by_version),
         LAMBDA_TEST(layers_of_a_function_have_their_rules),
         LAMBDA_TEST(variables_are_sealed_with_the_customers_key),
+        LAMBDA_TEST(what_an_environment_needs_may_be_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

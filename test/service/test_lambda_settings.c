@@ -89,7 +89,7 @@ static void a_mapping_has_a_life(void **state)
     assert_str(got->State, STR("Enabled"));
     struct str message = str_format(
         lo->arena,
-        "An event source mapping with SQS arn (\" " Q " \") and function name (\" f \") already "
+        "An event source mapping with SQS arn (\" " Q " \") and function (\" f \") already "
         "exists. Please update or delete the existing mapping with UUID %.*s",
         PRSTR(uuid));
     MAP_FAILS(lo, "ResourceConflictException", str_to_c(lo->arena, message),
@@ -203,6 +203,16 @@ static void event_invoke_configurations_change_by_parts(void **state)
     LAMBDA_FAILS(lo, "InvalidParameterValueException",
                  "You must specify at least one of error handling or destination setting.",
                  PutFunctionEventInvokeConfig, .FunctionName = STR("f"));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", "The destination ARN " Q " is invalid.",
+                 PutFunctionEventInvokeConfig, .FunctionName = STR("f"),
+                 .DestinationConfig = &destinations);
+    (void)sqs_queue(lo, "q");
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "The function's execution role does not have permissions to call SendMessage "
+                 "on " Q,
+                 PutFunctionEventInvokeConfig, .FunctionName = STR("f"),
+                 .DestinationConfig = &destinations);
+    allow(lo, POLICY("Allow", "sqs:SendMessage", "*"));
     LAMBDA_DO(lo, PutFunctionEventInvokeConfig, .FunctionName = STR("f"),
               .MaximumRetryAttempts = opt_int(1), .DestinationConfig = &destinations);
     const struct lambda_FunctionEventInvokeConfig *got =
@@ -274,9 +284,22 @@ static void provisioned_concurrency_has_its_rules(void **state)
                  GetProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"));
     LAMBDA_FAILS(lo, "InvalidParameterValueException",
                  "Specified ConcurrentExecutions for function is greater than account's unreserved "
-                 "concurrency [900].",
+                 "concurrency [1000].",
+                 PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
+                 .ProvisionedConcurrentExecutions = opt_int(1001));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "Specified ConcurrentExecutions for function decreases account's "
+                 "UnreservedConcurrentExecution below its minimum value of [100].",
                  PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
                  .ProvisionedConcurrentExecutions = opt_int(901));
+    (void)lambda_make(lo, "g");
+    LAMBDA_DO(lo, PublishVersion, .FunctionName = STR("g"));
+    LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("g"), .Qualifier = STR("1"),
+              .ProvisionedConcurrentExecutions = opt_int(400));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, PutProvisionedConcurrencyConfig,
+                 .FunctionName = STR("f"), .Qualifier = STR("1"),
+                 .ProvisionedConcurrentExecutions = opt_int(501));
+    LAMBDA_DO(lo, DeleteFunction, .FunctionName = STR("g"));
     LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
               .ProvisionedConcurrentExecutions = opt_int(5));
     LAMBDA_DO(lo, CreateAlias, .FunctionName = STR("f"), .Name = STR("live"),

@@ -202,6 +202,33 @@ static void test_filter_is_interleaved_and_paged(void **state)
                FilterLogEvents, .logGroupName = STR("h"));
 }
 
+/* A reply ends at a mebibyte, and nothing is left out between two of them. */
+static void test_long_events_are_paged(void **state)
+{
+    struct loopback *lo = *state;
+    enum { SIZE = 300000, COUNT = 8 };
+    char *text = heap_alloc(SIZE + 1);
+    struct str token = {0};
+    size_t seen = 0;
+    memset(text, 'x', SIZE);
+    LOGS_DO(lo, CreateLogGroup, .logGroupName = STR("g"));
+    new_stream(lo, "s");
+    for (int i = 0; i < COUNT; i++) {
+        text[0] = (char)('0' + i);
+        logs_put(lo, "s", LOOPBACK_NOW + i, text);
+    }
+    do {
+        const struct logs_FilterLogEventsResponse *page =
+            LOGS_OK(lo, FilterLogEvents, .logGroupName = STR("g"), .nextToken = token);
+        assert_true(page->events.len <= 3);
+        for (size_t i = 0; i < page->events.len; i++)
+            assert_int_equal(page->events.items[i].message.ptr[0], '0' + (int)seen++);
+        token = page->nextToken;
+    } while (!str_is_absent(token));
+    assert_int_equal(seen, COUNT);
+    heap_free(text);
+}
+
 static void test_what_is_refused(void **state)
 {
     struct loopback *lo = *state;
@@ -352,6 +379,7 @@ int main(void)
         LOGS_TEST(test_there_and_back),
         LOGS_TEST(test_tokens_wait_at_the_end),
         LOGS_TEST(test_filter_is_interleaved_and_paged),
+        LOGS_TEST(test_long_events_are_paged),
         LOGS_TEST(test_what_is_refused),
         LOGS_TEST(test_retention_goes_by_the_clock),
         LOGS_TEST(test_streams_in_both_orders),

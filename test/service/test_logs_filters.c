@@ -2,36 +2,11 @@
 #include "service/logs_support.h"
 
 #include "cloud/outbox.h"
-#include "server/server.h"
-#include "wire/wire.h"
 
 static void group(struct loopback *lo, const char *name)
 {
     LOGS_DO(lo, CreateLogGroup, .logGroupName = str_from_c(name));
     LOGS_DO(lo, CreateLogStream, .logGroupName = str_from_c(name), .logStreamName = STR("s"));
-}
-
-/* What the page of metrics shows. */
-static struct str metrics(struct loopback *lo)
-{
-    const struct service_page *page = NULL;
-    for (size_t i = 0; server_services[i] != NULL; i++)
-        for (size_t at = 0; at < server_services[i]->page_count; at++)
-            if (str_eq(server_services[i]->pages[at].path, STR("/_kumoniwa/logs/metrics")))
-                page = &server_services[i]->pages[at];
-    assert_non_null(page);
-    struct wire_request request = {.path = page->path};
-    struct wire_response response = {0};
-    struct call call = {.arena = lo->arena,
-                        .cloud = lo->cloud,
-                        .model = &logs_model,
-                        .request = &request,
-                        .partition = STR("aws")};
-    assert_int_equal(kv_begin(lo->cloud->kv, false, &call.txn), RESULT_OK);
-    assert_int_equal(page->answer(&call, &response), RESULT_OK);
-    struct str body = str_copy(lo->arena, response.body);
-    kv_abort(call.txn);
-    return body;
 }
 
 static void assert_has(struct str text, const char *part)
@@ -40,12 +15,11 @@ static void assert_has(struct str text, const char *part)
         fail_msg("%s is not in %.*s", part, PRSTR(text));
 }
 
-#define METRIC(space, metric, text, ...)                                                           \
+#define METRIC(space, metric, ...)                                                                 \
     {                                                                                              \
         .items = &(struct logs_MetricTransformation){.metricNamespace = STR(space),                \
                                                      .metricName = STR(metric),                    \
-                                                     .metricValue = STR(text),                     \
-                                                     __VA_ARGS__},                                 \
+                                                     .metricValue = __VA_ARGS__},                  \
         .len = 1                                                                                   \
     }
 
@@ -55,15 +29,16 @@ static void test_values_are_counted(void **state)
     group(lo, "g");
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("errors"),
             .filterPattern = STR("ERROR"),
-            .metricTransformations = METRIC("App", "Errors", "1", .defaultValue = opt_double(0)));
+            .metricTransformations =
+                METRIC("App", "Errors", STR("1"), .defaultValue = opt_double(0)));
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("latency"),
             .filterPattern = STR("{ $.latency > 0 }"),
-            .metricTransformations =
-                METRIC("App", "Latency", "$.latency", .unit = LOGS_STANDARD_UNIT_MILLISECONDS));
+            .metricTransformations = METRIC("App", "Latency", STR("$.latency"),
+                                            .unit = LOGS_STANDARD_UNIT_MILLISECONDS));
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("bytes"),
             .filterPattern = STR("[ip, user, size]"),
             .metricTransformations =
-                METRIC("App", "Bytes", "$size",
+                METRIC("App", "Bytes", STR("$size"),
                        .dimensions = {
                            .items = &(struct str_map_entry){STR("Who"), STR("$user")},
                            .len = 1,
@@ -79,7 +54,7 @@ static void test_values_are_counted(void **state)
     logs_put(lo, "s", LOOPBACK_NOW, "127.0.0.1 anna 17");
     loopback_reopen(lo); /* what came is not forgotten */
     loopback_deliver(lo);
-    struct str page = metrics(lo);
+    struct str page = logs_metrics(lo);
     assert_has(page, "{\"Namespace\":\"App\",\"MetricName\":\"Errors\",\"Dimensions\":{},"
                      "\"Timestamp\":1795219140000,\"SampleCount\":1,\"Sum\":0,\"Minimum\":0,"
                      "\"Maximum\":0,\"Unit\":\"None\"}");
@@ -102,11 +77,11 @@ static void test_packed_before(void **state)
     for (int i = 0; i < 4; i++)
         logs_put(lo, "s", LOOPBACK_NOW - i, filler);
     LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("all"),
-            .filterPattern = STR("x"), .metricTransformations = METRIC("App", "All", "1"));
+            .filterPattern = STR("x"), .metricTransformations = METRIC("App", "All", STR("1")));
     for (int i = 0; i < 8; i++)
         logs_put(lo, "s", LOOPBACK_NOW, filler);
     loopback_deliver(lo);
-    assert_has(metrics(lo), "\"SampleCount\":8,");
+    assert_has(logs_metrics(lo), "\"SampleCount\":8,");
 }
 
 static void test_metric_filters_are_listed(void **state)
@@ -118,7 +93,7 @@ static void test_metric_filters_are_listed(void **state)
     for (int i = 0; i < 6; i++)
         LOGS_DO(lo, PutMetricFilter, .logGroupName = i < 3 ? STR("g") : STR("h"),
                 .filterName = str_from_c(names[i % 3]), .filterPattern = STR(""),
-                .metricTransformations = METRIC("N", "M", "1"));
+                .metricTransformations = METRIC("N", "M", STR("1")));
     struct str token = {0};
     struct buf seen;
     buf_init(&seen, lo->arena, SIZE_MAX);
@@ -156,21 +131,45 @@ static void test_metric_filters_refuse(void **state)
     group(lo, "g");
     LOGS_FAILS(lo, "InvalidParameterException", NULL, PutMetricFilter, .logGroupName = STR("g"),
                .filterName = STR("f"), .filterPattern = STR("{ $.a = "),
-               .metricTransformations = METRIC("N", "M", "1"));
+               .metricTransformations = METRIC("N", "M", STR("1")));
     LOGS_FAILS(
         lo, "InvalidParameterException",
         "Invalid metric transformation: dimensions and default value are mutually "
         "exclusive properties.",
         PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("f"), .filterPattern = STR(""),
         .metricTransformations = METRIC(
-            "N", "M", "1", .defaultValue = opt_double(1),
+            "N", "M", STR("1"), .defaultValue = opt_double(1),
             .dimensions = {.items = &(struct str_map_entry){STR("a"), STR("$.b")}, .len = 1}));
     LOGS_FAILS(lo, "InvalidParameterException", NULL, PutMetricFilter, .logGroupName = STR("g"),
                .filterName = STR("f"), .filterPattern = STR(""),
-               .metricTransformations = METRIC("N", "M", "latency"));
+               .metricTransformations = METRIC("N", "M", STR("latency")));
     LOGS_FAILS(lo, "ResourceNotFoundException", NULL, PutMetricFilter, .logGroupName = STR("h"),
                .filterName = STR("f"), .filterPattern = STR(""),
-               .metricTransformations = METRIC("N", "M", "1"));
+               .metricTransformations = METRIC("N", "M", STR("1")));
+}
+
+/* Five patterns with regular expressions a group, whatever has them. */
+static void test_regular_expressions_are_counted(void **state)
+{
+    struct loopback *lo = *state;
+    group(lo, "g");
+    for (int i = 0; i < 6; i++) {
+        struct str name = str_format(lo->arena, "f%d", i % 5);
+        LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = name,
+                .filterPattern = STR("%a+%"),
+                .metricTransformations = METRIC("App", "All", STR("1")));
+    }
+    LOGS_FAILS(lo, "LimitExceededException", NULL, PutMetricFilter, .logGroupName = STR("g"),
+               .filterName = STR("more"), .filterPattern = STR("{ $.a = %b% }"),
+               .metricTransformations = METRIC("App", "All", STR("1")));
+    LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("g"), .filterName = STR("more"),
+            .filterPattern = STR("plain"), .metricTransformations = METRIC("App", "All", STR("1")));
+    LOGS_FAILS(lo, "LimitExceededException", NULL, PutSubscriptionFilter, .logGroupName = STR("g"),
+               .filterName = STR("s"), .filterPattern = STR("%x%"),
+               .destinationArn = STR("arn:aws:lambda:us-east-1:000000000000:function:f"));
+    group(lo, "other");
+    LOGS_DO(lo, PutMetricFilter, .logGroupName = STR("other"), .filterName = STR("f"),
+            .filterPattern = STR("%a+%"), .metricTransformations = METRIC("App", "All", STR("1")));
 }
 
 static void test_subscriptions_refuse(void **state)
@@ -195,7 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LOGS_TEST(test_values_are_counted),        LOGS_TEST(test_packed_before),
         LOGS_TEST(test_metric_filters_are_listed), LOGS_TEST(test_metric_filters_refuse),
-        LOGS_TEST(test_subscriptions_refuse),
+        LOGS_TEST(test_subscriptions_refuse),      LOGS_TEST(test_regular_expressions_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,55 @@ static void test_functions(void **state)
           "d=1970-01-01 00:00:00.000,e=1795219200;");
 }
 
+static void test_json(void **state)
+{
+    struct loopback *lo = *state;
+    group(lo);
+    logs_put(lo, "s", LOOPBACK_NOW - 1000,
+             "{\"code\":200,\"raw\":\"{ \\\"a\\\": [ 1, {\\\"b c\\\": \\\"x y\\\"} ] "
+             "}\",\"m\":{\"a.b\":7}}");
+    check(lo, "fields jsonParse(@message) as j | display j.code, j.m.`a.b`",
+          "j.code=200,j.m.a.b=7;");
+    check(
+        lo,
+        "fields jsonParse(raw) as r | fields r.a[0] as one, r.a[1].`b c` as two | display one, two",
+        "one=1,two=x y;");
+    check(lo,
+          "fields jsonStringify(jsonParse(raw)) as t, jsonStringify(code) as u, jsonParse('nope') "
+          "as v"
+          " | display t, u, v",
+          "t={\"a\":[1,{\"b c\":\"x y\"}]};");
+    check(lo, "fields jsonParse(raw) as r, r.a as list, list[0] as one | display one", "one=1;");
+    check(lo, "fields jsonParse(@message) as j | stats count(*) as n by j.code", "j.code=200,n=1;");
+    check(lo, "fields jsonParse(@message) as j | sort @timestamp | display j.code + 1 as k",
+          "k=201;");
+    check(lo, "fields code as c, c.x as d, raw.a as e | display c, d, e", "c=200;");
+}
+
+static void refuses(struct loopback *lo, const char *text, int from);
+
+static void test_unnest(void **state)
+{
+    struct loopback *lo = *state;
+    group(lo);
+    logs_put(lo, "s", LOOPBACK_NOW - 2000,
+             "{\"id\":1,\"events\":[{\"name\":\"a\",\"n\":2},{\"name\":\"b\",\"n\":3}]}");
+    logs_put(lo, "s", LOOPBACK_NOW - 1000,
+             "{\"id\":2,\"events\":[{\"name\":\"c\",\"n\":4},5,null]}");
+    logs_put(lo, "s", LOOPBACK_NOW - 500, "{\"id\":3,\"events\":[]}");
+    logs_put(lo, "s", LOOPBACK_NOW - 400, "nothing");
+#define UNNEST "fields jsonParse(@message) as j | unnest j.events into e | "
+    check(lo, UNNEST "display id, e.name", "id=2,e.name=c;id=2;id=2;id=1,e.name=a;id=1,e.name=b;");
+    check(lo, UNNEST "filter e.n >= 3 | fields e.n * 2 as m | display id, m", "id=2,m=8;id=1,m=6;");
+    check(lo, UNNEST "stats sum(e.n) as s, count(*) as n by id | sort id asc",
+          "id=1,s=5,n=2;id=2,s=4,n=3;");
+    check(lo, UNNEST "sort e.n desc | limit 2 | display e.name", "e.name=c;e.name=b;");
+    check(lo, UNNEST "limit 2 | display e", "e={\"name\":\"c\",\"n\":4};e=5;");
+    check(lo, "filter id = 1 | unnest id into one | display one", "one=1;");
+    refuses(lo, "unnest x", 8);
+    refuses(lo, "unnest x as y", 9);
+}
+
 static void test_lambda(void **state)
 {
     struct loopback *lo = *state;
@@ -323,6 +372,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LOGS_TEST(test_commands),
         LOGS_TEST(test_functions),
+        LOGS_TEST(test_json),
+        LOGS_TEST(test_unnest),
         LOGS_TEST(test_lambda),
         LOGS_TEST(test_figures_and_pages),
         LOGS_TEST(test_stopped_and_resumed),

@@ -1,4 +1,5 @@
 /* Tag policies: their documents, how they come together, and what they refuse. */
+#include "service/lambda_support.h"
 #include "service/organizations_support.h"
 
 #define TAGS(body) STR("{\"tags\":{" body "}}")
@@ -207,11 +208,45 @@ static void test_own_resources(void **state)
     loopback_ok(ORG_CALL(lo, TagResource, .ResourceId = world.member, .Tags = {&tag, 1}));
 }
 
+static struct loopback_reply tag_function(struct loopback *lo, struct str arn, const char *value)
+{
+    struct str_map_entry tag = {STR("team"), str_from_c(value)};
+    struct lambda_TagResourceRequest in = {.Resource = arn, .Tags = {&tag, 1}};
+    return loopback_call(lo, &lambda_model, LAMBDA_OP_TagResource, &in);
+}
+
+static void test_functions(void **state)
+{
+    struct loopback *lo = *state;
+    struct org_world world = tagged_world(lo);
+    struct str_map_entry tag = {STR("team"), STR("blue")};
+    struct str publisher =
+        STR("arn:aws:signer:us-east-1:000000000000:/signing-profiles/P/abcdefghij");
+    struct lambda_AllowedPublishers publishers = {{&publisher, 1}};
+    struct lambda_FunctionCode code = {.ZipFile = zip_one(lo, "a.py", "1")};
+    attach(lo, "rules",
+           TAGS("\"team\":{" SETTING("tag_value", "assign", "[\"red\"]") "," SETTING(
+               "enforced_for", "assign", "[\"lambda:function\"]") "}"),
+           world.root);
+    org_as(lo, world.member);
+    struct str arn = lambda_make(lo, "f");
+    loopback_error(tag_function(lo, arn, "blue"), "InvalidParameterValueException",
+                   "The tag policy does not allow the specified value for the following tag key: "
+                   "'team'.");
+    loopback_ok(tag_function(lo, arn, "red"));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, CreateFunction,
+                 .FunctionName = STR("g"), .Runtime = STR("python3.12"),
+                 .Role = lambda_role(lo, "g"), .Handler = STR("a.h"), .Code = &code,
+                 .Tags = {&tag, 1});
+    /* What else Lambda has is not named by the policy. */
+    LAMBDA_DO(lo, CreateCodeSigningConfig, .AllowedPublishers = &publishers, .Tags = {&tag, 1});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SQS_TEST(test_documents), SQS_TEST(test_same_level),    SQS_TEST(test_levels),
-        SQS_TEST(test_enforced),  SQS_TEST(test_own_resources),
+        SQS_TEST(test_enforced),  SQS_TEST(test_own_resources), SQS_TEST(test_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

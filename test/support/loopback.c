@@ -220,6 +220,7 @@ struct loopback_reply loopback_call(struct loopback *loopback, const struct wire
     } else {
         void *out = arena_alloc(arena, model->shapes[model->operations[operation].output].size + 1);
         result = call_run(call, in, out, loopback_finish);
+        work_release(call->work);
     }
     reply.result = result;
     reply.out = result == RESULT_OK ? whole.copy : NULL;

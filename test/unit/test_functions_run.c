@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
@@ -361,17 +362,20 @@ static void answers_cold_and_warm(void **state)
     expect(result->tail, " MB\tInit Duration: ");
     function_run_release(run);
     expect(log_text(fixture), "INIT_START Runtime Version: provided.al:2023.v1\t");
+    /* One that comes back late, on a machine with much else to do, is not waited for. */
+    unsigned cold = 1;
     for (int i = 0; i < 50; i++) {
         run = start(fixture, "warm", "out = 1");
         result = await(fixture, run);
         assert_int_equal(result->outcome, FUNCTION_ANSWERED);
-        assert_int_equal(result->init_us, -1);
-        assert_false(holds(result->tail, "Init Duration"));
+        assert_true((result->init_us >= 0) == holds(result->tail, "Init Duration"));
+        cold += result->init_us >= 0;
         function_run_release(run);
     }
     struct functions_counts counts;
     functions_count(fixture->functions, &counts);
-    assert_int_equal(counts.started, 1);
+    assert_in_range(counts.started, cold, cold + 1);
+    assert_true(cold < 5);
     assert_int_equal(counts.invoked, 51);
 }
 
@@ -406,7 +410,12 @@ static void tells_failures(void **state)
     expect_failure(fixture, "fail", "os.kill(os.getpid(), 11)", "signal: segmentation fault", NULL);
     expect_failure(fixture, "fail", "x = bytearray(400 << 20)\ntime.sleep(5)",
                    "{\"errorType\":\"Runtime.OutOfMemory\"", "Max Memory Used: 128 MB");
-    struct function_run *run = start(fixture, "fail", "out = 'x' * 6291557");
+    /* "Lambda quotas": 6 MB, and a little for what is around it; quotes count. */
+    struct function_run *run = start(fixture, "fail", "out = 'x' * 6291554");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    assert_int_equal(function_run_result(run)->payload.len, 6291556);
+    function_run_release(run);
+    run = start(fixture, "fail", "out = 'x' * 6291555");
     const struct function_result *result = await(fixture, run);
     assert_int_equal(result->outcome, FUNCTION_TOO_LARGE);
     expect(result->payload, "Function.ResponseSizeTooLarge");
@@ -577,8 +586,11 @@ static void tells_extensions(void **state)
         assert_int_equal(result->outcome, FUNCTION_ANSWERED);
         function_run_release(run);
     }
+    /* Telemetry comes when it comes. */
+    for (int i = 0; i < 6000 && !holds(log_text(fixture), "GOT platform.report {"); i++)
+        usleep(10000);
     functions_forget(fixture->functions, STR("extended"));
-    for (int i = 0; i < 300 && !holds(log_text(fixture), "SHUTDOWN spindown"); i++)
+    for (int i = 0; i < 6000 && !holds(log_text(fixture), "SHUTDOWN spindown"); i++)
         usleep(10000);
     expect(log_text(fixture), "registered 200 {\"functionName\":\"f\"");
     expect(log_text(fixture), "EXTENSION\tName: watcher\tState: Ready\tEvents: "
@@ -586,6 +598,8 @@ static void tells_extensions(void **state)
     expect(log_text(fixture), "INVOKE 11111111-2222-4333-8444-555555555555\n");
     expect(log_text(fixture), "SHUTDOWN spindown\n");
     expect(log_text(fixture), "subscribed 200 \"OK\"\n");
+    expect(log_text(fixture),
+           "TELEMETRY\tName: watcher\tState: Subscribed\tTypes: [Platform, Function]\n");
     expect(log_text(fixture), "GOT platform.telemetrySubscription {\"name\": \"watcher\"");
     expect(log_text(fixture), "GOT platform.initReport {\"initializationType\": \"on-demand\"");
     expect(log_text(fixture), "GOT function \"printed\"\n");
@@ -610,6 +624,214 @@ static void survives_a_flood(void **state)
     expect(await(fixture, run)->payload, "Sandbox.Timedout");
     function_run_release(run);
     assert_true(fixture->lines > 1000);
+}
+
+/* More environments that fail while they start than may start at once: none of them counts on. */
+static void starts_after_failures(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!begin(state, "good"))
+        return;
+    struct function_spec spec = make_spec(fixture, "bad");
+    struct str environment[] = {STR("INIT=sys.exit(1)")};
+    spec.environment = environment;
+    spec.environment_count = 1;
+    assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
+    long most = 4 * sysconf(_SC_NPROCESSORS_ONLN) + 2;
+    for (long i = 0; i < most; i++)
+        expect_failure(fixture, "bad", "out = 1", "Runtime.ExitError", "Error Type: Runtime.Exit");
+    struct functions_counts counts;
+    functions_count(fixture->functions, &counts);
+    assert_int_equal(counts.starting, 0);
+    struct function_run *run = start(fixture, "good", "out = 1");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+}
+
+static uint64_t count_of(struct str text, char c)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == c;
+    return count;
+}
+
+/* An event that is longer than the log's is cut, at a character, and the next one is whole. */
+static void cuts_long_frames(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!begin(state, "frames"))
+        return;
+    struct function_run *run =
+        start(fixture, "frames",
+              "import struct\n"
+              "def frame(t): return struct.pack('>IIq', 0xa55a0003, len(t), 0) + t\n"
+              "b = frame(b'before\\nit') + frame(b'Q' * 262143 + 'é'.encode() * 200000) + "
+              "frame(b'after it')\n"
+              "while b: b = b[os.write(3, b[:70001]):]\n"
+              "out = 1");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+    struct str text = log_text(fixture);
+    assert_int_equal(count_of(text, 'Q'), 262143);
+    expect(text, "before\nit\nQQQ");
+    expect(text, "QQQ\nafter it\nEND");
+    assert_false(holds(text, "\xc3"));
+}
+
+static bool comes_to(struct fixture *fixture, unsigned environments, unsigned held)
+{
+    struct functions_counts counts;
+    for (int i = 0; i < 3000; i++) {
+        functions_count(fixture->functions, &counts);
+        if (counts.environments == environments && counts.held == held)
+            return true;
+        usleep(10000);
+    }
+    print_message("%u environments, %u specs\n", counts.environments, counts.held);
+    return false;
+}
+
+/* A runtime that has answered and goes on has the time of its event, no more. */
+static void ends_what_does_not_return(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!begin(state, "none"))
+        return;
+    struct function_spec spec = make_spec(fixture, "stays");
+    spec.timeout_ms = 1000;
+    assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
+    uint64_t from = time_monotonic_ns();
+    struct function_run *run = start(
+        fixture, "stays", "req('POST', '/invocation/' + id + '/response', '1')\ntime.sleep(60)");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+    /* Another event waits a moment for it, and has an environment of its own. */
+    run = start(fixture, "stays", "out = 2");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+    assert_true(comes_to(fixture, 1, 2));
+    assert_true(time_monotonic_ns() - from > 1000000000);
+}
+
+/* What nobody uses leaves nothing. */
+static void forgets_what_is_not_used(void **state)
+{
+    struct fixture *fixture = *state;
+    if (fixture->functions == NULL)
+        skip();
+    functions_free(fixture->functions);
+    struct functions_config config = {
+        .host = fixture->host,
+        .directory = str_from_c(fixture->directory),
+        .idle_ms = 1500,
+        .now_ms = now_ms,
+        .log = take_log,
+        .context = fixture,
+    };
+    assert_int_equal(functions_start(&config, &fixture->functions), RESULT_OK);
+    if (!begin(state, "once") || !begin(state, "never"))
+        return;
+    struct function_run *run = start(fixture, "once", "out = 1");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+    assert_true(comes_to(fixture, 0, 0));
+    struct function_event event = make_event(fixture, "out = 1");
+    assert_int_equal(functions_invoke(fixture->functions, STR("once"), &no_limits, &event, &run),
+                     FUNCTIONS_UNKNOWN);
+    begin(state, "once");
+    run = start(fixture, "once", "out = 1");
+    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+}
+
+static size_t entries(const char *path)
+{
+    size_t count = 0;
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static size_t threads(void)
+{
+    return entries("/proc/self/task");
+}
+
+/* Seven ways of a run, and two of what comes before it. */
+enum { ENDS = 9 };
+
+static void fail_once(struct fixture *fixture, int kind)
+{
+    static const char *const codes[ENDS] = {
+        "sys.exit(1)",
+        "os.kill(os.getpid(), 9)",
+        "c.close()\nos.close(1)\nos.close(2)\nos._exit(0)",
+        "c.sock.sendall(b'POST /2018-06-01/runtime/invocation/' + id.encode() + "
+        "b'/response HTTP/1.1\\r\\nHost: x\\r\\nTransfer-Encoding: "
+        "chunked\\r\\nLambda-Runtime-Function-Response-Mode: "
+        "streaming\\r\\n\\r\\n5\\r\\nhello')\nos._exit(4)",
+        "import socket\ns = [socket.create_connection(('127.0.0.1', 9001)) for i in "
+        "range(20)]\nos.abort()",
+        "os.write(3, b'\\xa5\\x5a\\x00\\x03\\x00')\nos._exit(2)",
+        "sys.exit(1)",
+        "sys.exit(1)",
+        "sys.exit(1)",
+    };
+    const char *key = kind == 6   ? "broken"
+                      : kind == 7 ? "unheard-of"
+                      : kind == 8 ? "extended"
+                                  : "leaks";
+    struct function_run *run = start(fixture, key, codes[kind]);
+    assert_int_not_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    function_run_release(run);
+}
+
+/* However an environment ends, nothing of it stays open. KUMONIWA_LEAK_ROUNDS: how often. */
+static void leaves_nothing_open(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!begin(state, "leaks"))
+        return;
+    struct str bad[] = {STR("INIT=sys.exit(1)")};
+    struct function_spec spec = make_spec(fixture, "broken");
+    spec.environment = bad;
+    spec.environment_count = 1;
+    assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
+    spec = make_spec(fixture, "unheard-of");
+    spec.runtime = STR("cobol");
+    assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
+    spec = make_spec(fixture, "extended");
+    spec.opt = str_format(fixture->arena, "%s/opt", fixture->directory);
+    assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
+    const char *wanted = getenv("KUMONIWA_LEAK_ROUNDS");
+    int rounds = wanted == NULL ? 3 : atoi(wanted);
+    size_t open = 0;
+    for (int round = 0; round < rounds; round++) {
+        for (int kind = 0; kind < ENDS; kind++)
+            fail_once(fixture, kind);
+        assert_true(comes_to(fixture, 0, 4));
+        if (round == 0)
+            open = entries("/proc/self/fd");
+    }
+    assert_int_equal(entries("/proc/self/fd"), open);
+}
+
+/* Whoever has no functions has no threads for them. */
+static void begins_with_the_first_spec(void **state)
+{
+    struct fixture *fixture = *state;
+    if (fixture->functions == NULL)
+        skip();
+    size_t before = threads();
+    if (!begin(state, "first"))
+        return;
+    assert_true(threads() >= before + 2);
+    functions_stop(fixture->functions);
+    assert_true(threads() <= before);
 }
 
 static void stops_what_runs(void **state)
@@ -638,6 +860,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(streams, setup, teardown),
         cmocka_unit_test_setup_teardown(tells_extensions, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_a_flood, setup, teardown),
+        cmocka_unit_test_setup_teardown(starts_after_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(ends_what_does_not_return, setup, teardown),
+        cmocka_unit_test_setup_teardown(forgets_what_is_not_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(cuts_long_frames, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaves_nothing_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(begins_with_the_first_spec, setup, teardown),
         cmocka_unit_test_setup_teardown(stops_what_runs, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

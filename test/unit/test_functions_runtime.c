@@ -188,7 +188,7 @@ static void images(void **state)
     struct fixture *fixture = *state;
     struct str words[] = {STR("sh"), STR("-c"), STR("app.handler")};
     struct function_spec spec = {
-        .root = STR(""), .command = {.items = words, .len = 3}, .workdir = STR("/app")};
+        .root = STR("/"), .command = {.items = words, .len = 3}, .workdir = STR("/app")};
     struct runtime_command command;
     struct str problem;
     assert_int_equal(runtime_command(fixture->runtimes, fixture->arena, &spec, &command, &problem),

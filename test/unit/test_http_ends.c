@@ -91,6 +91,23 @@ static void test_idle(void **state)
     client_close(&body);
 }
 
+/* The clock of the watcher stands while nobody is connected: whoever comes then has his time. */
+static void test_idle_after_a_sleep(void **state)
+{
+    struct world *world = *state;
+    world_start(world, (struct http_config){.threads = 1, .idle_seconds = 2});
+    struct client first = world_connect(world);
+    assert_int_equal(world_get(world, &first, "/").status, 200);
+    client_close(&first);
+    world_pause_ms(5500);
+    struct client late = world_connect(world);
+    world_pause_ms(900);
+    assert_int_equal(world_get(world, &late, "/").status, 200);
+    world_pause_ms(4500);
+    assert_true(client_is_closed(&late, 0));
+    client_close(&late);
+}
+
 static void test_connection_limits(void **state)
 {
     struct world *world = *state;
@@ -170,8 +187,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_gone), TEST(test_end_with_data), TEST(test_idle), TEST(test_connection_limits),
-        TEST(test_stop), TEST(test_start_errors),
+        TEST(test_gone),
+        TEST(test_end_with_data),
+        TEST(test_idle),
+        TEST(test_idle_after_a_sleep),
+        TEST(test_connection_limits),
+        TEST(test_stop),
+        TEST(test_start_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

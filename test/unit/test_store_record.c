@@ -301,7 +301,8 @@ static void too_deep_is_a_fault(void **state)
     buf_init(&buf, arena, 1 << 20);
     assert_int_equal(record_encode(&buf, &record_model, SHAPE_INNER, &top), RESULT_FAULT);
 
-    /* From inside out: each level is the member before it. Two-byte lengths from 64 levels on. */
+    /* From inside out: each level is the member before it, with a length of two bytes where one is
+     * too few. */
     struct str deep = STR("");
     for (int i = 0; i < 140; i++) {
         struct buf level;

@@ -33,9 +33,11 @@ _kumoniwa() {
         --auth) words='open strict' ;;
         --iam) words='enforce audit off' ;;
         --log-level) words='error warn info debug' ;;
-        --listen | --region | --threads | --endpoint) ;;
+        --functions-network) words='none host' ;;
+        --listen | --region | --threads | --endpoint | --functions-idle) ;;
         *)
             words='--listen --data --ephemeral --durability --region --auth --iam --threads --tls --endpoint --init
+                --functions-network --functions-idle
                 --log-level --config --quiet --help'
             [[ $command == run ]] && words+=' --'
             ;;

@@ -25,6 +25,8 @@ complete -c kumoniwa -n $serving -l threads -x -d 'worker threads'
 complete -c kumoniwa -n $serving -l tls -d HTTPS
 complete -c kumoniwa -n $serving -l endpoint -x -d 'how clients reach this server'
 complete -c kumoniwa -n $serving -l init -r -a '(__fish_complete_directories)' -d 'directory of init hooks'
+complete -c kumoniwa -n $serving -l functions-network -x -a 'none host' -d 'what functions reach'
+complete -c kumoniwa -n $serving -l functions-idle -x -d 'how long unused environments are kept'
 complete -c kumoniwa -n $serving -l log-level -x -a 'error warn info debug' -d 'what is logged'
 complete -c kumoniwa -n $serving -l config -r -F -d 'file of settings'
 complete -c kumoniwa -n $serving -l quiet -d 'no line at the start'

@@ -539,6 +539,22 @@ def restore(api):
         hooks.run_after_restore()
 
 
+def await_debugger(port):
+    """`kumoniwa lambda invoke --debug`: the handler is imported once a debugger is there, so that it can stop anywhere."""
+    try:
+        import debugpy
+    except ImportError as error:
+        raise Fault(
+            "Runtime.ImportModuleError",
+            "Unable to import module 'debugpy': %s. To be debugged a function needs debugpy, in its code or in a layer"
+            " (pip install debugpy -t python)" % error,
+        ) from error
+    debugpy.listen(("127.0.0.1", int(port)), in_process_debug_adapter=True)
+    sys.stderr.write("Waiting for a debugger at 127.0.0.1:%s\n" % port)
+    sys.stderr.flush()
+    debugpy.wait_for_client()
+
+
 def main():
     set_paths(sys.argv[2:])
     builtins.exit = builtins.quit = leave
@@ -547,7 +563,10 @@ def main():
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
     name = os.environ.get("_HANDLER", "")
     del sys.argv[1:]
+    debug_port = os.environ.pop("KUMONIWA_DEBUG_PORT", None)
     try:
+        if debug_port:
+            await_debugger(debug_port)
         handler = find_handler(name)
         if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
             restore(api)

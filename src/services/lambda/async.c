@@ -163,7 +163,6 @@ RESULT lambda_async_put(struct call *call, const struct lambda_target *target,
         .function_id = target->function.id,
         .request_id = in->request_id,
         .payload = str_is_empty(in->payload) ? STR("{}") : in->payload,
-        .client_context = in->client_context,
         .trace_id = in->trace_id,
         .accepted_ms = call->now_ms,
     };
@@ -485,8 +484,7 @@ static RESULT worker_begin(struct call *call, void *state)
                                       .message = STR("The event is too old.")};
         return worker_end(call, worker, &config, &ending);
     }
-    const struct attempt_event in = {event->request_id, event->payload, event->client_context,
-                                     event->trace_id};
+    const struct attempt_event in = {event->request_id, event->payload, event->trace_id};
     enum result result = worker->attempt.run != NULL
                              ? RESULT_OK
                              : attempt_begin(call, &worker->attempt, &worker->target, &in);

@@ -41,7 +41,6 @@ RESULT attempt_begin(struct call *call, struct attempt *attempt, const struct la
     const struct function_event event = {
         .request_id = in->request_id,
         .payload = in->payload,
-        .client_context = in->client_context,
         .trace_id = trace,
         .invoked_arn = target->invoked_arn,
         .changed = attempt_changed,

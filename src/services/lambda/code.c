@@ -19,7 +19,7 @@
 #include "services/lambda/code_int.h"
 #include "services/lambda/lambda_int.h"
 
-enum { CODE_ENTRIES_MAX = 500000, CODE_DROP_MS = 15 * 60 * 1000 };
+enum { CODE_ENTRIES_MAX = 200000, CODE_DROP_MS = 15 * 60 * 1000 };
 
 static const struct unpack_limits code_limits = {CODE_UNZIPPED_MAX, CODE_ENTRIES_MAX};
 
@@ -108,7 +108,7 @@ static RESULT folder_make(struct str path)
     return RESULT_OK;
 }
 
-static RESULT code_folders_make(const struct cloud *cloud, struct arena *arena)
+RESULT code_folders_make(const struct cloud *cloud, struct arena *arena)
 {
     struct str top = str_format(arena, "%.*s/functions", PRSTR(cloud->directory));
     TRY(folder_make(top));
@@ -122,8 +122,7 @@ static bool code_folder_exists(struct arena *arena, struct str folder)
     return stat(str_to_c(arena, folder), &found) == 0;
 }
 
-/* A new folder beside it, to be renamed when it is complete. */
-static RESULT code_folder_begin(struct arena *arena, struct str folder, struct str *temporary)
+RESULT code_folder_begin(struct arena *arena, struct str folder, struct str *temporary)
 {
     char uuid[36];
     rng_uuid(uuid);
@@ -131,7 +130,7 @@ static RESULT code_folder_begin(struct arena *arena, struct str folder, struct s
     return folder_make(*temporary);
 }
 
-static RESULT code_folder_end(struct arena *arena, struct str temporary, struct str folder)
+RESULT code_folder_end(struct arena *arena, struct str temporary, struct str folder)
 {
     const char *from = str_to_c(arena, temporary), *to = str_to_c(arena, folder);
     if (rename(from, to) == 0)
@@ -146,6 +145,8 @@ static RESULT code_folder_end(struct arena *arena, struct str temporary, struct 
 /* --- taking in --- */
 
 struct taking {
+    struct str image_uri; /* an image, else: */
+    struct image_taken image;
     struct str zip;           /* to be written */
     struct blob_writer *file; /* or this, written already */
     bool published;
@@ -205,11 +206,23 @@ static RESULT taking_unpack(struct work *work, int fd, struct taking *taking)
     return code_folder_end(work->arena, temporary, folder);
 }
 
+static RESULT taking_run_image(struct work *work, struct taking *taking)
+{
+    TRY(image_take(work, taking->image_uri, &taking->blob, &taking->published, &taking->image));
+    taking->stored = (struct code_stored){.id = taking->image.image.digest,
+                                          .sha256 = taking->image.image.digest,
+                                          .size = taking->image.size,
+                                          .unzipped = (int64_t)taking->image.unpacked.bytes};
+    return RESULT_OK;
+}
+
 static RESULT taking_run(struct work *work)
 {
     struct taking *taking = work->data;
     uint64_t size;
     int fd;
+    if (!str_is_absent(taking->image_uri))
+        return taking_run_image(work, taking);
     if (taking->file == NULL) {
         TRY(blob_create(work->cloud->blobs, &taking->file));
         TRY(blob_append(taking->file, taking->zip));
@@ -242,10 +255,16 @@ static RESULT taking_judge(struct call *call, const struct taking *taking)
     case UNPACK_NO_LIBRARY:
         return call_fail(call, LAMBDA_SERVICE, "Kumoniwa cannot unpack code: %.*s.",
                          PRSTR(taking->unpacked.problem));
+    case UNPACK_EMPTY:
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Uploaded file must be a non-empty zip");
     case UNPACK_BROKEN:
     case UNPACK_UNSAFE:
         break;
     }
+    if (taking->stored.size == 0)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Uploaded file must be a non-empty zip");
     return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                      "Could not unzip uploaded file. Please check your file, then try to upload "
                      "again.");
@@ -300,6 +319,10 @@ static RESULT taking_begin(struct call *call, const struct code_source *source, 
 {
     struct taking *taking = work->data;
     work->drop = taking_drop;
+    if (!str_is_absent(source->image_uri)) {
+        taking->image_uri = str_copy(work->arena, source->image_uri);
+        return RESULT_OK;
+    }
     if (!str_is_absent(source->zip)) {
         taking->zip = str_copy(work->arena, source->zip);
         return RESULT_OK;
@@ -334,7 +357,10 @@ RESULT code_take(struct call *call, const struct code_source *source, struct cod
     }
     TRY(work_await(call, work));
     struct taking *taking = work->data;
-    TRY(taking_judge(call, taking));
+    if (str_is_absent(taking->image_uri))
+        TRY(taking_judge(call, taking));
+    else
+        TRY(image_judge(call, taking->image_uri, &taking->image));
     *out = taking->stored;
     return RESULT_OK;
 }
@@ -359,6 +385,8 @@ RESULT code_use(struct call *call, const struct code_stored *stored)
         .unzipped = stored->unzipped,
         .uses = 1,
     };
+    if (!str_is_absent(taking->image_uri))
+        image_keep(&taking->image, &code);
     TRY(blob_retain(call->cloud->blobs, call->txn, &taking->blob));
     TRY(code_put(call, &code));
     taking->kept = true; /* should the transaction fail after all, the next start sweeps */
@@ -370,13 +398,15 @@ RESULT code_use(struct call *call, const struct code_stored *stored)
 struct making {
     const struct str *ids; /* of code whose folders are wanted */
     const struct blob_id *blobs;
+    bool image; /* the first is one */
     size_t count;
     struct str opt; /* the folder of layers put together; absent: none is wanted */
     size_t first_layer;
     struct str problem;
 };
 
-static RESULT making_unpack(struct work *work, struct str id, const struct blob_id *blob)
+static RESULT making_unpack(struct work *work, struct str id, const struct blob_id *blob,
+                            bool image)
 {
     struct str folder = code_folder(work->arena, work->cloud, STR("code"), id), temporary;
     struct unpack_result unpacked;
@@ -388,7 +418,8 @@ static RESULT making_unpack(struct work *work, struct str id, const struct blob_
     const char *path = str_to_c(work->arena, temporary);
     TRY(blob_open(work->cloud->blobs, blob, &fd));
     enum result result =
-        unpack_zip(work->arena, fd, path, &code_limits, &work->cancelled, &unpacked);
+        image ? image_unpack(work->arena, fd, path, &image_limits, &work->cancelled, &unpacked)
+              : unpack_zip(work->arena, fd, path, &code_limits, &work->cancelled, &unpacked);
     close(fd);
     if (result == RESULT_OK && unpacked.answer == UNPACK_DONE)
         return code_folder_end(work->arena, temporary, folder);
@@ -413,7 +444,7 @@ static RESULT making_run(struct work *work)
     struct making *making = work->data;
     TRY(code_folders_make(work->cloud, work->arena));
     for (size_t i = 0; i < making->count && str_is_absent(making->problem); i++)
-        TRY(making_unpack(work, making->ids[i], &making->blobs[i]));
+        TRY(making_unpack(work, making->ids[i], &making->blobs[i], making->image && i == 0));
     if (str_is_absent(making->opt) || !str_is_absent(making->problem) ||
         code_folder_exists(work->arena, making->opt))
         return RESULT_OK;
@@ -464,6 +495,7 @@ static RESULT making_start(struct call *call, struct str name, struct str task,
         if (!found)
             return FAULT("no code %.*s", PRSTR(ids[i]));
         TRY(code_blob(code.blob, &blobs[i]));
+        making->image = making->image || !str_is_empty(code.image);
     }
     making->ids = ids;
     making->blobs = blobs;

@@ -3,10 +3,10 @@
  *
  *   ("lambda", account, region, "signing", ID)                       record code_signing
  *   ("lambda", account, region, "signing-function", ID, FUNCTION)    who has it */
+#include "base/log.h"
 #include "base/rng.h"
 #include "cloud/arn.h"
 #include "cloud/paging.h"
-#include "cloud/tags.h"
 #include "services/lambda/create.h"
 #include "store/record.h"
 
@@ -112,7 +112,6 @@ RESULT lambda_CreateCodeSigningConfig(struct call *call,
                                       const struct lambda_CreateCodeSigningConfigRequest *in,
                                       struct lambda_CreateCodeSigningConfigResponse *out)
 {
-    size_t which;
     struct str random =
         rng_text(call->arena, STR("abcdefghijklmnopqrstuvwxyz0123456789"), SIGNING_ID);
     struct lambda_code_signing record = {
@@ -121,8 +120,8 @@ RESULT lambda_CreateCodeSigningConfig(struct call *call,
         .policy = STR("Warn"),
         .tags = in->Tags,
     };
-    if (tags_check(&in->Tags, 50, &which) != TAGS_OK)
-        return tags_fail(call, &in->Tags);
+    TRY(tags_given(call, in, "lambda:code-signing-config", call->account,
+                   signing_arn(call, record.id), &in->Tags));
     TRY(signing_take(call, in->AllowedPublishers, in->CodeSigningPolicies, &record));
     struct key key = signing_key(call, signing_arn(call, record.id));
     TRY(call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_code_signing, &record));
@@ -233,6 +232,11 @@ RESULT code_signing_join(struct call *call, const struct lambda_name *name, stru
                          PRSTR(arn));
     TRY(code_signing_leave(call, name, function));
     function->code_signing = arn;
+    if (str_eq(record.policy, STR("Enforce")))
+        log_line(LOG_WARN,
+                 "lambda: %.*s takes code of trusted publishers alone by its configuration; "
+                 "signatures are not looked at",
+                 PRSTR(name->function));
     return kv_put(call->txn, key_bytes(&used), STR("+"));
 }
 

@@ -28,6 +28,38 @@ static RESULT provisioned_sum(struct call *call, const struct lambda_name *name,
     }
 }
 
+/* What functions without a reservation have provisioned in the account, but this one: each of them
+ * at least one, all of them less than the account's concurrency. */
+static RESULT provisioned_elsewhere(struct call *call, const struct lambda_name *name, int64_t *sum)
+{
+    struct key prefix = lambda_key(call, name, STR("provisioned"));
+    struct kv_cursor *cursor;
+    struct str key, value, last = {0};
+    struct lambda_function function = {.reserved = 0};
+    *sum = 0;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    for (;;) {
+        struct lambda_name other = *name;
+        struct lambda_provisioned config;
+        bool found;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            return RESULT_OK;
+        struct key_reader reader =
+            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
+        if (!key_next_str(&reader, &other.function))
+            return FAULT("a key without a function's name");
+        if (str_eq(other.function, name->function))
+            continue;
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value, &config));
+        if (!str_eq(last, other.function))
+            TRY(function_get(call, &other, &function, &found));
+        last = str_copy(call->arena, other.function);
+        if (function.reserved < 0)
+            *sum += config.requested;
+    }
+}
+
 /* --- reserved --- */
 
 RESULT lambda_PutFunctionConcurrency(struct call *call,
@@ -137,8 +169,15 @@ static RESULT provisioned_check_twin(struct call *call, const struct lambda_targ
     struct lambda_provisioned config;
     struct lambda_alias alias;
     bool found;
+    if (str_eq(target->version.snap_start, STR("PublishedVersions")))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Provisioned Concurrency is not supported for SnapStart enabled "
+                         "functions.");
     if (!lambda_is_version(target->name.qualifier)) {
         TRY(alias_get(call, &target->name, target->name.qualifier, &alias, &found));
+        if (alias.weights.len > 0)
+            return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                             "Alias with weights can not be used with Provisioned Concurrency");
         other.qualifier = alias.version;
         TRY(provisioned_get(call, &other, &config, &found));
         if (found)
@@ -153,19 +192,25 @@ static RESULT provisioned_check(struct call *call, const struct lambda_target *t
                                 int64_t wanted)
 {
     struct lambda_account account;
-    int64_t others;
+    int64_t others, elsewhere;
     TRY(provisioned_sum(call, &target->name, target->name.qualifier, &others));
     if (target->function.reserved >= 0 && others + wanted > target->function.reserved)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Requested Provisioned Concurrency should not be greater than the "
                          "reservedConcurrentExecution for function");
     TRY(account_get(call, &target->name, &account));
-    int64_t room = ACCOUNT_CONCURRENCY - ACCOUNT_UNRESERVED_MIN - account.reserved;
+    TRY(provisioned_elsewhere(call, &target->name, &elsewhere));
+    int64_t room = ACCOUNT_CONCURRENCY - account.reserved - elsewhere;
     if (target->function.reserved < 0 && others + wanted > room)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Specified ConcurrentExecutions for function is greater than account's "
                          "unreserved concurrency [%lld].",
                          (long long)room);
+    if (target->function.reserved < 0 && others + wanted > room - ACCOUNT_UNRESERVED_MIN)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Specified ConcurrentExecutions for function decreases account's "
+                         "UnreservedConcurrentExecution below its minimum value of [%d].",
+                         ACCOUNT_UNRESERVED_MIN);
     return provisioned_check_twin(call, target);
 }
 

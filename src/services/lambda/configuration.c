@@ -1,6 +1,7 @@
 /* A version's configuration as FunctionConfiguration shows it. */
 #include "base/encode.h"
 #include "base/time.h"
+#include "cloud/authorize.h"
 #include "cloud/keys.h"
 #include "services/lambda/configure.h"
 #include "services/lambda/lambda_int.h"
@@ -24,6 +25,44 @@ static struct str_map environment_context(struct call *call, const struct lambda
     return (struct str_map){entry, 1};
 }
 
+/* The caller's right; a key of AWS's own serves whoever may use Lambda. Until keys have policies,
+ * IAM decides alone. *refusal: KMS's words; absent: it may. */
+static RESULT key_permit(struct call *call, const struct keys_key *key, const char *action,
+                         struct str *refusal)
+{
+    const struct authorize_ask ask = {.action = str_from_c(action),
+                                      .resource = key->arn,
+                                      .owner = key->account,
+                                      .form = POLICY_FORM_RESOURCE};
+    bool allowed = true;
+    *refusal = (struct str){0};
+    if (!key->of_service && call->principal.kind != PRINCIPAL_SERVICE)
+        TRY(authorize_may(call, &ask, &allowed));
+    if (!allowed)
+        *refusal = str_format(call->arena,
+                              "AccessDeniedExceptionKMS Message: User: %.*s is not authorized to "
+                              "perform: %s on resource: %.*s",
+                              PRSTR(call->principal.arn), action, PRSTR(key->arn));
+    return RESULT_OK;
+}
+
+/* "Securing Lambda environment variables": who sets the key needs these. */
+static RESULT key_check(struct call *call, const struct keys_key *key)
+{
+    static const char *const needed[] = {"kms:CreateGrant", "kms:Encrypt"};
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        struct str refusal;
+        TRY(key_permit(call, key, needed[i], &refusal));
+        if (!str_is_absent(refusal))
+            return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                             "Lambda was unable to configure access to your environment variables "
+                             "because the KMS key is invalid for %s. Please check your KMS key "
+                             "settings. KMS Exception: %.*s",
+                             needed[i] + 4, PRSTR(refusal));
+    }
+    return RESULT_OK;
+}
+
 RESULT environment_seal(struct call *call, const struct lambda_name *name, struct str kms_key,
                         struct lambda_version *version)
 {
@@ -31,7 +70,7 @@ RESULT environment_seal(struct call *call, const struct lambda_name *name, struc
     struct keys_problem problem;
     struct lambda_variables variables = {.variables = version->environment};
     struct buf text;
-    version->kms_key = kms_key;
+    version->kms_key = (struct str){0};
     version->sealed_environment = (struct str){0};
     if (str_is_empty(kms_key))
         return RESULT_OK;
@@ -39,10 +78,13 @@ RESULT environment_seal(struct call *call, const struct lambda_name *name, struc
     if (result == RESULT_ERROR)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Lambda was unable to configure access to your environment variables "
-                         "because the KMS key is invalid. Please check your KMS key settings. KMS "
-                         "Exception: %.*s",
+                         "because the KMS key is invalid for CreateGrant. Please check your KMS "
+                         "key settings. KMS Exception: %sKMS Message: %.*s",
+                         problem.fault == KEYS_DISABLED ? "DisabledException" : "NotFoundException",
                          PRSTR(problem.message));
     TRY(result);
+    TRY(key_check(call, &key));
+    version->kms_key = kms_key;
     if (version->environment.len == 0)
         return RESULT_OK;
     struct str_map context = environment_context(call, name);
@@ -85,13 +127,40 @@ RESULT environment_open(struct call *call, const struct lambda_name *name,
     return RESULT_OK;
 }
 
+/* Who reads the configuration sees the variables only with a right to decrypt them. */
+static RESULT environment_show(struct call *call, const struct lambda_name *name,
+                               const struct lambda_version *version, struct str_map *out,
+                               struct str *code, struct str *problem)
+{
+    struct keys_problem fault;
+    struct keys_key key;
+    struct str refusal;
+    TRY(environment_open(call, name, version, out, code, problem));
+    if (str_is_empty(version->sealed_environment) || !str_is_absent(*problem))
+        return RESULT_OK;
+    enum result result =
+        keys_find(call, name->account, name->region, version->kms_key, &key, &fault);
+    if (result != RESULT_OK)
+        return result == RESULT_ERROR ? RESULT_OK : result;
+    TRY(key_permit(call, &key, "kms:Decrypt", &refusal));
+    if (str_is_absent(refusal))
+        return RESULT_OK;
+    *code = STR("AccessDeniedException");
+    *problem = str_format(call->arena,
+                          "Lambda was unable to decrypt the environment variables because KMS "
+                          "access was denied. Please check the function's KMS key settings. KMS "
+                          "Exception: %.*s",
+                          PRSTR(refusal));
+    return RESULT_OK;
+}
+
 static RESULT show_environment(struct call *call, const struct lambda_name *name,
                                const struct lambda_version *version,
                                struct lambda_FunctionConfiguration *out)
 {
     struct str code, problem;
     struct str_map variables;
-    TRY(environment_open(call, name, version, &variables, &code, &problem));
+    TRY(environment_show(call, name, version, &variables, &code, &problem));
     if (!str_is_absent(problem)) {
         out->Environment = ARENA_NEW(call->arena, struct lambda_EnvironmentResponse);
         out->Environment->Error = ARENA_NEW(call->arena, struct lambda_EnvironmentError);
@@ -133,8 +202,12 @@ static void show_vpc(struct call *call, const struct lambda_version *version,
         .SubnetIds = version->vpc->SubnetIds,
         .SecurityGroupIds = version->vpc->SecurityGroupIds,
         .VpcId = STR(""),
-        .Ipv6AllowedForDualStack = version->vpc->Ipv6AllowedForDualStack,
+        .Ipv6AllowedForDualStack = opt_bool(version->vpc->Ipv6AllowedForDualStack.value),
     };
+    if (out->VpcConfig->SubnetIds.items == NULL)
+        out->VpcConfig->SubnetIds.items = ARENA_NEW(call->arena, struct str);
+    if (out->VpcConfig->SecurityGroupIds.items == NULL)
+        out->VpcConfig->SecurityGroupIds.items = ARENA_NEW(call->arena, struct str);
 }
 
 static void show_logging(struct call *call, const struct lambda_version *version,

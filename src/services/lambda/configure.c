@@ -1,9 +1,12 @@
 #include "services/lambda/configure.h"
 
+#include <sys/utsname.h>
+
 #include "base/encode.h"
 #include "base/log.h"
 #include "cloud/arn.h"
 #include "cloud/authorize.h"
+#include "services/lambda/role_rights.h"
 #include "wire/json_text.h"
 
 /* "Lambda quotas", AWS Lambda Developer Guide. The model allows more, for functions on capacity
@@ -33,8 +36,38 @@ static const struct retired retired[] = {
     {STR_INIT("ruby2.5"), STR_INIT("ruby3.4")},
 };
 
+static bool runtime_is_retired(struct str runtime)
+{
+    for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
+        if (str_eq(runtime, retired[i].runtime))
+            return true;
+    return false;
+}
+
+/* Not the model's constraint: Lambda words this error itself, with those that may be chosen. */
+static RESULT runtime_check_known(struct call *call, struct str runtime)
+{
+    const struct wire_model *model = &lambda_model;
+    const struct wire_constraint *values =
+        &model->constraints[model->shapes[LAMBDA_SHAPE_Runtime].constraint];
+    struct buf text;
+    buf_init(&text, call->arena, 64 * 1024);
+    for (uint32_t i = 0; i < values->enum_count; i++) {
+        struct str value = wire_string(model, model->enum_values[values->enum_first + i]);
+        if (str_eq(value, runtime))
+            return RESULT_OK;
+        if (!runtime_is_retired(value))
+            buf_append_format(&text, "%s%.*s", text.len > 0 ? ", " : "", PRSTR(value));
+    }
+    return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                     "Value %.*s at 'runtime' failed to satisfy constraint: Member must satisfy "
+                     "enum value set: [%.*s] or be a valid ARN",
+                     PRSTR(runtime), PRSTR(buf_str(&text)));
+}
+
 static RESULT configure_runtime(struct call *call, struct str runtime)
 {
+    TRY(runtime_check_known(call, runtime));
     for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
         if (str_eq(runtime, retired[i].runtime))
             return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
@@ -175,6 +208,17 @@ static RESULT configure_numbers(struct call *call, const struct settings *in,
 }
 
 /* --- the rest --- */
+
+void architecture_note(const struct lambda_version *version)
+{
+    struct utsname machine;
+    if (uname(&machine) < 0)
+        return;
+    bool arm = str_eq(str_from_c(machine.machine), STR("aarch64"));
+    if (arm != str_eq(version->architecture, STR("arm64")))
+        log_line(LOG_WARN, "lambda: %.*s is for %.*s; it runs on this machine's %s",
+                 PRSTR(version->name), PRSTR(version->architecture), machine.machine);
+}
 
 static RESULT configure_refuse(struct call *call, const struct settings *in)
 {
@@ -342,5 +386,8 @@ RESULT configure(struct call *call, const struct lambda_name *name, const struct
         TRY(configure_role(call, name, in->role));
         version->role = in->role;
     }
+    if (!str_is_absent(in->role) || in->dead_letter != NULL || in->tracing != NULL ||
+        in->vpc != NULL)
+        return role_rights_check(call, name, version);
     return RESULT_OK;
 }

@@ -44,6 +44,8 @@ RESULT configure(struct call *call, const struct lambda_name *name, const struct
 /* How long Pending and InProgress last. */
 enum { LAMBDA_SETTLES_MS = 100 };
 
+/* A line in the log when the machine is another one. */
+void architecture_note(const struct lambda_version *version);
 RESULT environment_seal(struct call *call, const struct lambda_name *name, struct str kms_key,
                         struct lambda_version *version);
 /* layers.c: *codes: the code of each; checks that the caller may use them. */

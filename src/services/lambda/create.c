@@ -3,33 +3,46 @@
 
 #include "base/digest.h"
 #include "base/encode.h"
-#include "cloud/tags.h"
 #include "services/lambda/configure.h"
 #include "services/lambda/create.h"
 
 /* --- where code comes from --- */
 
-static RESULT source_image(struct call *call, const struct source_request *in,
-                           struct source_code *out)
+/* A root file system of this machine, as it stands. */
+static RESULT source_root(struct call *call, const struct source_request *in,
+                          struct source_code *out)
 {
-    bool local = str_starts_with(in->image_uri, STR("oci:/")) ||
-                 str_starts_with(in->image_uri, STR("rootfs:/"));
-    if (str_is_empty(in->image_uri))
-        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                         "Please provide ImageUri when updating or creating a function with "
-                         "packageType Image.");
-    if (!local)
-        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                         "Source image %.*s is not valid. Provide a valid source image. (Kumoniwa "
-                         "takes oci:/FOLDER, an OCI image layout, and rootfs:/FOLDER, a root file "
-                         "system, both on this machine.)",
-                         PRSTR(in->image_uri));
     uint8_t sum[SHA256_SIZE];
     struct buf text;
+    struct stat found;
+    struct str folder = str_slice(in->image_uri, sizeof "rootfs:" - 1, in->image_uri.len);
+    if (str_find(folder, STR("/../")) != SIZE_MAX ||
+        stat(str_to_c(call->arena, folder), &found) < 0 || !S_ISDIR(found.st_mode))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Source image %.*s does not exist. Provide a valid source image. (It is "
+                         "not the absolute path of a folder of this machine.)",
+                         PRSTR(in->image_uri));
     digest_sha256(in->image_uri, sum);
     buf_init(&text, call->arena, 128);
     hex_encode(&text, str_make((const char *)sum, sizeof sum));
     *out = (struct source_code){.image_uri = in->image_uri, .sha256 = buf_str(&text)};
+    return RESULT_OK;
+}
+
+static RESULT source_image(struct call *call, const struct source_request *in,
+                           struct source_code *out)
+{
+    struct code_stored stored;
+    if (str_is_empty(in->image_uri))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Please provide ImageUri when updating or creating a function with "
+                         "packageType Image.");
+    if (str_starts_with(in->image_uri, STR("rootfs:/")))
+        return source_root(call, in, out);
+    const struct code_source source = {.image_uri = in->image_uri};
+    TRY(code_take(call, &source, &stored));
+    *out =
+        (struct source_code){.stored = stored, .sha256 = stored.sha256, .image_uri = in->image_uri};
     return RESULT_OK;
 }
 
@@ -93,7 +106,8 @@ RESULT source_take(struct call *call, const struct source_request *in, struct so
                          "Please provide a source for function code.");
     if (str_eq(in->s3_bucket, STR("hot-reload")))
         return source_hot(call, in, out);
-    const struct code_source source = {in->zip, in->s3_bucket, in->s3_key, in->s3_version};
+    const struct code_source source = {
+        .zip = in->zip, .bucket = in->s3_bucket, .key = in->s3_key, .version_id = in->s3_version};
     TRY(code_take(call, &source, &stored));
     *out = (struct source_code){.stored = stored, .sha256 = stored.sha256, .size = stored.size};
     return RESULT_OK;
@@ -127,17 +141,24 @@ RESULT version_release_code(struct call *call, const struct lambda_version *vers
 
 RESULT version_check_size(struct call *call, const struct lambda_version *version, int64_t own)
 {
-    int64_t total = own;
+    int64_t layers = 0;
     struct lambda_code code;
     bool found;
+    if (str_eq(version->package_type, STR("Image")))
+        return RESULT_OK; /* images.c: 10 GB */
     if (own < 0) {
         TRY(code_get(call, version->code, &code, &found));
-        total = code.unzipped;
+        own = code.unzipped;
     }
     for (size_t i = 0; i < version->layer_codes.len; i++) {
         TRY(code_get(call, version->layer_codes.items[i], &code, &found));
-        total += code.unzipped;
+        layers += code.unzipped;
     }
+    if (layers > CODE_UNZIPPED_MAX)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Layers consume more than the available size of %d bytes",
+                         CODE_UNZIPPED_MAX);
+    int64_t total = own + layers;
     if (total > CODE_UNZIPPED_MAX)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Function code combined with layers exceeds the maximum allowed size of "
@@ -151,7 +172,6 @@ RESULT version_check_size(struct call *call, const struct lambda_version *versio
 static RESULT create_check(struct call *call, const struct lambda_CreateFunctionRequest *in,
                            bool image)
 {
-    size_t which;
     if (image && (!str_is_absent(in->Handler) || !str_is_absent(in->Runtime) || in->Layers.len > 0))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Please don't provide Handler or Runtime or Layer when the intended "
@@ -164,8 +184,10 @@ static RESULT create_check(struct call *call, const struct lambda_CreateFunction
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Please don't provide ImageConfig when creating a function with "
                          "packageType Zip.");
-    if (tags_check(&in->Tags, 50, &which) != TAGS_OK)
-        return tags_fail(call, &in->Tags);
+    if (image && !str_is_empty(in->CodeSigningConfigArn))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Code signing is not supported for functions created with container "
+                         "images.");
     if (!str_is_absent(in->PublishTo))
         return call_fail(call, WIRE_NOT_IMPLEMENTED,
                          "Kumoniwa has no capacity providers: PublishTo is not implemented.");
@@ -226,6 +248,8 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
     settings.tenancy = in->TenancyConfig != NULL;
     TRY(lambda_name_unqualified(call, in->FunctionName, &name));
     TRY(create_check(call, in, image));
+    TRY(tags_given(call, in, "lambda:function", name.account, lambda_name_arn(call, &name),
+                   &in->Tags));
     version.name = name.function;
     TRY(configure(call, &name, &settings, &version));
     TRY(function_get(call, &name, &function, &found));
@@ -236,7 +260,7 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
     source_set(&source, &version);
     TRY(version_check_size(call, &version, source.stored.unzipped));
     version.modified_ms = call->now_ms;
-    version.revision_id = lambda_revision(call);
+    version.revision_id = version.build = lambda_revision(call);
     version.state = STR("Pending");
     version.state_reason = STR("The function is being created.");
     version.state_reason_code = STR("Creating");
@@ -253,5 +277,6 @@ RESULT lambda_CreateFunction(struct call *call, const struct lambda_CreateFuncti
     if (!str_is_empty(in->CodeSigningConfigArn))
         TRY(code_signing_join(call, &name, in->CodeSigningConfigArn, &function));
     TRY(create_put(call, &name, &function, &version, &source));
+    architecture_note(&version);
     return create_answer(call, &name, &function, &version, in->Publish.value, out);
 }

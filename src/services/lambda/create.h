@@ -9,7 +9,7 @@ struct source_request {
     struct str zip, s3_bucket, s3_key, s3_version, storage_mode, kms_key, image_uri;
 };
 struct source_code {
-    struct code_stored stored; /* id absent: an image or a folder */
+    struct code_stored stored; /* id absent: a folder */
     struct str sha256;
     int64_t size;
     struct str image_uri, hot_folder;

@@ -4,7 +4,7 @@
  *
  *   ("lambda", account, region, "event-invoke", FUNCTION, QUALIFIER)    record event_invoke */
 #include "cloud/paging.h"
-#include "services/lambda/events_int.h"
+#include "services/lambda/role_rights.h"
 #include "store/record.h"
 
 enum { EVENT_INVOKE_PAGE = 50 };
@@ -21,11 +21,11 @@ static struct str invoke_arn(struct call *call, const struct lambda_name *name,
 }
 
 static RESULT invoke_target(struct call *call, struct str function, struct str qualifier,
-                            struct lambda_name *name)
+                            struct lambda_target *target)
 {
-    struct lambda_target target;
-    TRY(lambda_name_parse(call, function, qualifier, name));
-    return lambda_find(call, name, &target);
+    struct lambda_name name;
+    TRY(lambda_name_parse(call, function, qualifier, &name));
+    return lambda_find(call, &name, target);
 }
 
 static RESULT invoke_find(struct call *call, const struct lambda_name *name,
@@ -62,9 +62,10 @@ static void invoke_show(struct call *call, const struct lambda_name *name,
 
 /* --- changing --- */
 
-static RESULT invoke_set_target(struct call *call, const struct lambda_name *name, struct str arn,
-                                bool failure, struct str *out)
+static RESULT invoke_set_target(struct call *call, const struct lambda_target *target,
+                                struct str arn, bool failure, struct str *out)
 {
+    const struct lambda_name *name = &target->name;
     struct lambda_name other;
     if (str_is_absent(arn))
         return RESULT_OK;
@@ -77,23 +78,26 @@ static RESULT invoke_set_target(struct call *call, const struct lambda_name *nam
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "You can't specify the function as a destination for itself.");
     TRY(destination_check(call, arn, failure, false));
+    TRY(role_rights_of_destination(call, target, arn));
     *out = arn;
     return RESULT_OK;
 }
 
-static RESULT invoke_set(struct call *call, const struct lambda_name *name, struct opt_int retries,
-                         struct opt_int age_s, const struct lambda_DestinationConfig *destinations,
+static RESULT invoke_set(struct call *call, const struct lambda_target *target,
+                         struct opt_int retries, struct opt_int age_s,
+                         const struct lambda_DestinationConfig *destinations,
                          struct lambda_event_invoke *config)
 {
+    const struct lambda_name *name = &target->name;
     if (retries.set)
         config->retries = retries.value;
     if (age_s.set)
         config->age_s = age_s.value;
     if (destinations != NULL && destinations->OnSuccess != NULL)
-        TRY(invoke_set_target(call, name, destinations->OnSuccess->Destination, false,
+        TRY(invoke_set_target(call, target, destinations->OnSuccess->Destination, false,
                               &config->on_success));
     if (destinations != NULL && destinations->OnFailure != NULL)
-        TRY(invoke_set_target(call, name, destinations->OnFailure->Destination, true,
+        TRY(invoke_set_target(call, target, destinations->OnFailure->Destination, true,
                               &config->on_failure));
     config->qualifier = invoke_qualifier(name);
     config->modified_ms = call->now_ms;
@@ -106,17 +110,17 @@ lambda_PutFunctionEventInvokeConfig(struct call *call,
                                     const struct lambda_PutFunctionEventInvokeConfigRequest *in,
                                     struct lambda_FunctionEventInvokeConfig *out)
 {
-    struct lambda_name name;
+    struct lambda_target target;
     struct lambda_event_invoke config = {.retries = -1};
-    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &name));
+    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &target));
     if (!in->MaximumRetryAttempts.set && !in->MaximumEventAgeInSeconds.set &&
         in->DestinationConfig == NULL)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "You must specify at least one of error handling or destination "
                          "setting.");
-    TRY(invoke_set(call, &name, in->MaximumRetryAttempts, in->MaximumEventAgeInSeconds,
+    TRY(invoke_set(call, &target, in->MaximumRetryAttempts, in->MaximumEventAgeInSeconds,
                    in->DestinationConfig, &config));
-    invoke_show(call, &name, &config, out);
+    invoke_show(call, &target.name, &config, out);
     return RESULT_OK;
 }
 
@@ -124,13 +128,13 @@ RESULT lambda_UpdateFunctionEventInvokeConfig(
     struct call *call, const struct lambda_UpdateFunctionEventInvokeConfigRequest *in,
     struct lambda_FunctionEventInvokeConfig *out)
 {
-    struct lambda_name name;
+    struct lambda_target target;
     struct lambda_event_invoke config;
-    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &name));
-    TRY(invoke_find(call, &name, &config));
-    TRY(invoke_set(call, &name, in->MaximumRetryAttempts, in->MaximumEventAgeInSeconds,
+    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &target));
+    TRY(invoke_find(call, &target.name, &config));
+    TRY(invoke_set(call, &target, in->MaximumRetryAttempts, in->MaximumEventAgeInSeconds,
                    in->DestinationConfig, &config));
-    invoke_show(call, &name, &config, out);
+    invoke_show(call, &target.name, &config, out);
     return RESULT_OK;
 }
 
@@ -141,11 +145,11 @@ lambda_GetFunctionEventInvokeConfig(struct call *call,
                                     const struct lambda_GetFunctionEventInvokeConfigRequest *in,
                                     struct lambda_FunctionEventInvokeConfig *out)
 {
-    struct lambda_name name;
+    struct lambda_target target;
     struct lambda_event_invoke config;
-    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &name));
-    TRY(invoke_find(call, &name, &config));
-    invoke_show(call, &name, &config, out);
+    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &target));
+    TRY(invoke_find(call, &target.name, &config));
+    invoke_show(call, &target.name, &config, out);
     return RESULT_OK;
 }
 
@@ -153,12 +157,12 @@ RESULT lambda_DeleteFunctionEventInvokeConfig(
     struct call *call, const struct lambda_DeleteFunctionEventInvokeConfigRequest *in,
     struct lambda_DeleteFunctionEventInvokeConfigResult *out)
 {
-    struct lambda_name name;
+    struct lambda_target target;
     struct lambda_event_invoke config;
     (void)out;
-    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &name));
-    TRY(invoke_find(call, &name, &config));
-    struct key key = event_invoke_key(call, &name, invoke_qualifier(&name));
+    TRY(invoke_target(call, in->FunctionName, in->Qualifier, &target));
+    TRY(invoke_find(call, &target.name, &config));
+    struct key key = event_invoke_key(call, &target.name, invoke_qualifier(&target.name));
     return kv_delete(call->txn, key_bytes(&key), NULL);
 }
 

@@ -18,7 +18,7 @@ struct attempt {
 /* Lasts as long as the task's state. */
 void attempt_init(struct attempt *attempt, struct call *call, struct arena *arena);
 struct attempt_event {
-    struct str request_id, payload, client_context, trace_id;
+    struct str request_id, payload, trace_id;
 };
 /* Finds the function and starts a run of it. As lambda_run_start(), and RESULT_ERROR with
  * LAMBDA_RESOURCE_NOT_FOUND or LAMBDA_RECURSIVE_INVOCATION. */
@@ -39,6 +39,8 @@ bool attempt_is_throttled(const struct call *call);
  * function does not allow that. */
 struct str trace_next(struct call *call, const struct lambda_target *target, struct str trace,
                       bool *loops);
+/* The trace header that came along; without one that of a new trace. */
+struct str trace_begin(struct call *call, struct str trace);
 /* Which of two has been through more functions' runs; absent ones through none. */
 struct str trace_longer(struct str a, struct str b);
 
@@ -88,6 +90,8 @@ RESULT async_deliver_forget(struct call *call, const struct outbox_item *item);
 
 /* --- poll.c: event source mappings --- */
 
+struct source_kind;
+
 /* After a mapping was put (its own account and region are the call's) or removed, in the same
  * transaction: its pollers start, notice, or end. */
 RESULT source_changed(struct call *call, struct str uuid, bool removed);
@@ -103,7 +107,8 @@ struct source {
     struct sources *sources;
     struct arena *arena; /* the task's */
     struct str account, region, uuid;
-    unsigned number; /* 0: the mapping's first poller */
+    unsigned number; /* of the mapping's pollers; no two that live have the same */
+    bool listens;    /* source_listens() */
     struct attempt attempt;
     /* As read in this step, in the call's arena. */
     struct lambda_event_source mapping;
@@ -124,7 +129,13 @@ RESULT source_problem(struct call *call, struct source *source,
                       RESULT (*then)(struct call *call, void *state));
 /* One more poller of the mapping, if it may have one now; of a stream as many as are missing. At
  * most `most` in all. */
-void source_grow(struct call *call, struct source *source, size_t most);
+void source_grow(struct call *call, struct source *source, const struct source_kind *kind,
+                 size_t most);
+/* Whether this poller would take what comes: each does at first, none while its function runs. How
+ * many of the mapping do. */
+size_t source_listens(struct source *source, bool listens);
+/* Another one listens: this one is told off, and may end. */
+bool source_may_leave(struct source *source);
 /* An operation of another service in the role's name. */
 RESULT source_invoke(struct call *call, const struct source *source, const struct wire_model *model,
                      uint32_t operation, const void *in, const void **out, uint32_t *error);

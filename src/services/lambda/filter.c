@@ -19,15 +19,13 @@ static bool raw_number(struct str raw, double *out)
     return json_kind_of(raw) == JSON_NUMBER && str_to_double(str_trim(raw), out);
 }
 
+/* "For numbers, Lambda also uses string representation": 300 is not 300.0. */
 static bool raw_equal(struct arena *arena, struct str a, struct str b)
 {
-    double x, y;
     struct str s, t;
     enum json_kind kind = json_kind_of(a);
     if (kind != json_kind_of(b))
         return false;
-    if (kind == JSON_NUMBER)
-        return raw_number(a, &x) && raw_number(b, &y) && !(x < y) && !(x > y);
     if (kind == JSON_STRING)
         return json_string(arena, a, &s) && json_string(arena, b, &t) && str_eq(s, t);
     return str_eq(str_trim(a), str_trim(b));
@@ -131,8 +129,6 @@ static bool fits_numeric(struct arena *arena, struct str argument, struct str va
         bool below = number<bound, above = number> bound, fits;
         if (str_eq(operator, STR("=")))
             fits = !below && !above;
-        else if (str_eq(operator, STR("!=")))
-            fits = below || above;
         else if (str_eq(operator, STR("<")))
             fits = below;
         else if (str_eq(operator, STR("<=")))
@@ -281,20 +277,35 @@ static bool any_pattern_fits(struct arena *arena, struct str patterns, struct st
     return false;
 }
 
+/* "Comparison operators only work on leaf nodes": an object is as good as none. */
+static bool has_leaf(struct str value)
+{
+    struct str rest = value, item;
+    if (str_is_absent(value) || json_kind_of(value) == JSON_OBJECT)
+        return false;
+    if (json_kind_of(value) != JSON_ARRAY)
+        return true;
+    while (json_next_item(&rest, &item))
+        if (has_leaf(item))
+            return true;
+    return false;
+}
+
 /* One member of a pattern; absent: the event has none of that name. */
 static bool member_fits(struct arena *arena, struct str wanted, struct str value)
 {
     struct str rest = value, item;
     if (json_kind_of(wanted) == JSON_ARRAY)
-        return str_is_absent(value) ? rules_want_absence(arena, wanted)
-                                    : rules_fit(arena, wanted, value);
+        return has_leaf(value) ? rules_fit(arena, wanted, value)
+                               : rules_want_absence(arena, wanted);
     if (!str_is_absent(value) && json_kind_of(value) == JSON_ARRAY) {
         while (json_next_item(&rest, &item))
             if (pattern_fits(arena, wanted, item))
                 return true;
         return false;
     }
-    return pattern_fits(arena, wanted, str_is_absent(value) ? STR("{}") : value);
+    bool object = !str_is_absent(value) && json_kind_of(value) == JSON_OBJECT;
+    return pattern_fits(arena, wanted, object ? value : STR("{}"));
 }
 
 static bool pattern_fits(struct arena *arena, struct str pattern, struct str event)
@@ -328,8 +339,8 @@ bool filter_matches(struct arena *arena, struct str pattern, struct str event)
 
 static bool numeric_is_valid(struct arena *arena, struct str argument)
 {
-    static const struct str known[] = {STR_INIT("="),  STR_INIT("!="), STR_INIT("<"),
-                                       STR_INIT("<="), STR_INIT(">"),  STR_INIT(">=")};
+    static const struct str known[] = {STR_INIT("="), STR_INIT("<"), STR_INIT("<="), STR_INIT(">"),
+                                       STR_INIT(">=")};
     struct str rest = argument, raw, operator;
     double bound;
     size_t count = 0;
@@ -348,6 +359,39 @@ static bool numeric_is_valid(struct arena *arena, struct str argument)
     return count == 1 || count == 2;
 }
 
+/* Strings, or numbers, not both. */
+static bool literals_are_valid(struct str argument)
+{
+    struct str rest = argument, item;
+    enum json_kind kind = json_kind_of(argument);
+    size_t count = 0;
+    if (kind != JSON_ARRAY)
+        return kind == JSON_STRING || kind == JSON_NUMBER;
+    for (; json_next_item(&rest, &item); count++) {
+        if (count == 0)
+            kind = json_kind_of(item);
+        if (json_kind_of(item) != kind || (kind != JSON_STRING && kind != JSON_NUMBER))
+            return false;
+    }
+    return count > 0;
+}
+
+/* "Consecutive wildcard characters are not supported"; what a backslash stands before is '*' or
+ * another. */
+static bool wildcard_is_valid(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char next = i + 1 < text.len ? text.ptr[i + 1] : '\0';
+        if (text.ptr[i] == '*' && next == '*')
+            return false;
+        if (text.ptr[i] == '\\' && next != '*' && next != '\\')
+            return false;
+        if (text.ptr[i] == '\\')
+            i++;
+    }
+    return true;
+}
+
 static bool argument_is_valid(struct arena *arena, const struct rule_kind *kind,
                               struct str argument)
 {
@@ -360,21 +404,10 @@ static bool argument_is_valid(struct arena *arena, const struct rule_kind *kind,
         return numeric_is_valid(arena, argument);
     if (kind->fits == fits_prefix || kind->fits == fits_suffix)
         return end_argument(arena, argument, &text, &any_case);
-    if (!json_string(arena, argument, &text))
+    if (!json_string(arena, argument, &text) ||
+        (kind->fits == fits_wildcard && !wildcard_is_valid(text)))
         return false;
     return kind->fits != fits_cidr || cidr_parse(arena, text, bytes, &size, &bits);
-}
-
-static bool literals_are_valid(struct str argument)
-{
-    struct str rest = argument, item;
-    enum json_kind kind = json_kind_of(argument);
-    if (kind != JSON_ARRAY)
-        return kind == JSON_STRING || kind == JSON_NUMBER;
-    while (json_next_item(&rest, &item))
-        if (json_kind_of(item) != JSON_STRING && json_kind_of(item) != JSON_NUMBER)
-            return false;
-    return true;
 }
 
 static bool anything_but_is_valid(struct arena *arena, struct str argument)

@@ -32,6 +32,8 @@ struct key version_key(struct call *call, const struct lambda_name *name, struct
 
 static void version_settle(const struct call *call, struct lambda_version *version)
 {
+    if (str_is_absent(version->build))
+        version->build = version->revision_id;
     if (version->settles_ms > call->now_ms)
         return;
     if (str_eq(version->state, STR("Pending"))) {
@@ -50,6 +52,10 @@ RESULT version_get(struct call *call, const struct lambda_name *name, struct str
                    struct lambda_version *version, bool *found)
 {
     struct key key = version_key(call, name, number);
+    *found = false;
+    *version = (struct lambda_version){0};
+    if (!lambda_is_version(number))
+        return RESULT_OK; /* "0" and "01" are none */
     TRY(call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_version, version, found));
     version_settle(call, version);
     return RESULT_OK;

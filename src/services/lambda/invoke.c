@@ -7,11 +7,20 @@
 #include "cloud/park.h"
 #include "cloud/work.h"
 #include "services/lambda/events_int.h"
+#include "services/lambda/payload.h"
 #include "wire/json_text.h"
 #include "wire/wire.h"
 
-/* 1 MB for events since October 2025. */
-enum { PAYLOAD_MAX = 6291456, EVENT_MAX = 1024 * 1024, TOPIC_SIZE = 48, CHUNK = 64 * 1024 };
+/* "Lambda quotas": 6 MB, and 1 MB for events since October 2025; "InvokeAsync": 256 KB; "Invoke":
+ * "up to 3,583 bytes of base64-encoded data". */
+enum {
+    PAYLOAD_MAX = 6291456,
+    EVENT_MAX = 1024 * 1024,
+    OLD_EVENT_MAX = 256 * 1024,
+    CONTEXT_MAX = 3583,
+    TOPIC_SIZE = 48,
+    CHUNK = 64 * 1024,
+};
 
 #define WORK_NAME STR("lambda.run")
 
@@ -20,7 +29,7 @@ struct invocation {
     struct arena *arena;
     struct cloud *cloud;
     struct function_run *run;
-    struct str version;
+    struct str version, trace;
     bool tail;
     bool streams; /* taken over by the reply */
     char topic[TOPIC_SIZE];
@@ -78,8 +87,9 @@ static RESULT check_payload(struct call *call, struct str *payload, const char *
         *payload = STR("{}");
     if (!json_is_valid(*payload))
         return call_fail(call, LAMBDA_INVALID_REQUEST_CONTENT,
-                         "Could not parse request body into json: Unexpected character or end of "
-                         "the text");
+                         "Could not parse request body into json: Could not parse payload into "
+                         "json: %.*s",
+                         PRSTR(payload_problem(call->arena, *payload)));
     return RESULT_OK;
 }
 
@@ -87,7 +97,12 @@ static RESULT read_context(struct call *call, struct str encoded, struct str *co
 {
     if (str_is_empty(encoded))
         return RESULT_OK;
-    if (!base64_decode(call->arena, encoded, context) || !json_is_valid(*context))
+    if (encoded.len > CONTEXT_MAX)
+        return call_fail(call, LAMBDA_INVALID_REQUEST_CONTENT,
+                         "Client context must be no more than %d bytes of Base64-encoded data.",
+                         CONTEXT_MAX);
+    if (!base64_decode(call->arena, encoded, context) || !json_is_valid(*context) ||
+        json_kind_of(str_trim(*context)) != JSON_OBJECT)
         return call_fail(call, LAMBDA_INVALID_REQUEST_CONTENT,
                          "Client context must be a valid Base64-encoded JSON object.");
     /* It travels in a header: white space between members says nothing. */
@@ -98,9 +113,12 @@ static RESULT read_context(struct call *call, struct str encoded, struct str *co
     return RESULT_OK;
 }
 
-/* "Lambda function states". */
+/* "Lambda function states". A service that delivers events would try again until the function is
+ * there: its event waits in our queue. */
 static RESULT check_state(struct call *call, const struct lambda_version *version)
 {
+    if (call->principal.kind == PRINCIPAL_SERVICE && str_eq(version->state, STR("Pending")))
+        return RESULT_OK;
     if (str_is_empty(version->state) || str_eq(version->state, STR("Active")) ||
         str_eq(version->state, STR("Inactive")))
         return RESULT_OK;
@@ -115,8 +133,7 @@ static RESULT find_target(struct call *call, struct str text, struct str qualifi
 {
     struct lambda_name name;
     TRY(lambda_name_parse(call, text, qualifier, &name));
-    TRY(lambda_find(call, &name, target));
-    return check_state(call, &target->version);
+    return lambda_find(call, &name, target);
 }
 
 /* The trace that the run gets; RESULT_ERROR when it goes round in circles. */
@@ -150,6 +167,7 @@ static RESULT invocation_begin(struct call *call, const struct lambda_target *ta
     invocation->tail = asked->tail;
     invocation->protocol = call->protocol;
     invocation->version = str_copy(arena, target->version.version);
+    invocation->trace = str_copy(arena, trace);
     struct buf topic;
     buf_init_fixed(&topic, invocation->topic, sizeof invocation->topic - 1);
     buf_append_format(&topic, "lambda.run/%p", (void *)invocation);
@@ -193,8 +211,10 @@ static RESULT show(struct call *call, const struct invocation *invocation,
     if (result->outcome == FUNCTION_UNABLE || result->outcome == FUNCTION_STOPPED)
         return fail_unable(call, result);
     out->StatusCode = opt_int(200);
+    out->ContentType = STR("application/json");
     out->ExecutedVersion = invocation->version;
     out->Payload = result->payload;
+    call_add_header(call, STR("X-Amzn-Trace-Id"), invocation->trace);
     if (result->outcome != FUNCTION_ANSWERED)
         out->FunctionError = STR("Unhandled");
     if (invocation->tail) {
@@ -218,13 +238,13 @@ static RESULT refuse_unbuilt(struct call *call, struct str tenant, struct str du
     return RESULT_OK;
 }
 
+/* "Lambda passes the ClientContext object to your function for synchronous invocations only". */
 static RESULT invoke_event(struct call *call, const struct lambda_target *target,
-                           struct str payload, struct str context)
+                           struct str payload, struct str trace)
 {
     const struct lambda_async async = {
         .payload = payload,
-        .client_context = context,
-        .trace_id = call_trace(call),
+        .trace_id = trace,
         .request_id = call->request_id,
     };
     return lambda_async_put(call, target, &async);
@@ -244,12 +264,13 @@ RESULT lambda_Invoke(struct call *call, const struct lambda_InvocationRequest *i
             out->StatusCode = opt_int(204);
             return RESULT_OK;
         }
+        TRY(check_state(call, &target.version));
         TRY(check_payload(call, &asked.payload, event ? "Event" : "RequestResponse",
                           event ? EVENT_MAX : PAYLOAD_MAX));
         TRY(read_context(call, in->ClientContext, &asked.context));
         if (event) {
             out->StatusCode = opt_int(202);
-            return invoke_event(call, &target, asked.payload, asked.context);
+            return invoke_event(call, &target, asked.payload, call_trace(call));
         }
         TRY(invocation_begin(call, &target, &asked, &work));
     }
@@ -271,7 +292,16 @@ static RESULT read_payload(struct call *call, struct str *out)
     return result;
 }
 
-/* "InvokeAsync (deprecated)". */
+/* The operation has no RequestTooLargeException. */
+static RESULT too_large(struct call *call, uint64_t size)
+{
+    return call_fail(call, LAMBDA_INVALID_REQUEST_CONTENT,
+                     "%llu byte payload is too large for the Event invocation type (limit %d "
+                     "bytes)",
+                     (unsigned long long)size, OLD_EVENT_MAX);
+}
+
+/* "InvokeAsync (deprecated)": no trace goes along. */
 RESULT lambda_InvokeAsync(struct call *call, const struct lambda_InvokeAsyncRequest *in,
                           struct lambda_InvokeAsyncResponse *out)
 {
@@ -279,15 +309,15 @@ RESULT lambda_InvokeAsync(struct call *call, const struct lambda_InvokeAsyncRequ
     struct str payload =
         call->payload.present && call->payload.in_memory ? call->payload.bytes : in->InvokeArgs;
     TRY(find_target(call, in->FunctionName, (struct str){0}, &target));
+    TRY(check_state(call, &target.version));
     if (call->payload.present && !call->payload.in_memory) {
-        if (call->payload.size > EVENT_MAX)
-            return call_fail(call, LAMBDA_INVALID_REQUEST_CONTENT,
-                             "%llu byte payload is too large for the Event invocation type (limit "
-                             "%d bytes)",
-                             (unsigned long long)call->payload.size, EVENT_MAX);
+        if (call->payload.size > OLD_EVENT_MAX)
+            return too_large(call, call->payload.size);
         TRY(read_payload(call, &payload));
     }
-    TRY(check_payload(call, &payload, "Event", EVENT_MAX));
+    if (payload.len > OLD_EVENT_MAX)
+        return too_large(call, payload.len);
+    TRY(check_payload(call, &payload, "Event", OLD_EVENT_MAX));
     out->Status = opt_int(202);
     return invoke_event(call, &target, payload, (struct str){0});
 }
@@ -398,6 +428,7 @@ RESULT lambda_InvokeWithResponseStream(struct call *call,
             out->StatusCode = opt_int(204);
             return RESULT_OK;
         }
+        TRY(check_state(call, &target.version));
         TRY(check_payload(call, &asked.payload, "RequestResponse", PAYLOAD_MAX));
         TRY(read_context(call, in->ClientContext, &asked.context));
         TRY(invocation_begin(call, &target, &asked, &work));
@@ -417,6 +448,7 @@ RESULT lambda_InvokeWithResponseStream(struct call *call,
     out->ResponseStreamContentType = str_is_absent(result->content_type)
                                          ? STR("application/octet-stream")
                                          : result->content_type;
+    call_add_header(call, STR("X-Amzn-Trace-Id"), invocation->trace);
     call->stream = (struct call_stream){
         .present = true,
         .source = {.pull = stream_pull, .close = stream_close, .self = invocation},

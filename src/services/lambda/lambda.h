@@ -13,6 +13,7 @@ struct lambda_environments {
     struct sandbox_host *host; /* NULL: nothing can run, and invocations say so */
     struct str directory;
     unsigned idle_limit; /* 0: the engine's own */
+    int64_t idle_ms;     /* likewise */
     bool outside;        /* functions are on the machine's network */
     /* Takes over a connection from inside a sandbox to the cloud's endpoint; NULL: refused. */
     void (*connected)(void *context, int descriptor);

@@ -103,10 +103,11 @@ enum {
 struct code_source {
     struct str zip; /* either these bytes */
     struct str bucket, key, version_id;
+    struct str image_uri; /* oci:/FOLDER[:TAG], or a reference that podman or docker knows */
 };
 struct code_stored {
     struct str id;     /* ("lambda-code", id) */
-    struct str sha256; /* Base64 */
+    struct str sha256; /* Base64; of images hexadecimal */
     int64_t size, unzipped;
 };
 /* Takes the archive in: its bytes as a blob, its content as a directory. Parks; writes nothing. */
@@ -117,6 +118,8 @@ RESULT code_use_again(struct call *call, struct str id);
 /* In the transaction that drops it. */
 RESULT code_release(struct call *call, struct str id);
 RESULT code_get(struct call *call, struct str id, struct lambda_code *code, bool *found);
+/* An image's URI with its digest in place of a tag. */
+struct str image_resolved(struct arena *arena, const struct lambda_version *version);
 /* An URL that gives the archive for ten minutes. */
 struct str code_location(struct call *call, struct str id);
 RESULT code_answer(struct call *call, struct wire_response *response);
@@ -125,8 +128,11 @@ RESULT code_start(struct cloud *cloud);
 
 /* --- tags.c --- */
 
-/* The error of tags_check(). */
-RESULT tags_fail(struct call *call, const struct str_map *tags);
+/* The tags that a request gives to what it makes, `arn`: within the limits, allowed by the
+ * account's tag policy for the type ("lambda:function"), by somebody who may lambda:TagResource it.
+ * in: the request. */
+RESULT tags_given(struct call *call, const void *in, const char *type, struct str account,
+                  struct str arn, const struct str_map *tags);
 
 /* --- permissions.c --- */
 
@@ -136,6 +142,9 @@ RESULT policy_get(struct call *call, const struct lambda_name *name, struct lamb
 
 /* --- urls.c --- */
 
+/* Of the alias, or of $LATEST (qualifier absent). */
+RESULT url_get(struct call *call, const struct lambda_name *name, struct lambda_url *url,
+               bool *found);
 /* The URL whose host begins with that label: call->account and region need not be its own. */
 RESULT url_by_id(struct call *call, struct str id, struct lambda_url *url, bool *found);
 
@@ -192,7 +201,7 @@ RESULT lambda_run_start(struct call *call, const struct lambda_target *target,
 /* --- asynchronous events (async.c) --- */
 
 struct lambda_async {
-    struct str payload, client_context, trace_id, request_id;
+    struct str payload, trace_id, request_id;
 };
 /* Queues an event in this transaction: accepted means it will run, whatever crashes. */
 RESULT lambda_async_put(struct call *call, const struct lambda_target *target,

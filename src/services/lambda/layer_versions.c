@@ -48,7 +48,10 @@ static RESULT layer_own_name(struct call *call, struct str text, struct layer_na
 static RESULT layer_source(struct call *call, const struct lambda_LayerVersionContentInput *in,
                            struct code_stored *stored)
 {
-    const struct code_source source = {in->ZipFile, in->S3Bucket, in->S3Key, in->S3ObjectVersion};
+    const struct code_source source = {.zip = in->ZipFile,
+                                       .bucket = in->S3Bucket,
+                                       .key = in->S3Key,
+                                       .version_id = in->S3ObjectVersion};
     bool of_s3 = !str_is_empty(in->S3Bucket) || !str_is_empty(in->S3Key);
     if (str_eq(in->S3ObjectStorageMode, STR("REFERENCE")))
         return call_fail(call, WIRE_NOT_IMPLEMENTED,

@@ -1,11 +1,10 @@
 /* What event source mappings may say: "Lambda parameters for Amazon SQS event source mappings",
  * "Parameters for DynamoDB event source mappings", Developer Guide; CreateEventSourceMapping, API
  * Reference. */
-#include "cloud/authorize.h"
 #include "gen/dynamodbstreams.h"
-#include "gen/sqs.h"
 #include "services/lambda/filter.h"
 #include "services/lambda/mappings.h"
+#include "services/lambda/role_rights.h"
 
 enum {
     QUEUE_BATCH = 10,
@@ -178,87 +177,32 @@ RESULT mapping_configure(struct call *call, enum mapping_kind kind,
 
 /* --- the source --- */
 
-static RESULT role_may(struct call *call, const struct principal *role, const char *action,
-                       const struct arn *arn, struct str resource, struct str policy, bool *allowed)
-{
-    const struct authorize_ask ask = {
-        .who = role,
-        .action = str_from_c(action),
-        .resource = resource,
-        .owner = arn->account,
-        .policy = policy,
-        .form = POLICY_FORM_RESOURCE,
-    };
-    return authorize_may(call, &ask, allowed);
-}
-
-/* The queue's attributes, as SQS itself sees them: the role's right is asked about apart. */
-static RESULT queue_attributes(struct call *call, const struct arn *arn, struct str_map *out)
-{
-    struct str *all = ARENA_NEW(call->arena, struct str);
-    *all = STR("All");
-    const struct sqs_GetQueueAttributesRequest in = {
-        .QueueUrl =
-            str_format(call->arena, "/%.*s/%.*s", PRSTR(arn->account), PRSTR(arn->resource)),
-        .AttributeNames = {all, 1},
-    };
-    const struct call_invocation invocation = {
-        .model = &sqs_model,
-        .operation = SQS_OP_GetQueueAttributes,
-        .in = &in,
-        .principal = {.kind = PRINCIPAL_SERVICE,
-                      .account = arn->account,
-                      .name = STR("sqs.amazonaws.com")},
-        .account = arn->account,
-        .region = arn->region,
-    };
-    const void *found;
-    struct str message;
-    uint32_t error;
-    enum result result = call_invoke(call, &invocation, &found, &error, &message);
-    if (result == RESULT_ERROR)
-        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                         "Error occurred while ReceiveMessage. SQS Error Code: %.*s. SQS Error "
-                         "Message: %.*s",
-                         PRSTR(wire_string(&sqs_model, sqs_model.errors[error].code)),
-                         PRSTR(message));
-    TRY(result);
-    *out = ((const struct sqs_GetQueueAttributesResult *)found)->Attributes;
-    return RESULT_OK;
-}
-
-static struct str attribute(const struct str_map *attributes, const char *name)
-{
-    for (size_t i = 0; i < attributes->len; i++)
-        if (str_eq(attributes->items[i].key, str_from_c(name)))
-            return attributes->items[i].value;
-    return (struct str){0};
-}
-
 static RESULT check_queue(struct call *call, const struct lambda_target *target,
                           const struct principal *role, const struct arn *arn, struct str text)
 {
     static const char *const needed[] = {"sqs:ReceiveMessage", "sqs:DeleteMessage",
                                          "sqs:GetQueueAttributes"};
-    struct str_map attributes = {0};
-    int64_t visibility_s = 0;
-    TRY(queue_attributes(call, arn, &attributes));
-    struct str policy = attribute(&attributes, "Policy");
+    struct source_queue queue;
+    TRY(source_queue_look(call, arn, &queue));
+    if (!str_is_absent(queue.code))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Error occurred while ReceiveMessage. SQS Error Code: %.*s. SQS Error "
+                         "Message: %.*s",
+                         PRSTR(queue.code), PRSTR(queue.message));
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
         bool allowed;
-        TRY(role_may(call, role, needed[i], arn, text, policy, &allowed));
+        TRY(role_may(call, role, needed[i], text, arn->account, queue.policy, &allowed));
         if (!allowed)
             return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                              "The provided execution role does not have permissions to call %s on "
                              "SQS",
                              needed[i] + 4);
     }
-    (void)str_to_i64(attribute(&attributes, "VisibilityTimeout"), &visibility_s);
-    if (visibility_s < target->version.timeout_s)
+    if (queue.visibility_s < target->version.timeout_s)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Queue visibility timeout: %lld seconds is less than Function timeout: "
                          "%lld seconds",
-                         (long long)visibility_s, (long long)target->version.timeout_s);
+                         (long long)queue.visibility_s, (long long)target->version.timeout_s);
     return RESULT_OK;
 }
 
@@ -290,7 +234,7 @@ static RESULT check_stream(struct call *call, const struct principal *role, cons
                                          "dynamodb:DescribeStream"};
     bool allowed = true, exists;
     for (size_t i = 0; allowed && i < sizeof needed / sizeof needed[0]; i++)
-        TRY(role_may(call, role, needed[i], arn, text, (struct str){0}, &allowed));
+        TRY(role_may(call, role, needed[i], text, arn->account, (struct str){0}, &allowed));
     if (!allowed)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Cannot access stream %.*s. Please ensure the role can perform the "

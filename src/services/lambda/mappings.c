@@ -6,8 +6,8 @@
 #include "services/lambda/mappings.h"
 #include "base/rng.h"
 #include "cloud/paging.h"
-#include "cloud/tags.h"
 #include "services/lambda/configure.h"
+#include "services/lambda/role_rights.h"
 #include "store/record.h"
 
 enum { MAPPINGS_PAGE = 100 };
@@ -93,6 +93,12 @@ static RESULT mapping_put(struct call *call, struct lambda_event_source *mapping
 
 /* --- showing --- */
 
+static struct str mapping_arn(struct call *call, struct str uuid)
+{
+    return arn_make(call->arena, STR("lambda"), call->region, call->account,
+                    str_concat(call->arena, STR("event-source-mapping:"), uuid));
+}
+
 static void show_stream(struct call *call, const struct lambda_event_source *mapping,
                         struct lambda_EventSourceMappingConfiguration *out)
 {
@@ -136,9 +142,7 @@ static void mapping_show(struct call *call, const struct lambda_event_source *ma
         .LastModified = {true, mapping->modified_ms},
         .State = mapping->state,
         .StateTransitionReason = stream ? STR("User action") : STR("USER_INITIATED"),
-        .EventSourceMappingArn =
-            arn_make(call->arena, STR("lambda"), call->region, call->account,
-                     str_concat(call->arena, STR("event-source-mapping:"), mapping->uuid)),
+        .EventSourceMappingArn = mapping_arn(call, mapping->uuid),
     };
     out->FunctionResponseTypes.items = ARENA_NEW(call->arena, struct str);
     if (mapping->partial) {
@@ -210,7 +214,10 @@ static RESULT mapping_function(struct call *call, struct str text, struct lambda
     if (!str_eq(name.account, call->account))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "The function must be in the account of the event source mapping.");
-    return lambda_find(call, &name, target);
+    enum result result = lambda_find(call, &name, target);
+    return result == RESULT_ERROR
+               ? call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE, "Function does not exist")
+               : result;
 }
 
 /* One source has one mapping to one function. */
@@ -224,10 +231,19 @@ static RESULT mapping_check_new(struct call *call, const struct lambda_event_sou
         return RESULT_OK;
     const char *kind = str_eq(arn.service, STR("sqs")) ? "SQS" : "DynamoDB";
     return call_fail(call, LAMBDA_RESOURCE_CONFLICT,
-                     "An event source mapping with %s arn (\" %.*s \") and function name (\" %.*s "
+                     "An event source mapping with %s arn (\" %.*s \") and function (\" %.*s "
                      "\") already exists. Please update or delete the existing mapping with UUID "
                      "%.*s",
                      kind, PRSTR(mapping->source_arn), PRSTR(mapping->function), PRSTR(uuid));
+}
+
+static RESULT mapping_check_destination(struct call *call, const struct mapping_settings *in,
+                                        const struct lambda_target *target,
+                                        const struct lambda_event_source *mapping)
+{
+    if (in->destination == NULL || str_is_empty(mapping->on_failure))
+        return RESULT_OK;
+    return role_rights_of_destination(call, target, mapping->on_failure);
 }
 
 static RESULT create_identity(struct call *call, struct lambda_event_source *mapping)
@@ -251,7 +267,6 @@ lambda_CreateEventSourceMapping(struct call *call,
     struct lambda_event_source mapping = {0};
     struct lambda_target target;
     enum mapping_kind kind;
-    size_t which;
     if (str_is_absent(in->EventSourceArn) && settings.refused == NULL)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Please provide an event source: EventSourceArn.");
@@ -263,8 +278,6 @@ lambda_CreateEventSourceMapping(struct call *call,
     mapping_defaults(kind, &mapping);
     TRY(create_position(call, kind, in, &mapping));
     TRY(mapping_configure(call, kind, &settings, &mapping));
-    if (tags_check(&in->Tags, 50, &which) != TAGS_OK)
-        return tags_fail(call, &in->Tags);
     TRY(mapping_function(call, in->FunctionName, &target));
     mapping.function = target.name.function;
     mapping.qualifier = target.name.qualifier;
@@ -272,7 +285,10 @@ lambda_CreateEventSourceMapping(struct call *call,
     mapping.tags = in->Tags;
     TRY(mapping_check_new(call, &mapping));
     TRY(mapping_check_source(call, kind, &target, in->EventSourceArn));
+    TRY(mapping_check_destination(call, &settings, &target, &mapping));
     TRY(create_identity(call, &mapping));
+    TRY(tags_given(call, in, "lambda:event-source-mapping", call->account,
+                   mapping_arn(call, mapping.uuid), &in->Tags));
     TRY(mapping_index(call, &mapping));
     TRY(mapping_put(call, &mapping, STR("Creating")));
     mapping_show(call, &mapping, out);
@@ -340,6 +356,7 @@ lambda_UpdateEventSourceMapping(struct call *call,
     TRY(mapping_unindex(call, &old));
     TRY(mapping_check_new(call, &mapping));
     TRY(mapping_check_source(call, kind, &target, mapping.source_arn));
+    TRY(mapping_check_destination(call, &settings, &target, &mapping));
     TRY(mapping_index(call, &mapping));
     TRY(mapping_put(call, &mapping, update_state(old.enabled, mapping.enabled)));
     mapping_show(call, &mapping, out);

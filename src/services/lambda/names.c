@@ -105,7 +105,7 @@ bool lambda_is_version(struct str qualifier)
 {
     int64_t number;
     return str_eq(qualifier, STR("$LATEST")) ||
-           (qualifier.len > 0 && qualifier.ptr[0] >= '0' && qualifier.ptr[0] <= '9' &&
+           (qualifier.len > 0 && qualifier.ptr[0] >= '1' && qualifier.ptr[0] <= '9' &&
             str_to_i64(qualifier, &number) && number > 0);
 }
 

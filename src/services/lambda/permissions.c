@@ -17,10 +17,55 @@ RESULT policy_get(struct call *call, const struct lambda_name *name, struct lamb
     return call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_policy, policy, found);
 }
 
+/* The RevisionId of a policy is that of the function, version or alias that has it: either changes
+ * with the other. */
+static RESULT policy_revision(struct call *call, const struct lambda_name *name, struct str *out)
+{
+    struct str number = str_is_absent(name->qualifier) ? STR("$LATEST") : name->qualifier;
+    struct lambda_version version;
+    struct lambda_alias alias;
+    bool found;
+    if (lambda_is_version(number)) {
+        TRY(version_get(call, name, number, &version, &found));
+        *out = version.revision_id;
+        return RESULT_OK;
+    }
+    TRY(alias_get(call, name, number, &alias, &found));
+    *out = alias.revision_id;
+    return RESULT_OK;
+}
+
+static RESULT policy_touch(struct call *call, const struct lambda_name *name, struct str revision)
+{
+    struct str number = str_is_absent(name->qualifier) ? STR("$LATEST") : name->qualifier;
+    struct lambda_version version;
+    struct lambda_alias alias;
+    bool found;
+    if (lambda_is_version(number)) {
+        TRY(version_get(call, name, number, &version, &found));
+        version.revision_id = revision;
+        return version_put(call, name, &version);
+    }
+    TRY(alias_get(call, name, number, &alias, &found));
+    alias.revision_id = revision;
+    struct key key = lambda_function_key(call, name, STR("alias"));
+    key_str(&key, number);
+    return call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_alias, &alias);
+}
+
+/* As it may be changed or shown: with the revision that counts. */
+static RESULT policy_read(struct call *call, const struct lambda_name *name,
+                          struct lambda_policy *policy, bool *found)
+{
+    TRY(policy_get(call, name, policy, found));
+    return policy_revision(call, name, &policy->revision_id);
+}
+
 static RESULT policy_put(struct call *call, const struct lambda_name *name,
                          const struct lambda_policy *policy)
 {
     struct key key = policy_key(call, name);
+    TRY(policy_touch(call, name, policy->revision_id));
     if (policy->statements.len == 0)
         return kv_delete(call->txn, key_bytes(&key), NULL);
     return call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_policy, policy);
@@ -120,7 +165,7 @@ RESULT lambda_AddPermission(struct call *call, const struct lambda_AddPermission
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl "
                          "action");
-    TRY(policy_get(call, &name, &policy, &found));
+    TRY(policy_read(call, &name, &policy, &found));
     TRY(policy_fail_revision(call, in->RevisionId, policy.revision_id));
     TRY(permission_statement(call, &name, in, &statement));
     TRY(policy_add(call, &policy, in->StatementId, statement));
@@ -137,7 +182,7 @@ RESULT lambda_RemovePermission(struct call *call, const struct lambda_RemovePerm
     bool found;
     (void)out;
     TRY(permission_target(call, in->FunctionName, in->Qualifier, &name));
-    TRY(policy_get(call, &name, &policy, &found));
+    TRY(policy_read(call, &name, &policy, &found));
     if (!found)
         return call_fail(call, LAMBDA_RESOURCE_NOT_FOUND,
                          "No policy is associated with the given resource.");
@@ -157,7 +202,7 @@ RESULT lambda_GetPolicy(struct call *call, const struct lambda_GetPolicyRequest 
     bool found;
     TRY(lambda_name_parse(call, in->FunctionName, in->Qualifier, &name));
     TRY(lambda_find(call, &name, &target));
-    TRY(policy_get(call, &name, &policy, &found));
+    TRY(policy_read(call, &name, &policy, &found));
     if (!found)
         return policy_missing(call);
     out->Policy = policy.text;
@@ -181,7 +226,7 @@ RESULT lambda_PutResourcePolicy(struct call *call, const struct lambda_PutResour
     struct lambda_policy policy, made;
     bool found;
     TRY(resource_target(call, in->ResourceArn, &name));
-    TRY(policy_get(call, &name, &policy, &found));
+    TRY(policy_read(call, &name, &policy, &found));
     TRY(policy_fail_revision(call, in->RevisionId, policy.revision_id));
     TRY(policy_take(call, in->Policy, &made));
     TRY(policy_put(call, &name, &made));
@@ -197,7 +242,7 @@ RESULT lambda_GetResourcePolicy(struct call *call, const struct lambda_GetResour
     struct lambda_policy policy;
     bool found;
     TRY(resource_target(call, in->ResourceArn, &name));
-    TRY(policy_get(call, &name, &policy, &found));
+    TRY(policy_read(call, &name, &policy, &found));
     if (!found)
         return policy_missing(call);
     out->Policy = policy.text;
@@ -214,10 +259,11 @@ RESULT lambda_DeleteResourcePolicy(struct call *call,
     bool found;
     (void)out;
     TRY(resource_target(call, in->ResourceArn, &name));
-    TRY(policy_get(call, &name, &policy, &found));
+    TRY(policy_read(call, &name, &policy, &found));
     if (!found)
         return policy_missing(call);
     TRY(policy_fail_revision(call, in->RevisionId, policy.revision_id));
     policy.statements.len = 0;
+    policy.revision_id = lambda_revision(call);
     return policy_put(call, &name, &policy);
 }

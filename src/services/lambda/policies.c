@@ -13,7 +13,7 @@ RESULT policy_fail_revision(struct call *call, struct str given, struct str have
     if (str_is_empty(given) || str_eq(given, have))
         return RESULT_OK;
     return call_fail(call, LAMBDA_PRECONDITION_FAILED,
-                     "The RevisionId provided does not match the latest RevisionId. Call the "
+                     "The Revision Id provided does not match the latest Revision Id. Call the "
                      "GetPolicy API to retrieve the latest Revision Id");
 }
 

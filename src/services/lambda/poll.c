@@ -23,6 +23,7 @@ static const struct str sources_topic = STR_INIT("lambda/sources");
 struct pollers {
     uint64_t running[4]; /* a bit for each number */
     size_t count;
+    size_t listening;  /* of them, those that would take what comes */
     uint64_t grown_ms; /* by the machine's clock */
 };
 enum { POLLERS_MAX = 4 * 64 };
@@ -104,6 +105,7 @@ static void pollers_leave(struct source *source)
     struct pollers *pollers = map_get(&sources->pollers, source->uuid);
     pollers->running[source->number / 64] &= ~(UINT64_C(1) << source->number % 64);
     pollers->count--;
+    pollers->listening -= source->listens;
     pthread_mutex_unlock(&sources->lock);
 }
 
@@ -129,11 +131,39 @@ static bool pollers_enter(struct sources *sources, struct str uuid, size_t most,
     if (may) {
         pollers->running[free / 64] |= UINT64_C(1) << free % 64;
         pollers->count++;
+        pollers->listening++;
         pollers->grown_ms = now;
         *number = free;
     }
     pthread_mutex_unlock(&sources->lock);
     return may;
+}
+
+size_t source_listens(struct source *source, bool listens)
+{
+    struct sources *sources = source->sources;
+    pthread_mutex_lock(&sources->lock);
+    struct pollers *pollers = map_get(&sources->pollers, source->uuid);
+    pollers->listening += listens;
+    pollers->listening -= source->listens;
+    size_t listening = pollers->listening;
+    pthread_mutex_unlock(&sources->lock);
+    source->listens = listens;
+    return listening;
+}
+
+bool source_may_leave(struct source *source)
+{
+    struct sources *sources = source->sources;
+    pthread_mutex_lock(&sources->lock);
+    struct pollers *pollers = map_get(&sources->pollers, source->uuid);
+    bool others = pollers->listening > source->listens;
+    if (others)
+        pollers->listening -= source->listens;
+    pthread_mutex_unlock(&sources->lock);
+    if (others)
+        source->listens = false;
+    return others;
 }
 
 /* --- starting --- */
@@ -181,7 +211,8 @@ static void poller_start(struct call *call, struct sources *sources, const struc
         .ended = kind == &source_sqs ? queue_poller_ended : stream_poller_ended,
         .state_size = kind->size,
     };
-    struct source leaving = {.sources = sources, .uuid = like->uuid, .number = number};
+    struct source leaving = {
+        .sources = sources, .uuid = like->uuid, .number = number, .listens = true};
     struct task *task = task_new(call->cloud, &config);
     if (task == NULL) {
         pollers_leave(&leaving);
@@ -196,17 +227,18 @@ static void poller_start(struct call *call, struct sources *sources, const struc
         .region = str_copy(arena, like->region),
         .uuid = str_copy(arena, like->uuid),
         .number = number,
+        .listens = true,
     };
     attempt_init(&source->attempt, call, arena);
     task_start(task);
 }
 
-void source_grow(struct call *call, struct source *source, size_t most)
+void source_grow(struct call *call, struct source *source, const struct source_kind *kind,
+                 size_t most)
 {
     unsigned number;
-    const struct source_kind *kind = source_kind_of(source->mapping.source_arn);
     bool stream = kind == &source_stream;
-    while (kind != NULL && pollers_enter(source->sources, source->uuid, most, stream, &number)) {
+    while (pollers_enter(source->sources, source->uuid, most, stream, &number)) {
         poller_start(call, source->sources, source, kind, number);
         if (!stream)
             break;
@@ -318,9 +350,10 @@ bool source_failures(struct arena *arena, struct str response, const struct str 
                      bool *failed)
 {
     struct str list, item, raw, id;
+    response = str_trim(response);
     /* "If the response is an empty or null EventResponse, or an empty or null batchItemFailures
      * list, Lambda treats the batch as a complete success". */
-    if (str_is_empty(str_trim(response)))
+    if (str_is_empty(response))
         return true;
     if (!json_is_valid(response))
         return false;

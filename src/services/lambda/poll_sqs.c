@@ -1,7 +1,10 @@
 /* Pollers of queues: "Using Lambda with Amazon SQS", "Understanding polling and batching behavior",
  * "Handling errors for an SQS event source", AWS Lambda Developer Guide. A poller receives as the
  * function's role, long polling; runs the function with a batch; and deletes what was done. What
- * was not done becomes visible again by itself. */
+ * was not done becomes visible again by itself.
+ *
+ * One poller listens, as long as nothing comes. More come while batches are full, and when a
+ * function takes its time and nobody would hear of the next message; those that find nothing go. */
 #include "base/encode.h"
 #include "base/rng.h"
 #include "base/vec.h"
@@ -18,6 +21,8 @@ enum {
     POLLERS = 50,                 /* of a mapping without MaximumConcurrency */
     REFUSALS_MOST = 8,            /* then the batch is left to its visibility timeout */
     LOOK_MS = 60000,
+    BUSY_MS = 50, /* a run that takes longer is not waited for by what comes meanwhile */
+    AGAIN_MS = 1000,
 };
 
 struct queued {
@@ -33,6 +38,8 @@ struct queue_poller {
     struct str source_arn; /* that they came from */
     size_t running;        /* how many of them the run at hand has */
     int64_t window_ms;     /* until when more are gathered */
+    int64_t begun_ms;      /* the run at hand */
+    size_t most;           /* pollers that were of use then */
     struct str trace;
 };
 
@@ -151,10 +158,11 @@ static bool queue_lets(struct call *call, const struct source *source,
         return true;
     buf_init(&out, call->arena, SIZE_MAX);
     record_head(&out, message);
-    bool json = json_is_valid(message->Body) && (json_kind_of(message->Body) == JSON_OBJECT ||
-                                                 json_kind_of(message->Body) == JSON_ARRAY);
+    struct str body = str_trim(message->Body);
+    enum json_kind kind = json_kind_of(body);
+    bool json = (kind == JSON_OBJECT || kind == JSON_ARRAY) && json_is_valid(body);
     if (json)
-        buf_append(&out, message->Body);
+        buf_append(&out, body);
     else
         wire_json_write_string(&out, message->Body);
     record_tail(&out, source, message);
@@ -255,7 +263,7 @@ static bool queue_is_full(const struct queue_poller *poller)
     return poller->len >= queue_batch_size(&poller->source) || poller->bytes >= EVENT_MOST;
 }
 
-static RESULT queue_receive(struct call *call, struct queue_poller *poller,
+static RESULT queue_receive(struct call *call, struct queue_poller *poller, bool others,
                             const struct sqs_ReceiveMessageResult **out)
 {
     const struct source *source = &poller->source;
@@ -266,8 +274,8 @@ static RESULT queue_receive(struct call *call, struct queue_poller *poller,
     const void *result;
     if (poller->len > 0) /* of the window, what is left of it */
         wait = (poller->window_ms - call->now_ms + 999) / 1000;
-    if (source->number > 0 && poller->len == 0)
-        wait = 0; /* those beyond the first end when there is nothing */
+    if (poller->len == 0 && others)
+        wait = 0; /* one is enough to wait */
     const struct sqs_ReceiveMessageRequest in = {
         .QueueUrl = queue_url(call, source),
         .MaxNumberOfMessages = opt_int((int32_t)(room < RECEIVE_MOST ? room : RECEIVE_MOST)),
@@ -305,20 +313,21 @@ static RESULT queue_poll(struct call *call, void *state)
         task_next(call, queue_begin, (struct str){0}, 0);
         return RESULT_OK;
     }
+    bool others = source_listens(source, true) > 1;
     if (result == RESULT_OK)
-        result = queue_receive(call, poller, &out);
+        result = queue_receive(call, poller, others, &out);
     if (result == RESULT_PARK)
         return queue_idle(call, poller);
     if (result == RESULT_ERROR)
         return source_problem(call, source, queue_poll);
     TRY(result);
-    if (out->Messages.len == 0 && source->number > 0 && poller->len == 0)
+    if (out->Messages.len == 0 && others && poller->len == 0 && source_may_leave(source))
         return RESULT_OK; /* it is not needed any more */
     size_t before = poller->len;
     if (out->Messages.len > 0)
         TRY(queue_take(call, poller, &out->Messages));
-    if (out->Messages.len == RECEIVE_MOST || poller->len == queue_batch_size(source))
-        source_grow(call, source, queue_most(source));
+    if (poller->len > before && queue_is_full(poller))
+        source_grow(call, source, &source_sqs, queue_most(source));
     bool begin = poller->len > before && (queue_is_full(poller) || source->mapping.window_s == 0);
     task_next(call, begin ? queue_begin : queue_poll, (struct str){0}, 0);
     return RESULT_OK;
@@ -392,9 +401,12 @@ static RESULT queue_begin(struct call *call, void *state)
         if (result == RESULT_ERROR)
             return queue_refused(call, poller);
         TRY(result);
+        poller->begun_ms = call->now_ms;
+        poller->most = queue_most(source);
+        (void)source_listens(source, false);
     }
     source->refusals = 0;
-    task_next(call, queue_await, source->attempt.topic, call->now_ms + LOOK_MS);
+    task_next(call, queue_await, source->attempt.topic, call->now_ms + BUSY_MS);
     return RESULT_OK;
 }
 
@@ -416,6 +428,19 @@ static size_t queue_done(struct call *call, const struct queue_poller *poller,
         if (!failed[i])
             receipts[done++] = poller->messages[i].receipt;
     return done;
+}
+
+/* Parks while the function runs; what comes meanwhile finds another poller. */
+static RESULT queue_wait(struct call *call, struct queue_poller *poller)
+{
+    struct source *source = &poller->source;
+    int64_t busy_ms = poller->begun_ms + BUSY_MS;
+    if (call->now_ms < busy_ms)
+        return call_park(call, source->attempt.topic, busy_ms);
+    if (source_listens(source, false) == 0)
+        source_grow(call, source, &source_sqs, poller->most);
+    int64_t look_ms = source_listens(source, false) > 0 ? LOOK_MS : AGAIN_MS;
+    return call_park(call, source->attempt.topic, call->now_ms + look_ms);
 }
 
 /* The role of the run deletes what it has done, also when the mapping is gone since. */
@@ -443,7 +468,9 @@ static RESULT queue_await(struct call *call, void *state)
         task_next(call, queue_poll, (struct str){0}, 0);
         return RESULT_OK;
     }
-    TRY(attempt_await(call, &source->attempt, &result));
+    result = function_run_result(source->attempt.run);
+    if (result->outcome == FUNCTION_RUNNING)
+        return queue_wait(call, poller);
     if (result->outcome == FUNCTION_STOPPED)
         return RESULT_OK;
     if (result->outcome == FUNCTION_UNABLE) {

@@ -178,6 +178,7 @@ static RESULT position_load(struct call *call, struct stream_poller *poller)
         TRY(positions_spread(call, poller, &position));
     TRY(call_copy(poller->shard_arena, &lambda_model, LAMBDA_SHAPE_source_position, &position,
                   &poller->position));
+    poller->state_lost = poller->position.state.len > STATE_MOST;
     poller->loaded = true;
     return RESULT_OK;
 }
@@ -305,7 +306,7 @@ static RESULT stream_go(struct call *call, struct stream_poller *poller)
         TRY(position_load(call, poller));
     if (!poller->loaded) /* there is no such shard */
         return RESULT_OK;
-    source_grow(call, &poller->source, lanes * poller->shards);
+    source_grow(call, &poller->source, &source_stream, lanes * poller->shards);
     bool due = poller->len > 0 &&
                (stream_is_full(poller) || call->now_ms >= poller->window_ms || poller->closed);
     if (due || tumbling_is_over(call, poller)) {
@@ -423,7 +424,9 @@ static RESULT stream_give_up(struct call *call, struct stream_poller *poller, si
             .responded = result != NULL,
             .status = 200,
             .executed_version = source->target.version.version,
-            .function_error = STR("Unhandled"),
+            .function_error = result != NULL && result->outcome == FUNCTION_ANSWERED
+                                  ? (struct str){0} /* it named them itself */
+                                  : STR("Unhandled"),
             .batch_name = stream_dynamodb.batch_name,
             .batch = batch_info(call, poller, count),
             .payload = stream_event(call, poller, count),
@@ -550,26 +553,32 @@ static RESULT stream_begin(struct call *call, void *state)
 
 /* --- what came of it --- */
 
-/* "state" of the response of a tumbling window's run. */
-static RESULT tumbling_keep(struct call *call, struct stream_poller *poller,
-                            const struct function_result *result)
+/* "state" of a tumbling window's response; absent: it has none. */
+static struct str tumbling_state(struct call *call, const struct function_result *result)
 {
-    struct str raw;
+    struct str raw, payload = str_trim(result->payload);
+    if (json_is_valid(payload) && json_kind_of(payload) == JSON_OBJECT &&
+        json_member(call->arena, payload, STR("state"), &raw))
+        return raw;
+    return (struct str){0};
+}
+
+/* The window's state after a run that did at least some of its records. */
+static void tumbling_keep(struct call *call, struct stream_poller *poller,
+                          const struct function_result *result)
+{
     if (poller->source.mapping.tumbling_s == 0)
-        return RESULT_OK;
+        return;
     if (poller->final) {
         poller->position.window_ms = 0;
         poller->position.state = (struct str){0};
         poller->state_lost = false;
-        return RESULT_OK;
+        return;
     }
     if (poller->position.window_ms == 0)
         poller->position.window_ms = tumbling_start(poller, poller->records[0].arrival_ms);
-    if (json_is_valid(result->payload) && json_kind_of(result->payload) == JSON_OBJECT &&
-        json_member(call->arena, result->payload, STR("state"), &raw))
-        poller->position.state = str_copy(call->arena, raw);
+    poller->position.state = str_copy(call->arena, tumbling_state(call, result));
     poller->state_lost = poller->position.state.len > STATE_MOST;
-    return RESULT_OK;
 }
 
 /* How many of the run's records are done, up to the first that the function names. */
@@ -581,6 +590,11 @@ static bool stream_passed(struct call *call, const struct stream_poller *poller,
     struct str *ids = ARENA_ARRAY(call->arena, count + 1, struct str);
     *passed = 0;
     if (result->outcome != FUNCTION_ANSWERED)
+        return false;
+    /* "If the response does not contain a state property, Lambda considers this a failed
+     * invocation": but the last of a window, whose state nobody needs. */
+    if (poller->source.mapping.tumbling_s > 0 && !poller->final &&
+        str_is_absent(tumbling_state(call, result)))
         return false;
     for (size_t i = 0; i < count; i++)
         ids[i] = poller->records[i].sequence;
@@ -599,12 +613,13 @@ static RESULT stream_failed(struct call *call, struct stream_poller *poller, siz
     size_t left = poller->running - passed;
     struct lambda_source_position position = poller->position;
     if (passed > 0) {
-        position.sequence = poller->records[passed - 1].sequence;
+        position.sequence = str_copy(call->arena, poller->records[passed - 1].sequence);
         position.retries = 0;
         stream_shift(poller, passed);
     }
-    /* "Splitting batches doesn't consume the retry quota." */
-    bool split = source->mapping.bisect && left > 1;
+    /* "Splitting batches doesn't consume the retry quota." With a response that names the first
+     * failure, "the batch is bisected at the returned sequence number". */
+    bool split = source->mapping.bisect && left > 1 && passed == 0;
     poller->part = split ? (left + 1) / 2 : left;
     if (!split && passed == 0)
         position.retries++;
@@ -622,6 +637,19 @@ static RESULT stream_failed(struct call *call, struct stream_poller *poller, siz
     return RESULT_OK;
 }
 
+/* "If invocation is unsuccessful, Lambda suspends further processing until a successful
+ * invocation." */
+static RESULT tumbling_again(struct call *call, struct stream_poller *poller)
+{
+    unsigned n = poller->source.refusals < 7 ? poller->source.refusals : 7;
+    int64_t wait = (int64_t)RETRY_FIRST_MS << n;
+    attempt_drop(&poller->source.attempt);
+    poller->source.refusals++;
+    task_next(call, stream_begin, (struct str){0},
+              call->now_ms + (wait > RETRY_MOST_MS ? RETRY_MOST_MS : wait));
+    return RESULT_OK;
+}
+
 static RESULT stream_settle(struct call *call, struct stream_poller *poller,
                             const struct function_result *result)
 {
@@ -630,12 +658,12 @@ static RESULT stream_settle(struct call *call, struct stream_poller *poller,
     TRY(source_note(call, &poller->source,
                     result->outcome == FUNCTION_ANSWERED ? STR("OK")
                                                          : STR("PROBLEM: Function call failed")));
-    if (!all && !poller->final)
-        return stream_failed(call, poller, passed, result);
-    TRY(tumbling_keep(call, poller, result));
-    size_t count = poller->running;
-    TRY(stream_done(call, poller, count));
-    return RESULT_OK;
+    if (!all && poller->final)
+        return tumbling_again(call, poller);
+    if (all || passed > 0)
+        tumbling_keep(call, poller, result);
+    return all ? stream_done(call, poller, poller->running)
+               : stream_failed(call, poller, passed, result);
 }
 
 static RESULT stream_await(struct call *call, void *state)

@@ -1,5 +1,6 @@
 /* GetFunction, GetFunctionConfiguration, ListFunctions, DeleteFunction. */
 #include "base/vec.h"
+#include "cloud/authorize.h"
 #include "cloud/paging.h"
 #include "services/lambda/create.h"
 #include "services/lambda/events_int.h"
@@ -48,7 +49,7 @@ static struct lambda_FunctionCodeLocation *read_code(struct call *call,
     if (!str_is_empty(version->image_uri)) {
         code->RepositoryType = STR("ECR");
         code->ImageUri = version->image_uri;
-        code->ResolvedImageUri = version->image_uri;
+        code->ResolvedImageUri = image_resolved(call->arena, version);
     } else if (!str_is_empty(version->hot_folder)) {
         code->RepositoryType = STR("S3");
         code->Location = version->hot_folder;
@@ -57,6 +58,36 @@ static struct lambda_FunctionCodeLocation *read_code(struct call *call,
         code->Location = code_location(call, version->code);
     }
     return code;
+}
+
+/* "Lambda returns tag data only if you have explicit allow permissions for lambda:ListTags." */
+static RESULT read_tags(struct call *call, const struct lambda_target *target,
+                        struct lambda_GetFunctionResponse *out)
+{
+    struct lambda_name plain = target->name;
+    struct lambda_policy policy;
+    bool found, allowed;
+    plain.qualifier = (struct str){0};
+    struct str arn = lambda_name_arn(call, &plain);
+    if (target->function.tags.len == 0)
+        return RESULT_OK;
+    TRY(policy_get(call, &plain, &policy, &found));
+    const struct authorize_ask ask = {.action = STR("lambda:ListTags"),
+                                      .resource = arn,
+                                      .owner = plain.account,
+                                      .policy = found ? policy.text : (struct str){0},
+                                      .form = POLICY_FORM_RESOURCE};
+    TRY(authorize_may(call, &ask, &allowed));
+    if (allowed) {
+        out->Tags = target->function.tags;
+        return RESULT_OK;
+    }
+    out->TagsError = ARENA_NEW(call->arena, struct lambda_TagsError);
+    out->TagsError->ErrorCode = STR("AccessDeniedException");
+    out->TagsError->Message = str_format(
+        call->arena, "User: %.*s is not authorized to perform: lambda:ListTags on resource: %.*s",
+        PRSTR(call->principal.arn), PRSTR(arn));
+    return RESULT_OK;
 }
 
 RESULT lambda_GetFunction(struct call *call, const struct lambda_GetFunctionRequest *in,
@@ -68,8 +99,7 @@ RESULT lambda_GetFunction(struct call *call, const struct lambda_GetFunctionRequ
     TRY(configuration_show(call, &target.name, target.invoked_arn, &target.version, true,
                            out->Configuration));
     out->Code = read_code(call, &target.version);
-    if (target.function.tags.len > 0)
-        out->Tags = target.function.tags;
+    TRY(read_tags(call, &target, out));
     if (target.function.reserved >= 0) {
         out->Concurrency = ARENA_NEW(call->arena, struct lambda_Concurrency);
         out->Concurrency->ReservedConcurrentExecutions = opt_int((int32_t)target.function.reserved);

@@ -4,6 +4,7 @@
 #include "cloud/arn.h"
 #include "cloud/tags.h"
 #include "services/lambda/lambda_int.h"
+#include "wire/json_text.h"
 #include "wire/shape.h"
 
 /* A string member of the request; absent when it has none of that name. */
@@ -137,17 +138,157 @@ RESULT lambda_policy_of_arn(struct call *call, struct str arn, struct str *owner
     return function_resource(call, &name, &resource, owner, policy);
 }
 
-static RESULT key_tag(struct call *call, const void *in, struct str tag, struct str *value)
+/* --- tags of what the request is about --- */
+
+static struct str after_last_colon(struct str text)
+{
+    size_t at = str_find_last_char(text, ':');
+    return at == SIZE_MAX ? text : str_slice(text, at + 1, text.len);
+}
+
+/* The id of the event source mapping, or code signing configuration, that the request is about;
+ * functions that are given one are not. */
+static struct str named_other(const struct call *call, const void *in, const char *kind)
+{
+    bool signing = str_eq(str_from_c(kind), STR("code-signing-config"));
+    struct str resource = member_str(call, in, "Resource");
+    if (str_find(resource, str_format(call->arena, ":%s:", kind)) != SIZE_MAX)
+        return after_last_colon(resource);
+    if (!signing)
+        return member_str(call, in, "UUID");
+    return call->operation == LAMBDA_OP_CreateFunction ||
+                   call->operation == LAMBDA_OP_PutFunctionCodeSigningConfig
+               ? (struct str){0}
+               : after_last_colon(member_str(call, in, "CodeSigningConfigArn"));
+}
+
+static RESULT tags_of_mapping(struct call *call, struct str uuid, struct str_map *tags)
+{
+    const struct lambda_name here = {.account = call->account, .region = call->region};
+    struct lambda_event_source mapping;
+    struct key key = lambda_key(call, &here, STR("mapping"));
+    bool found;
+    key_str(&key, uuid);
+    TRY(call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_event_source, &mapping,
+                             &found));
+    *tags = found ? mapping.tags : (struct str_map){0};
+    return RESULT_OK;
+}
+
+static RESULT tags_of_signing(struct call *call, struct str id, struct str_map *tags)
+{
+    const struct lambda_name here = {.account = call->account, .region = call->region};
+    struct lambda_code_signing signing;
+    struct key key = lambda_key(call, &here, STR("signing"));
+    bool found;
+    key_str(&key, id);
+    TRY(call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_code_signing, &signing,
+                             &found));
+    *tags = found ? signing.tags : (struct str_map){0};
+    return RESULT_OK;
+}
+
+static RESULT tags_of_request(struct call *call, const void *in, struct str_map *tags)
 {
     struct lambda_name name;
     struct lambda_function function;
     bool found;
+    struct str id = named_other(call, in, "event-source-mapping");
+    if (!str_is_empty(id))
+        return tags_of_mapping(call, id, tags);
+    id = named_other(call, in, "code-signing-config");
+    if (!str_is_empty(id))
+        return tags_of_signing(call, id, tags);
     if (is_about_mapping(call) || !named_function(call, in, &name))
         return RESULT_OK;
     TRY(function_get(call, &name, &function, &found));
-    for (size_t i = 0; found && i < function.tags.len; i++)
-        if (str_eq_nocase(function.tags.items[i].key, tag))
-            *value = function.tags.items[i].value;
+    if (found)
+        *tags = function.tags;
+    return RESULT_OK;
+}
+
+static RESULT key_tag(struct call *call, const void *in, struct str tag, struct str *value)
+{
+    struct str_map tags = {0};
+    TRY(tags_of_request(call, in, &tags));
+    for (size_t i = 0; i < tags.len; i++)
+        if (str_eq_nocase(tags.items[i].key, tag))
+            *value = tags.items[i].value;
+    return RESULT_OK;
+}
+
+/* --- what the request changes or takes away --- */
+
+/* The statement that RemovePermission names. */
+static RESULT named_statement(struct call *call, const void *in, struct str *text)
+{
+    struct str sid = member_str(call, in, "StatementId");
+    struct lambda_name name;
+    struct lambda_policy policy;
+    bool found;
+    *text = (struct str){0};
+    if (!named_function(call, in, &name))
+        return RESULT_OK;
+    TRY(policy_get(call, &name, &policy, &found));
+    for (size_t i = 0; found && i < policy.statements.len; i++)
+        if (str_eq(policy.statements.items[i].sid, sid))
+            *text = policy.statements.items[i].text;
+    return RESULT_OK;
+}
+
+/* A string of a JSON object by the names that lead to it; absent when there is none. */
+static struct str statement_text(struct call *call, struct str json, const char *first,
+                                 const char *second, const char *third)
+{
+    const char *const names[] = {first, second, third};
+    struct str text = {0};
+    for (size_t i = 0; i < 3 && names[i] != NULL; i++)
+        if (!json_member(call->arena, json, str_from_c(names[i]), &json))
+            return (struct str){0};
+    return json_string(call->arena, json, &text) ? text : (struct str){0};
+}
+
+static RESULT key_principal(struct call *call, const void *in, struct str *value)
+{
+    struct str statement;
+    if (call->operation != LAMBDA_OP_RemovePermission) {
+        *value = member_str(call, in, "Principal");
+        return RESULT_OK;
+    }
+    TRY(named_statement(call, in, &statement));
+    if (str_is_absent(statement))
+        return RESULT_OK;
+    *value = statement_text(call, statement, "Principal", "Service", NULL);
+    if (str_is_absent(*value))
+        *value = statement_text(call, statement, "Principal", "AWS", NULL);
+    if (str_is_absent(*value))
+        *value = statement_text(call, statement, "Principal", NULL, NULL);
+    return RESULT_OK;
+}
+
+/* Of the request, or of the function URL or statement that it is about. */
+static RESULT key_url_auth(struct call *call, const void *in, struct str *value)
+{
+    struct lambda_name name;
+    struct lambda_url url;
+    struct str statement;
+    bool found;
+    *value = member_str(
+        call, in, call->operation == LAMBDA_OP_AddPermission ? "FunctionUrlAuthType" : "AuthType");
+    if (!str_is_absent(*value) || !named_function(call, in, &name))
+        return RESULT_OK;
+    if (call->operation == LAMBDA_OP_RemovePermission) {
+        TRY(named_statement(call, in, &statement));
+        if (!str_is_absent(statement))
+            *value = statement_text(call, statement, "Condition", "StringEquals",
+                                    "lambda:FunctionUrlAuthType");
+    } else if (call->operation == LAMBDA_OP_GetFunctionUrlConfig ||
+               call->operation == LAMBDA_OP_UpdateFunctionUrlConfig ||
+               call->operation == LAMBDA_OP_DeleteFunctionUrlConfig) {
+        TRY(url_get(call, &name, &url, &found));
+        if (found)
+            *value = url.auth;
+    }
     return RESULT_OK;
 }
 
@@ -183,12 +324,10 @@ RESULT lambda_condition_key(struct call *call, const void *in, struct str key, s
         return key_mapping_function(call, in, value);
     }
     if (str_eq_nocase(key, STR("lambda:Principal")))
-        *value = member_str(call, in, "Principal");
-    else if (str_eq_nocase(key, STR("lambda:FunctionUrlAuthType")))
-        *value = call->operation == LAMBDA_OP_AddPermission
-                     ? member_str(call, in, "FunctionUrlAuthType")
-                     : member_str(call, in, "AuthType");
-    else if (str_eq_nocase(key, STR("lambda:CodeSigningConfigArn")))
+        return key_principal(call, in, value);
+    if (str_eq_nocase(key, STR("lambda:FunctionUrlAuthType")))
+        return key_url_auth(call, in, value);
+    if (str_eq_nocase(key, STR("lambda:CodeSigningConfigArn")))
         *value = member_str(call, in, "CodeSigningConfigArn");
     return RESULT_OK;
 }

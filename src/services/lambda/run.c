@@ -65,6 +65,7 @@ RESULT lambda_environments_start(struct cloud *cloud, const struct lambda_enviro
             .host = given->host,
             .directory = given->directory,
             .idle_limit = given->idle_limit,
+            .idle_ms = given->idle_ms,
             .now_ms = environments_now,
             .endpoint = environments_endpoint,
             .connected = given->connected == NULL ? NULL : environments_connected,
@@ -115,10 +116,12 @@ static RESULT read_limits(struct call *call, const struct lambda_target *target,
     return RESULT_OK;
 }
 
-/* The command line's `lambda invoke --debug`. */
+/* The command line's `lambda invoke --debug`. What is debugged is on the machine's network: a
+ * function must not get there by asking for it, nor somebody elsewhere. */
 static bool lambda_is_debugged(const struct call *call)
 {
-    return call->request != NULL &&
+    return call->request != NULL && !call->from_sandbox &&
+           (str_starts_with(call->source_ip, STR("127.")) || str_eq(call->source_ip, STR("::1"))) &&
            !str_is_empty(wire_request_header(call->request, STR("x-kumoniwa-debug")));
 }
 

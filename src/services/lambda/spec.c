@@ -17,7 +17,7 @@ struct str lambda_spec_key(struct call *call, const struct lambda_target *target
     return str_format(call->arena, "%.*s/%.*s/%.*s/%lld/%.*s/%.*s%.*s", PRSTR(target->name.account),
                       PRSTR(target->name.region), PRSTR(version->name),
                       (long long)version->function_id, PRSTR(version->version),
-                      PRSTR(version->revision_id), PRSTR(hot));
+                      PRSTR(version->build), PRSTR(hot));
 }
 
 static RESULT may(struct call *call, const struct principal *who, const char *action,
@@ -53,9 +53,15 @@ static RESULT assume_role(struct call *call, const struct lambda_target *target,
                           struct function_spec *out)
 {
     struct credentials credentials;
+    struct lambda_name plain = target->name;
     bool found;
+    /* "Using source function ARN to control function access behavior", Developer Guide: what the
+     * function itself asks for, and its log, is known to come from it. */
+    plain.qualifier = (struct str){0};
+    struct str_map_entry source = {STR("lambda:SourceFunctionArn"), lambda_name_arn(call, &plain)};
     TRY(session_for_role(call,
                          &(struct session_for_service){
+                             .claims = {&source, 1},
                              .role_arn = target->version.role,
                              .session_name = target->version.name,
                              .service = STR("lambda.amazonaws.com"),
@@ -79,11 +85,10 @@ static RESULT open_environment(struct call *call, const struct lambda_target *ta
     struct str code = {0}, problem = {0};
     TRY(environment_open(call, &target->name, &target->version, &variables, &code, &problem));
     if (!str_is_absent(problem))
-        return call_fail(call, LAMBDA_KMS_ACCESS_DENIED,
-                         "Lambda was unable to decrypt the environment variables because KMS "
-                         "access was denied. Please check the function's KMS key settings. KMS "
-                         "Exception: %.*s",
-                         PRSTR(problem));
+        return call_fail(call,
+                         str_eq(code, STR("KMSDisabledException")) ? LAMBDA_KMS_DISABLED
+                                                                   : LAMBDA_KMS_NOT_FOUND,
+                         "%.*s", PRSTR(problem));
     struct str *items = ARENA_ARRAY(call->arena, variables.len + 1, struct str);
     for (size_t i = 0; i < variables.len; i++)
         items[i] = str_format(call->arena, "%.*s=%.*s", PRSTR(variables.items[i].key),
@@ -107,24 +112,48 @@ static void set_log(struct call *call, const struct lambda_version *version,
         out->log_group = str_concat(call->arena, STR("/aws/lambda/"), version->name);
 }
 
-/* "oci:/dir" and "rootfs:/dir" are src/functions/runtime.h's to read. */
-static void set_image(struct call *call, const struct lambda_version *version,
-                      struct function_spec *out)
+static struct str_list either(const struct str_list *own, const struct str_list *image)
 {
+    return own->len > 0 ? *own : *image;
+}
+
+/* "Container image settings": each of the three takes the place of the image's own. */
+static void set_words(struct call *call, const struct lambda_ImageConfig *own,
+                      const struct lambda_code *image, struct function_spec *out)
+{
+    static const struct lambda_ImageConfig none;
+    if (own == NULL)
+        own = &none;
+    struct str_list entry = either(&own->EntryPoint, &image->entry_point);
+    struct str_list command = either(&own->Command, &image->command);
+    struct str *words = ARENA_ARRAY(call->arena, entry.len + command.len + 1, struct str);
+    for (size_t i = 0; i < entry.len; i++)
+        words[i] = entry.items[i];
+    for (size_t i = 0; i < command.len; i++)
+        words[entry.len + i] = command.items[i];
+    out->command = (struct str_list){words, entry.len + command.len};
+    out->workdir = str_is_empty(own->WorkingDirectory) ? image->workdir : own->WorkingDirectory;
+    out->image_environment = image->variables.items;
+    out->image_environment_count = image->variables.len;
+}
+
+/* What was unpacked for /var/task is a whole system. */
+static RESULT set_image(struct call *call, const struct lambda_version *version,
+                        struct function_spec *out)
+{
+    struct lambda_code image = {0};
+    bool found;
     if (!str_eq(version->package_type, STR("Image")))
-        return;
-    out->root = version->image_uri;
-    const struct lambda_ImageConfig *image = version->image;
-    if (image == NULL)
-        return;
-    out->workdir = image->WorkingDirectory;
-    size_t count = image->EntryPoint.len + image->Command.len;
-    struct str *words = ARENA_ARRAY(call->arena, count + 1, struct str);
-    for (size_t i = 0; i < image->EntryPoint.len; i++)
-        words[i] = image->EntryPoint.items[i];
-    for (size_t i = 0; i < image->Command.len; i++)
-        words[image->EntryPoint.len + i] = image->Command.items[i];
-    out->command = (struct str_list){words, count};
+        return RESULT_OK;
+    if (str_is_empty(version->code)) {
+        out->root = str_slice(version->image_uri, sizeof "rootfs:" - 1, version->image_uri.len);
+    } else {
+        TRY(code_get(call, version->code, &image, &found));
+        out->root = out->task;
+    }
+    out->task = (struct str){0};
+    set_words(call, version->image, &image, out);
+    return RESULT_OK;
 }
 
 RESULT lambda_spec(struct call *call, const struct lambda_target *target, struct function_spec *out)
@@ -149,7 +178,7 @@ RESULT lambda_spec(struct call *call, const struct lambda_target *target, struct
     spec.timeout_ms = version->timeout_s > 0 ? (uint32_t)version->timeout_s * 1000 : 3000;
     spec.outside = lambda_outside(call);
     set_log(call, version, &spec);
-    set_image(call, version, &spec);
+    TRY(set_image(call, version, &spec));
     TRY(open_environment(call, target, &spec));
     TRY(assume_role(call, target, &spec));
     *out = spec;

@@ -1,10 +1,11 @@
 /* Tags: "Using tags on Lambda functions", Developer Guide. */
 #include "cloud/tags.h"
 #include "cloud/arn.h"
-
+#include "cloud/authorize.h"
+#include "cloud/organization.h"
 #include "services/lambda/lambda_int.h"
 
-RESULT tags_fail(struct call *call, const struct str_map *tags)
+static RESULT tags_fail(struct call *call, const struct str_map *tags)
 {
     size_t which;
     switch (tags_check(tags, 50, &which)) {
@@ -29,9 +30,36 @@ RESULT tags_fail(struct call *call, const struct str_map *tags)
                      "The value of the tag %.*s is not valid.", PRSTR(tags->items[which].key));
 }
 
+/* Of the request's tags; the code is that of the service's other refusals of tags. */
+static RESULT tags_check_policy(struct call *call, const char *type, struct str account,
+                                const struct str_map *given)
+{
+    struct str key;
+    TRY(organization_tag_refused(call, account, str_from_c(type), given, &key));
+    return str_is_absent(key)
+               ? RESULT_OK
+               : call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE, ORGANIZATION_TAG_TEXT, PRSTR(key));
+}
+
+/* "lambda:TagResource: grant this permission to anyone who needs to call TagResource or perform a
+ * tag on create." */
+RESULT tags_given(struct call *call, const void *in, const char *type, struct str account,
+                  struct str arn, const struct str_map *tags)
+{
+    const struct authorize_ask ask = {
+        .action = STR("lambda:TagResource"), .resource = arn, .owner = account, .in = in};
+    if (tags->len == 0)
+        return RESULT_OK;
+    TRY(tags_fail(call, tags));
+    TRY(tags_check_policy(call, type, account, tags));
+    return authorize_ask(call, &ask);
+}
+
 /* What has the tags that an ARN names: a function, an event source mapping, a code signing
  * configuration. */
 struct tagged {
+    const char *type;
+    struct str account;
     struct key key;
     uint16_t shape;
     void *record;
@@ -54,8 +82,9 @@ static RESULT tagged_function(struct call *call, struct str arn, struct tagged *
                          "Tags on function aliases and versions are not supported. Please specify "
                          "either a function name or an unqualified function ARN.");
     TRY(function_find(call, &name, function));
-    *out = (struct tagged){lambda_function_key(call, &name, STR("function")), LAMBDA_SHAPE_function,
-                           function, &function->tags};
+    *out = (struct tagged){
+        "lambda:function",     name.account, lambda_function_key(call, &name, STR("function")),
+        LAMBDA_SHAPE_function, function,     &function->tags};
     return RESULT_OK;
 }
 
@@ -73,7 +102,10 @@ static RESULT tagged_other(struct call *call, const struct arn *arn, struct str 
     struct lambda_code_signing *signing = ARENA_NEW(call->arena, struct lambda_code_signing);
     struct key key = lambda_key(call, &place, mapping ? STR("mapping") : STR("signing"));
     key_str(&key, id);
-    *out = (struct tagged){.key = key,
+    *out = (struct tagged){.type = mapping ? "lambda:event-source-mapping"
+                                           : "lambda:code-signing-config",
+                           .account = place.account,
+                           .key = key,
                            .shape = mapping ? LAMBDA_SHAPE_event_source : LAMBDA_SHAPE_code_signing,
                            .record = mapping ? (void *)source : (void *)signing,
                            .tags = mapping ? &source->tags : &signing->tags};
@@ -95,12 +127,11 @@ RESULT lambda_TagResource(struct call *call, const struct lambda_TagResourceRequ
                           struct lambda_TagResourceResult *out)
 {
     struct tagged tagged;
-    size_t which;
     (void)out;
     TRY(tagged_find(call, in->Resource, &tagged));
     *tagged.tags = tags_merge(call->arena, tagged.tags, &in->Tags);
-    if (tags_check(tagged.tags, 50, &which) != TAGS_OK)
-        return tags_fail(call, tagged.tags);
+    TRY(tags_fail(call, tagged.tags));
+    TRY(tags_check_policy(call, tagged.type, tagged.account, &in->Tags));
     return call_put_record(call, &tagged.key, &lambda_model, tagged.shape, tagged.record);
 }
 

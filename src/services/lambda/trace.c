@@ -1,7 +1,7 @@
 /* Recursion: "Use Lambda recursive loop detection to prevent infinite loops", AWS Lambda Developer
  * Guide. The trace header ("Tracing header", AWS X-Ray Developer Guide) goes along with what a
  * function's SDK asks of SQS, S3 and Lambda, and comes back with what that causes; its member
- * Lineage=HASH:COUNT,... says how often the chain has been through which function. */
+ * Lineage=HASH:COUNT|... says how often the chain has been through which function. */
 #include "base/rng.h"
 #include "services/lambda/events_int.h"
 
@@ -39,16 +39,30 @@ static void lineage_append(struct buf *out, struct str lineage, struct str hash,
     size_t items = 0;
     *passes = 1;
     while (!str_is_empty(rest) && items < LINEAGE_MAX) {
-        str_cut(rest, ',', &item, &rest);
+        str_cut(rest, '|', &item, &rest);
         if (!str_cut(item, ':', &name, &count) || lineage_count(item) == 0)
             continue;
         if (str_eq(name, hash)) {
             *passes += lineage_count(item);
             continue;
         }
-        buf_append_format(out, "%s%.*s", items++ == 0 ? "" : ",", PRSTR(item));
+        buf_append_format(out, "%s%.*s", items++ == 0 ? "" : "|", PRSTR(item));
     }
-    buf_append_format(out, "%s%.*s:%lld", items == 0 ? "" : ",", PRSTR(hash), (long long)*passes);
+    buf_append_format(out, "%s%.*s:%lld", items == 0 ? "" : "|", PRSTR(hash), (long long)*passes);
+}
+
+static struct str root_make(struct call *call)
+{
+    return str_format(call->arena, "1-%08llx-%08llx%016llx",
+                      (unsigned long long)call->now_ms / 1000,
+                      (unsigned long long)rng_u64() & 0xffffffff, (unsigned long long)rng_u64());
+}
+
+struct str trace_begin(struct call *call, struct str trace)
+{
+    return str_is_absent(trace_member(trace, STR("Root")))
+               ? str_concat(call->arena, STR("Root="), root_make(call))
+               : trace;
 }
 
 struct str trace_next(struct call *call, const struct lambda_target *target, struct str trace,
@@ -61,9 +75,7 @@ struct str trace_next(struct call *call, const struct lambda_target *target, str
     struct str parent = trace_member(trace, STR("Parent"));
     struct str sampled = trace_member(trace, STR("Sampled"));
     if (str_is_absent(root))
-        root = str_format(
-            call->arena, "1-%08llx-%08llx%016llx", (unsigned long long)call->now_ms / 1000,
-            (unsigned long long)rng_u64() & 0xffffffff, (unsigned long long)rng_u64());
+        root = root_make(call);
     if (str_is_absent(parent))
         parent = str_format(call->arena, "%016llx", (unsigned long long)rng_u64());
     buf_init(&out, call->arena, SIZE_MAX);
@@ -79,7 +91,7 @@ static int64_t trace_length(struct str trace)
     struct str item, rest = trace_member(trace, STR("Lineage"));
     int64_t most = 0;
     while (!str_is_empty(rest)) {
-        str_cut(rest, ',', &item, &rest);
+        str_cut(rest, '|', &item, &rest);
         if (lineage_count(item) > most)
             most = lineage_count(item);
     }

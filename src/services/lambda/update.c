@@ -18,7 +18,7 @@ static void update_begin(struct call *call, const struct lambda_name *name,
 {
     version_forget(call, name, version);
     version->modified_ms = call->now_ms;
-    version->revision_id = lambda_revision(call);
+    version->revision_id = version->build = lambda_revision(call);
     version->update_status = STR("InProgress");
     version->update_reason = STR("The function is being created.");
     version->update_reason_code = STR("Creating");
@@ -72,6 +72,7 @@ RESULT lambda_UpdateFunctionCode(struct call *call,
     TRY(source_take(call, &request, &source));
     if (in->Architectures.len > 0)
         target.version.architecture = in->Architectures.items[0];
+    architecture_note(&target.version);
     TRY(version_check_size(call, &target.version, source.stored.unzipped));
     if (in->DryRun.value) {
         source_set(&source, &target.version);

@@ -53,11 +53,11 @@ static void put_pairs(struct call *call, struct buf *out, const struct wire_head
     buf_append_char(out, '}');
 }
 
-static void put_headers(struct call *call, struct buf *out)
+static void put_headers(struct call *call, struct str trace, struct buf *out)
 {
     const struct wire_request *request = call->request;
     struct wire_header *all =
-        ARENA_ARRAY(call->arena, request->header_count + 5, struct wire_header);
+        ARENA_ARRAY(call->arena, request->header_count + 4, struct wire_header);
     size_t count = 0;
     for (size_t i = 0; i < request->header_count; i++) {
         struct wire_header header = request->headers[i];
@@ -65,7 +65,8 @@ static void put_headers(struct call *call, struct buf *out)
         bool ours = str_eq(header.name, STR("connection")) ||
                     str_eq(header.name, STR("x-forwarded-proto")) ||
                     str_eq(header.name, STR("x-forwarded-port")) ||
-                    str_eq(header.name, STR("x-forwarded-for"));
+                    str_eq(header.name, STR("x-forwarded-for")) ||
+                    str_eq(header.name, STR("x-amzn-trace-id"));
         if (!ours)
             all[count++] = header;
     }
@@ -82,6 +83,7 @@ static void put_headers(struct call *call, struct buf *out)
     all[count++] = (struct wire_header){STR("x-forwarded-proto"),
                                         call->secure_transport ? STR("https") : STR("http")};
     all[count++] = (struct wire_header){STR("x-forwarded-port"), port};
+    all[count++] = (struct wire_header){STR("x-amzn-trace-id"), trace};
     put_name(out, "headers");
     put_pairs(call, out, all, count);
 }
@@ -121,7 +123,7 @@ static void put_caller(struct call *call, const struct lambda_url *url, struct b
 {
     const struct principal *who = &call->principal;
     bool known = str_eq(url->auth, STR("AWS_IAM"));
-    put_text(out, "accountId", known ? who->account : STR("anonymous"));
+    put_text(out, "accountId", known ? url->account : STR("anonymous")); /* the owner's */
     put_text(out, "apiId", url->id);
     if (!known)
         return;
@@ -202,7 +204,7 @@ static void put_body(struct call *call, struct buf *out)
     buf_append(out, text ? STR("false") : STR("true"));
 }
 
-struct str url_event(struct call *call, const struct lambda_url *url)
+struct str url_event(struct call *call, const struct lambda_url *url, struct str trace)
 {
     const struct wire_request *request = call->request;
     struct buf out;
@@ -213,7 +215,7 @@ struct str url_event(struct call *call, const struct lambda_url *url)
     put_text(&out, "rawPath", request->path);
     put_text(&out, "rawQueryString", str_is_absent(request->query) ? STR("") : request->query);
     put_cookies(call, &out);
-    put_headers(call, &out);
+    put_headers(call, trace, &out);
     put_query(call, &out);
     put_context(call, url, &out);
     put_body(call, &out);

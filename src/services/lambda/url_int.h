@@ -8,7 +8,7 @@
 #include "services/lambda/create.h"
 
 /* The event of a request: "Request and response payloads", payload format version 2.0. */
-struct str url_event(struct call *call, const struct lambda_url *url);
+struct str url_event(struct call *call, const struct lambda_url *url, struct str trace);
 
 /* A run that a request waits for; lives beside the call (cloud/work.h), and goes on with the reply
  * where it streams. */
@@ -16,6 +16,7 @@ struct url_run {
     struct arena *arena;
     struct cloud *cloud;
     struct function_run *run;
+    struct str trace;
     bool streams;    /* taken over by the reply */
     struct buf head; /* what has come of a stream before its body */
     size_t head_sent;

@@ -177,6 +177,7 @@ static RESULT say_whole(struct call *call, const struct lambda_url *url, struct 
                         struct lambda_FunctionUrlReply *out)
 {
     struct str raw, body = payload;
+    payload = str_trim(payload);
     bool whole = json_is_valid(payload) && json_kind_of(payload) == JSON_OBJECT &&
                  json_member(call->arena, payload, STR("statusCode"), &raw);
     if (!whole) {
@@ -278,6 +279,8 @@ RESULT url_reply(struct call *call, const struct lambda_url *url, struct url_run
 {
     const struct function_result *result = function_run_result(run->run);
     enum function_outcome outcome = result->outcome;
+    if (outcome != FUNCTION_RUNNING || function_run_began(run->run))
+        call_add_header(call, STR("X-Amzn-Trace-Id"), run->trace);
     if (function_run_began(run->run))
         return reply_stream(call, url, run, out);
     switch (outcome) {

@@ -5,6 +5,7 @@
 #include "cloud/authorize.h"
 #include "cloud/park.h"
 #include "cloud/work.h"
+#include "services/lambda/events_int.h"
 #include "services/lambda/url.h"
 #include "services/lambda/url_int.h"
 #include "wire/wire.h"
@@ -126,10 +127,12 @@ static RESULT url_begin(struct call *call, const struct lambda_url *url,
     struct buf topic;
     buf_init_fixed(&topic, run->topic, sizeof run->topic - 1);
     buf_append_format(&topic, "lambda.url/%p", (void *)run);
+    struct str trace = trace_begin(call, call_trace(call));
+    run->trace = str_copy(arena, trace);
     const struct function_event event = {
         .request_id = call->request_id,
-        .payload = url_event(call, url),
-        .trace_id = wire_request_header(call->request, STR("x-amzn-trace-id")),
+        .payload = url_event(call, url, trace),
+        .trace_id = trace,
         .invoked_arn = target->invoked_arn,
         .streaming = str_eq(url->invoke_mode, STR("RESPONSE_STREAM")),
         .changed = url_changed,
@@ -165,8 +168,12 @@ static RESULT url_serve(struct call *call, const struct lambda_FunctionUrlReques
     if (!found)
         return url_say(call, 404, STR("{\"Message\":null}"), out);
     call->region = url.region;
-    if (work != NULL)
+    if (work != NULL) {
+        /* What an earlier run found went with its arena. */
+        if (call->principal.kind == PRINCIPAL_ANONYMOUS)
+            call->account = url.account;
         return url_reply(call, &url, ((const struct url_held *)work->data)->run, out);
+    }
     if (url_is_preflight(call, &url)) {
         url_cors(call, &url, true);
         return url_say(call, 200, (struct str){0}, out);

@@ -32,8 +32,8 @@ RESULT url_by_id(struct call *call, struct str id, struct lambda_url *url, bool 
     return call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_url, url, found);
 }
 
-static RESULT url_get(struct call *call, const struct lambda_name *name, struct lambda_url *url,
-                      bool *found)
+RESULT url_get(struct call *call, const struct lambda_name *name, struct lambda_url *url,
+               bool *found)
 {
     struct key key =
         url_key(call, name, str_is_absent(name->qualifier) ? STR("") : name->qualifier);

@@ -26,7 +26,12 @@ static RESULT version_content(struct call *call, const struct lambda_version *ve
 {
     struct lambda_version plain = *version;
     struct buf text;
-    plain.version = plain.revision_id = plain.description = (struct str){0};
+    plain.version = plain.revision_id = plain.build = (struct str){0};
+    if (!str_is_absent(version->described))
+        plain.description = version->described;
+    if (str_is_empty(plain.description))
+        plain.description = (struct str){0};
+    plain.described = (struct str){0};
     plain.state = plain.state_reason = plain.state_reason_code = (struct str){0};
     plain.update_status = plain.update_reason = plain.update_reason_code = (struct str){0};
     plain.modified_ms = plain.settles_ms = 0;
@@ -63,6 +68,7 @@ static RESULT version_publish(struct call *call, const struct lambda_name *name,
     *out = *latest;
     out->version = str_format(call->arena, "%lld", (long long)function->next_version);
     out->revision_id = lambda_revision(call);
+    out->described = str_is_absent(latest->description) ? STR("") : latest->description;
     if (!str_is_absent(description))
         out->description = description;
     if (!str_eq(out->state, STR("Pending"))) {
@@ -77,6 +83,10 @@ static RESULT version_publish(struct call *call, const struct lambda_name *name,
     TRY(version_use_code(call, out));
     TRY(account_add(call, name, 0, out->code_size, 0));
     TRY(version_put(call, name, out));
+    /* Publishing is a change of $LATEST too: whoever knew it as it was does not any more. */
+    struct lambda_version again = *latest;
+    again.revision_id = lambda_revision(call);
+    TRY(version_put(call, name, &again));
     return function_put(call, name, function);
 }
 

@@ -3,8 +3,8 @@
 
 #include "services/logs/event.h"
 
-enum { LEVEL = 1 };                       /* of compression: what arrives waits for it */
-enum { NUMBERS_MAX = 35, HEAD_MAX = 45 }; /* bytes of numbers: of an event, of a batch's head */
+enum { LEVEL = 1 };     /* of compression: what arrives waits for it */
+enum { HEAD_MAX = 45 }; /* bytes of a batch's head */
 
 int log_position_cmp(struct log_position a, struct log_position b)
 {
@@ -102,37 +102,80 @@ static RESULT unpack(struct arena *arena, const struct log_batch *batch, struct 
 
 /* --- batches --- */
 
-RESULT log_batch_write(struct buf *out, const struct log_event *events, size_t count, bool packed)
+static size_t number_size(uint64_t n)
 {
-    struct arena *arena = arena_new(0);
+    size_t size = 1;
+    for (; n >= 0x80; n >>= 7)
+        size++;
+    return size;
+}
+
+static size_t difference_size(uint64_t now, uint64_t before)
+{
+    uint64_t difference = now - before;
+    return number_size(difference << 1 ^ (0 - (difference >> 63)));
+}
+
+static size_t body_size(const struct log_event *events, size_t count)
+{
     struct log_event before = {0};
-    struct str smaller = {0};
-    struct buf body;
-    enum result result = RESULT_OK;
     size_t size = 0;
-    /* Room for all at once: a buffer that grows leaves its smaller selves behind. */
-    for (size_t i = 0; i < count; i++)
-        size += events[i].message.len + NUMBERS_MAX;
-    buf_init(&body, arena, SIZE_MAX);
-    (void)buf_reserve(&body, size);
     for (size_t i = 0; i < count; i++) {
-        put_difference(&body, (uint64_t)events[i].at.ms, (uint64_t)before.at.ms);
-        put_difference(&body, events[i].at.number, before.at.number);
-        put_difference(&body, (uint64_t)events[i].ingested_ms, (uint64_t)before.ingested_ms);
-        put_number(&body, events[i].message.len);
-        buf_append(&body, events[i].message);
+        size += difference_size((uint64_t)events[i].at.ms, (uint64_t)before.at.ms) +
+                difference_size(events[i].at.number, before.at.number) +
+                difference_size((uint64_t)events[i].ingested_ms, (uint64_t)before.ingested_ms) +
+                number_size(events[i].message.len) + events[i].message.len;
         before = events[i];
     }
-    if (packed)
-        result = pack(arena, buf_str(&body), &smaller);
-    (void)buf_reserve(out, (str_is_absent(smaller) ? body.len : smaller.len) + HEAD_MAX);
-    buf_append_char(out, str_is_absent(smaller) ? 0 : 1);
+    return size;
+}
+
+static void put_body(struct buf *out, const struct log_event *events, size_t count)
+{
+    struct log_event before = {0};
+    for (size_t i = 0; i < count; i++) {
+        put_difference(out, (uint64_t)events[i].at.ms, (uint64_t)before.at.ms);
+        put_difference(out, events[i].at.number, before.at.number);
+        put_difference(out, (uint64_t)events[i].ingested_ms, (uint64_t)before.ingested_ms);
+        put_number(out, events[i].message.len);
+        buf_append(out, events[i].message);
+        before = events[i];
+    }
+}
+
+static void put_head(struct buf *out, const struct log_event *events, size_t count, bool packed,
+                     size_t size)
+{
+    buf_append_char(out, packed ? 1 : 0);
     put_difference(out, count == 0 ? 0 : (uint64_t)events[0].at.ms, 0);
-    put_difference(out, (uint64_t)before.at.ms, 0);
+    put_difference(out, count == 0 ? 0 : (uint64_t)events[count - 1].at.ms, 0);
     put_number(out, count);
-    put_number(out, body.len);
-    buf_append(out, str_is_absent(smaller) ? buf_str(&body) : smaller);
-    arena_free(arena);
+    put_number(out, size);
+}
+
+/* Buffers get their whole size at once: one that grows leaves its smaller selves behind. */
+RESULT log_batch_write(struct buf *out, const struct log_event *events, size_t count, bool packed)
+{
+    size_t size = body_size(events, count);
+    struct str smaller = {0};
+    enum result result = RESULT_OK;
+    struct arena *arena = NULL;
+    if (packed) {
+        struct buf body;
+        arena = arena_new(0);
+        buf_init(&body, arena, SIZE_MAX);
+        (void)buf_reserve(&body, size);
+        put_body(&body, events, count);
+        result = pack(arena, buf_str(&body), &smaller);
+    }
+    (void)buf_reserve(out, (str_is_absent(smaller) ? size : smaller.len) + HEAD_MAX);
+    put_head(out, events, count, !str_is_absent(smaller), size);
+    if (str_is_absent(smaller))
+        put_body(out, events, count);
+    else
+        buf_append(out, smaller);
+    if (arena != NULL)
+        arena_free(arena);
     return result;
 }
 

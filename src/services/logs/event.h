@@ -51,14 +51,18 @@ struct log_range {
     bool backward;
 };
 struct log_reader;
+struct log_masks;
 struct log_stream_id {
     uint64_t group, stream;
-    int64_t span_ms; /* see struct logs_stream */
+    int64_t span_ms;               /* see struct logs_stream */
+    const struct log_masks *masks; /* mask.h; NULL: nothing is hidden */
 };
 RESULT log_reader_open(struct arena *arena, struct kv_txn *txn, const struct log_stream_id *stream,
                        const struct log_range *range, struct log_reader **out);
 /* *event NULL: the end. */
 RESULT log_reader_next(struct log_reader *reader, const struct log_event **event);
+/* The message of the event that it is at as it came, unmasked. Good as long as that. */
+struct str log_reader_plain(const struct log_reader *reader);
 void log_reader_close(struct log_reader *reader);
 
 #endif

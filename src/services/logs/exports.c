@@ -196,7 +196,10 @@ static RESULT file_fill(struct call *call, const struct logs_group *group,
 {
     int64_t oldest = group_oldest_ms(group, call->now_ms);
     int64_t from = task->from_ms > oldest ? task->from_ms : oldest;
-    const struct log_stream_id id = {(uint64_t)group->id, (uint64_t)stream->id, stream->span_ms};
+    const struct log_masks *masks;
+    TRY(protection_masks(call, group, false, &masks));
+    const struct log_stream_id id = {(uint64_t)group->id, (uint64_t)stream->id, stream->span_ms,
+                                     masks};
     struct log_range range = {{from, 0}, {task->to_ms - 1, UINT64_MAX}, false};
     const struct log_event *event;
     struct log_reader *reader;

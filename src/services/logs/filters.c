@@ -1,5 +1,6 @@
 #include "services/logs/filters.h"
 
+#include "services/logs/mask.h"
 #include "services/logs/tail.h"
 #include "store/record.h"
 
@@ -82,9 +83,10 @@ static RESULT read_tail(struct call *call, const struct logs_came *came, struct 
 }
 
 static RESULT read_segments(struct call *call, const struct logs_came *came, int64_t span_ms,
-                            struct log_event **events, size_t *count)
+                            const struct log_masks *masks, struct log_event **events, size_t *count)
 {
-    const struct log_stream_id id = {(uint64_t)came->group_id, (uint64_t)came->stream_id, span_ms};
+    const struct log_stream_id id = {(uint64_t)came->group_id, (uint64_t)came->stream_id, span_ms,
+                                     masks};
     const struct log_range range = {{came->from_ms, 0}, {came->to_ms, UINT64_MAX}, false};
     uint64_t first = (uint64_t)came->number, end = first + (uint64_t)came->count;
     const struct log_event *event;
@@ -120,8 +122,12 @@ RESULT filters_read(struct call *call, const struct outbox_item *item, struct lo
     TRY(call_get_record_copy(call, &stream_at, &logs_model, LOGS_SHAPE_stream, &stream, &found));
     if (!found || stream.id != came->stream_id)
         return RESULT_OK;
+    const struct log_masks *masks;
+    TRY(protection_masks(call, group, false, &masks));
     TRY(read_tail(call, came, events, count));
-    return *count > 0 ? RESULT_OK : read_segments(call, came, stream.span_ms, events, count);
+    for (size_t i = 0; masks != NULL && i < *count; i++)
+        (*events)[i].message = log_mask(masks, call->arena, &(*events)[i]);
+    return *count > 0 ? RESULT_OK : read_segments(call, came, stream.span_ms, masks, events, count);
 }
 
 RESULT filters_pattern(struct call *call, struct str text, struct pattern **out)
@@ -130,6 +136,50 @@ RESULT filters_pattern(struct call *call, struct str text, struct pattern **out)
     if (log_pattern_parse(call->arena, text, out, &problem))
         return RESULT_OK;
     return call_fail(call, LOGS_INVALID_PARAMETER, "Invalid filter pattern: %.*s", PRSTR(problem));
+}
+
+/* "There is a maximum of 5 filter patterns containing regex for each log group when creating metric
+ * filters or subscription filters." */
+enum { REGEX_FILTERS_MAX = 5 };
+
+static RESULT pattern_of(struct call *call, bool subscription, struct str value, struct str *out)
+{
+    struct logs_subscription one;
+    struct logs_metric_filter other;
+    if (subscription) {
+        TRY(record_decode(call->arena, &logs_model, LOGS_SHAPE_subscription, value, &one));
+        *out = one.pattern;
+    } else {
+        TRY(record_decode(call->arena, &logs_model, LOGS_SHAPE_metric_filter, value, &other));
+        *out = other.pattern;
+    }
+    return RESULT_OK;
+}
+
+RESULT filters_check_regexes(struct call *call, const struct logs_group *group,
+                             const struct pattern *pattern, const struct key *key)
+{
+    size_t count = 0;
+    for (int kind = 0; kind < 2 && log_pattern_has_regex(pattern); kind++) {
+        struct key all = kind == 0 ? metric_filter_key(call, (uint64_t)group->id, (struct str){0})
+                                   : subscription_key(call, (uint64_t)group->id, (struct str){0});
+        struct kv_cursor *cursor;
+        TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&all), false, &cursor));
+        for (;;) {
+            struct str at, value, text;
+            struct pattern *other;
+            TRY(kv_next(cursor, &at, &value));
+            if (str_is_absent(at))
+                break;
+            TRY(pattern_of(call, kind == 1, value, &text));
+            TRY(filters_pattern(call, text, &other));
+            count += !str_eq(at, key_bytes(key)) && log_pattern_has_regex(other);
+        }
+        kv_cursor_close(cursor);
+    }
+    return count < REGEX_FILTERS_MAX
+               ? RESULT_OK
+               : call_fail(call, LOGS_LIMIT_EXCEEDED, "Resource limit exceeded.");
 }
 
 struct str filters_source_arn(struct call *call, struct str group)

@@ -16,6 +16,10 @@ RESULT filters_read(struct call *call, const struct outbox_item *item, struct lo
                     struct logs_group *group, struct log_event **events, size_t *count);
 /* The pattern, or InvalidParameterException. */
 RESULT filters_pattern(struct call *call, struct str text, struct pattern **out);
+/* LimitExceededException when the group has as many others with regular expressions as it may. The
+ * key: of the filter that is put. */
+RESULT filters_check_regexes(struct call *call, const struct logs_group *group,
+                             const struct pattern *pattern, const struct key *key);
 /* "arn:...:log-group:NAME:*": who calls when events are delivered. */
 struct str filters_source_arn(struct call *call, struct str group);
 

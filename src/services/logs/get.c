@@ -18,14 +18,6 @@ static int64_t clamp_ms(int64_t ms)
     return ms < 0 ? 0 : ms > LATEST_MS ? LATEST_MS : ms;
 }
 
-static RESULT refuse_unmask(struct call *call, struct opt_bool unmask)
-{
-    if (!unmask.set || !unmask.value)
-        return RESULT_OK;
-    return call_fail(call, LOGS_NOT_IMPLEMENTED,
-                     "unmask is not implemented: sensitive data is not masked.");
-}
-
 /* --- GetLogEvents --- */
 
 /* "f/" or "b/", the id of the event that it goes on from (which is not shown again), "/s". */
@@ -95,8 +87,9 @@ RESULT logs_GetLogEvents(struct call *call, const struct logs_GetLogEventsReques
     struct logs_group group;
     struct logs_stream stream;
     struct log_position at = {0};
-    TRY(refuse_unmask(call, in->unmask));
+    const struct log_masks *masks;
     TRY(group_find_either(call, in->logGroupName, in->logGroupIdentifier, &group));
+    TRY(protection_masks(call, &group, in->unmask.set && in->unmask.value, &masks));
     TRY(stream_find(call, &group, in->logStreamName, &stream));
     struct page page = {
         .range = {.from = {clamp_ms(in->startTime.set ? in->startTime.value : 0), 0},
@@ -119,7 +112,7 @@ RESULT logs_GetLogEvents(struct call *call, const struct logs_GetLogEventsReques
     if (token && page.range.backward && log_position_cmp(at, high) <= 0)
         page.range.to = at.number > 0 ? (struct log_position){at.ms, at.number - 1}
                                       : (struct log_position){at.ms - 1, UINT64_MAX};
-    struct log_stream_id id = {(uint64_t)group.id, (uint64_t)stream.id, stream.span_ms};
+    struct log_stream_id id = {(uint64_t)group.id, (uint64_t)stream.id, stream.span_ms, masks};
     if (log_position_cmp(page.range.from, page.range.to) <= 0)
         TRY(page_read(call, &id, &page, &out->events));
     else
@@ -143,6 +136,7 @@ RESULT logs_GetLogEvents(struct call *call, const struct logs_GetLogEventsReques
 struct filter {
     const struct logs_FilterLogEventsRequest *in;
     struct logs_group group;
+    const struct log_masks *masks;
     struct pattern *pattern;
     struct log_walk_position from, to;
     bool backward;
@@ -186,7 +180,7 @@ static RESULT filter_streams(struct call *call, struct filter *filter)
                          "logStreamNames and logStreamNamePrefix are mutually exclusive "
                          "parameters.");
     if (in->logStreamNames.len == 0)
-        return log_walk_streams(call->arena, call->txn, (uint64_t)filter->group.id,
+        return log_walk_streams(call->arena, call->txn, (uint64_t)filter->group.id, filter->masks,
                                 in->logStreamNamePrefix, filter->from.ms, filter->to.ms,
                                 &filter->streams, &filter->count);
     filter->streams = ARENA_ARRAY(call->arena, in->logStreamNames.len, struct log_walk_stream);
@@ -199,7 +193,8 @@ static RESULT filter_streams(struct call *call, struct filter *filter)
         if (stream.number > 0 && !twice)
             filter->streams[filter->count++] = (struct log_walk_stream){
                 .name = stream.name,
-                .id = {(uint64_t)filter->group.id, (uint64_t)stream.id, stream.span_ms},
+                .id = {(uint64_t)filter->group.id, (uint64_t)stream.id, stream.span_ms,
+                       filter->masks},
                 .first_ms = stream.first_ms,
                 .last_ms = stream.last_ms,
             };
@@ -211,8 +206,8 @@ static RESULT filter_open(struct call *call, struct filter *filter)
 {
     const struct logs_FilterLogEventsRequest *in = filter->in;
     struct str problem;
-    TRY(refuse_unmask(call, in->unmask));
     TRY(group_find_either(call, in->logGroupName, in->logGroupIdentifier, &filter->group));
+    TRY(protection_masks(call, &filter->group, in->unmask.set && in->unmask.value, &filter->masks));
     if (!log_pattern_parse(call->arena, in->filterPattern, &filter->pattern, &problem))
         return call_fail(call, LOGS_INVALID_PARAMETER, "Invalid filter pattern: %.*s",
                          PRSTR(problem));
@@ -253,14 +248,18 @@ RESULT logs_FilterLogEvents(struct call *call, const struct logs_FilterLogEvents
         TRY(log_walk_next(walk, &event, &stream));
         if (event == NULL)
             return RESULT_OK;
-        if (out->events.len == limit || bytes > REPLY_BYTES || scanned > SCAN_BYTES)
+        size_t size = event->message.len + 26;
+        if (out->events.len == limit || scanned > SCAN_BYTES)
+            break;
+        arena_reset(scratch);
+        bool matches = log_pattern_matches(filter.pattern, scratch, event->message);
+        if (matches && bytes > 0 && bytes + size > REPLY_BYTES)
             break;
         at = (struct log_walk_position){event->at.ms, stream->id.stream, event->at.number};
-        scanned += event->message.len + 26;
-        arena_reset(scratch);
-        if (!log_pattern_matches(filter.pattern, scratch, event->message))
+        scanned += size;
+        if (!matches)
             continue;
-        bytes += event->message.len + 26;
+        bytes += size;
         struct logs_FilteredLogEvent shown = {
             .logStreamName = stream->name,
             .timestamp = opt_long(event->at.ms),

@@ -53,6 +53,15 @@ RESULT group_make(struct call *call, const struct logs_group *group);
 RESULT stream_make(struct call *call, const struct logs_group *group, struct str name,
                    struct logs_stream *stream);
 
+/* --- protection.c --- */
+
+/* What hides a group's data from the caller: NULL: nothing. unmask: it asks for all, which
+ * logs:Unmask must allow. */
+RESULT protection_masks(struct call *call, const struct logs_group *group, bool unmask,
+                        const struct log_masks **out);
+/* Absent: it never had a policy. */
+RESULT protection_status(struct call *call, uint64_t group, struct str *status);
+
 /* --- put.c --- */
 
 enum { EVENT_OVERHEAD = 26 }; /* what an event counts for beside its message */
@@ -100,11 +109,13 @@ RESULT log_walk_open(struct arena *arena, struct kv_txn *txn, const struct log_w
                      bool backward, struct log_walk **out);
 RESULT log_walk_next(struct log_walk *walk, const struct log_event **event,
                      const struct log_walk_stream **stream);
+/* The message of the event that was yielded last, unmasked. */
+struct str log_walk_plain(const struct log_walk *walk);
 /* Streams of a group with events between the two times: of these names, or of this prefix, or all.
  */
-RESULT log_walk_streams(struct arena *arena, struct kv_txn *txn, uint64_t group, struct str prefix,
-                        int64_t from_ms, int64_t to_ms, struct log_walk_stream **out,
-                        size_t *count);
+RESULT log_walk_streams(struct arena *arena, struct kv_txn *txn, uint64_t group,
+                        const struct log_masks *masks, struct str prefix, int64_t from_ms,
+                        int64_t to_ms, struct log_walk_stream **out, size_t *count);
 
 /* --- ids.c --- */
 

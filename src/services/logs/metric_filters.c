@@ -56,9 +56,9 @@ static RESULT check_transformation(struct call *call, const struct logs_MetricTr
     return RESULT_OK;
 }
 
-static RESULT check_filter(struct call *call, const struct logs_PutMetricFilterRequest *in)
+static RESULT check_filter(struct call *call, const struct logs_PutMetricFilterRequest *in,
+                           struct pattern **pattern)
 {
-    struct pattern *pattern;
     if (in->applyOnTransformedLogs.set && in->applyOnTransformedLogs.value)
         return call_fail(call, LOGS_NOT_IMPLEMENTED,
                          "applyOnTransformedLogs is not implemented: events are not transformed.");
@@ -67,7 +67,7 @@ static RESULT check_filter(struct call *call, const struct logs_PutMetricFilterR
     if (in->emitSystemFieldDimensions.len > 0)
         return call_fail(call, LOGS_NOT_IMPLEMENTED,
                          "emitSystemFieldDimensions is not implemented.");
-    TRY(filters_pattern(call, in->filterPattern, &pattern));
+    TRY(filters_pattern(call, in->filterPattern, pattern));
     for (size_t i = 0; i < in->metricTransformations.len; i++)
         TRY(check_transformation(call, &in->metricTransformations.items[i]));
     return RESULT_OK;
@@ -78,12 +78,14 @@ RESULT logs_PutMetricFilter(struct call *call, const struct logs_PutMetricFilter
 {
     struct logs_group group;
     struct logs_metric_filter old;
+    struct pattern *pattern;
     bool found;
     (void)out;
-    TRY(check_filter(call, in));
+    TRY(check_filter(call, in, &pattern));
     TRY(group_find(call, in->logGroupName, &group));
     struct key key = metric_filter_key(call, (uint64_t)group.id, in->filterName);
     TRY(call_get_record_copy(call, &key, &logs_model, LOGS_SHAPE_metric_filter, &old, &found));
+    TRY(filters_check_regexes(call, &group, pattern, &key));
     if (!found) {
         struct key index = index_key(call, in->filterName, group.name);
         if (group.metric_filters >= METRIC_FILTERS_MAX)

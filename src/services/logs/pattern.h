@@ -13,6 +13,8 @@ struct pattern;
 /* Lives in the arena. An absent or empty text matches all. False: *problem says why. */
 bool log_pattern_parse(struct arena *arena, struct str text, struct pattern **out,
                        struct str *problem);
+/* Whether regular expressions are part of it. */
+bool log_pattern_has_regex(const struct pattern *pattern);
 /* scratch: for what one event needs; the caller resets it. */
 bool log_pattern_matches(const struct pattern *pattern, struct arena *scratch, struct str message);
 /* What the pattern names, of a message that matches: "$.field" and "$name" to their values. */

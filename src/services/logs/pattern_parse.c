@@ -483,3 +483,8 @@ bool log_pattern_parse(struct arena *arena, struct str text, struct pattern **ou
     *problem = parser.problem;
     return fine;
 }
+
+bool log_pattern_has_regex(const struct pattern *pattern)
+{
+    return pattern->regexes > 0;
+}

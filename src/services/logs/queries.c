@@ -67,18 +67,21 @@ static RESULT query_find(struct call *call, struct str id, struct logs_query *qu
 
 /* --- StartQuery --- */
 
-static RESULT add_group(struct call *call, struct str name, bool identifier,
+static RESULT add_group(struct call *call, struct str name, bool identifier, bool unmasks,
                         struct logs_query *query)
 {
     struct logs_group group;
     TRY(group_find_either(call, identifier ? (struct str){0} : name,
                           identifier ? name : (struct str){0}, &group));
-    const struct authorize_ask ask = {
+    struct authorize_ask ask = {
         .action = STR("logs:StartQuery"),
         .resource = group_arn(call, group.name),
         .owner = call->account,
     };
     TRY(authorize_ask(call, &ask));
+    ask.action = STR("logs:Unmask");
+    if (unmasks)
+        TRY(authorize_ask(call, &ask));
     for (size_t i = 0; i < query->groups.len; i++)
         if (str_eq(query->groups.items[i], group.name))
             return RESULT_OK;
@@ -95,9 +98,9 @@ static bool source_wants(const struct query_source *source, const struct logs_gr
 }
 
 /* Groups that the caller may not query are left out. */
-static RESULT add_source(struct call *call, const struct query_source *source,
-                         struct logs_query *query)
+static RESULT add_source(struct call *call, const struct query *parsed, struct logs_query *query)
 {
+    const struct query_source *source = &parsed->source;
     struct key all = call_key(call, STR("group"));
     struct kv_cursor *cursor;
     size_t cap = 0;
@@ -113,12 +116,15 @@ static RESULT add_source(struct call *call, const struct query_source *source,
         TRY(record_decode_copy(call->arena, &logs_model, LOGS_SHAPE_group, value, &group));
         if (!source_wants(source, &group))
             continue;
-        const struct authorize_ask ask = {
+        struct authorize_ask ask = {
             .action = STR("logs:StartQuery"),
             .resource = group_arn(call, group.name),
             .owner = call->account,
         };
         TRY(authorize_may(call, &ask, &allowed));
+        ask.action = STR("logs:Unmask");
+        if (allowed && parsed->unmasks)
+            TRY(authorize_ask(call, &ask));
         if (allowed)
             VEC_PUSH(call->arena, query->groups.items, query->groups.len, cap, group.name);
     }
@@ -127,12 +133,13 @@ static RESULT add_source(struct call *call, const struct query_source *source,
 }
 
 static RESULT add_groups(struct call *call, const struct logs_StartQueryRequest *in,
-                         const struct query_source *source, struct logs_query *query)
+                         const struct query *parsed, struct logs_query *query)
 {
+    const struct query_source *source = &parsed->source;
     size_t names = in->logGroupNames.len, identifiers = in->logGroupIdentifiers.len;
     bool one = !str_is_absent(in->logGroupName);
     if (source->given && !one && names + identifiers == 0)
-        return add_source(call, source, query);
+        return add_source(call, parsed, query);
     if (one + (names > 0) + (identifiers > 0) != 1 || source->given)
         return call_fail(call, LOGS_INVALID_PARAMETER,
                          "Exactly one of logGroupName, logGroupNames, logGroupIdentifiers and the "
@@ -142,11 +149,11 @@ static RESULT add_groups(struct call *call, const struct logs_StartQueryRequest 
                          QUERY_GROUPS_MAX);
     query->groups.items = ARENA_ARRAY(call->arena, names + identifiers + 1, struct str);
     if (one)
-        TRY(add_group(call, in->logGroupName, false, query));
+        TRY(add_group(call, in->logGroupName, false, parsed->unmasks, query));
     for (size_t i = 0; i < names; i++)
-        TRY(add_group(call, in->logGroupNames.items[i], false, query));
+        TRY(add_group(call, in->logGroupNames.items[i], false, parsed->unmasks, query));
     for (size_t i = 0; i < identifiers; i++)
-        TRY(add_group(call, in->logGroupIdentifiers.items[i], true, query));
+        TRY(add_group(call, in->logGroupIdentifiers.items[i], true, parsed->unmasks, query));
     if (query->groups.len == 1)
         query->group = query->groups.items[0];
     return RESULT_OK;
@@ -205,7 +212,7 @@ RESULT logs_StartQuery(struct call *call, const struct logs_StartQueryRequest *i
         .created_ms = call->now_ms,
         .user = call->principal.arn,
     };
-    TRY(add_groups(call, in, &parsed.source, &query));
+    TRY(add_groups(call, in, &parsed, &query));
     struct key key = query_key(call, query.id);
     struct key by_time = time_key(call, query.created_ms, query.id);
     struct key running = query_running_key(call, call->account, call->region, query.id);

@@ -13,6 +13,7 @@ struct value {
     enum { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_TIME } kind; /* a time: milliseconds */
     struct str text;
     double number;
+    bool structured; /* the text is JSON of a map or a list, whose attributes have names */
 };
 
 enum expr_kind {
@@ -28,6 +29,7 @@ enum expr_kind {
     EXPR_ARITHMETIC,
     EXPR_LIKE,
     EXPR_IN,
+    EXPR_UNMASK,
 };
 struct expr {
     enum expr_kind kind;
@@ -54,10 +56,11 @@ enum command_kind {
     COMMAND_SORT,
     COMMAND_LIMIT,
     COMMAND_DEDUP,
+    COMMAND_UNNEST,
 };
 struct command {
     enum command_kind kind;
-    struct named *items; /* fields; what is computed; what is sorted by; names of parse */
+    struct named *items; /* fields; what is computed; what is sorted by; names of parse; unnest */
     size_t count;
     bool *descending; /* of sort */
     struct named *by; /* of stats */
@@ -79,6 +82,7 @@ struct query {
     struct query_source source;
     struct command *commands;
     size_t count;
+    bool unmasks; /* it asks for what is masked */
 };
 struct query_problem {
     struct str message;
@@ -93,6 +97,7 @@ bool query_parse(struct arena *arena, struct str text, struct query *out,
 struct query_event {
     int64_t ms, ingested_ms;
     struct str message, stream, log, pointer; /* log: "ACCOUNT:GROUP" */
+    struct str plain;                         /* the message, unmasked */
 };
 struct query_run;
 /* limit: rows of the result at most. Memory: at most QUERY_MEMORY. */
@@ -155,6 +160,8 @@ int value_cmp(struct arena *arena, const struct value *a, const struct value *b)
 struct value value_copy(struct arena *arena, const struct value *value);
 
 /* query_field.c */
+/* What jsonParse() makes of a text. */
+struct value query_parse_json(struct arena *arena, struct str text);
 struct value query_field(const struct evaluation *evaluation, struct str name);
 /* The fields that are found in a message: those of Lambda's lines, and JSON's. At most `max`. */
 size_t query_discover(struct arena *arena, struct str message, struct named_value *out, size_t max);

@@ -88,6 +88,20 @@ static struct value call_function(const struct evaluation *evaluation, const str
     return query_call(evaluation, expr->function, arguments, expr->count);
 }
 
+/* What the field would be if nothing were masked. */
+static struct value unmask(const struct evaluation *evaluation, const struct expr *field)
+{
+    if (evaluation->row->event == NULL)
+        return query_evaluate(evaluation, field);
+    struct query_event event = *evaluation->row->event;
+    event.message = event.plain;
+    struct row row = {.event = &event};
+    struct evaluation inner = *evaluation;
+    inner.row = &row;
+    struct value value = query_evaluate(&inner, field);
+    return value_copy(evaluation->arena, &value);
+}
+
 static bool is_true(const struct evaluation *evaluation, const struct expr *expr)
 {
     struct value value = query_evaluate(evaluation, expr);
@@ -127,6 +141,8 @@ struct value query_evaluate(const struct evaluation *evaluation, const struct ex
         return truth(like(evaluation, expr));
     case EXPR_IN:
         return truth(in_list(evaluation, expr));
+    case EXPR_UNMASK:
+        return unmask(evaluation, expr->args[0]);
     }
     return (struct value){0};
 }

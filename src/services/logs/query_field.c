@@ -71,6 +71,50 @@ static bool json_path(struct arena *arena, struct str raw, struct str path, int 
     return false;
 }
 
+static struct str compact(struct arena *arena, struct str raw)
+{
+    struct buf out;
+    bool quoted = false;
+    buf_init(&out, arena, SIZE_MAX);
+    (void)buf_reserve(&out, raw.len);
+    for (size_t i = 0; i < raw.len; i++) {
+        char c = raw.ptr[i];
+        if (!quoted && (c == ' ' || c == '\t' || c == '\n' || c == '\r'))
+            continue;
+        buf_append_char(&out, c);
+        if (quoted && c == '\\' && i + 1 < raw.len)
+            buf_append_char(&out, raw.ptr[++i]);
+        else if (c == '"')
+            quoted = !quoted;
+    }
+    return buf_str(&out);
+}
+
+struct value query_parse_json(struct arena *arena, struct str text)
+{
+    if (!json_is_valid(text))
+        return (struct value){0};
+    struct value value = json_value(arena, text);
+    enum json_kind kind = json_kind_of(str_trim(text));
+    value.structured = kind == JSON_OBJECT || kind == JSON_ARRAY;
+    if (value.structured)
+        value.text = compact(arena, value.text);
+    return value;
+}
+
+/* "a.b.0" of a row's own map or list "a". */
+static struct value attribute(const struct evaluation *evaluation, const struct named_value *of,
+                              struct str name)
+{
+    struct str raw;
+    if (!of->value.structured || name.len <= of->name.len + 1 || !str_starts_with(name, of->name) ||
+        name.ptr[of->name.len] != '.' ||
+        !json_path(evaluation->arena, of->value.text, str_slice(name, of->name.len + 1, name.len),
+                   0, &raw))
+        return (struct value){0};
+    return query_parse_json(evaluation->arena, raw);
+}
+
 /* --- Lambda --- */
 
 static const struct lambda_field {
@@ -194,6 +238,11 @@ struct value query_field(const struct evaluation *evaluation, struct str name)
     for (size_t i = row->count; i-- > 0;)
         if (str_eq(row->values[i].name, name))
             return row->values[i].value;
+    for (size_t i = row->count; i-- > 0;) {
+        struct value value = attribute(evaluation, &row->values[i], name);
+        if (value.kind != VALUE_NONE)
+            return value;
+    }
     if (row->event == NULL)
         return (struct value){0};
     if (str_starts_with(name, STR("@"))) {

@@ -378,6 +378,23 @@ static struct value do_is_ipv6_in_subnet(const struct evaluation *evaluation,
     return truth(in_subnet(evaluation, arguments, AF_INET6));
 }
 
+/* --- JSON --- */
+
+static struct value do_json_parse(const struct evaluation *evaluation,
+                                  const struct value *arguments, size_t count)
+{
+    struct str text = value_text(evaluation->arena, arguments);
+    (void)count;
+    return str_is_absent(text) ? (struct value){0} : query_parse_json(evaluation->arena, text);
+}
+
+static struct value do_json_stringify(const struct evaluation *evaluation,
+                                      const struct value *arguments, size_t count)
+{
+    (void)evaluation, (void)count;
+    return arguments->structured ? value_of_text(arguments->text) : (struct value){0};
+}
+
 /* --- their names --- */
 
 enum { ANY = 64 };
@@ -413,6 +430,8 @@ static const struct {
     {STR_INIT("substr"), 2, 3, do_substr},
     {STR_INIT("replace"), 3, 3, do_replace},
     {STR_INIT("strcontains"), 2, 2, do_strcontains},
+    {STR_INIT("jsonParse"), 1, 1, do_json_parse},
+    {STR_INIT("jsonStringify"), 1, 1, do_json_stringify},
     {STR_INIT("isValidIp"), 1, 1, do_is_valid_ip},
     {STR_INIT("isValidIpv4"), 1, 1, do_is_valid_ipv4},
     {STR_INIT("isValidIpv6"), 1, 1, do_is_valid_ipv6},

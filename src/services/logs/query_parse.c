@@ -12,6 +12,7 @@ struct parser {
     struct command *stats; /* whose aggregates may be named now; NULL: none */
     size_t aggregate_cap;
     bool had_stats;
+    bool unmasks;
     int depth;
 };
 
@@ -94,13 +95,53 @@ static bool parse_quoted(struct parser *p, struct str *out)
     return true;
 }
 
+/* Behind a name: "[2]" of a list, `a.b` of a map: parts of the path, as ".2" and "a.b" are. */
+static bool parse_path(struct parser *p, struct buf *path)
+{
+    for (;;) {
+        char c = p->at < p->text.len ? p->text.ptr[p->at] : '\0';
+        size_t end = p->at + 1;
+        struct str part;
+        while (c == '[' && end < p->text.len && p->text.ptr[end] >= '0' && p->text.ptr[end] <= '9')
+            end++;
+        if (c == '[' && end > p->at + 1 && end < p->text.len && p->text.ptr[end] == ']') {
+            buf_append_char(path, '.');
+            buf_append(path, str_slice(p->text, p->at + 1, end));
+            p->at = end + 1;
+        } else if (c == '`' && path->len > 0 && path->ptr[path->len - 1] == '.') {
+            if (!parse_quoted(p, &part))
+                return false;
+            buf_append(path, part);
+        } else if (c == '.' && p->text.ptr[p->at - 1] != '.') {
+            part = word_ahead(p);
+            buf_append(path, part);
+            p->at += part.len;
+            if (part.len == 0)
+                return true;
+        } else {
+            return true;
+        }
+    }
+}
+
 static bool parse_name(struct parser *p, struct str *out)
 {
+    struct buf path;
     if (peek(p) == '`')
         return parse_quoted(p, out);
     *out = word_ahead(p);
     p->at += out->len;
-    return out->len > 0 || fail(p, "a field is missing");
+    char next = p->at < p->text.len ? p->text.ptr[p->at] : '\0';
+    if (out->len == 0)
+        return fail(p, "a field is missing");
+    if (next != '[' && next != '`')
+        return true;
+    buf_init(&path, p->arena, SIZE_MAX);
+    buf_append(&path, *out);
+    if (!parse_path(p, &path))
+        return false;
+    *out = buf_str(&path);
+    return true;
 }
 
 static bool parse_regex(struct parser *p, struct regex **out)
@@ -232,6 +273,12 @@ static bool parse_call(struct parser *p, struct str name, struct expr *expr)
     expr->function = query_aggregate(name);
     if (expr->function >= 0)
         return parse_aggregate(p, expr);
+    if (str_eq_nocase(name, STR("unmask"))) {
+        expr->kind = EXPR_UNMASK;
+        p->unmasks = true;
+        return parse_arguments(p, expr, ")") &&
+               (expr->count == 1 || fail(p, "unmask has one argument"));
+    }
     expr->kind = EXPR_CALL;
     expr->function = query_function(name, &least, &most);
     if (expr->function < 0)
@@ -488,10 +535,22 @@ static bool parse_limit(struct parser *p, struct command *command)
     return true;
 }
 
+/* unnest FIELD into NAME */
+static bool parse_unnest(struct parser *p, struct command *command)
+{
+    command->items = ARENA_NEW(p->arena, struct named);
+    command->count = 1;
+    if (!parse_expr(p, &command->items->expr))
+        return false;
+    if (!accept_word(p, "into"))
+        return fail(p, "into is expected");
+    return parse_name(p, &command->items->name);
+}
+
 static bool parse_command(struct parser *p, struct command *command)
 {
-    static const char *const unbuilt[] = {"pattern", "diff", "unmask", "unnest",
-                                          "unpack",  "join", "lookup", "anomaly"};
+    static const char *const unbuilt[] = {"pattern", "diff",   "unmask", "unpack",
+                                          "join",    "lookup", "anomaly"};
     if (accept_word(p, "fields")) {
         command->kind = COMMAND_FIELDS;
         return parse_named(p, &command->items, &command->count);
@@ -524,6 +583,10 @@ static bool parse_command(struct parser *p, struct command *command)
     if (accept_word(p, "dedup")) {
         command->kind = COMMAND_DEDUP;
         return parse_named(p, &command->items, &command->count);
+    }
+    if (accept_word(p, "unnest")) {
+        command->kind = COMMAND_UNNEST;
+        return parse_unnest(p, command);
     }
     for (size_t i = 0; i < sizeof unbuilt / sizeof unbuilt[0]; i++)
         p->problem->unbuilt |= str_eq_nocase(word_ahead(p), str_from_c(unbuilt[i]));
@@ -601,5 +664,6 @@ bool query_parse(struct arena *arena, struct str text, struct query *out,
     }
     if (stats > 2)
         return fail(&parser, "a query has at most two stats");
+    out->unmasks = parser.unmasks;
     return out->count > 0 || fail(&parser, "the query is empty");
 }

@@ -68,14 +68,14 @@ RESULT logs_GetLogRecord(struct call *call, const struct logs_GetLogRecordReques
     struct logs_stream stream;
     struct log_reader *reader;
     const struct log_event *event;
-    if (in->unmask.set && in->unmask.value)
-        return call_fail(call, LOGS_NOT_IMPLEMENTED,
-                         "unmask is not implemented: sensitive data is not masked.");
     if (!pointer_read(call->arena, in->logRecordPointer, &group_name, &stream_name, &at))
         return call_fail(call, LOGS_INVALID_PARAMETER, "Invalid logRecordPointer.");
     TRY(group_find(call, group_name, &group));
     TRY(stream_find(call, &group, stream_name, &stream));
-    const struct log_stream_id id = {(uint64_t)group.id, (uint64_t)stream.id, stream.span_ms};
+    const struct log_masks *masks;
+    TRY(protection_masks(call, &group, in->unmask.set && in->unmask.value, &masks));
+    const struct log_stream_id id = {(uint64_t)group.id, (uint64_t)stream.id, stream.span_ms,
+                                     masks};
     const struct log_range range = {{at.ms, at.number}, {at.ms, at.number}, false};
     TRY(log_reader_open(call->arena, call->txn, &id, &range, &reader));
     TRY(log_reader_next(reader, &event));
@@ -132,8 +132,10 @@ static RESULT census_take(struct call *call, const struct logs_group *group, int
     int64_t oldest = group_oldest_ms(group, call->now_ms);
     struct log_walk_position from = {from_ms < oldest ? oldest : from_ms, 0, 0};
     struct log_walk_position to = {to_ms, UINT64_MAX, UINT64_MAX};
-    TRY(log_walk_streams(call->arena, call->txn, (uint64_t)group->id, (struct str){0}, from.ms,
-                         to.ms, &streams, &count));
+    const struct log_masks *masks;
+    TRY(protection_masks(call, group, false, &masks));
+    TRY(log_walk_streams(call->arena, call->txn, (uint64_t)group->id, masks, (struct str){0},
+                         from.ms, to.ms, &streams, &count));
     TRY(log_walk_open(call->arena, call->txn, streams, count, from, to, true, &walk));
     while (census->events < SAMPLE) {
         const struct log_event *event;

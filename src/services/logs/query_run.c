@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "services/logs/query.h"
+#include "wire/json_text.h"
 
 enum { MEASURE_EVERY = 512 };
 
@@ -68,7 +69,7 @@ static void find_names(struct query_run *run)
                 name_add(run, &cap, command->by[at].name);
         }
         if (command->kind == COMMAND_STATS || command->kind == COMMAND_DISPLAY ||
-            (command->kind == COMMAND_FIELDS && !displayed))
+            ((command->kind == COMMAND_FIELDS || command->kind == COMMAND_UNNEST) && !displayed))
             for (size_t at = 0; at < command->count; at++)
                 name_add(run, &cap, command->items[at].name);
     }
@@ -88,7 +89,8 @@ static size_t wanted_of(const struct query_run *run, size_t from)
         if (command->kind == COMMAND_LIMIT)
             return command->limit < run->limit ? command->limit : run->limit;
         if (command->kind == COMMAND_FILTER || command->kind == COMMAND_STATS ||
-            command->kind == COMMAND_DEDUP || command->kind == COMMAND_SORT)
+            command->kind == COMMAND_DEDUP || command->kind == COMMAND_SORT ||
+            command->kind == COMMAND_UNNEST)
             return SIZE_MAX;
     }
     return run->limit;
@@ -280,7 +282,9 @@ static struct kept *keep(struct query_run *run, const struct kept *from, size_t 
     if (from->row.event == NULL)
         return kept;
     kept->event = *from->row.event;
+    bool masked = kept->event.plain.ptr != kept->event.message.ptr;
     kept->event.message = str_copy(arena, kept->event.message);
+    kept->event.plain = masked ? str_copy(arena, kept->event.plain) : kept->event.message;
     kept->event.pointer = str_copy(arena, kept->event.pointer);
     kept->event.stream = str_copy(arena, kept->event.stream);
     kept->row.event = &kept->event;
@@ -331,6 +335,31 @@ static bool is_streaming(const struct query_run *run, size_t to)
     return true;
 }
 
+static void row_go(struct query_run *run, struct row *row, size_t from);
+
+/* A row for each item of a list; what is none is its only item. */
+static void do_unnest(struct query_run *run, const struct command *command, const struct row *row,
+                      size_t next)
+{
+    struct row from = *row;
+    struct evaluation evaluation = evaluation_of(run, &from);
+    struct value list = query_evaluate(&evaluation, command->items->expr);
+    struct str rest = list.text, raw = {0};
+    bool is_list = list.structured && list.text.ptr[0] == '[';
+    while (list.kind != VALUE_NONE && (!is_list || json_next_item(&rest, &raw))) {
+        struct row one = from;
+        one.cap = one.count + 8;
+        one.values = ARENA_ARRAY(run->scratch, one.cap, struct named_value);
+        for (size_t i = 0; i < from.count; i++)
+            one.values[i] = from.values[i];
+        one.values[one.count++] = (struct named_value){
+            command->items->name, is_list ? query_parse_json(run->scratch, raw) : list};
+        row_go(run, &one, next);
+        if (!is_list)
+            return;
+    }
+}
+
 static void row_go(struct query_run *run, struct row *row, size_t from)
 {
     struct evaluation evaluation = evaluation_of(run, row);
@@ -369,6 +398,11 @@ static void row_go(struct query_run *run, struct row *row, size_t from)
             if (!do_dedup(run, stage, row))
                 return;
             break;
+        case COMMAND_UNNEST:
+            if (from == 0 && run->match_at > i && row->event != NULL)
+                run->matched++;
+            do_unnest(run, command, row, i + 1);
+            return;
         }
     }
     if (run->match_at == run->count && row->event != NULL && from == 0)

@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "cloud/clock.h"
 #include "cloud/work.h"
+#include "services/logs/mask.h"
 #include "services/logs/memory.h"
 #include "services/logs/queries.h"
 #include "store/record.h"
@@ -102,8 +103,10 @@ static RESULT task_streams(struct query_task *task, struct arena *arena, struct 
     *count = 0;
     for (size_t i = 0; i < task->group_count; i++) {
         struct log_walk_stream *streams;
+        struct log_masks *masks;
         size_t more;
-        TRY(log_walk_streams(arena, txn, (uint64_t)task->groups[i].id, (struct str){0},
+        TRY(log_masks_load(arena, txn, (uint64_t)task->groups[i].id, &masks));
+        TRY(log_walk_streams(arena, txn, (uint64_t)task->groups[i].id, masks, (struct str){0},
                              task->query.from_ms, task->to.ms, &streams, &more));
         for (size_t at = 0; at < more; at++)
             VEC_PUSH(arena, *out, *count, cap, streams[at]);
@@ -129,7 +132,8 @@ static bool task_sees(const struct query_task *task, uint64_t group, int64_t ms,
 }
 
 static RESULT task_event(struct query_task *task, struct arena *scratch,
-                         const struct log_event *event, const struct log_walk_stream *stream)
+                         const struct log_event *event, const struct log_walk_stream *stream,
+                         struct str plain)
 {
     struct log_walk_position at = {event->at.ms, stream->id.stream, event->at.number};
     struct str group = task_group(task, stream->id.group);
@@ -137,6 +141,7 @@ static RESULT task_event(struct query_task *task, struct arena *scratch,
         .ms = event->at.ms,
         .ingested_ms = event->ingested_ms,
         .message = event->message,
+        .plain = plain,
         .stream = stream->name,
         .log = str_format(scratch, "%.*s:%.*s", PRSTR(task->account), PRSTR(group)),
         .pointer = query_pointer(scratch, group, stream->name, at),
@@ -175,7 +180,8 @@ static RESULT task_read(struct query_task *task, struct call *call, bool all)
             break;
         task->ended = event == NULL;
         if (event != NULL && task_sees(task, stream->id.group, event->at.ms, call->now_ms))
-            result = task_event(task, scratch, event, stream);
+            result = task_event(task, scratch, event, stream,
+                                stream->id.masks != NULL ? log_walk_plain(walk) : event->message);
         if (!all && n % LOOK_EVERY == 0 && time_monotonic_ns() > until)
             break;
     }

@@ -5,6 +5,7 @@
 #include "base/vec.h"
 #include "services/logs/event.h"
 #include "services/logs/logs_int.h"
+#include "services/logs/mask.h"
 
 struct source {
     struct log_position next;
@@ -24,6 +25,9 @@ struct log_reader {
     size_t len, cap;
     struct source *yielded; /* whose event the caller holds */
     struct source *spare;
+    const struct log_masks *masks;
+    struct arena *shown_arena; /* of the event below */
+    struct log_event shown;    /* masked */
 };
 
 /* --- the heap --- */
@@ -154,6 +158,9 @@ RESULT log_reader_open(struct arena *arena, struct kv_txn *txn, const struct log
     reader->arena = own;
     reader->range = *range;
     reader->span_ms = stream->span_ms;
+    reader->masks = stream->masks;
+    if (stream->masks != NULL)
+        reader->shown_arena = arena_new_child(own);
     TRY(segments_open(reader, txn, stream));
     TRY(tail_add(reader, txn, stream));
     *out = reader;
@@ -186,6 +193,22 @@ static void source_step(struct log_reader *reader)
     reader->spare = source;
 }
 
+static const struct log_event *event_masked(struct log_reader *reader,
+                                            const struct log_event *event)
+{
+    arena_reset(reader->shown_arena);
+    reader->shown = *event;
+    reader->shown.message = log_mask(reader->masks, reader->shown_arena, event);
+    return &reader->shown;
+}
+
+struct str log_reader_plain(const struct log_reader *reader)
+{
+    const struct source *source = reader->yielded;
+    size_t at = reader->range.backward ? source->batch.count - 1 - source->at : source->at;
+    return source->events[at].message;
+}
+
 RESULT log_reader_next(struct log_reader *reader, const struct log_event **event)
 {
     if (reader->yielded != NULL) { /* it is still at the top: nothing was added since */
@@ -207,6 +230,8 @@ RESULT log_reader_next(struct log_reader *reader, const struct log_event **event
             size_t count = source->batch.count;
             *event = &source->events[reader->range.backward ? count - 1 - source->at : source->at];
             reader->yielded = source;
+            if (reader->masks != NULL)
+                *event = event_masked(reader, *event);
             return RESULT_OK;
         }
         source->arena = arena_new_child(reader->arena);

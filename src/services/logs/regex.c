@@ -48,6 +48,18 @@ bool regex_matches(const struct regex *regex, struct str subject)
                        regex->limits) >= 0;
 }
 
+bool regex_find(const struct regex *regex, struct str subject, size_t from, size_t *begin,
+                size_t *end)
+{
+    if (from > subject.len || pcre2_match(regex->code, (PCRE2_SPTR)subject.ptr, subject.len, from,
+                                          0, regex->data, regex->limits) < 0)
+        return false;
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(regex->data);
+    *begin = at[0];
+    *end = at[1];
+    return at[1] >= at[0];
+}
+
 bool regex_groups(const struct regex *regex, struct arena *arena, struct str subject,
                   struct regex_group **groups, size_t *count)
 {

@@ -1,4 +1,5 @@
 /* What CloudWatch Logs gives the cloud besides its operations. */
+#include "cloud/trail.h"
 #include "services/logs/exports.h"
 #include "services/logs/filters.h"
 #include "services/logs/logs_int.h"
@@ -26,6 +27,10 @@ static const struct service_page logs_pages[] = {
 /* Of each group that they name. */
 static const uint32_t logs_asking[] = {LOGS_OP_StartQuery, LOGS_OP_StartLiveTail};
 
+/* "CloudWatch Logs information in CloudTrail", User Guide, does not name it. */
+static const uint32_t logs_untold[] = {LOGS_OP_PutLogEvents};
+static const struct trail_data logs_trail_data = {.operations = logs_untold, .count = 1};
+
 static const struct log_keeper logs_keeper = {logs_keep_lines};
 
 const struct service_hooks logs_hooks = {
@@ -39,6 +44,7 @@ const struct service_hooks logs_hooks = {
     .asking = logs_asking,
     .asking_count = sizeof logs_asking / sizeof logs_asking[0],
     .log_keeper = &logs_keeper,
+    .trail_data = &logs_trail_data,
     .handlers = logs_handlers,
     .handler_count = sizeof logs_handlers / sizeof logs_handlers[0],
 };

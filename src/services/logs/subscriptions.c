@@ -208,6 +208,7 @@ RESULT logs_PutSubscriptionFilter(struct call *call,
                              &found));
     if (!found && group.subscriptions >= SUBSCRIPTIONS_MAX)
         return call_fail(call, LOGS_LIMIT_EXCEEDED, "Resource limit exceeded.");
+    TRY(filters_check_regexes(call, &group, pattern, &key));
     TRY(subscription_check(call, in->destinationArn, in->roleArn,
                            filters_source_arn(call, group.name)));
     if (!found) {

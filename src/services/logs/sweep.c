@@ -7,7 +7,7 @@
 #include "services/logs/logs_int.h"
 #include "store/record.h"
 
-enum { PACK_BYTES = 1024 * 1024, DROP_KEYS = 500, EXPIRE_SEGMENTS = 200 };
+enum { PACK_BYTES = 768 * 1024, DROP_KEYS = 500, EXPIRE_SEGMENTS = 200 };
 #define EXPIRE_EVERY_MS (INT64_C(3600) * 1000)
 
 /* --- packing --- */
@@ -46,6 +46,19 @@ struct packing {
     int64_t bytes;
 };
 
+/* The first batch's events are taken as they are: often it is the only one. */
+static void packing_add(struct arena *arena, struct packing *out, struct log_event *events,
+                        size_t count)
+{
+    if (out->count == 0) {
+        out->events = events;
+        out->count = out->cap = count;
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        VEC_PUSH(arena, out->events, out->count, out->cap, events[i]);
+}
+
 /* The oldest batches of the tail, taken out of the store. */
 static RESULT tail_take(struct call *call, uint64_t group, uint64_t stream, struct packing *out)
 {
@@ -63,8 +76,7 @@ static RESULT tail_take(struct call *call, uint64_t group, uint64_t stream, stru
         out->batches++;
         TRY(log_batch_read(str_copy(call->arena, value), &batch));
         TRY(log_batch_events(call->arena, &batch, &events));
-        for (uint64_t i = 0; i < batch.count; i++)
-            VEC_PUSH(call->arena, out->events, out->count, out->cap, events[i]);
+        packing_add(call->arena, out, events, batch.count);
         TRY(kv_delete(call->txn, str_copy(call->arena, key), NULL));
     }
     kv_cursor_close(cursor);
@@ -188,6 +200,7 @@ static RESULT drop_group(struct call *call, uint64_t group, bool *left)
         STR_INIT("logs-stream"),       STR_INIT("logs-recent"),
         STR_INIT("logs-bytes"),        STR_INIT("logs-metric-filter"),
         STR_INIT("logs-subscription"), STR_INIT("logs-index-policy"),
+        STR_INIT("logs-protection"),
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct key prefix = log_key_of(call->arena, kinds[i], group);

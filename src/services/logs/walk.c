@@ -125,8 +125,14 @@ RESULT log_walk_next(struct log_walk *walk, const struct log_event **event,
     return RESULT_OK;
 }
 
-RESULT log_walk_streams(struct arena *arena, struct kv_txn *txn, uint64_t group, struct str prefix,
-                        int64_t from_ms, int64_t to_ms, struct log_walk_stream **out, size_t *count)
+struct str log_walk_plain(const struct log_walk *walk)
+{
+    return log_reader_plain(walk->heap[0].reader);
+}
+
+RESULT log_walk_streams(struct arena *arena, struct kv_txn *txn, uint64_t group,
+                        const struct log_masks *masks, struct str prefix, int64_t from_ms,
+                        int64_t to_ms, struct log_walk_stream **out, size_t *count)
 {
     struct key all = log_key_of(arena, STR("logs-stream"), group), first = all;
     struct kv_cursor *cursor;
@@ -151,7 +157,7 @@ RESULT log_walk_streams(struct arena *arena, struct kv_txn *txn, uint64_t group,
             continue;
         struct log_walk_stream item = {
             .name = str_copy(arena, stream.name),
-            .id = {group, (uint64_t)stream.id, stream.span_ms},
+            .id = {group, (uint64_t)stream.id, stream.span_ms, masks},
             .first_ms = stream.first_ms,
             .last_ms = stream.last_ms,
         };

@@ -211,8 +211,8 @@ static RESULT acl_of_request(struct call *call, const struct acl_request *reques
         return acl_of_headers(call, request, owner, out);
     if (acl_canned(call, request->canned, owner, bucket, out))
         return RESULT_OK;
-    return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "The canned ACL %.*s is not valid.",
-                     PRSTR(request->canned));
+    return s3_invalid_argument(call, "x-amz-acl", request->canned,
+                               "The canned ACL %.*s is not valid.", PRSTR(request->canned));
 }
 
 /* BlockPublicAcls ("Blocking public access to your Amazon S3 storage"). */

@@ -191,6 +191,7 @@ RESULT s3_RestoreObject(struct call *call, const struct s3_RestoreObjectRequest 
     struct object_place place;
     const struct tier *tier = NULL;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
     TRY(check_request(call, in->RestoreRequest, &object, &tier));
     TRY(object_find(call, &bucket, in->Key, in->VersionId, &place));

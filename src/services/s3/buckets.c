@@ -146,6 +146,7 @@ RESULT s3_CreateBucket(struct call *call, const struct s3_CreateBucketRequest *i
     if (in->CreateBucketConfiguration != NULL)
         location = in->CreateBucketConfiguration->LocationConstraint;
     TRY(create_check(call, in));
+    TRY(s3_check_body(call));
     TRY(create_region(call, location, &region));
     TRY(bucket_find(call, in->Bucket, &old, &found));
     if (found)
@@ -243,8 +244,8 @@ static RESULT list_start(struct call *call, const struct s3_ListBucketsRequest *
     if (!*seek)
         return RESULT_OK;
     if (!paging_position(call, in->ContinuationToken, &position))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "The continuation token provided is incorrect");
+        return s3_invalid_argument(call, "continuation-token", in->ContinuationToken,
+                                   "The continuation token provided is incorrect");
     key_str(from, position);
     return RESULT_OK;
 }

@@ -94,32 +94,12 @@ static struct str change_who(struct call *call)
     return str_concat(call->arena, STR("AWS:"), call->principal.user_id);
 }
 
-/* As a form would have it: "red flower.jpg" is "red+flower.jpg". */
-static struct str form_key(struct arena *arena, struct str key)
-{
-    struct buf encoded, out;
-    struct str before, rest;
-    buf_init(&encoded, arena, SIZE_MAX);
-    buf_init(&out, arena, SIZE_MAX);
-    percent_encode(&encoded, key, true);
-    rest = buf_str(&encoded);
-    for (;;) {
-        size_t at = str_find(rest, STR("%20"));
-        before = at == SIZE_MAX ? rest : str_slice(rest, 0, at);
-        buf_append(&out, before);
-        if (at == SIZE_MAX)
-            return out.len == 0 ? STR("") : buf_str(&out);
-        buf_append(&out, STR("+"));
-        rest = str_slice(rest, at + 3, rest.len);
-    }
-}
-
 static void put_object(struct call *call, struct buf *out, const struct change_row *row,
                        const struct s3_change *change, uint64_t sequence)
 {
     const struct s3_object *object = change->object;
     buf_append(out, STR("\"object\":{"));
-    put_text(out, "key", form_key(call->arena, change->key));
+    put_text(out, "key", s3_form_key(call->arena, change->key));
     if (row->shows & SHOWS_SIZE)
         buf_append_format(out, ",\"size\":%lld", (long long)object->size);
     if (row->shows & SHOWS_ETAG) {

@@ -101,24 +101,44 @@ static RESULT check_md5(struct call *call, struct str given)
 static RESULT check_kind(struct call *call, size_t i, struct str given)
 {
     struct digest digest;
+    struct str bytes;
     uint8_t sum[SHA256_SIZE];
+    if (!base64_decode(call->arena, str_trim(given), &bytes) ||
+        bytes.len != digest_size(kinds[i].kind))
+        return call_fail(call, WIRE_VALIDATION, "Value for x-amz-checksum-%.*s header is invalid.",
+                         PRSTR(str_lower(call->arena, kinds[i].name)));
     digest_begin(&digest, kinds[i].kind);
     digest_update(&digest, call->request->body);
     digest_end(&digest, sum);
-    if (!str_eq(s3_base64(call->arena, sum, digest_size(kinds[i].kind)), str_trim(given)))
+    if (memcmp(sum, bytes.ptr, bytes.len) != 0)
         return call_fail(call, S3_BAD_DIGEST,
                          "The %.*s you specified did not match the calculated checksum.",
                          PRSTR(kinds[i].name));
     return RESULT_OK;
 }
 
-/* Older programs than the SDKs (s3cmd) send no digest with these, and AWS takes them. */
+/* Older programs than the SDKs (s3cmd) send no digest with some of these, and AWS takes them; with
+ * the others it is optional. */
 static bool body_may_go_unchecked(const struct call *call)
 {
     static const uint32_t operations[] = {
-        S3_OP_PutBucketAcl,     S3_OP_PutObjectAcl,        S3_OP_PutBucketPolicy,
-        S3_OP_PutBucketLogging, S3_OP_PutBucketVersioning, S3_OP_PutBucketRequestPayment,
+        S3_OP_PutBucketAcl,
+        S3_OP_PutObjectAcl,
+        S3_OP_PutBucketPolicy,
+        S3_OP_PutBucketLogging,
+        S3_OP_PutBucketVersioning,
+        S3_OP_PutBucketRequestPayment,
         S3_OP_PutBucketWebsite,
+        S3_OP_PutBucketAccelerateConfiguration,
+        S3_OP_PutBucketAnalyticsConfiguration,
+        S3_OP_PutBucketIntelligentTieringConfiguration,
+        S3_OP_PutBucketInventoryConfiguration,
+        S3_OP_PutBucketMetricsConfiguration,
+        S3_OP_PutBucketNotification,
+        S3_OP_PutBucketNotificationConfiguration,
+        S3_OP_CreateBucket,
+        S3_OP_RestoreObject,
+        S3_OP_SelectObjectContent,
     };
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
         if (operations[i] == call->operation)
@@ -126,24 +146,59 @@ static bool body_may_go_unchecked(const struct call *call)
     return false;
 }
 
+RESULT s3_check_md5(struct call *call, bool *given)
+{
+    struct str md5 = {0};
+    if (call->request != NULL)
+        md5 = wire_request_header(call->request, STR("content-md5"));
+    *given = !str_is_absent(md5);
+    return *given ? check_md5(call, md5) : RESULT_OK;
+}
+
+RESULT s3_refuse_checksums(struct call *call)
+{
+    static const struct str others[] = {STR_INIT("type"), STR_INIT("algorithm"), STR_INIT("mode")};
+    struct str prefix = STR("x-amz-checksum-");
+    for (size_t i = 0; call->request != NULL && i < call->request->header_count; i++) {
+        struct str name = call->request->headers[i].name;
+        if (!str_eq_nocase(str_slice(name, 0, prefix.len), prefix))
+            continue;
+        name = str_slice(name, prefix.len, name.len);
+        bool known = false;
+        for (size_t k = 0; k < KINDS; k++)
+            known |= str_eq_nocase(name, kinds[k].name);
+        for (size_t k = 0; k < sizeof others / sizeof others[0]; k++)
+            known |= str_eq_nocase(name, others[k]);
+        if (!known)
+            return call_fail(
+                call, WIRE_VALIDATION,
+                "The algorithm type you specified in x-amz-checksum- header is invalid.");
+    }
+    return RESULT_OK;
+}
+
 RESULT s3_check_body(struct call *call)
 {
     if (call->request == NULL)
         return RESULT_OK;
-    bool checked = false;
-    struct str md5 = wire_request_header(call->request, STR("content-md5"));
-    if (!str_is_absent(md5)) {
-        TRY(check_md5(call, md5));
-        checked = true;
-    }
+    bool checked;
+    TRY(s3_check_md5(call, &checked));
+    TRY(s3_refuse_checksums(call));
+    struct str named = wire_request_header(call->request, STR("x-amz-sdk-checksum-algorithm"));
+    bool found = false;
     for (size_t i = 0; i < KINDS; i++) {
         struct str header = str_concat(call->arena, STR("x-amz-checksum-"), kinds[i].name);
         struct str given = wire_request_header(call->request, header);
         if (!str_is_absent(given)) {
             TRY(check_kind(call, i, given));
             checked = true;
+            found |= str_eq_nocase(named, kinds[i].name);
         }
     }
+    if (!str_is_absent(named) && !found)
+        return call_fail(call, WIRE_VALIDATION,
+                         "x-amz-sdk-checksum-algorithm specified, but no corresponding "
+                         "x-amz-checksum-* or x-amz-trailer headers were found.");
     if (checked || body_may_go_unchecked(call))
         return RESULT_OK;
     return call_fail(call, WIRE_VALIDATION,

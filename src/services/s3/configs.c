@@ -166,6 +166,7 @@ s3_PutBucketAnalyticsConfiguration(struct call *call,
     struct s3_bucket bucket;
     const struct s3_AnalyticsConfiguration *wanted = in->AnalyticsConfiguration;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     if (wanted == NULL)
         return flow_fail_xml(call);
     const struct s3_AnalyticsFilter *filter = wanted->Filter;
@@ -192,6 +193,7 @@ RESULT s3_PutBucketMetricsConfiguration(struct call *call,
     struct s3_bucket bucket;
     const struct s3_MetricsConfiguration *wanted = in->MetricsConfiguration;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     if (wanted == NULL)
         return flow_fail_xml(call);
     const struct s3_MetricsFilter *filter = wanted->Filter;
@@ -240,6 +242,7 @@ RESULT s3_PutBucketIntelligentTieringConfiguration(
     struct s3_bucket bucket;
     const struct s3_IntelligentTieringConfiguration *wanted = in->IntelligentTieringConfiguration;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     if (wanted == NULL || !flow_is_one_of(wanted->Status, STR("Enabled Disabled")))
         return flow_fail_xml(call);
     const struct s3_IntelligentTieringFilter *filter = wanted->Filter;

@@ -96,10 +96,12 @@ static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *i
     if (!str_is_absent(in->MetadataDirective) &&
         !is_directive(in->MetadataDirective, STR("COPY")) &&
         !is_directive(in->MetadataDirective, STR("REPLACE")))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Unknown metadata directive.");
+        return s3_invalid_argument(call, "x-amz-metadata-directive", in->MetadataDirective,
+                                   "Unknown metadata directive.");
     if (!str_is_absent(in->TaggingDirective) && !is_directive(in->TaggingDirective, STR("COPY")) &&
         !is_directive(in->TaggingDirective, STR("REPLACE")))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Unknown tagging directive.");
+        return s3_invalid_argument(call, "x-amz-tagging-directive", in->TaggingDirective,
+                                   "Unknown tagging directive.");
     if (!str_is_absent(in->AnnotationDirective) &&
         !is_directive(in->AnnotationDirective, STR("COPY")) &&
         !is_directive(in->AnnotationDirective, STR("EXCLUDE")))
@@ -266,14 +268,15 @@ static RESULT part_range(struct call *call, struct str text, uint64_t size, uint
     if (!str_starts_with(text, STR("bytes=")) ||
         !str_cut(str_slice(text, 6, text.len), '-', &first, &last) || !str_to_u64(first, &from) ||
         !str_to_u64(last, &to) || to < from)
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "The x-amz-copy-source-range value must be of the form bytes=first-last "
-                         "where first and last are the zero-based offsets of the first and last "
-                         "bytes to copy");
+        return s3_invalid_argument(
+            call, "x-amz-copy-source-range", text,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last "
+            "where first and last are the zero-based offsets of the first and last "
+            "bytes to copy");
     if (to >= size)
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "Range specified is not valid for source object of size: %llu",
-                         (unsigned long long)size);
+        return s3_invalid_argument(call, "x-amz-copy-source-range", text,
+                                   "Range specified is not valid for source object of size: %llu",
+                                   (unsigned long long)size);
     *offset = from;
     *length = to - from + 1;
     return RESULT_OK;

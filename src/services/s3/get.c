@@ -185,6 +185,24 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
     return RESULT_OK;
 }
 
+/* "You can get an individual part's checksum by ... specifying a part number or byte range that
+ * aligns with a single part" ("Checking object integrity in Amazon S3"). Absent: there is none. */
+static struct str view_checksum(const struct view *view)
+{
+    uint64_t offset = 0, size = (uint64_t)view->object.size;
+    if (!view->partial || view->length == size)
+        return view->object.part_count == 1 && view->partial
+                   ? view->manifest.parts.items[0].checksum
+                   : view->object.checksum;
+    for (size_t i = 0; i < view->manifest.parts.len && offset <= view->offset; i++) {
+        const struct s3_done_part *part = &view->manifest.parts.items[i];
+        if (offset == view->offset && (uint64_t)part->size == view->length)
+            return part->checksum;
+        offset += (uint64_t)part->size;
+    }
+    return (struct str){0};
+}
+
 /* The members that both outputs have. */
 #define VIEW_FILL(out, view, in)                                                                   \
     do {                                                                                           \
@@ -214,8 +232,11 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
             (out)->TagCount = opt_int((int32_t)o->tags.len);                                       \
         if ((in)->PartNumber.set && o->part_count > 0)                                             \
             (out)->PartsCount = opt_int((int32_t)o->part_count);                                   \
-        if (str_eq((in)->ChecksumMode, STR("ENABLED")) && !(view)->partial) {                      \
-            S3_SET_CHECKSUM(out, o->checksum_algorithm, o->checksum);                              \
+        struct str sum = {0};                                                                      \
+        if (str_eq((in)->ChecksumMode, STR("ENABLED")))                                            \
+            sum = view_checksum(view);                                                             \
+        if (!str_is_absent(sum)) {                                                                 \
+            S3_SET_CHECKSUM(out, o->checksum_algorithm, sum);                                      \
             (out)->ChecksumType = o->checksum_type;                                                \
         }                                                                                          \
         CRYPT_SHOW(out, o, (view)->customer);                                                      \
@@ -239,6 +260,7 @@ static RESULT view_stream(struct call *call, const struct view *view)
     stream->present = true;
     stream->bytes = STR("");
     stream->length = view->length;
+    stream->length_only = view->not_modified;
     if (view->not_modified || view->length == 0)
         return RESULT_OK;
     content_range(call, &view->manifest, view->offset, view->length, &part);

@@ -72,6 +72,7 @@ s3_PutBucketInventoryConfiguration(struct call *call,
     struct s3_bucket bucket;
     const struct s3_InventoryConfiguration *wanted = in->InventoryConfiguration;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     if (wanted == NULL || !wanted->IsEnabled.set || wanted->Schedule == NULL ||
         !flow_is_one_of(wanted->Schedule->Frequency, STR("Daily Weekly")) ||
         !flow_is_one_of(wanted->IncludedObjectVersions, STR("All Current")) ||

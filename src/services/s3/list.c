@@ -136,8 +136,8 @@ static RESULT page_walk(struct page *page)
 RESULT list_limit(struct call *call, struct opt_int given, const char *name, size_t *limit)
 {
     if (given.set && given.value < 0)
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "Argument %s must be an integer between 0 and 2147483647", name);
+        return s3_invalid_argument(call, name, str_format(call->arena, "%d", given.value),
+                                   "Argument %s must be an integer between 0 and 2147483647", name);
     *limit = given.set && given.value < S3_PAGE_MAX ? (size_t)given.value : S3_PAGE_MAX;
     return RESULT_OK;
 }
@@ -161,7 +161,7 @@ RESULT s3_ListObjects(struct call *call, const struct s3_ListObjectsRequest *in,
                         .encoding = in->EncodingType,
                         .owner = true};
     TRY(archive_read_optional(call, &in->OptionalObjectAttributes, &page.restores));
-    TRY(list_limit(call, in->MaxKeys, "max-keys", &page.limit));
+    TRY(list_limit(call, in->MaxKeys, "maxKeys", &page.limit));
     TRY(page_walk(&page));
     out->Name = in->Bucket;
     out->Prefix = s3_encode_key(call, in->EncodingType, page.prefix);
@@ -193,11 +193,11 @@ RESULT s3_ListObjectsV2(struct call *call, const struct s3_ListObjectsV2Request 
                         .encoding = in->EncodingType,
                         .owner = in->FetchOwner.set && in->FetchOwner.value};
     TRY(archive_read_optional(call, &in->OptionalObjectAttributes, &page.restores));
-    TRY(list_limit(call, in->MaxKeys, "max-keys", &page.limit));
+    TRY(list_limit(call, in->MaxKeys, "maxKeys", &page.limit));
     if (!str_is_absent(in->ContinuationToken) &&
         !paging_position(call, in->ContinuationToken, &page.after))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "The continuation token provided is incorrect");
+        return s3_invalid_argument(call, "continuation-token", in->ContinuationToken,
+                                   "The continuation token provided is incorrect");
     TRY(page_walk(&page));
     out->Name = in->Bucket;
     out->Prefix = s3_encode_key(call, in->EncodingType, page.prefix);

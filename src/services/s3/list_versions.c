@@ -175,9 +175,12 @@ RESULT s3_ListObjectVersions(struct call *call, const struct s3_ListObjectVersio
     struct str newest, older;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(s3_check_encoding(call, in->EncodingType));
+    if (!str_is_absent(in->VersionIdMarker) && str_is_empty(in->VersionIdMarker))
+        return s3_invalid_argument(call, "version-id-marker", STR(""),
+                                   "A version-id marker cannot be empty.");
     if (!str_is_empty(in->VersionIdMarker) && str_is_empty(in->KeyMarker))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "A version-id marker cannot be specified without a key marker.");
+        return s3_invalid_argument(call, "version-id-marker", in->VersionIdMarker,
+                                   "A version-id marker cannot be specified without a key marker.");
     struct versions v = {
         .call = call,
         .bucket = &bucket,
@@ -187,7 +190,7 @@ RESULT s3_ListObjectVersions(struct call *call, const struct s3_ListObjectVersio
         .out = out,
     };
     TRY(archive_read_optional(call, &in->OptionalObjectAttributes, &v.restores));
-    TRY(list_limit(call, in->MaxKeys, "max-keys", &v.limit));
+    TRY(list_limit(call, in->MaxKeys, "maxKeys", &v.limit));
     out->IsTruncated = opt_bool(false);
     TRY(versions_start(&v, &newest, &older));
     TRY(walk_open(&v, &v.newest, STR("s3-object"), newest));

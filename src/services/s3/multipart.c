@@ -160,8 +160,9 @@ RESULT part_check_number(struct call *call, int64_t number)
 {
     if (number >= 1 && number <= S3_PARTS_MAX)
         return RESULT_OK;
-    return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                     "Part number must be an integer between 1 and 10000, inclusive");
+    return s3_invalid_argument(call, "partNumber",
+                               str_format(call->arena, "%lld", (long long)number),
+                               "Part number must be an integer between 1 and 10000, inclusive");
 }
 
 /* Parts have the algorithm that their upload was made with, if it names one. */

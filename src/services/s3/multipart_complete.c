@@ -43,6 +43,52 @@ static RESULT fail_small(struct completion *c, const struct s3_part *part)
                           "Your proposed upload is smaller than the minimum allowed size");
 }
 
+/* What it says of the part must be of the upload's algorithm, and true. */
+static RESULT check_part_checksum(struct completion *c, const struct s3_CompletedPart *wanted,
+                                  const struct s3_part *part)
+{
+    struct str algorithm = c->upload->checksum_algorithm;
+    const struct {
+        struct str name, value;
+    } all[] = {
+        {STR("CRC32"), wanted->ChecksumCRC32},
+        {STR("CRC32C"), wanted->ChecksumCRC32C},
+        {STR("CRC64NVME"), wanted->ChecksumCRC64NVME},
+        {STR("SHA1"), wanted->ChecksumSHA1},
+        {STR("SHA256"), wanted->ChecksumSHA256},
+        {STR("SHA512"), wanted->ChecksumSHA512},
+        {STR("MD5"), wanted->ChecksumMD5},
+        {STR("XXHASH64"), wanted->ChecksumXXHASH64},
+        {STR("XXHASH3"), wanted->ChecksumXXHASH3},
+        {STR("XXHASH128"), wanted->ChecksumXXHASH128},
+    };
+    bool given = false;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (str_is_absent(all[i].value))
+            continue;
+        enum digest_kind kind;
+        bool lax = !c->upload->checksum_chosen && s3_checksum_kind(all[i].name, &kind);
+        if (!str_eq(all[i].name, algorithm) && lax)
+            continue; /* which algorithm parts have was never said */
+        if (!str_eq(all[i].name, algorithm))
+            return call_fail(c->call, WIRE_VALIDATION,
+                             "Checksum Type mismatch occurred, expected checksum Type: %.*s, "
+                             "actual checksum Type: %.*s",
+                             PRSTR(str_lower(c->call->arena, algorithm)),
+                             PRSTR(str_lower(c->call->arena, all[i].name)));
+        if (!str_eq(all[i].value, part->checksum))
+            return fail_part(c, wanted);
+        given = true;
+    }
+    if (!given && c->upload->checksum_chosen && c->composite)
+        return call_fail(c->call, WIRE_VALIDATION,
+                         "The upload was created using a %.*s checksum. The complete request must "
+                         "include the checksum for each part. It was missing for part %d in the "
+                         "request.",
+                         PRSTR(str_lower(c->call->arena, algorithm)), wanted->PartNumber.value);
+    return RESULT_OK;
+}
+
 /* The part's MD5 and checksum join those of the whole. */
 static RESULT add_digests(struct completion *c, const struct s3_part *part, bool first)
 {
@@ -70,16 +116,7 @@ static RESULT add_part(struct completion *c, const struct s3_CompletedPart *want
     TRY(call_get_record_copy(call, &key, &s3_model, S3_SHAPE_part, &part, &found));
     if (!found || !str_eq(s3_unquote(wanted->ETag), part.etag))
         return fail_part(c, wanted);
-    struct str given = S3_GET_CHECKSUM(wanted, c->upload->checksum_algorithm);
-    if (!str_is_absent(given) && !str_eq(given, part.checksum))
-        return fail_part(c, wanted);
-    if (str_is_absent(given) && c->upload->checksum_chosen && c->composite)
-        return call_fail(call, WIRE_VALIDATION,
-                         "The upload was created using a %.*s checksum. The complete request must "
-                         "include the checksum for each part. It was missing for part %d in the "
-                         "request.",
-                         PRSTR(str_lower(call->arena, c->upload->checksum_algorithm)),
-                         wanted->PartNumber.value);
+    TRY(check_part_checksum(c, wanted, &part));
     if (!last && part.size < S3_PART_MIN)
         return fail_small(c, &part);
     TRY(add_digests(c, &part, first));
@@ -143,6 +180,10 @@ static RESULT finish_object(struct completion *c,
         return call_fail(call, S3_BAD_DIGEST,
                          "The %.*s you specified did not match the calculated checksum.",
                          PRSTR(object->checksum_algorithm));
+    if (!str_is_absent(in->ChecksumType) && !str_eq(in->ChecksumType, object->checksum_type))
+        return call_fail(call, S3_BAD_DIGEST,
+                         "The checksum type you specified did not match the upload's: %.*s.",
+                         PRSTR(object->checksum_type));
     if (in->MpuObjectSize.set && in->MpuObjectSize.value != c->size)
         return call_fail(call, WIRE_VALIDATION,
                          "The provided 'x-amz-mp-object-size' header does not match what was "
@@ -153,6 +194,17 @@ static RESULT finish_object(struct completion *c,
     return RESULT_OK;
 }
 
+static struct str complete_location(struct call *call,
+                                    const struct s3_CompleteMultipartUploadRequest *in)
+{
+    struct buf out;
+    buf_init(&out, call->arena, SIZE_MAX);
+    buf_append(&out,
+               str_format(call->arena, "%.*s/%.*s/", PRSTR(call->endpoint), PRSTR(in->Bucket)));
+    percent_encode(&out, in->Key, false);
+    return buf_str(&out);
+}
+
 RESULT s3_CompleteMultipartUpload(struct call *call,
                                   const struct s3_CompleteMultipartUploadRequest *in,
                                   struct s3_CompleteMultipartUploadOutput *out)
@@ -161,7 +213,11 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
     struct s3_upload upload;
     size_t dropped;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    if (str_is_absent(in->UploadId)) /* an object takes no POST that names none */
+        return s3_method_not_allowed(call, STR("OBJECT"));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
+    TRY(s3_check_md5(call, &(bool){false})); /* x-amz-checksum- headers are the object's */
+    TRY(s3_refuse_checksums(call));
     TRY(upload_find(call, &bucket, in->Key, in->UploadId, &upload));
     /* A customer's key may be given, and must then be the one. */
     const struct crypt_customer customer = CRYPT_CUSTOMER(in);
@@ -195,8 +251,7 @@ RESULT s3_CompleteMultipartUpload(struct call *call,
     TRY(lifecycle_expiration(call, &bucket, in->Key, object, &out->Expiration));
     out->Bucket = in->Bucket;
     out->Key = in->Key;
-    out->Location = str_format(call->arena, "%.*s/%.*s/%.*s", PRSTR(call->endpoint),
-                               PRSTR(in->Bucket), PRSTR(s3_encode_key(call, STR("url"), in->Key)));
+    out->Location = complete_location(call, in);
     out->ETag = s3_quote(call->arena, object->etag);
     out->VersionId = object_shown_version(&bucket, object);
     out->ServerSideEncryption = crypt_shown_algorithm(object);

@@ -361,6 +361,7 @@ s3_PutBucketNotificationConfiguration(struct call *call,
     struct rules rules = {0};
     bool existed;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     if (in->NotificationConfiguration == NULL)
         return flow_fail_xml(call);
     if (in->NotificationConfiguration->EventBridgeConfiguration != NULL)

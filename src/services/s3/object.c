@@ -130,8 +130,11 @@ RESULT object_find(struct call *call, const struct s3_bucket *bucket, struct str
     if (str_eq(version_id, STR("null")))
         return find_null(call, bucket, key, place);
     uint64_t sequence;
+    if (str_is_empty(version_id))
+        return s3_invalid_argument(call, "versionId", version_id,
+                                   "Version id cannot be the empty string");
     if (!s3_read_id(call->arena, version_id, &sequence))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid version id specified");
+        return s3_invalid_argument(call, "versionId", version_id, "Invalid version id specified");
     *place = (struct object_place){0};
     TRY(find_current(call, bucket, key, place));
     if (place->found && str_eq(place->object.version_id, version_id))

@@ -52,6 +52,7 @@ s3_PutBucketAccelerateConfiguration(struct call *call,
     (void)out;
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     const struct s3_AccelerateConfiguration *wanted = in->AccelerateConfiguration;
     if (wanted == NULL ||
         (!str_eq(wanted->Status, STR("Enabled")) && !str_eq(wanted->Status, STR("Suspended"))))

@@ -4,9 +4,27 @@
 #include "services/s3/crypt.h"
 #include "services/s3/lifecycle.h"
 #include "services/s3/lock.h"
+#include "wire/params.h"
+
+/* Half of an UploadPart must not become an object. */
+static RESULT put_check_query(struct call *call)
+{
+    static const struct str names[] = {STR_INIT("partNumber"), STR_INIT("uploadId")};
+    struct wire_params params = {0};
+    if (call->request == NULL || str_is_empty(call->request->query) ||
+        !wire_params_read(call->arena, call->request->query, &params))
+        return RESULT_OK;
+    for (size_t i = 0; i < params.len; i++)
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+            if (str_eq(params.items[i].key, names[k]))
+                return s3_invalid_argument(call, "ResourceType", names[k],
+                                           "This operation does not accept a query-string.");
+    return RESULT_OK;
+}
 
 static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
 {
+    TRY(put_check_query(call));
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_storage_class(call, in->StorageClass));

@@ -23,6 +23,23 @@ RESULT s3_precondition_failed(struct call *call, struct str condition)
                           "At least one of the pre-conditions you specified did not hold");
 }
 
+struct s3_InvalidArgument *s3_argument(struct call *call, const char *name, struct str value)
+{
+    struct s3_InvalidArgument *detail = ARENA_NEW(call->arena, struct s3_InvalidArgument);
+    detail->ArgumentName = str_from_c(name);
+    detail->ArgumentValue = value;
+    return detail;
+}
+
+RESULT s3_method_not_allowed(struct call *call, struct str resource)
+{
+    struct s3_MethodNotAllowed *detail = ARENA_NEW(call->arena, struct s3_MethodNotAllowed);
+    detail->Method = call->request == NULL ? STR("POST") : call->request->method;
+    detail->ResourceType = resource;
+    return call_fail_with(call, WIRE_INVALID_ACTION, detail,
+                          "The specified method is not allowed against this resource.");
+}
+
 /* --- headers --- */
 
 /* What the answer would have to obey or to show, and cannot yet: README.md, Deliberately absent. */
@@ -148,18 +165,27 @@ RESULT s3_check_encoding(struct call *call, struct str encoding)
 {
     if (str_is_absent(encoding) || str_eq(encoding, STR("url")))
         return RESULT_OK;
-    return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                     "Invalid Encoding Method specified in Request");
+    return s3_invalid_argument(call, "encoding-type", encoding,
+                               "Invalid Encoding Method specified in Request");
+}
+
+struct str s3_form_key(struct arena *arena, struct str key)
+{
+    struct buf out;
+    struct str word, rest = key;
+    buf_init(&out, arena, SIZE_MAX);
+    for (;;) {
+        str_cut(rest, ' ', &word, &rest);
+        percent_encode(&out, word, true);
+        if (str_is_absent(rest))
+            return out.len == 0 ? STR("") : buf_str(&out);
+        buf_append_char(&out, '+');
+    }
 }
 
 struct str s3_encode_key(struct call *call, struct str encoding, struct str key)
 {
-    if (str_is_absent(encoding) || str_is_absent(key))
-        return key;
-    struct buf out;
-    buf_init(&out, call->arena, SIZE_MAX);
-    percent_encode(&out, key, true);
-    return buf_str(&out);
+    return str_is_absent(encoding) || str_is_absent(key) ? key : s3_form_key(call->arena, key);
 }
 
 struct str s3_quote(struct arena *arena, struct str etag)

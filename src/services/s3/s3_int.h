@@ -36,6 +36,10 @@ RESULT s3_deliver_drop(struct call *call, const struct outbox_item *item);
 
 /* A buffered body whose digest is true; most operations demand one. */
 RESULT s3_check_body(struct call *call);
+/* The half of it for bodies whose x-amz-checksum- headers speak of something else. */
+RESULT s3_check_md5(struct call *call, bool *given);
+/* Refuses headers of checksums that are not computed here. */
+RESULT s3_refuse_checksums(struct call *call);
 RESULT s3_check_key(struct call *call, struct str key);
 /* Refuses what this service does not have yet; names: of the headers, NULL-terminated. */
 RESULT s3_refuse_headers(struct call *call, const char *const *names);
@@ -48,6 +52,8 @@ RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size
 RESULT bucket_check_tag_policy(struct call *call, const struct s3_bucket *bucket);
 struct s3_TagSet s3_tag_set(struct call *call, const struct str_map *tags);
 RESULT s3_check_storage_class(struct call *call, struct str name);
+/* As a form would have it, in listings and events: "red flower.jpg" is "red+flower.jpg". */
+struct str s3_form_key(struct arena *arena, struct str key);
 /* "url" or absent; then keys are percent-encoded in the answer. */
 RESULT s3_check_encoding(struct call *call, struct str encoding);
 struct str s3_encode_key(struct call *call, struct str encoding, struct str key);
@@ -197,5 +203,11 @@ RESULT upload_drop_parts(struct call *call, int64_t upload_sequence, size_t limi
 
 RESULT s3_no_such_key(struct call *call, struct str key);
 RESULT s3_precondition_failed(struct call *call, struct str condition);
+RESULT s3_method_not_allowed(struct call *call, struct str resource);
+/* InvalidArgument, which names the argument and shows what it was given. */
+struct s3_InvalidArgument *s3_argument(struct call *call, const char *name, struct str value);
+#define s3_invalid_argument(call, name, value, ...)                                                \
+    call_fail_with((call), WIRE_INVALID_PARAMETER_VALUE, s3_argument((call), (name), (value)),     \
+                   __VA_ARGS__)
 
 #endif

@@ -180,6 +180,7 @@ RESULT s3_SelectObjectContent(struct call *call, const struct s3_SelectObjectCon
     struct crypt crypt;
     const struct crypt_customer customer = CRYPT_CUSTOMER(in);
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(s3_check_body(call));
     TRY(check_input(call, in->InputSerialization));
     TRY(check_output(call, in->OutputSerialization));
     TRY(check_query(call, in));

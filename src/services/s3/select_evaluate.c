@@ -44,15 +44,21 @@ static bool path_of_csv(struct select_evaluation *e, const struct select_node *n
     *out = (struct select_value){0};
     if (node->count == 0 || str_is_absent(node->steps[0].name))
         return true;
-    for (size_t i = 0; i < row->name_count && i < row->count; i++)
+    for (size_t i = 0; i < row->name_count; i++)
         if (name_matches(&node->steps[0], row->names[i])) {
-            *out = select_string(row->fields[i]);
+            if (i < row->count) /* a record may be short */
+                *out = select_string(row->fields[i]);
             return true;
         }
     size_t column = column_number(node->steps[0].name);
     if (column == SIZE_MAX && row->names == NULL)
         return select_fail(e, "InvalidColumnIndex",
                            "The column index in the SQL expression is not valid.");
+    if (column == SIZE_MAX)
+        return select_fail(
+            e, "MissingHeaders",
+            "Some headers in the query are missing from the file. Check the file and "
+            "try again.");
     if (column < row->count)
         *out = select_string(row->fields[column]);
     return true;

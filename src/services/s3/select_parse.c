@@ -150,13 +150,17 @@ static bool want(struct parser *p, const char *text)
     return at(p, text) ? advance(p) : fail_token(p);
 }
 
-/* Words that end an expression or an alias. */
+/* Words that end an expression or an alias, or begin what is not spoken here ("Reserved keywords"):
+ * DISTINCT must not be taken for a column. */
 static bool at_keyword(const struct parser *p)
 {
-    static const char *const words[] = {"from",   "where", "limit",   "as",     "and",  "or",
-                                        "not",    "like",  "between", "in",     "is",   "escape",
-                                        "case",   "when",  "then",    "else",   "end",  "for",
-                                        "select", "order", "group",   "having", "join", "union"};
+    static const char *const words[] = {
+        "from",     "where", "limit",  "as",     "and",    "or",      "not",       "like",
+        "between",  "in",    "is",     "escape", "case",   "when",    "then",      "else",
+        "end",      "for",   "select", "order",  "group",  "having",  "join",      "union",
+        "distinct", "all",   "any",    "some",   "exists", "except",  "intersect", "inner",
+        "outer",    "left",  "right",  "full",   "cross",  "natural", "on",        "using",
+        "values",   "by",    "asc",    "desc"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (at(p, words[i]))
             return true;
