@@ -314,6 +314,12 @@ void insights_forget(struct dynamodb_table *table);
 /* insights.c: GET /_kumoniwa/dynamodb/hot-keys */
 RESULT insights_page(struct call *call, struct wire_response *response);
 
+/* trail.c: a data call as CloudTrail tells of it; see struct trail_data. */
+struct str_list dynamodb_told_tables(struct call *call, struct arena *arena, uint32_t operation,
+                                     const void *in);
+struct str dynamodb_tell(struct call *call, struct arena *arena, uint32_t operation,
+                         const void *in);
+
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------
  */
