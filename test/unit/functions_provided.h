@@ -1,9 +1,8 @@
-/* In place of src/functions/runtime.c: provided.al2023, and nothing else. For one file of a test.
- */
-#ifndef KUMONIWA_TEST_FUNCTIONS_PROVIDED_H
-#define KUMONIWA_TEST_FUNCTIONS_PROVIDED_H
+/* Defines, for the one program that includes it, what stands in place of src/functions/runtime.c:
+ * provided.al2023, and nothing else. */
+#ifndef KUMONIWA_TEST_UNIT_FUNCTIONS_PROVIDED_H
+#define KUMONIWA_TEST_UNIT_FUNCTIONS_PROVIDED_H
 
-#include "base/arena.h"
 #include "functions/runtime.h"
 
 struct runtimes {

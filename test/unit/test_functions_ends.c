@@ -1,4 +1,4 @@
-/* How environments end: failures, leaks, limits of what is kept, stops. */
+/* How environments begin and end, and what they leave behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,63 +14,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/arena.h"
+#include "base/buf.h"
 #include "base/time.h"
-#include "functions/functions.h"
-#include "functions_provided.h"
-#include "functions_support.h"
+#include "unit/functions_kit.h"
+#include "unit/functions_provided.h"
 
 /* More environments that fail while they start than may start at once: none of them counts on. */
 static void starts_after_failures(void **state)
 {
     struct fixture *fixture = *state;
-    if (!begin(state, "good"))
+    if (!kit_begin(state, "good"))
         return;
-    struct function_spec spec = make_spec(fixture, "bad");
+    struct function_spec spec = kit_make_spec(fixture, "bad");
     struct str environment[] = {STR("INIT=sys.exit(1)")};
     spec.environment = environment;
     spec.environment_count = 1;
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     long most = 4 * sysconf(_SC_NPROCESSORS_ONLN) + 2;
     for (long i = 0; i < most; i++)
-        expect_failure(fixture, "bad", "out = 1", "Runtime.ExitError", "Error Type: Runtime.Exit");
+        kit_expect_failure(fixture, "bad", "out = 1", "Runtime.ExitError",
+                           "Error Type: Runtime.Exit");
     struct functions_counts counts;
     functions_count(fixture->functions, &counts);
     assert_int_equal(counts.starting, 0);
-    struct function_run *run = start(fixture, "good", "out = 1");
-    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    struct function_run *run = kit_start(fixture, "good", "out = 1");
+    assert_int_equal(kit_await(fixture, run)->outcome, FUNCTION_ANSWERED);
     function_run_release(run);
-}
-
-static uint64_t count_of(struct str text, char c)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < text.len; i++)
-        count += text.ptr[i] == c;
-    return count;
-}
-
-/* An event that is longer than the log's is cut, at a character, and the next one is whole. */
-static void cuts_long_frames(void **state)
-{
-    struct fixture *fixture = *state;
-    if (!begin(state, "frames"))
-        return;
-    struct function_run *run =
-        start(fixture, "frames",
-              "import struct\n"
-              "def frame(t): return struct.pack('>IIq', 0xa55a0003, len(t), 0) + t\n"
-              "b = frame(b'before\\nit') + frame(b'Q' * 262143 + 'é'.encode() * 200000) + "
-              "frame(b'after it')\n"
-              "while b: b = b[os.write(3, b[:70001]):]\n"
-              "out = 1");
-    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
-    function_run_release(run);
-    struct str text = log_text(fixture);
-    assert_int_equal(count_of(text, 'Q'), 262143);
-    expect(text, "before\nit\nQQQ");
-    expect(text, "QQQ\nafter it\nEND");
-    assert_false(holds(text, "\xc3"));
 }
 
 static bool comes_to(struct fixture *fixture, unsigned environments, unsigned held)
@@ -90,19 +59,19 @@ static bool comes_to(struct fixture *fixture, unsigned environments, unsigned he
 static void ends_what_does_not_return(void **state)
 {
     struct fixture *fixture = *state;
-    if (!begin(state, "none"))
+    if (!kit_begin(state, "none"))
         return;
-    struct function_spec spec = make_spec(fixture, "stays");
+    struct function_spec spec = kit_make_spec(fixture, "stays");
     spec.timeout_ms = 1000;
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     uint64_t from = time_monotonic_ns();
-    struct function_run *run = start(
+    struct function_run *run = kit_start(
         fixture, "stays", "req('POST', '/invocation/' + id + '/response', '1')\ntime.sleep(60)");
-    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    assert_int_equal(kit_await(fixture, run)->outcome, FUNCTION_ANSWERED);
     function_run_release(run);
     /* Another event waits a moment for it, and has an environment of its own. */
-    run = start(fixture, "stays", "out = 2");
-    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    run = kit_start(fixture, "stays", "out = 2");
+    assert_int_equal(kit_await(fixture, run)->outcome, FUNCTION_ANSWERED);
     function_run_release(run);
     assert_true(comes_to(fixture, 1, 2));
     assert_true(time_monotonic_ns() - from > 1000000000);
@@ -119,23 +88,24 @@ static void forgets_what_is_not_used(void **state)
         .host = fixture->host,
         .directory = str_from_c(fixture->directory),
         .idle_ms = 1500,
-        .now_ms = now_ms,
-        .log = take_log,
+        .now_ms = kit_now_ms,
+        .log = kit_take_log,
         .context = fixture,
     };
     assert_int_equal(functions_start(&config, &fixture->functions), RESULT_OK);
-    if (!begin(state, "once") || !begin(state, "never"))
+    if (!kit_begin(state, "once") || !kit_begin(state, "never"))
         return;
-    struct function_run *run = start(fixture, "once", "out = 1");
-    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    struct function_run *run = kit_start(fixture, "once", "out = 1");
+    assert_int_equal(kit_await(fixture, run)->outcome, FUNCTION_ANSWERED);
     function_run_release(run);
     assert_true(comes_to(fixture, 0, 0));
-    struct function_event event = make_event(fixture, "out = 1");
-    assert_int_equal(functions_invoke(fixture->functions, STR("once"), &no_limits, &event, &run),
-                     FUNCTIONS_UNKNOWN);
-    begin(state, "once");
-    run = start(fixture, "once", "out = 1");
-    assert_int_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    struct function_event event = kit_make_event(fixture, "out = 1");
+    assert_int_equal(
+        functions_invoke(fixture->functions, STR("once"), &kit_no_limits, &event, &run),
+        FUNCTIONS_UNKNOWN);
+    kit_begin(state, "once");
+    run = kit_start(fixture, "once", "out = 1");
+    assert_int_equal(kit_await(fixture, run)->outcome, FUNCTION_ANSWERED);
     function_run_release(run);
 }
 
@@ -203,8 +173,8 @@ static void fail_once(struct fixture *fixture, int kind)
                       : kind == 7 ? "unheard-of"
                       : kind == 8 ? "extended"
                                   : "leaks";
-    struct function_run *run = start(fixture, key, codes[kind]);
-    assert_int_not_equal(await(fixture, run)->outcome, FUNCTION_ANSWERED);
+    struct function_run *run = kit_start(fixture, key, codes[kind]);
+    assert_int_not_equal(kit_await(fixture, run)->outcome, FUNCTION_ANSWERED);
     function_run_release(run);
 }
 
@@ -212,21 +182,21 @@ static void fail_once(struct fixture *fixture, int kind)
 static void leaves_nothing_open(void **state)
 {
     struct fixture *fixture = *state;
-    if (!begin(state, "leaks"))
+    if (!kit_begin(state, "leaks"))
         return;
     struct str bad[] = {STR("INIT=sys.exit(1)")};
-    struct function_spec spec = make_spec(fixture, "broken");
+    struct function_spec spec = kit_make_spec(fixture, "broken");
     spec.environment = bad;
     spec.environment_count = 1;
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
-    spec = make_spec(fixture, "unheard-of");
+    spec = kit_make_spec(fixture, "unheard-of");
     spec.runtime = STR("cobol");
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
-    spec = make_spec(fixture, "extended");
+    spec = kit_make_spec(fixture, "extended");
     spec.opt = str_format(fixture->arena, "%s/opt", fixture->directory);
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     const char *wanted = getenv("KUMONIWA_LEAK_ROUNDS");
-    int rounds = wanted == NULL ? 3 : (int)strtol(wanted, NULL, 10);
+    int rounds = wanted == NULL ? 3 : atoi(wanted);
     size_t open = 0;
     for (int round = 0; round < rounds; round++) {
         for (int kind = 0; kind < ENDS; kind++)
@@ -250,7 +220,7 @@ static void begins_with_the_first_spec(void **state)
     if (fixture->functions == NULL)
         skip();
     size_t before = threads();
-    if (!begin(state, "first"))
+    if (!kit_begin(state, "first"))
         return;
     assert_true(threads() >= before + 2);
     functions_stop(fixture->functions);
@@ -260,12 +230,12 @@ static void begins_with_the_first_spec(void **state)
 static void stops_what_runs(void **state)
 {
     struct fixture *fixture = *state;
-    if (!begin(state, "stop"))
+    if (!kit_begin(state, "stop"))
         return;
-    struct function_run *run = start(fixture, "stop", "time.sleep(60)");
+    struct function_run *run = kit_start(fixture, "stop", "time.sleep(60)");
     usleep(300000);
     function_run_release(run);
-    run = start(fixture, "stop", "time.sleep(60)");
+    run = kit_start(fixture, "stop", "time.sleep(60)");
     functions_stop(fixture->functions);
     assert_int_equal(function_run_result(run)->outcome, FUNCTION_STOPPED);
     function_run_release(run);
@@ -274,13 +244,12 @@ static void stops_what_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(starts_after_failures, setup, teardown),
-        cmocka_unit_test_setup_teardown(ends_what_does_not_return, setup, teardown),
-        cmocka_unit_test_setup_teardown(forgets_what_is_not_used, setup, teardown),
-        cmocka_unit_test_setup_teardown(cuts_long_frames, setup, teardown),
-        cmocka_unit_test_setup_teardown(leaves_nothing_open, setup, teardown),
-        cmocka_unit_test_setup_teardown(begins_with_the_first_spec, setup, teardown),
-        cmocka_unit_test_setup_teardown(stops_what_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(starts_after_failures, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(ends_what_does_not_return, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(forgets_what_is_not_used, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(leaves_nothing_open, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(begins_with_the_first_spec, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(stops_what_runs, kit_setup, kit_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "functions_support.h"
+#include "unit/functions_kit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,17 +10,11 @@
 #include <cmocka.h>
 
 #include <ftw.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/time.h"
-#include "functions/functions.h"
-#include "sandbox/sandbox.h"
 
 static const char bootstrap[] =
     "#!/usr/bin/python3 -IS\n"
@@ -76,12 +70,12 @@ static const char extension[] =
     "    print(e['eventType'], e.get('requestId', e.get('shutdownReason')), flush=True)\n"
     "    if e['eventType'] == 'SHUTDOWN': break\n";
 
-void take_log(void *context, const struct function_log *line)
+void kit_take_log(void *context, const struct function_log *line)
 {
     struct fixture *fixture = context;
     (void)pthread_mutex_lock(&fixture->lock);
     fixture->lines++;
-    if (fixture->length + line->text.len + 2 < LOG_ROOM) {
+    if (fixture->length + line->text.len + 2 < KIT_LOG_ROOM) {
         memcpy(fixture->log + fixture->length, line->text.ptr, line->text.len);
         fixture->length += line->text.len;
         fixture->log[fixture->length++] = '\n';
@@ -90,8 +84,7 @@ void take_log(void *context, const struct function_log *line)
     (void)pthread_mutex_unlock(&fixture->lock);
 }
 
-/* What has been logged by now. */
-struct str log_text(struct fixture *fixture)
+struct str kit_log_text(struct fixture *fixture)
 {
     (void)pthread_mutex_lock(&fixture->lock);
     struct str text = str_copy(fixture->arena, str_make(fixture->log, fixture->length));
@@ -99,7 +92,7 @@ struct str log_text(struct fixture *fixture)
     return text;
 }
 
-int64_t now_ms(void *context)
+int64_t kit_now_ms(void *context)
 {
     (void)context;
     return time_wall_ms();
@@ -132,7 +125,7 @@ static void make_folder(struct fixture *fixture, const char *name)
     assert_int_equal(mkdir(path, 0755), 0);
 }
 
-int setup(void **state)
+int kit_setup(void **state)
 {
     struct fixture *fixture = heap_alloc(sizeof *fixture);
     *state = fixture;
@@ -159,8 +152,8 @@ int setup(void **state)
         .host = fixture->host,
         .directory = str_from_c(fixture->directory),
         .idle_limit = 3,
-        .now_ms = now_ms,
-        .log = take_log,
+        .now_ms = kit_now_ms,
+        .log = kit_take_log,
         .context = fixture,
     };
     return functions_start(&config, &fixture->functions) == RESULT_OK ? 0 : -1;
@@ -174,7 +167,7 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
-int teardown(void **state)
+int kit_teardown(void **state)
 {
     struct fixture *fixture = *state;
     functions_free(fixture->functions);
@@ -187,7 +180,7 @@ int teardown(void **state)
     return 0;
 }
 
-struct function_spec make_spec(struct fixture *fixture, const char *key)
+struct function_spec kit_make_spec(struct fixture *fixture, const char *key)
 {
     return (struct function_spec){
         .key = str_from_c(key),
@@ -208,9 +201,9 @@ struct function_spec make_spec(struct fixture *fixture, const char *key)
     };
 }
 
-const struct function_limits no_limits = {.function = UINT32_MAX, .account = 1000};
+const struct function_limits kit_no_limits = {.function = UINT32_MAX, .account = 1000};
 
-struct function_event make_event(struct fixture *fixture, const char *code)
+struct function_event kit_make_event(struct fixture *fixture, const char *code)
 {
     struct buf out;
     buf_init(&out, fixture->arena, 1 << 20);
@@ -234,17 +227,17 @@ struct function_event make_event(struct fixture *fixture, const char *code)
     };
 }
 
-struct function_run *start(struct fixture *fixture, const char *key, const char *code)
+struct function_run *kit_start(struct fixture *fixture, const char *key, const char *code)
 {
-    struct function_event event = make_event(fixture, code);
+    struct function_event event = kit_make_event(fixture, code);
     struct function_run *run = NULL;
     assert_int_equal(
-        functions_invoke(fixture->functions, str_from_c(key), &no_limits, &event, &run),
+        functions_invoke(fixture->functions, str_from_c(key), &kit_no_limits, &event, &run),
         FUNCTIONS_TAKEN);
     return run;
 }
 
-const struct function_result *await(struct fixture *fixture, struct function_run *run)
+const struct function_result *kit_await(struct fixture *fixture, struct function_run *run)
 {
     uint64_t until = time_monotonic_ns() + 30000000000;
     while (function_run_result(run)->outcome == FUNCTION_RUNNING && time_monotonic_ns() < until) {
@@ -262,37 +255,37 @@ const struct function_result *await(struct fixture *fixture, struct function_run
     return function_run_result(run);
 }
 
-bool holds(struct str text, const char *part)
+bool kit_holds(struct str text, const char *part)
 {
     return str_find(text, str_from_c(part)) != SIZE_MAX;
 }
 
-void expect(struct str text, const char *part)
+void kit_expect(struct str text, const char *part)
 {
-    if (!holds(text, part))
+    if (!kit_holds(text, part))
         fail_msg("\"%s\" is not in:\n%.*s", part, PRSTR(text));
 }
 
-bool begin(void **state, const char *key)
+bool kit_begin(void **state, const char *key)
 {
     struct fixture *fixture = *state;
     if (fixture->functions == NULL)
         skip();
     fixture->length = 0;
     fixture->log[0] = '\0';
-    struct function_spec spec = make_spec(fixture, key);
+    struct function_spec spec = kit_make_spec(fixture, key);
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     return true;
 }
 
-void expect_failure(struct fixture *fixture, const char *key, const char *code, const char *payload,
-                    const char *tail)
+void kit_expect_failure(struct fixture *fixture, const char *key, const char *code,
+                        const char *payload, const char *tail)
 {
-    struct function_run *run = start(fixture, key, code);
-    const struct function_result *result = await(fixture, run);
+    struct function_run *run = kit_start(fixture, key, code);
+    const struct function_result *result = kit_await(fixture, run);
     assert_int_equal(result->outcome, FUNCTION_FAILED);
-    expect(result->payload, payload);
+    kit_expect(result->payload, payload);
     if (tail != NULL)
-        expect(result->tail, tail);
+        kit_expect(result->tail, tail);
     function_run_release(run);
 }
