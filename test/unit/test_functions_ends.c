@@ -196,7 +196,7 @@ static void leaves_nothing_open(void **state)
     spec.opt = str_format(fixture->arena, "%s/opt", fixture->directory);
     assert_int_equal(functions_hold(fixture->functions, &spec), RESULT_OK);
     const char *wanted = getenv("KUMONIWA_LEAK_ROUNDS");
-    int rounds = wanted == NULL ? 3 : atoi(wanted);
+    int rounds = wanted == NULL ? 3 : (int)strtol(wanted, NULL, 10);
     size_t open = 0;
     for (int round = 0; round < rounds; round++) {
         for (int kind = 0; kind < ENDS; kind++)
