@@ -158,12 +158,12 @@ static void fail_once(struct fixture *fixture, int kind)
         "sys.exit(1)",
         "os.kill(os.getpid(), 9)",
         "c.close()\nos.close(1)\nos.close(2)\nos._exit(0)",
-        "c.sock.sendall(b'POST /2018-06-01/runtime/invocation/' + id.encode() + "
-        "b'/response HTTP/1.1\\r\\nHost: x\\r\\nTransfer-Encoding: "
-        "chunked\\r\\nLambda-Runtime-Function-Response-Mode: "
-        "streaming\\r\\n\\r\\n5\\r\\nhello')\nos._exit(4)",
-        "import socket\ns = [socket.create_connection(('127.0.0.1', 9001)) for i in "
-        "range(20)]\nos.abort()",
+        ("c.sock.sendall(b'POST /2018-06-01/runtime/invocation/' + id.encode() + "
+         "b'/response HTTP/1.1\\r\\nHost: x\\r\\nTransfer-Encoding: "
+         "chunked\\r\\nLambda-Runtime-Function-Response-Mode: "
+         "streaming\\r\\n\\r\\n5\\r\\nhello')\nos._exit(4)"),
+        ("import socket\ns = [socket.create_connection(('127.0.0.1', 9001)) for i in "
+         "range(20)]\nos.abort()"),
         "os.write(3, b'\\xa5\\x5a\\x00\\x03\\x00')\nos._exit(2)",
         "sys.exit(1)",
         "sys.exit(1)",
