@@ -3,6 +3,7 @@
 #ifndef KUMONIWA_TEST_UNIT_FUNCTIONS_PROVIDED_H
 #define KUMONIWA_TEST_UNIT_FUNCTIONS_PROVIDED_H
 
+#include "base/arena.h"
 #include "functions/runtime.h"
 
 struct runtimes {
