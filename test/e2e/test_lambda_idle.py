@@ -41,7 +41,8 @@ def test_idle_again(make_cloud, name):
     assert INSTRUMENTED or cloud.resident_bytes() < before + (2 << 20)
     count = wakes(cloud)
     time.sleep(SECONDS)
-    assert wakes(cloud) - count < 2 * SECONDS
+    # A sanitizer has threads of its own.
+    assert INSTRUMENTED or wakes(cloud) - count < 2 * SECONDS
     # And it works as before.
     kit = Kit(cloud, name)
     assert kit.invoke(2, names[0]) == (None, 2)
