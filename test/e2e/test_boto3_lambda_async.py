@@ -44,11 +44,10 @@ def test_failures_are_tried_again_after_one_and_two_minutes_and_buried(place):
     wait_until(lambda: place.runs(function) == 1, 10, "the first run")
     place.advance("40s")
     assert place.is_empty(dead) and place.runs(function) == 1
-    place.advance("21s")
-    wait_until(lambda: place.runs(function) == 2, 10, "the second run")
-    place.advance("90s")
+    place.advance_until(lambda: place.runs(function) == 2)
+    place.advance("70s")
     assert place.is_empty(dead) and place.runs(function) == 2
-    place.advance("31s")
+    place.advance_until(lambda: place.waiting(dead) == (1, 0))
     (message,) = place.receive(dead)
     assert json.loads(message["Body"]) == {"n": 1}
     attributes = message["MessageAttributes"]
@@ -63,11 +62,7 @@ def test_without_permission_a_dead_letter_is_dropped(place):
     function = place.function("fails", FAILS, DeadLetterConfig={"TargetArn": place.arn(dead)})
     allow(place.iam, place.name, "logs:*")
     place.send(function, {"n": 1})
-    for wait in ("61s", "121s"):
-        before = place.runs(function)
-        wait_until(lambda: place.runs(function) > before or before, 10)
-        place.advance(wait)
-    wait_until(lambda: "is dropped" in place.cloud.log_text(), 10, "the dispatcher's word")
+    place.advance_until(lambda: "is dropped" in place.cloud.log_text(), "30s")
     assert place.is_empty(dead)
 
 
@@ -167,8 +162,7 @@ def test_failures_go_to_destinations(place):
         place, function, MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": place.arn(bad)}}
     )
     place.send(function, {"n": 1})
-    wait_until(lambda: place.runs(function) == 1, 10)
-    place.advance("61s")
+    place.advance_until(lambda: place.waiting(bad) == (1, 0))
     (record,) = place.bodies(bad)
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 2
@@ -195,8 +189,7 @@ def test_an_event_that_would_be_too_old_is_given_up(place):
         place, function, MaximumEventAgeInSeconds=60, DestinationConfig={"OnFailure": {"Destination": place.arn(bad)}}
     )
     place.send(function, {"n": 1})
-    wait_until(lambda: place.runs(function) == 1, 10)
-    place.advance("61s")
+    place.advance_until(lambda: place.waiting(bad) == (1, 0))
     (record,) = place.bodies(bad)
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
 

@@ -112,7 +112,10 @@ def test_what_failed_comes_again_and_goes_to_the_dead_letters(place, source):
     dead = place.queue("dead")
     place.sqs.set_queue_attributes(
         QueueUrl=source,
-        Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": place.arn(dead), "maxReceiveCount": 2})},
+        Attributes={
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": place.arn(dead), "maxReceiveCount": 2}),
+            "VisibilityTimeout": "3600",
+        },
     )
     function = place.function("fails", FAILS)
     mapping = place.map(function, place.arn(source))
@@ -120,9 +123,9 @@ def test_what_failed_comes_again_and_goes_to_the_dead_letters(place, source):
     wait_until(lambda: place.runs(function) == 1, 10)
     wait_until(lambda: place.last_result(mapping) == "PROBLEM: Function call failed", 5)
     assert place.waiting(source) == (0, 1)
-    place.advance("31s")
+    place.advance("3601s")
     wait_until(lambda: place.runs(function) == 2, 10)
-    place.advance("31s")
+    place.advance("3601s")
     assert place.receive(dead)[0]["Body"] == "x"
 
 
@@ -305,7 +308,7 @@ def test_responses_that_are_malformed_fail_the_batch(place):
     for queue, body, _ in queues:
         place.map(answers, place.arn(queue), FunctionResponseTypes=["ReportBatchItemFailures"])
         send(place, queue, body)
-    wait_until(lambda: place.runs(answers) == len(queues), 60, "each has run")
+    wait_until(lambda: place.runs(answers) >= len(queues), 60, "each has run")
     for queue, body, malformed in queues:
         wait_until(lambda: place.waiting(queue) == ((0, 1) if malformed else (0, 0)), 10, body)
 

@@ -205,6 +205,17 @@ static void traces_count_the_passes(void **state)
     f.function.recursive_loop = STR("Allow");
     (void)trace_next(&call, &f, trace, &loops);
     assert_false(loops);
+    assert_true(str_find(trace_next(&call, &g, (struct str){0}, &loops), STR(";Sampled=0;")) !=
+                SIZE_MAX);
+    g.version.tracing = STR("Active");
+    assert_true(str_find(trace_next(&call, &g, (struct str){0}, &loops), STR(";Sampled=1;")) !=
+                SIZE_MAX);
+    assert_true(str_find(trace_next(&call, &g, STR("Sampled=0"), &loops), STR(";Sampled=0;")) !=
+                SIZE_MAX);
+    /* What a message brings may be anything. */
+    trace = trace_next(&call, &g, STR("Root=1-a\r\nX: y;Parent=\x01;Lineage=b\n:1"), &loops);
+    assert_int_equal(str_find(trace, STR("\n")), SIZE_MAX);
+    assert_int_equal(str_find(trace, STR("X: y")), SIZE_MAX);
     assert_true(str_starts_with(trace_begin(&call, (struct str){0}), STR("Root=1-")));
     assert_true(str_eq(trace_begin(&call, trace), trace));
 }

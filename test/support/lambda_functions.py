@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 
 from botocore.exceptions import ClientError
@@ -144,6 +145,18 @@ class Place:
 
     def advance(self, duration):
         self.cloud.run("clock", "advance", duration)
+
+    def advance_until(self, condition, step="10s"):
+        """Moves the clock step by step, with time between for what a step sets going."""
+
+        def come():
+            if condition():
+                return True
+            self.advance(step)
+            time.sleep(1)
+            return condition()
+
+        wait_until(come, 60)
 
     def runs(self, function):
         """How often the function has begun, by its log."""

@@ -5,12 +5,21 @@
 #include "base/rng.h"
 #include "services/lambda/events_int.h"
 
-enum { PASSES = 16, LINEAGE_MAX = 32 };
+enum { PASSES = 16, LINEAGE_MAX = 32, MEMBER_MAX = 1024 };
 
 static uint32_t lineage_hash(struct call *call, const struct lambda_name *name)
 {
     struct str arn = lambda_arn(call, name->account, name->region, name->function, (struct str){0});
     return (uint32_t)str_hash(arn, 0);
+}
+
+/* It may have come with a message, from anybody, and goes on in headers. */
+static bool member_is_plain(struct str value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] <= ' ' || value.ptr[i] > '~')
+            return false;
+    return value.len > 0 && value.len <= MEMBER_MAX;
 }
 
 /* The value of the member, absent without one. */
@@ -20,7 +29,7 @@ static struct str trace_member(struct str trace, struct str name)
     while (!str_is_empty(rest)) {
         str_cut(rest, ';', &part, &rest);
         if (str_cut(str_trim(part), '=', &key, &value) && str_eq_nocase(key, name))
-            return value;
+            return member_is_plain(value) ? value : (struct str){0};
     }
     return (struct str){0};
 }
@@ -78,9 +87,13 @@ struct str trace_next(struct call *call, const struct lambda_target *target, str
         root = root_make(call);
     if (str_is_absent(parent))
         parent = str_format(call->arena, "%016llx", (unsigned long long)rng_u64());
+    /* Of a function that traces by itself the first request of each second is sampled, and who
+     * has less of them here than that has all. */
+    if (str_is_absent(sampled) || str_eq(sampled, STR("?")))
+        sampled = str_eq(target->version.tracing, STR("Active")) ? STR("1") : STR("0");
     buf_init(&out, call->arena, SIZE_MAX);
     buf_append_format(&out, "Root=%.*s;Parent=%.*s;Sampled=%.*s;Lineage=", PRSTR(root),
-                      PRSTR(parent), PRSTR(str_is_absent(sampled) ? STR("0") : sampled));
+                      PRSTR(parent), PRSTR(sampled));
     lineage_append(&out, trace_member(trace, STR("Lineage")), hash, &passes);
     *loops = passes > PASSES && !str_eq(target->function.recursive_loop, STR("Allow"));
     return buf_str(&out);

@@ -102,6 +102,18 @@ static bool is_header_text(struct str text)
     return true;
 }
 
+/* A token of RFC 9110. */
+static bool is_header_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && str_find_char(STR("!#$%&'*+-.^_`|~"), c) == SIZE_MAX)
+            return false;
+    }
+    return name.len > 0;
+}
+
 static bool take_headers(struct call *call, const struct lambda_url *url, struct str raw,
                          struct lambda_FunctionUrlReply *out)
 {
@@ -116,7 +128,7 @@ static bool take_headers(struct call *call, const struct lambda_url *url, struct
             return false;
         if (!json_string(call->arena, value, &text))
             text = str_trim(value);
-        if (name.len == 0 || !is_header_text(name) || !is_header_text(text))
+        if (!is_header_name(name) || !is_header_text(text))
             return false;
         if (str_eq_nocase(name, STR("content-type")))
             out->ContentType = text;
