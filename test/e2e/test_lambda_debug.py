@@ -1,6 +1,7 @@
 """`kumoniwa lambda invoke --debug` with the debuggers' own protocols: a breakpoint is set, met, looked at and left."""
 import base64
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -23,7 +25,10 @@ LAYERS = pathlib.Path(__file__).resolve().parents[2] / "build" / "layers"
 
 @pytest.fixture
 def kit(cloud, name):
-    return Kit(cloud, name)
+    """Debuggers' ports are the machine's: one test at a time has them, whoever runs others beside."""
+    with open(pathlib.Path(tempfile.gettempdir()) / "kumoniwa-debugger-ports", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Kit(cloud, name)
 
 
 def connect(port):
