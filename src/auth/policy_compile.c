@@ -9,6 +9,7 @@ struct compiler {
     struct arena *arena;
     enum policy_form form;
     bool variables; /* Version 2012-10-17 */
+    bool foreign;   /* an action that no role's trust is about was named */
     struct str *reason;
 };
 
@@ -99,6 +100,20 @@ static enum result compile_action(struct compiler *compiler, struct str text,
     return RESULT_OK;
 }
 
+/* What a role's trust may be about. Wildcards are left to the evaluation. */
+static bool is_trust_action(struct str action)
+{
+    static const struct str names[] = {
+        STR_INIT("sts:TagSession"), STR_INIT("sts:SetSourceIdentity"), STR_INIT("sts:SetContext")};
+    struct str assume = STR("sts:AssumeRole");
+    if (str_find_char(action, '*') != SIZE_MAX || str_find_char(action, '?') != SIZE_MAX)
+        return str_eq(action, STR("*")) || str_eq_nocase(str_slice(action, 0, 4), STR("sts:"));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (str_eq_nocase(action, names[i]))
+            return true;
+    return str_eq_nocase(str_slice(action, 0, assume.len), assume);
+}
+
 static enum result compile_actions(struct compiler *compiler, struct str raw, bool negative,
                                    struct policy_statement *out)
 {
@@ -109,8 +124,10 @@ static enum result compile_actions(struct compiler *compiler, struct str raw, bo
     if (texts.len == 0)
         return compile_refuse(compiler, STR("Policy statement must contain actions."));
     struct policy_action *actions = ARENA_ARRAY(compiler->arena, texts.len, struct policy_action);
-    for (size_t i = 0; i < texts.len; i++)
+    for (size_t i = 0; i < texts.len; i++) {
         TRY(compile_action(compiler, texts.items[i], &actions[i], &out->services));
+        compiler->foreign = compiler->foreign || (!negative && !is_trust_action(texts.items[i]));
+    }
     out->actions = actions;
     out->action_count = texts.len;
     out->not_action = negative;
@@ -381,6 +398,9 @@ static enum result compile_statement(struct compiler *compiler, struct str raw,
         return compile_refuse(compiler, STR("Policy statement must contain resources."));
     if (out->principals == NULL && !identity)
         return compile_refuse(compiler, STR("Missing required field Principal"));
+    if (compiler->form == POLICY_FORM_TRUST && compiler->foreign)
+        return compile_refuse(compiler,
+                              STR("AssumeRole policy may only specify STS AssumeRole actions."));
     if (out->resources == NULL)
         out->any_resource = true;
     return RESULT_OK;

@@ -444,11 +444,12 @@ RESULT dispatcher_start(struct cloud *cloud, struct dispatcher **out)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&dispatcher->wanted, &attributes);
     pthread_condattr_destroy(&attributes);
+    *out = dispatcher; /* before its thread, which wakes it for what its deliveries post */
     int error = pthread_create(&dispatcher->thread, NULL, dispatcher_main, dispatcher);
-    if (error != 0)
-        return FAULT("pthread_create: %s", strerror(error));
-    *out = dispatcher;
-    return RESULT_OK;
+    if (error == 0)
+        return RESULT_OK;
+    *out = NULL;
+    return FAULT("pthread_create: %s", strerror(error));
 }
 
 void dispatcher_stop(struct dispatcher *dispatcher)

@@ -16,6 +16,13 @@ struct trail_data {
     struct str type; /* "AWS::S3::Object"; absent: calls that CloudTrail never hears of */
     const uint32_t *operations;
     size_t count;
+    /* requestParameters as JSON, where data must not be told of; absent: the request as it is.
+     * Outside of any transaction. NULL: always so. */
+    struct str (*tell)(struct call *call, struct arena *arena, uint32_t operation, const void *in);
+    /* ARNs of what the call uses. NULL: the one that authorisation asks for. */
+    struct str_list (*resources)(struct call *call, struct arena *arena, uint32_t operation,
+                                 const void *in);
+    bool (*is_silent)(uint32_t operation); /* responseElements are null. NULL: never */
 };
 
 /* Who keeps events, in service_hooks. Runs in a writing transaction as the service itself. */
@@ -37,6 +44,9 @@ bool trail_event_time(struct str id, int64_t *time_ms);
 /* Whether anybody wants data events at all: asked for every data call. */
 bool trail_wants_data(const struct trail *trail);
 void trail_set_data(struct trail *trail, bool wanted);
+
+/* What CloudTrail calls an operation (trail_names.c). */
+struct str trail_name_of(const struct wire_model *model, struct str operation);
 
 /* Adds what a structure names (trail_resources.c), in the arena. */
 void trail_resources(struct arena *arena, const struct wire_model *model, uint16_t shape,

@@ -10,9 +10,10 @@
 #include "base/rng.h"
 #include "base/time.h"
 
-/* A run that was given to an environment that has answered waits this long for it to ask; then a
- * new one is started. */
+/* A run that was given to an environment that has answered waits this long for it to ask, or for
+ * half of what its start took, on a machine that is busy; then a new one is started. */
 #define RETURN_NS (20 * 1000000ULL)
+#define RETURN_MOST_NS (SECOND_NS / 2)
 /* "Shutdown phase": with extensions 2 s, without none. What a runtime that has reported a failed
  * initialisation has to exit. */
 #define SHUTDOWN_NS (2 * SECOND_NS)
@@ -322,6 +323,14 @@ static void be_busy(struct environment *environment)
         http_resume(environment->next_exchange);
 }
 
+static uint64_t return_wait_ns(const struct environment *environment)
+{
+    uint64_t half = environment->init_us > 0 ? (uint64_t)environment->init_us * 1000 / 2 : 0;
+    if (half > RETURN_MOST_NS)
+        return RETURN_MOST_NS;
+    return half > RETURN_NS ? half : RETURN_NS;
+}
+
 bool environment_take(struct functions *functions, struct held *held, struct function_run *run)
 {
     (void)functions;
@@ -342,7 +351,7 @@ bool environment_take(struct functions *functions, struct held *held, struct fun
         return false;
     list_remove(&held->returning, environment);
     give(environment, run);
-    environment_set_deadline(environment, time_monotonic_ns() + RETURN_NS);
+    environment_set_deadline(environment, time_monotonic_ns() + return_wait_ns(environment));
     return true;
 }
 

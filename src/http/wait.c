@@ -176,11 +176,13 @@ static bool is_over(const struct http_connection *connection)
 static bool is_stuck(struct http_connection *connection, uint32_t now)
 {
     uint32_t since = atomic_load_explicit(&connection->since, memory_order_relaxed);
-    uint32_t limit = is_over(connection) ? 1 : connection->server->config.idle_seconds;
-    if (now - since <= limit)
+    bool over = is_over(connection);
+    uint32_t limit = over ? 1 : connection->server->config.idle_seconds;
+    if ((int32_t)(now - since) <= (int32_t)limit) /* it may have begun after now was read */
         return false;
     int phase = atomic_load_explicit(&connection->phase, memory_order_relaxed);
-    if (phase == HTTP_PHASE_HEAD)
+    /* Of a body that is thrown away no more will come either. */
+    if (phase == HTTP_PHASE_HEAD || (over && phase == HTTP_PHASE_DRAIN))
         return true;
     if (phase != HTTP_PHASE_BODY || atomic_load(&connection->wait) != HTTP_WAIT_NONE)
         return false;

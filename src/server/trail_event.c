@@ -51,11 +51,18 @@ static bool event_is_read_only(const struct request *request)
     static const struct str verbs[] = {
         STR_INIT("Get"),    STR_INIT("List"),   STR_INIT("Describe"), STR_INIT("Head"),
         STR_INIT("Lookup"), STR_INIT("Search"), STR_INIT("Simulate")};
+    /* The model's flag says how a transaction begins: some of these read until they write. */
+    static const struct str writing[] = {
+        STR_INIT("Create"), STR_INIT("Update"), STR_INIT("Publish"), STR_INIT("Put"),
+        STR_INIT("Copy"),   STR_INIT("Upload"), STR_INIT("Invoke")};
     const struct wire_operation *operation = event_operation(request);
     struct str name = wire_string(request->route.model, operation->name);
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (str_starts_with(name, verbs[i]))
             return true;
+    for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
+        if (str_starts_with(name, writing[i]))
+            return false;
     return (operation->flags & WIRE_OP_READ_ONLY) != 0;
 }
 
@@ -201,6 +208,7 @@ static void put_resources(struct buf *out, const struct cloud_trail_event *event
             continue;
         buf_append(out, first ? STR("{") : STR(",{"));
         first = false;
+        put_member(out, "accountId", str_is_empty(arn.account) ? event->account : arn.account);
         put_member(out, "ARN", event->resources.items[i]);
         put_member(out, "type", event->resource_types.items[i]);
         buf_append(out, STR("}"));
@@ -260,6 +268,29 @@ static struct str event_region(const struct request *request)
     return global ? STR("us-east-1") : request->call.region;
 }
 
+/* The resources of a data call. */
+static void event_use(struct request *request, const struct trail_data *data,
+                      struct cloud_trail_event *event)
+{
+    struct call *call = &request->call;
+    struct arena *arena = request->exchange->arena;
+    struct str_list used = {0};
+    if (data->resources != NULL)
+        used = data->resources(call, arena, (uint32_t)request->route.operation, request->in);
+    if (used.len == 0) {
+        struct str resource = authorize_resource(call, request->in);
+        if (str_is_absent(resource))
+            return;
+        used = (struct str_list){.items = ARENA_NEW(arena, struct str), .len = 1};
+        used.items[0] = resource;
+    }
+    event->resources = used;
+    event->resource_types =
+        (struct str_list){.items = ARENA_ARRAY(arena, used.len, struct str), .len = used.len};
+    for (size_t i = 0; i < used.len; i++)
+        event->resource_types.items[i] = data->type;
+}
+
 void trail_event_end(struct request *request, struct str error)
 {
     struct call *call = &request->call;
@@ -276,7 +307,7 @@ void trail_event_end(struct request *request, struct str error)
         .region = event_region(request),
         .time_ms = now_ms,
         .source = event_source(arena, model),
-        .name = wire_string(model, operation->name),
+        .name = trail_name_of(model, wire_string(model, operation->name)),
         .user = identity_user(&call->principal),
         .access_key = call->principal.access_key,
         .read_only = event_is_read_only(request),
@@ -289,17 +320,16 @@ void trail_event_end(struct request *request, struct str error)
     trail_resources(arena, model, operation->input, request->in, &event);
     if (data != NULL) {
         event.data_type = data->type;
-        struct str resource = authorize_resource(call, request->in);
-        if (!str_is_absent(resource)) {
-            event.resources.items = ARENA_NEW(arena, struct str);
-            event.resource_types.items = ARENA_NEW(arena, struct str);
-            *event.resources.items = resource;
-            *event.resource_types.items = data->type;
-            event.resources.len = event.resource_types.len = 1;
-        }
+        event_use(request, data, &event);
     }
-    struct str parameters = event_describe(arena, model, operation->input, request->in);
+    struct str parameters = {0};
+    if (data != NULL && data->tell != NULL)
+        parameters = data->tell(call, arena, (uint32_t)request->route.operation, request->in);
+    if (str_is_absent(parameters))
+        parameters = event_describe(arena, model, operation->input, request->in);
+    bool silent = failed || (data != NULL && data->is_silent != NULL &&
+                             data->is_silent((uint32_t)request->route.operation));
     event.text =
-        event_text(request, &event, parameters, failed ? STR("null") : request->told->text, error);
+        event_text(request, &event, parameters, silent ? STR("null") : request->told->text, error);
     trail_append(call->cloud->trail, arena, &event);
 }

@@ -2,12 +2,14 @@
 
 import datetime
 import gzip
+import io
 import json
 import pathlib
 import re
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
@@ -365,3 +367,111 @@ def test_a_member_administers_the_organizations_trails(own):
     trail.deregister_organization_delegated_admin(DelegatedAdminAccountId="200000000002")
     assert code(member.start_logging, Name=arn) in ("AccessDenied", "AccessDeniedException")
     trail.delete_trail(Name="theirs")
+
+
+def data_events(own, s3, bucket):
+    """Every data event that the trail has delivered to the bucket by now, of all services but S3."""
+    own.run("clock", "advance", "6m")
+    wait_until(lambda: objects(s3, f"AWSLogs/{ACCOUNT}/CloudTrail/"), message="no log file came")
+    found = []
+    for key in objects(s3, f"AWSLogs/{ACCOUNT}/CloudTrail/"):
+        records = json.loads(gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))["Records"]
+        found += [e for e in records if e["eventCategory"] == "Data" and e["eventSource"] != "s3.amazonaws.com"]
+    return found
+
+
+def test_data_is_not_told_of(own):
+    """"Non-key attribute values will be redacted in the CloudTrail logs of actions using the PartiQL API, and will not
+    appear in logs of actions using the classic API." Nor does what messages and invocations say."""
+    s3, trail, ddb, sqs = (own.client(n) for n in ("s3", "cloudtrail", "dynamodb", "sqs"))
+    s3.create_bucket(Bucket="logs")
+    s3.put_bucket_policy(Bucket="logs", Policy=json.dumps(POLICY))
+    trail.create_trail(Name="all", S3BucketName="logs", IsMultiRegionTrail=True)
+    trail.put_event_selectors(TrailName="all", AdvancedEventSelectors=[
+        {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]},
+                            {"Field": "resources.type", "Equals": [kind]}]}
+        for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue")])
+    trail.start_logging(Name="all")
+    ddb.create_table(TableName="Music", BillingMode="PAY_PER_REQUEST",
+                     AttributeDefinitions=[{"AttributeName": "Artist", "AttributeType": "S"}],
+                     KeySchema=[{"AttributeName": "Artist", "KeyType": "HASH"}])
+    ddb.get_waiter("table_exists").wait(TableName="Music", WaiterConfig={"Delay": 1})
+    key = {"Artist": {"S": "Somebody"}}
+    item = {**key, "Album": {"S": "hunter2"}, "Year": {"N": "1999"}}
+    value = {":v": {"S": "hunter2"}}
+    ddb.put_item(TableName="Music", Item=item, ReturnValues="ALL_OLD")
+    ddb.update_item(TableName="Music", Key=key, UpdateExpression="SET #A = :v", ExpressionAttributeNames={"#A": "Album"},
+                    ExpressionAttributeValues=value, ReturnValues="ALL_NEW")
+    ddb.get_item(TableName="Music", Key=key)
+    ddb.query(TableName="Music", KeyConditionExpression="Artist = :v", ExpressionAttributeValues=value)
+    ddb.scan(TableName="Music", FilterExpression="Album = :v", ExpressionAttributeValues=value)
+    ddb.transact_write_items(TransactItems=[
+        {"Put": {"TableName": "Music", "Item": item}},
+        {"Delete": {"TableName": "Music", "Key": {"Artist": {"S": "Nobody"}}, "ExpressionAttributeValues": value,
+                    "ConditionExpression": "attribute_not_exists(Artist) OR Album = :v"}}])
+    ddb.batch_write_item(RequestItems={"Music": [{"PutRequest": {"Item": item}}]})
+    ddb.batch_get_item(RequestItems={"Music": {"Keys": [key]}})
+    ddb.execute_statement(Statement="SELECT * FROM Music WHERE Artist = 'Somebody' AND Album = 'hunter2' AND Year > 1998")
+    ddb.batch_execute_statement(Statements=[
+        {"Statement": "UPDATE Music SET Album = 'hunter2' WHERE Artist = 'Somebody'"},
+        {"Statement": "INSERT INTO Music VALUE {'Artist' : 'Another', 'Album' : 'hunter2'}"}])
+    ddb.delete_item(TableName="Music", Key=key, ReturnValues="ALL_OLD")
+    queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="hunter2")
+    sqs.send_message_batch(QueueUrl=queue, Entries=[{"Id": "a", "MessageBody": "hunter2"}])
+    sqs.receive_message(QueueUrl=queue)
+    events = data_events(own, s3, "logs")
+    assert "hunter2" not in json.dumps(events) and "1999" not in json.dumps(events)
+    told = {e["eventName"]: e["requestParameters"] for e in events}
+    assert all(e["responseElements"] is None for e in events if e["eventSource"] == "dynamodb.amazonaws.com")
+    assert [e["eventName"] for e in events if not e.get("resources") or e["resources"][0]["accountId"] != ACCOUNT] == []
+    assert {e["resources"][0]["ARN"] for e in events if e["eventSource"] == "dynamodb.amazonaws.com"} == {
+        f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/Music"}
+    plain = {"Artist": "Somebody"}
+    assert told["PutItem"] == {"tableName": "Music", "returnValues": "ALL_OLD", "key": plain,
+                               "item": ["Artist", "Album", "Year"]}
+    assert told["UpdateItem"] == {"tableName": "Music", "returnValues": "ALL_NEW", "updateExpression": "SET #A = :v",
+                                  "expressionAttributeNames": {"#A": "Album"}, "key": plain}
+    assert told["GetItem"] == {"tableName": "Music", "key": plain}
+    assert told["Query"] == {"tableName": "Music", "keyConditionExpression": "Artist = :v"}
+    assert told["TransactWriteItems"]["requestItems"] == [
+        {"operation": "Put", "tableName": "Music", "key": plain, "items": ["Artist", "Album", "Year"]},
+        {"operation": "Delete", "tableName": "Music", "key": {"Artist": "Nobody"},
+         "conditionExpression": "attribute_not_exists(Artist) OR Album = :v"}]
+    assert told["ExecuteStatement"] == {
+        "statement": "SELECT * FROM Music WHERE Artist = 'Somebody' AND Album = ***(Redacted) AND Year > ***(Redacted)"}
+    assert told["BatchExecuteStatement"] == {"requestItems": [
+        {"statement": "UPDATE Music SET Album = ***(Redacted) WHERE Artist = 'Somebody'"},
+        {"statement": "INSERT INTO Music VALUE {'Artist' : ***(Redacted), 'Album' : ***(Redacted)}"}]}
+    assert told["SendMessage"]["messageBody"] == "HIDDEN_DUE_TO_SECURITY_REASONS"
+
+
+def test_functions_events_have_their_actions_dates(own):
+    functions, trail, iam = own.client("lambda"), own.client("cloudtrail"), own.client("iam")
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("main.py", "def handler(event, context): return event")
+    functions.create_function(FunctionName="f", Runtime="python3.12", Role=role, Handler="main.handler",
+                              Code={"ZipFile": packed.getvalue()}, Environment={"Variables": {"PASSWORD": "hunter2"}})
+    functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+    functions.update_function_configuration(FunctionName="f", Environment={"Variables": {"PASSWORD": "hunter2"}})
+    functions.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+    functions.publish_version(FunctionName="f")
+    functions.delete_function(FunctionName="f")
+
+    def events():
+        source = [{"AttributeKey": "EventSource", "AttributeValue": "lambda.amazonaws.com"}]
+        return [json.loads(e["CloudTrailEvent"]) for e in looked_up(trail, LookupAttributes=source)["Events"]]
+
+    lookup(trail, "EventName", "DeleteFunction20150331")
+    seen = {e["eventName"]: e for e in events()}
+    assert {"CreateFunction20150331", "UpdateFunctionConfiguration20150331v2", "PublishVersion20150331",
+            "GetFunction20150331v2", "DeleteFunction20150331"} <= set(seen)
+    assert "hunter2" not in json.dumps(seen) and "Invoke" not in seen
+    made = seen["CreateFunction20150331"]
+    assert made["readOnly"] is False and made["requestParameters"]["functionName"] == "f"
+    assert made["responseElements"]["functionArn"].endswith(":function:f")
+    assert seen["GetFunction20150331v2"]["readOnly"] is True

@@ -249,6 +249,22 @@ def test_event_source_mappings_page_by_page(cloud, client, function, name):
         assert client.delete_event_source_mapping(UUID=uuid)["State"] == "Deleting"
 
 
+def test_cloudtrail_knows_what_was_made_but_no_secret(cloud, client, role, name):
+    client.create_function(FunctionName=name, Runtime="python3.12", Role=role, Handler="a.h", Code={"ZipFile": code()},
+                           Environment={"Variables": {"SECRET": "hidden-value"}})
+
+    def told():
+        events = cloud.client("cloudtrail").lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateFunction"}])["Events"]
+        return [e["CloudTrailEvent"] for e in events if f'"functionName":"{name}"' in e["CloudTrailEvent"]]
+
+    text, = wait_until(told)
+    event = json.loads(text)
+    assert event["readOnly"] is False and event["responseElements"]["functionName"] == name
+    assert "hidden-value" not in text and event["requestParameters"]["code"]["zipFile"].startswith("HIDDEN")
+    client.delete_function(FunctionName=name)
+
+
 def test_accounts_know_what_they_use(client, function):
     before = client.get_account_settings()
     assert before["AccountLimit"]["ConcurrentExecutions"] == 1000

@@ -506,6 +506,15 @@ def test_halves_of_requests(s3, bucket, raw):  # noqa: F811
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
 
 
+def test_directory_buckets_are_refused(s3, bucket):  # noqa: F811
+    """Their requests look like those of others here, where one host serves all."""
+    fails(501, "NotImplemented", s3.list_directory_buckets)
+    fails(501, "NotImplemented", s3.list_directory_buckets, MaxDirectoryBuckets=3)
+    fails(501, "NotImplemented", s3.create_session, Bucket=bucket)
+    fails(501, "NotImplemented", s3.rename_object, Bucket=bucket, Key="a", RenameSource="/b/c")
+    assert bucket in [b["Name"] for b in s3.list_buckets()["Buckets"]]
+
+
 def test_arguments_are_named(bucket, raw):  # noqa: F811
     for query, name, value in [
         ("max-keys=-1", "maxKeys", "-1"),

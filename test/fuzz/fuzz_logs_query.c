@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         message = STR("{\"a\":1,\"b\":{\"c\":[\"x\",2]}}");
     if (query_parse(arena, text, &query, &problem)) {
         struct query_run *run = query_run_new(arena, &query, 10, 1);
-        struct query_event event = {2, 1, message, STR("s"), STR("1:g"), STR("p")};
+        struct query_event event = {2, 1, message, STR("s"), STR("1:g"), STR("p"), message};
         if (query_run_event(run, &event, &enough) == RESULT_OK) {
             event.ms = 1;
             event.message = STR("user=x 12");

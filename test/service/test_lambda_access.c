@@ -78,6 +78,11 @@ static void what_permissions_refuse(void **state)
                  AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"), .Action = invoke,
                  .Principal = s3, .FunctionUrlAuthType = STR("NONE"));
     LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action",
+                 AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
+                 .Action = STR("lambda:GetFunction"), .Principal = s3,
+                 .InvokedViaFunctionUrl = opt_bool(true));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
                  "We currently do not support adding policies for $LATEST.", AddPermission,
                  .FunctionName = STR("f"), .StatementId = STR("s"), .Action = invoke,
                  .Principal = s3, .Qualifier = STR("$LATEST"));
@@ -216,6 +221,15 @@ static void conditions_know_what_is_asked_for(void **state)
     grant(lo,
           STATEMENT("lambda:GetFunction", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"b\"}}"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunction, .FunctionName = STR("f"));
+    grant(lo, STATEMENT("lambda:InvokeFunction",
+                        "{\"Bool\":{\"lambda:InvokedViaFunctionUrl\":\"true\"}}"));
+    loopback_error(LAMBDA_CALL(lo, Invoke, InvocationRequest, .FunctionName = STR("f"),
+                               .InvocationType = STR("DryRun")),
+                   "AccessDeniedException", NULL);
+    grant(lo, STATEMENT("lambda:InvokeFunction",
+                        "{\"Bool\":{\"lambda:InvokedViaFunctionUrl\":\"false\"}}"));
+    loopback_ok(LAMBDA_CALL(lo, Invoke, InvocationRequest, .FunctionName = STR("f"),
+                            .InvocationType = STR("DryRun")));
 }
 
 static void conditions_know_what_is_there(void **state)
@@ -241,6 +255,14 @@ static void conditions_know_what_is_there(void **state)
     LAMBDA_DO(lo, AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
               .Action = STR("lambda:InvokeFunctionUrl"), .Principal = STR("*"),
               .FunctionUrlAuthType = STR("NONE"));
+    struct str source = str_copy(lo->arena, mapping->EventSourceMappingArn);
+    as_account(lo, "111111111111");
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetCodeSigningConfig,
+                 .CodeSigningConfigArn = config);
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, ListTags, .Resource = config);
+    LAMBDA_FAILS(lo, "AccessDeniedException", NULL, TagResource, .Resource = source,
+                 .Tags = PAIRS(lo, "team", "b"));
+    as_account(lo, "000000000000");
     IAM_DO(lo, CreateUser, .UserName = STR("dev"));
     grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
     LAMBDA_DO(lo, GetEventSourceMapping, .UUID = uuid);

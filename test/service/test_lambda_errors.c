@@ -1,6 +1,8 @@
 /* Each operation's errors, in AWS's words: what is not there, what is named wrongly, what is not
  * for versions, what is out of range. */
 #include "service/lambda_support.h"
+#include "store/key.h"
+#include "store/record.h"
 
 #define F "arn:aws:lambda:us-east-1:000000000000:function:f"
 #define NONE "arn:aws:lambda:us-east-1:000000000000:function:none"
@@ -219,6 +221,11 @@ static void layers_and_signing_that_are_not_there(void **state)
                  "Please provide either ZipFile, or both S3Bucket and S3Key, as the layer's "
                  "content.",
                  PublishLayerVersion, .LayerName = STR("l"), .Content = &content);
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, PublishLayerVersion,
+                 .LayerName = STR("arn:aws:lambda:us-west-2:000000000000:layer:l"),
+                 .Content = &content);
+    LAMBDA_FAILS(lo, "InvalidParameterValueException", NULL, ListLayerVersions,
+                 .LayerName = STR("arn:aws:lambda:us-west-2:000000000000:layer:l"));
     content.ZipFile = STR("");
     LAMBDA_FAILS(lo, "InvalidParameterValueException", "Uploaded file must be a non-empty zip",
                  PublishLayerVersion, .LayerName = STR("l"), .Content = &content);
@@ -274,6 +281,49 @@ static void wrong_values_of_settings(void **state)
     assert_int_equal(settings->AccountLimit->UnreservedConcurrentExecutions.value, 1000);
 }
 
+/* As if the account had so much code already. */
+static void set_code_size(struct loopback *lo, int64_t size)
+{
+    const struct lambda_account account = {.code_size = size};
+    struct kv_txn *txn;
+    struct key key;
+    struct buf text;
+    key_init(&key, lo->arena);
+    key_str(&key, STR("lambda"));
+    key_str(&key, lo->account);
+    key_str(&key, lo->region);
+    key_str(&key, STR("account"));
+    buf_init(&text, lo->arena, 1024);
+    assert_int_equal(record_encode(&text, &lambda_model, LAMBDA_SHAPE_account, &account),
+                     RESULT_OK);
+    assert_int_equal(kv_begin(lo->cloud->kv, true, &txn), RESULT_OK);
+    assert_int_equal(kv_put(txn, key_bytes(&key), buf_str(&text)), RESULT_OK);
+    assert_int_equal(kv_commit(txn), RESULT_OK);
+}
+
+static void accounts_have_room_for_so_much_code(void **state)
+{
+    struct loopback *lo = *state;
+    struct lambda_FunctionCode code = {.ZipFile = zip_one(lo, "a.py", "1")};
+    struct lambda_LayerVersionContentInput content = {.ZipFile = zip_one(lo, "a.py", "1")};
+    struct lambda_CreateFunctionRequest in = {.FunctionName = STR("f"),
+                                              .Runtime = STR("python3.12"),
+                                              .Role = lambda_role(lo, "f"),
+                                              .Handler = STR("a.h"),
+                                              .Code = &code};
+    int64_t most = INT64_C(75) << 30;
+    set_code_size(lo, most - 10);
+    loopback_error(loopback_call(lo, &lambda_model, LAMBDA_OP_CreateFunction, &in),
+                   "CodeStorageExceededException", "Code storage limit exceeded.");
+    LAMBDA_FAILS(lo, "CodeStorageExceededException", NULL, PublishLayerVersion,
+                 .LayerName = STR("l"), .Content = &content);
+    set_code_size(lo, most - (int64_t)code.ZipFile.len);
+    loopback_ok(loopback_call(lo, &lambda_model, LAMBDA_OP_CreateFunction, &in));
+    loopback_advance(lo, 1000);
+    LAMBDA_FAILS(lo, "CodeStorageExceededException", NULL, PublishVersion,
+                 .FunctionName = STR("f"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +334,7 @@ int main(void)
         LAMBDA_TEST(lists_have_their_limits),
         LAMBDA_TEST(layers_and_signing_that_are_not_there),
         LAMBDA_TEST(wrong_values_of_settings),
+        LAMBDA_TEST(accounts_have_room_for_so_much_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,23 @@ static void what_provisioned_concurrency_is_not_for(void **state)
                  "Alias with weights can not be used with Provisioned Concurrency",
                  PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
                  .Qualifier = STR("live"), .ProvisionedConcurrentExecutions = opt_int(1));
+    LAMBDA_DO(lo, CreateAlias, .FunctionName = STR("f"), .Name = STR("head"),
+              .FunctionVersion = STR("$LATEST"));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "Provisioned Concurrency Configs cannot be applied to unpublished function "
+                 "versions.",
+                 PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
+                 .Qualifier = STR("head"), .ProvisionedConcurrentExecutions = opt_int(1));
+    LAMBDA_DO(lo, UpdateAlias, .FunctionName = STR("f"), .Name = STR("head"),
+              .FunctionVersion = STR("1"));
+    LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
+              .Qualifier = STR("head"), .ProvisionedConcurrentExecutions = opt_int(1));
+    LAMBDA_DO(lo, PutProvisionedConcurrencyConfig, .FunctionName = STR("f"),
+              .Qualifier = STR("head"), .ProvisionedConcurrentExecutions = opt_int(2));
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "Version is pointed by a Provisioned Concurrency alias",
+                 PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("1"),
+                 .ProvisionedConcurrentExecutions = opt_int(1));
     LAMBDA_DO(lo, UpdateFunctionConfiguration, .FunctionName = STR("f"), .SnapStart = &snaps);
     loopback_advance(lo, 1000);
     LAMBDA_DO(lo, PublishVersion, .FunctionName = STR("f"));
@@ -207,6 +224,22 @@ static void what_provisioned_concurrency_is_not_for(void **state)
                  "Provisioned Concurrency is not supported for SnapStart enabled functions.",
                  PutProvisionedConcurrencyConfig, .FunctionName = STR("f"), .Qualifier = STR("3"),
                  .ProvisionedConcurrentExecutions = opt_int(1));
+}
+
+static void snapshots_have_limits(void **state)
+{
+    struct loopback *lo = *state;
+    struct lambda_SnapStart snaps = {STR("PublishedVersions")};
+    struct lambda_EphemeralStorage large = {opt_int(513)};
+    (void)lambda_make(lo, "f");
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "SnapStart is not supported with ephemeral storage greater than 512 MB.",
+                 UpdateFunctionConfiguration, .FunctionName = STR("f"), .SnapStart = &snaps,
+                 .EphemeralStorage = &large);
+    LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                 "nodejs22.x is not supported for SnapStart enabled functions.",
+                 UpdateFunctionConfiguration, .FunctionName = STR("f"), .SnapStart = &snaps,
+                 .Runtime = STR("nodejs22.x"));
 }
 
 /* --- keys --- */
@@ -281,6 +314,7 @@ int main(void)
         LAMBDA_TEST(policies_have_the_revision_of_what_they_are_of),
         LAMBDA_TEST(execution_roles_are_asked_first),
         LAMBDA_TEST(what_provisioned_concurrency_is_not_for),
+        LAMBDA_TEST(snapshots_have_limits),
         LAMBDA_TEST(a_key_that_is_taken_back_leaves_nothing),
         LAMBDA_TEST(tags_are_given_and_read_by_who_may),
         LAMBDA_TEST(mappings_need_a_function),

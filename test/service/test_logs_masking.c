@@ -57,7 +57,7 @@ static void test_identifiers(void **state)
         struct log_masks *masks = log_masks_new(arena);
         const struct log_event event = {.ingested_ms = 5, .message = str_from_c(cases[i].text)};
         assert_non_null(found);
-        log_masks_add(masks, 5, &found, 1);
+        log_masks_add(masks, false, 5, &found, 1);
         struct str masked = log_mask(masks, arena, &event);
         if (!str_eq(masked, str_from_c(cases[i].masked)))
             fail_msg("%s: %.*s", cases[i].text, PRSTR(masked));
@@ -187,6 +187,46 @@ static void test_everywhere(void **state)
     assert_text_is(row_of(lo, "filter mail = 'a@b.io' | fields mail"), "");
 }
 
+/* The account's policy masks beside the group's own. */
+static void test_policies_of_the_account(void **state)
+{
+    struct loopback *lo = *state;
+    struct str document = STR(POLICY("", IDENTIFIER("IpAddress")));
+    group(lo);
+    const struct logs_PutAccountPolicyResponse *made =
+        LOGS_OK(lo, PutAccountPolicy, .policyName = STR("all"),
+                .policyType = STR("DATA_PROTECTION_POLICY"), .policyDocument = document);
+    assert_text_is(made->accountPolicy->policyType, "DATA_PROTECTION_POLICY");
+    LOGS_FAILS(lo, "LimitExceededException", NULL, PutAccountPolicy, .policyName = STR("other"),
+               .policyType = STR("DATA_PROTECTION_POLICY"), .policyDocument = document);
+    LOGS_FAILS(lo, "InvalidParameterException", NULL, PutAccountPolicy, .policyName = STR("all"),
+               .policyType = STR("DATA_PROTECTION_POLICY"), .policyDocument = STR("{}"));
+    LOGS_FAILS(lo, "NotImplemented", NULL, PutAccountPolicy, .policyName = STR("all"),
+               .policyType = STR("TRANSFORMER_POLICY"), .policyDocument = STR("{}"));
+    protect(lo, POLICY("", IDENTIFIER("EmailAddress")));
+    logs_put(lo, "s", loopback_now(lo), "a@b.io 10.0.0.1");
+    assert_text_is(last_of(lo, false), "****** ********");
+    assert_text_is(row_of(lo, "fields @message"), "@message=****** ********;");
+    assert_text_is(LOGS_OK(lo, DescribeLogGroups, .logGroupNamePrefix = STR("g"))
+                       ->logGroups.items[0]
+                       .inheritedProperties.items[0],
+                   "ACCOUNT_DATA_PROTECTION");
+    const struct logs_DescribeAccountPoliciesResponse *list =
+        LOGS_OK(lo, DescribeAccountPolicies, .policyType = STR("DATA_PROTECTION_POLICY"));
+    assert_int_equal(list->accountPolicies.len, 1);
+    assert_true(str_eq(list->accountPolicies.items[0].policyDocument, document));
+    assert_int_equal(
+        LOGS_OK(lo, DescribeAccountPolicies, .policyType = STR("SUBSCRIPTION_FILTER_POLICY"))
+            ->accountPolicies.len,
+        0);
+    loopback_advance(lo, 1000);
+    LOGS_DO(lo, DeleteAccountPolicy, .policyName = STR("all"),
+            .policyType = STR("DATA_PROTECTION_POLICY"));
+    logs_put(lo, "s", loopback_now(lo), "c@d.io 10.0.0.2");
+    assert_text_is(last_of(lo, false), "****** 10.0.0.2");
+    assert_text_is(found_by(lo, "-\"10.0.0.2\"", false), "****** ********");
+}
+
 /* A user who may read, but not unmask. */
 static void test_unmasking_is_a_right(void **state)
 {
@@ -257,11 +297,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identifiers),
-        LOGS_TEST(test_policies_follow_one_another),
-        LOGS_TEST(test_everywhere),
-        LOGS_TEST(test_unmasking_is_a_right),
-        LOGS_TEST(test_refused),
+        cmocka_unit_test(test_identifiers),   LOGS_TEST(test_policies_follow_one_another),
+        LOGS_TEST(test_everywhere),           LOGS_TEST(test_policies_of_the_account),
+        LOGS_TEST(test_unmasking_is_a_right), LOGS_TEST(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
 /* Logs Insights: what queries yield, refuse, and survive. */
+#include <time.h>
+
 #include "cloud/call.h"
 #include "service/logs_support.h"
 
@@ -174,6 +176,23 @@ static void test_unnest(void **state)
     check(lo, "filter id = 1 | unnest id into one | display one", "one=1;");
     refuses(lo, "unnest x", 8);
     refuses(lo, "unnest x as y", 9);
+}
+
+/* On the cloud's own threads, after the delivery that began it is long gone. */
+static void test_on_workers(void **state)
+{
+    struct loopback *lo = *state;
+    struct str status = {0};
+    group(lo);
+    for (int i = 0; i < 50; i++)
+        logs_put(lo, "s", LOOPBACK_NOW - 1000 + i, "{\"n\":1}");
+    assert_int_equal(cloud_start(lo->cloud), RESULT_OK);
+    struct str id = start(lo, "stats sum(n) as s");
+    for (int tries = 0; tries < 1000 && !str_eq(status, STR("Complete")); tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        status = results(lo, id)->status;
+    }
+    assert_true(str_eq(rows_of(lo, results(lo, id)), STR("s=50;")));
 }
 
 static void test_lambda(void **state)
@@ -374,6 +393,7 @@ int main(void)
         LOGS_TEST(test_functions),
         LOGS_TEST(test_json),
         LOGS_TEST(test_unnest),
+        LOGS_TEST(test_on_workers),
         LOGS_TEST(test_lambda),
         LOGS_TEST(test_figures_and_pages),
         LOGS_TEST(test_stopped_and_resumed),

@@ -98,6 +98,8 @@ static void test_refused_elements(void **state)
             "Missing required field Principal");
     refused(trust, STATEMENT("Allow", "\"Principal\":\"*\"," BODY),
             "Has prohibited field Resource");
+    refused(trust, STATEMENT("Allow", "\"Action\":\"s3:GetObject\",\"Principal\":\"*\""),
+            "AssumeRole policy may only specify STS AssumeRole actions.");
     refused(trust,
             STATEMENT("Allow", "\"Action\":\"sts:AssumeRole\",\"Principal\":{\"AWS\":\"bob\"}"),
             "Invalid principal in policy: \"AWS\":\"bob\"");

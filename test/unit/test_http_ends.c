@@ -43,10 +43,12 @@ static void test_end_with_data(void **state)
         STR_INIT("GET / HT"),
         STR_INIT("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         STR_INIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na"),
+        /* The answer is there already, and waits for the rest. */
+        STR_INIT("POST /early HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello"),
     };
     struct world *world = *state;
-    world_start(world, (struct http_config){.threads = 1});
-    for (size_t i = 0; i < 3; i++) {
+    world_start(world, (struct http_config){.threads = 1, .idle_seconds = 600});
+    for (size_t i = 0; i < 4; i++) {
         struct client blocking = world_connect(world), client = world_connect(world);
         world_send_head(world, &blocking, "GET", "/slow", "");
         world_pause_ms(20);

@@ -27,9 +27,9 @@ static bool data_matches(const struct cloudtrail_DataResources *resources,
             continue;
         const struct cloudtrail_DataResource *resource = &resources->items[i];
         for (size_t v = 0; v < resource->Values.len; v++)
-            if (event->resources.len > 0 &&
-                str_starts_with(event->resources.items[0], resource->Values.items[v]))
-                return true;
+            for (size_t k = 0; k < event->resources.len; k++)
+                if (str_starts_with(event->resources.items[k], resource->Values.items[v]))
+                    return true;
     }
     return false;
 }

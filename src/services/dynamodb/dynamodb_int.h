@@ -314,6 +314,12 @@ void insights_forget(struct dynamodb_table *table);
 /* insights.c: GET /_kumoniwa/dynamodb/hot-keys */
 RESULT insights_page(struct call *call, struct wire_response *response);
 
+/* trail.c: a data call as CloudTrail tells of it; see struct trail_data. */
+struct str_list dynamodb_told_tables(struct call *call, struct arena *arena, uint32_t operation,
+                                     const void *in);
+struct str dynamodb_tell(struct call *call, struct arena *arena, uint32_t operation,
+                         const void *in);
+
 /* --- item.c
  * --------------------------------------------------------------------------------------------------------
  */
@@ -351,6 +357,8 @@ struct item_expressions {
 RESULT item_parse(struct call *call, const struct item_expressions *in,
                   const struct condition **condition, const struct update **update);
 /* ProjectionExpression, or else AttributesToGet; NULL: neither. */
+/* service_hooks.look_ahead */
+RESULT item_look_ahead(struct call *call, const void *in);
 RESULT item_parse_projection(struct call *call, struct str expression, struct str_map names,
                              struct str_list attributes_to_get, const struct projection **out);
 

@@ -66,7 +66,17 @@ static const uint32_t dynamodb_data_operations[] = {DYNAMODB_OP_BatchExecuteStat
                                                     DYNAMODB_OP_TransactGetItems,
                                                     DYNAMODB_OP_TransactWriteItems,
                                                     DYNAMODB_OP_UpdateItem};
+/* "responseElements": null, in each of the examples. */
+static bool dynamodb_is_silent(uint32_t operation)
+{
+    (void)operation;
+    return true;
+}
+
 static const struct trail_data dynamodb_trail_data = {
+    .tell = dynamodb_tell,
+    .resources = dynamodb_told_tables,
+    .is_silent = dynamodb_is_silent,
     .type = STR_INIT("AWS::DynamoDB::Table"),
     .operations = dynamodb_data_operations,
     .count = sizeof dynamodb_data_operations / sizeof dynamodb_data_operations[0],
@@ -85,6 +95,7 @@ const struct service_hooks dynamodb_hooks = {
     .condition_key = policy_condition_key,
     .asking = dynamodb_asking,
     .asking_count = sizeof dynamodb_asking / sizeof dynamodb_asking[0],
+    .look_ahead = item_look_ahead,
     .unlocking = dynamodb_unlocking,
     .unlocking_count = sizeof dynamodb_unlocking / sizeof dynamodb_unlocking[0],
 };

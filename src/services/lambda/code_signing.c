@@ -59,7 +59,7 @@ static RESULT signing_find(struct call *call, struct str arn, struct lambda_code
     struct key key = signing_key(call, arn);
     bool found;
     TRY(call_get_record_copy(call, &key, &lambda_model, LAMBDA_SHAPE_code_signing, out, &found));
-    if (found)
+    if (found && str_eq(signing_place(call, arn).region, call->region))
         return RESULT_OK;
     return call_fail(call, LAMBDA_RESOURCE_NOT_FOUND,
                      "The Lambda code signing configuration %.*s can not be found.", PRSTR(arn));
@@ -222,10 +222,11 @@ RESULT code_signing_join(struct call *call, const struct lambda_name *name, stru
                          struct lambda_function *function)
 {
     struct key key = signing_key(call, arn), used = signing_function_key(call, name, arn);
+    const struct lambda_name place = signing_place(call, arn);
     struct lambda_code_signing record;
     bool found;
     TRY(call_get_record(call, &key, &lambda_model, LAMBDA_SHAPE_code_signing, &record, &found));
-    if (!found)
+    if (!found || !str_eq(place.account, name->account) || !str_eq(place.region, name->region))
         return call_fail(call, LAMBDA_CODE_SIGNING_CONFIG_NOT_FOUND,
                          "The code signing configuration cannot be found. Check that the provided "
                          "configuration is not deleted: %.*s.",

@@ -155,36 +155,62 @@ static RESULT provisioned_target(struct call *call, struct str function, struct 
     struct lambda_name name;
     TRY(lambda_name_parse(call, function, qualifier, &name));
     TRY(lambda_find(call, &name, target));
-    if (str_is_absent(name.qualifier) || str_eq(name.qualifier, STR("$LATEST")))
+    if (str_eq(target->version.version, STR("$LATEST")))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "Provisioned Concurrency Configs cannot be applied to unpublished "
                          "function versions.");
     return RESULT_OK;
 }
 
-/* The version that the configuration is about. An alias's is the one that it points to. */
+/* Whether an alias that points to the version has a configuration, but that one. */
+static RESULT provisioned_by_alias(struct call *call, const struct lambda_name *name,
+                                   struct str number, struct str except, bool *has)
+{
+    struct key prefix = lambda_function_key(call, name, STR("alias"));
+    struct kv_cursor *cursor;
+    struct str key, value;
+    *has = false;
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    while (!*has) {
+        struct lambda_name other = *name;
+        struct lambda_provisioned config;
+        struct lambda_alias alias;
+        TRY(kv_next(cursor, &key, &value));
+        if (str_is_absent(key))
+            break;
+        TRY(record_decode_copy(call->arena, &lambda_model, LAMBDA_SHAPE_alias, value, &alias));
+        if (!str_eq(alias.version, number) || str_eq(alias.name, except))
+            continue;
+        other.qualifier = alias.name;
+        TRY(provisioned_get(call, &other, &config, has));
+    }
+    return RESULT_OK;
+}
+
+/* A version has one configuration: its own, or that of one alias that points to it. */
 static RESULT provisioned_check_twin(struct call *call, const struct lambda_target *target)
 {
     struct lambda_name other = target->name;
     struct lambda_provisioned config;
     struct lambda_alias alias;
-    bool found;
-    if (str_eq(target->version.snap_start, STR("PublishedVersions")))
-        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                         "Provisioned Concurrency is not supported for SnapStart enabled "
-                         "functions.");
-    if (!lambda_is_version(target->name.qualifier)) {
-        TRY(alias_get(call, &target->name, target->name.qualifier, &alias, &found));
-        if (alias.weights.len > 0)
-            return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                             "Alias with weights can not be used with Provisioned Concurrency");
-        other.qualifier = alias.version;
-        TRY(provisioned_get(call, &other, &config, &found));
-        if (found)
-            return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
-                             "Alias can't be used for Provisioned Concurrency configuration on an "
-                             "already Provisioned version");
+    bool found, twin;
+    if (lambda_is_version(target->name.qualifier)) {
+        TRY(provisioned_by_alias(call, &target->name, target->name.qualifier, STR(""), &twin));
+        return twin ? call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                                "Version is pointed by a Provisioned Concurrency alias")
+                    : RESULT_OK;
     }
+    TRY(alias_get(call, &target->name, target->name.qualifier, &alias, &found));
+    if (alias.weights.len > 0)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Alias with weights can not be used with Provisioned Concurrency");
+    other.qualifier = alias.version;
+    TRY(provisioned_get(call, &other, &config, &found));
+    TRY(provisioned_by_alias(call, &target->name, alias.version, alias.name, &twin));
+    if (found || twin)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Alias can't be used for Provisioned Concurrency configuration on an "
+                         "already Provisioned version");
     return RESULT_OK;
 }
 
@@ -193,6 +219,10 @@ static RESULT provisioned_check(struct call *call, const struct lambda_target *t
 {
     struct lambda_account account;
     int64_t others, elsewhere;
+    if (str_eq(target->version.snap_start, STR("PublishedVersions")))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "Provisioned Concurrency is not supported for SnapStart enabled "
+                         "functions.");
     TRY(provisioned_sum(call, &target->name, target->name.qualifier, &others));
     if (target->function.reserved >= 0 && others + wanted > target->function.reserved)
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,

@@ -11,7 +11,13 @@
 
 /* "Lambda quotas", AWS Lambda Developer Guide. The model allows more, for functions on capacity
  * providers. */
-enum { TIMEOUT_MAX_S = 900, MEMORY_MAX_MB = 10240, TMP_MAX_MB = 10240, ENVIRONMENT_MAX = 4096 };
+enum {
+    TIMEOUT_MAX_S = 900,
+    MEMORY_MAX_MB = 10240,
+    TMP_MAX_MB = 10240,
+    TMP_SNAP_MAX_MB = 512,
+    ENVIRONMENT_MAX = 4096,
+};
 
 /* --- runtimes --- */
 
@@ -307,6 +313,9 @@ static RESULT configure_snap_start(struct call *call, struct str on, struct lamb
                str_starts_with(version->runtime, STR("dotnet6"));
     if (str_is_absent(on))
         on = STR("None");
+    if (str_eq(on, STR("PublishedVersions")) && str_eq(version->package_type, STR("Image")))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "SnapStart is not supported for functions of package type Image.");
     if (str_eq(on, STR("PublishedVersions")) && (!can || old))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "%.*s is not supported for SnapStart enabled functions.",
@@ -365,6 +374,16 @@ static RESULT configure_variables(struct call *call, const struct lambda_name *n
     return environment_seal(call, name, key, version);
 }
 
+/* "Improving startup performance with Lambda SnapStart", limitations. */
+static RESULT configure_snap_room(struct call *call, const struct lambda_version *version)
+{
+    if (str_eq(version->snap_start, STR("PublishedVersions")) && version->tmp_mb > TMP_SNAP_MAX_MB)
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "SnapStart is not supported with ephemeral storage greater than %d MB.",
+                         TMP_SNAP_MAX_MB);
+    return RESULT_OK;
+}
+
 RESULT configure(struct call *call, const struct lambda_name *name, const struct settings *in,
                  struct lambda_version *version)
 {
@@ -381,6 +400,7 @@ RESULT configure(struct call *call, const struct lambda_name *name, const struct
     TRY(configure_numbers(call, in, version));
     TRY(configure_variables(call, name, in, version));
     TRY(configure_parts(call, in, version));
+    TRY(configure_snap_room(call, version));
     TRY(configure_layers(call, name, &in->layers, version));
     if (!str_is_absent(in->role)) {
         TRY(configure_role(call, name, in->role));

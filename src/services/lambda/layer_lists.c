@@ -52,7 +52,7 @@ RESULT lambda_ListLayerVersions(struct call *call, const struct lambda_ListLayer
     struct layer_name name;
     struct kv_cursor *cursor;
     struct str key, value, from;
-    if (!layer_name_parse(call, in->LayerName, &name))
+    if (!layer_name_parse(call, in->LayerName, &name) || !str_eq(name.region, call->region))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE, "Invalid Layer name: %.*s",
                          PRSTR(in->LayerName));
     struct key prefix = layer_key(call, &name, STR("layer-version"));

@@ -39,7 +39,8 @@ static RESULT layer_show(struct call *call, const struct layer_name *name,
 
 static RESULT layer_own_name(struct call *call, struct str text, struct layer_name *name)
 {
-    if (!layer_name_parse(call, text, name) || name->version != 0 || name->name.len > 140)
+    if (!layer_name_parse(call, text, name) || name->version != 0 || name->name.len > 140 ||
+        !str_eq(name->region, call->region))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE, "Invalid Layer name: %.*s",
                          PRSTR(text));
     return RESULT_OK;

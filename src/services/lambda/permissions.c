@@ -165,6 +165,10 @@ RESULT lambda_AddPermission(struct call *call, const struct lambda_AddPermission
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl "
                          "action");
+    if (in->InvokedViaFunctionUrl.value && !str_eq(in->Action, STR("lambda:InvokeFunction")))
+        return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                         "InvokedViaFunctionUrl is only supported for lambda:InvokeFunction "
+                         "action");
     TRY(policy_read(call, &name, &policy, &found));
     TRY(policy_fail_revision(call, in->RevisionId, policy.revision_id));
     TRY(permission_statement(call, &name, in, &statement));

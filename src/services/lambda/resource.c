@@ -120,6 +120,15 @@ RESULT lambda_resource_policy(struct call *call, const void *in, struct str *res
         return function_resource(call, &name, resource_arn, owner, policy);
     if (named_layer(call, in, &layer))
         return layer_resource(call, &layer, resource_arn, owner, policy);
+    /* Event source mappings and code signing configurations by their ARN: their account's. */
+    struct str text = member_str(call, in, "Resource");
+    struct arn arn;
+    if (str_is_empty(text))
+        text = member_str(call, in, "CodeSigningConfigArn");
+    if (arn_parse(text, &arn)) {
+        *resource_arn = text;
+        *owner = arn.account;
+    }
     return RESULT_OK;
 }
 
@@ -327,6 +336,11 @@ RESULT lambda_condition_key(struct call *call, const void *in, struct str key, s
         return key_principal(call, in, value);
     if (str_eq_nocase(key, STR("lambda:FunctionUrlAuthType")))
         return key_url_auth(call, in, value);
+    /* What comes by an URL asks for itself: url_serve.c. */
+    if (str_eq_nocase(key, STR("lambda:InvokedViaFunctionUrl")) &&
+        (call->operation == LAMBDA_OP_Invoke || call->operation == LAMBDA_OP_InvokeAsync ||
+         call->operation == LAMBDA_OP_InvokeWithResponseStream))
+        *value = STR("false");
     if (str_eq_nocase(key, STR("lambda:CodeSigningConfigArn")))
         *value = member_str(call, in, "CodeSigningConfigArn");
     return RESULT_OK;

@@ -2,6 +2,7 @@
 
 #include "base/vec.h"
 #include "cloud/arn.h"
+#include "cloud/authorize.h"
 #include "services/logs/filters.h"
 #include "store/record.h"
 #include "wire/json_text.h"
@@ -103,52 +104,82 @@ RESULT account_subscription(struct call *call, struct str group,
 
 static RESULT refuse_type(struct call *call, struct str type)
 {
-    if (str_eq(type, LOGS_POLICY_TYPE_SUBSCRIPTION_FILTER_POLICY))
+    if (str_eq(type, LOGS_POLICY_TYPE_SUBSCRIPTION_FILTER_POLICY) ||
+        str_eq(type, LOGS_POLICY_TYPE_DATA_PROTECTION_POLICY))
         return RESULT_OK;
     return call_fail(call, LOGS_NOT_IMPLEMENTED,
-                     "Account policies of the type %.*s are not implemented: only "
-                     "SUBSCRIPTION_FILTER_POLICY is.",
+                     "Account policies of the type %.*s are not implemented: "
+                     "SUBSCRIPTION_FILTER_POLICY and DATA_PROTECTION_POLICY are.",
                      PRSTR(type));
 }
 
-static struct logs_AccountPolicy policy_shown(struct call *call,
+/* "To use this operation, you must be signed on with the correct permissions depending on the type
+ * of policy that you are creating." */
+static RESULT ask_for_type(struct call *call, struct str type, struct str protects,
+                           struct str subscribes)
+{
+    bool protection = str_eq(type, LOGS_POLICY_TYPE_DATA_PROTECTION_POLICY);
+    const struct authorize_ask ask = {
+        .action = protection ? protects : subscribes,
+        .resource = STR("*"),
+        .owner = call->account,
+    };
+    return authorize_ask(call, &ask);
+}
+
+static struct logs_AccountPolicy policy_shown(struct call *call, struct str type,
                                               const struct logs_account_policy *policy)
 {
     return (struct logs_AccountPolicy){
         .policyName = policy->name,
         .policyDocument = policy->document,
         .lastUpdatedTime = opt_long(policy->updated_ms),
-        .policyType = LOGS_POLICY_TYPE_SUBSCRIPTION_FILTER_POLICY,
+        .policyType = type,
         .scope = LOGS_SCOPE_ALL,
         .selectionCriteria = policy->criteria,
         .accountId = call->account,
     };
 }
 
-RESULT logs_PutAccountPolicy(struct call *call, const struct logs_PutAccountPolicyRequest *in,
-                             struct logs_PutAccountPolicyResponse *out)
+static RESULT check_subscription(struct call *call, const struct logs_PutAccountPolicyRequest *in)
 {
-    struct logs_account_policy old;
     struct logs_subscription subscription = {0};
     struct pattern *pattern;
     struct str_list but;
     struct str role;
-    bool found;
-    TRY(refuse_type(call, in->policyType));
-    if (in->dryRun.set && in->dryRun.value)
-        return call_fail(call, LOGS_NOT_IMPLEMENTED, "dryRun is not implemented.");
     if (in->selectionCriteria.len > CRITERIA_MAX ||
         !read_criteria(call->arena, in->selectionCriteria, &but))
         return call_fail(call, LOGS_INVALID_PARAMETER, "Invalid selectionCriteria.");
     if (!read_subscription(call->arena, in->policyDocument, &role, &subscription))
         return call_fail(call, LOGS_INVALID_PARAMETER, "Invalid policy document.");
     TRY(filters_pattern(call, subscription.pattern, &pattern));
+    struct str any =
+        arn_make(call->arena, STR("logs"), call->region, call->account, STR("log-group:*:*"));
+    return subscription_check(call, subscription.destination, role, any);
+}
+
+static RESULT check_protection(struct call *call, const struct logs_PutAccountPolicyRequest *in)
+{
+    if (!str_is_absent(in->selectionCriteria))
+        return call_fail(call, LOGS_INVALID_PARAMETER,
+                         "selectionCriteria cannot be specified for DATA_PROTECTION_POLICY.");
+    return protection_check(call, in->policyDocument);
+}
+
+RESULT logs_PutAccountPolicy(struct call *call, const struct logs_PutAccountPolicyRequest *in,
+                             struct logs_PutAccountPolicyResponse *out)
+{
+    bool protects = str_eq(in->policyType, LOGS_POLICY_TYPE_DATA_PROTECTION_POLICY), found;
+    struct logs_account_policy old;
+    TRY(refuse_type(call, in->policyType));
+    TRY(ask_for_type(call, in->policyType, STR("logs:PutDataProtectionPolicy"),
+                     STR("logs:PutSubscriptionFilter")));
+    if (in->dryRun.set && in->dryRun.value)
+        return call_fail(call, LOGS_NOT_IMPLEMENTED, "dryRun is not implemented.");
     TRY(policy_first(call, in->policyType, &old, &found));
     if (found && !str_eq(old.name, in->policyName))
         return call_fail(call, LOGS_LIMIT_EXCEEDED, "Resource limit exceeded.");
-    struct str any =
-        arn_make(call->arena, STR("logs"), call->region, call->account, STR("log-group:*:*"));
-    TRY(subscription_check(call, subscription.destination, role, any));
+    TRY(protects ? check_protection(call, in) : check_subscription(call, in));
     const struct logs_account_policy policy = {
         .name = in->policyName,
         .document = in->policyDocument,
@@ -157,24 +188,29 @@ RESULT logs_PutAccountPolicy(struct call *call, const struct logs_PutAccountPoli
     };
     struct key key = policy_key(call, in->policyType, in->policyName);
     TRY(call_put_record(call, &key, &logs_model, LOGS_SHAPE_account_policy, &policy));
+    if (protects)
+        TRY(protection_of_account(call, policy.document));
     out->accountPolicy = ARENA_NEW(call->arena, struct logs_AccountPolicy);
-    *out->accountPolicy = policy_shown(call, &policy);
+    *out->accountPolicy = policy_shown(call, in->policyType, &policy);
     return RESULT_OK;
 }
 
 RESULT logs_DeleteAccountPolicy(struct call *call, const struct logs_DeleteAccountPolicyRequest *in,
                                 struct logs_DeleteAccountPolicyResponse *out)
 {
-    bool existed;
+    bool protects = str_eq(in->policyType, LOGS_POLICY_TYPE_DATA_PROTECTION_POLICY), existed;
     (void)out;
     TRY(refuse_type(call, in->policyType));
+    TRY(ask_for_type(call, in->policyType, STR("logs:DeleteDataProtectionPolicy"),
+                     STR("logs:DeleteSubscriptionFilter")));
     if (in->dryRun.set && in->dryRun.value)
         return call_fail(call, LOGS_NOT_IMPLEMENTED, "dryRun is not implemented.");
     struct key key = policy_key(call, in->policyType, in->policyName);
     TRY(kv_delete(call->txn, key_bytes(&key), &existed));
-    return existed ? RESULT_OK
-                   : call_fail(call, LOGS_RESOURCE_NOT_FOUND,
-                               "The specified account policy does not exist.");
+    if (!existed)
+        return call_fail(call, LOGS_RESOURCE_NOT_FOUND,
+                         "The specified account policy does not exist.");
+    return protects ? protection_of_account(call, (struct str){0}) : RESULT_OK;
 }
 
 RESULT logs_DescribeAccountPolicies(struct call *call,
@@ -189,11 +225,9 @@ RESULT logs_DescribeAccountPolicies(struct call *call,
             return call_fail(call, LOGS_NOT_IMPLEMENTED,
                              "Policies of other accounts are not shown: there are no monitoring "
                              "accounts.");
-    if (!str_eq(in->policyType, LOGS_POLICY_TYPE_SUBSCRIPTION_FILTER_POLICY))
-        return RESULT_OK; /* there can be none */
     TRY(policy_first(call, in->policyType, &policy, &found));
     if (found && (str_is_absent(in->policyName) || str_eq(in->policyName, policy.name))) {
-        out->accountPolicies.items[0] = policy_shown(call, &policy);
+        out->accountPolicies.items[0] = policy_shown(call, in->policyType, &policy);
         out->accountPolicies.len = 1;
     }
     return RESULT_OK;

@@ -329,7 +329,7 @@ static RESULT group_shown(struct call *call, const struct logs_group *group,
         .logGroupArn = arn,
         .deletionProtectionEnabled = opt_bool(group->protected),
     };
-    TRY(protection_status(call, (uint64_t)group->id, &out->dataProtectionStatus));
+    TRY(protection_show(call, group, out));
     if (group->retention_days != 0)
         out->retentionInDays = opt_int((int32_t)group->retention_days);
     return RESULT_OK;

@@ -59,8 +59,13 @@ RESULT stream_make(struct call *call, const struct logs_group *group, struct str
  * logs:Unmask must allow. */
 RESULT protection_masks(struct call *call, const struct logs_group *group, bool unmask,
                         const struct log_masks **out);
-/* Absent: it never had a policy. */
-RESULT protection_status(struct call *call, uint64_t group, struct str *status);
+/* dataProtectionStatus and inheritedProperties. */
+RESULT protection_show(struct call *call, const struct logs_group *group,
+                       struct logs_LogGroup *out);
+/* Fails when it is no policy, or none that is built. */
+RESULT protection_check(struct call *call, struct str document);
+/* From now on, for all groups; absent: none any more. */
+RESULT protection_of_account(struct call *call, struct str document);
 
 /* --- put.c --- */
 

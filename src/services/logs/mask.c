@@ -16,6 +16,7 @@ struct data_identifier {
     bool (*is_one)(struct str text); /* NULL: what the expression finds */
 };
 struct mask_policy {
+    bool of_account;
     int64_t since_ms;
     const struct data_identifier *const *identifiers;
     size_t count;
@@ -165,31 +166,49 @@ struct log_masks *log_masks_new(struct arena *arena)
     return masks;
 }
 
-void log_masks_add(struct log_masks *masks, int64_t since_ms,
+void log_masks_add(struct log_masks *masks, bool of_account, int64_t since_ms,
                    const struct data_identifier *const *identifiers, size_t count)
 {
-    struct mask_policy policy = {since_ms, identifiers, count};
+    struct mask_policy policy = {of_account, since_ms, identifiers, count};
     VEC_PUSH(masks->arena, masks->policies, masks->count, masks->cap, policy);
+}
+
+/* The policy that held when the event came; NULL: none did. */
+static const struct mask_policy *policy_of(const struct log_masks *masks, bool of_account,
+                                           int64_t ingested_ms)
+{
+    const struct mask_policy *policy = NULL;
+    for (size_t i = 0; i < masks->count; i++)
+        if (masks->policies[i].of_account == of_account &&
+            masks->policies[i].since_ms <= ingested_ms)
+            policy = &masks->policies[i];
+    return policy;
+}
+
+/* Marks what it finds; *hidden is made when there is something. */
+static void hide(const struct mask_policy *policy, struct arena *arena, struct str text,
+                 char **hidden)
+{
+    for (size_t i = 0; policy != NULL && i < policy->count; i++) {
+        size_t begin, end;
+        for (size_t from = 0; identifier_find(policy->identifiers[i], text, from, &begin, &end);
+             from = end) {
+            if (*hidden == NULL)
+                *hidden = arena_alloc(arena, text.len);
+            memset(*hidden + begin, 1, end - begin);
+        }
+    }
 }
 
 struct str log_mask(const struct log_masks *masks, struct arena *arena,
                     const struct log_event *event)
 {
-    const struct mask_policy *policy = NULL;
     struct str text = event->message;
     char *hidden = NULL;
-    for (size_t i = 0; masks != NULL && i < masks->count; i++)
-        if (masks->policies[i].since_ms <= event->ingested_ms)
-            policy = &masks->policies[i];
-    for (size_t i = 0; policy != NULL && i < policy->count; i++) {
-        size_t begin, end;
-        for (size_t from = 0; identifier_find(policy->identifiers[i], text, from, &begin, &end);
-             from = end) {
-            if (hidden == NULL)
-                hidden = arena_alloc(arena, text.len);
-            memset(hidden + begin, 1, end - begin);
-        }
-    }
+    if (masks == NULL)
+        return text;
+    hide(policy_of(masks, false, event->ingested_ms), arena, text, &hidden);
+    hide(policy_of(masks, true, event->ingested_ms), arena, text, &hidden);
     if (hidden == NULL)
         return text;
     struct buf out;

@@ -16,6 +16,17 @@ static struct key protection_key(struct arena *arena, uint64_t group)
     return log_key_of(arena, STR("logs-protection"), group);
 }
 
+static struct key account_key(struct arena *arena, struct str account, struct str region)
+{
+    struct key key;
+    key_init(&key, arena);
+    key_str(&key, STR("logs"));
+    key_str(&key, account);
+    key_str(&key, region);
+    key_str(&key, STR("protection"));
+    return key;
+}
+
 /* --- the document --- */
 
 struct custom {
@@ -218,13 +229,11 @@ static bool policy_read(struct arena *arena, struct str document, struct policy_
 
 /* --- records --- */
 
-RESULT log_masks_load(struct arena *arena, struct kv_txn *txn, uint64_t group,
-                      struct log_masks **out)
+static RESULT masks_read(struct arena *arena, struct kv_txn *txn, const struct key *all,
+                         bool of_account, struct log_masks **masks)
 {
-    struct key all = protection_key(arena, group);
     struct kv_cursor *cursor;
-    struct log_masks *masks = NULL;
-    TRY(kv_cursor_open(txn, arena, key_bytes(&all), false, &cursor));
+    TRY(kv_cursor_open(txn, arena, key_bytes(all), false, &cursor));
     for (;;) {
         struct str key, value;
         struct logs_protection protection;
@@ -237,19 +246,32 @@ RESULT log_masks_load(struct arena *arena, struct kv_txn *txn, uint64_t group,
         bool there = !str_is_absent(protection.document);
         if (there && !policy_read(arena, protection.document, &policy, &identifiers))
             return FAULT("the data protection policy of a log group is broken");
-        if (masks == NULL)
-            masks = log_masks_new(arena);
-        log_masks_add(masks, protection.since_ms, identifiers, there ? policy.masked.len : 0);
+        if (*masks == NULL)
+            *masks = log_masks_new(arena);
+        log_masks_add(*masks, of_account, protection.since_ms, identifiers,
+                      there ? policy.masked.len : 0);
     }
     kv_cursor_close(cursor);
+    return RESULT_OK;
+}
+
+RESULT log_masks_load(struct arena *arena, struct kv_txn *txn, struct str account,
+                      struct str region, const struct logs_group *group, struct log_masks **out)
+{
+    struct key own = protection_key(arena, (uint64_t)group->id);
+    struct key all = account_key(arena, account, region);
+    struct log_masks *masks = NULL;
+    TRY(masks_read(arena, txn, &own, false, &masks));
+    /* "It applies only to log groups in the Standard log class." */
+    if (str_eq(group->class, LOGS_LOG_GROUP_CLASS_STANDARD))
+        TRY(masks_read(arena, txn, &all, true, &masks));
     *out = masks;
     return RESULT_OK;
 }
 
 /* The policy that is in force; document absent: none is. */
-static RESULT protection_find(struct call *call, uint64_t group, struct logs_protection *out)
+static RESULT protection_find(struct call *call, struct key all, struct logs_protection *out)
 {
-    struct key all = protection_key(call->arena, group);
     struct kv_cursor *cursor;
     struct str key, value;
     *out = (struct logs_protection){0};
@@ -261,10 +283,9 @@ static RESULT protection_find(struct call *call, uint64_t group, struct logs_pro
                : record_decode_copy(call->arena, &logs_model, LOGS_SHAPE_protection, value, out);
 }
 
-static RESULT protection_put(struct call *call, uint64_t group, struct str document)
+static RESULT protection_put(struct call *call, struct key key, struct str document)
 {
     const struct logs_protection protection = {document, call->now_ms};
-    struct key key = protection_key(call->arena, group);
     key_i64(&key, call->now_ms);
     return call_put_record(call, &key, &logs_model, LOGS_SHAPE_protection, &protection);
 }
@@ -281,10 +302,32 @@ RESULT protection_masks(struct call *call, const struct logs_group *group, bool 
         };
         TRY(authorize_ask(call, &ask));
     } else {
-        TRY(log_masks_load(call->arena, call->txn, (uint64_t)group->id, &masks));
+        TRY(log_masks_load(call->arena, call->txn, call->account, call->region, group, &masks));
     }
     *out = masks;
     return RESULT_OK;
+}
+
+RESULT protection_check(struct call *call, struct str document)
+{
+    const struct data_identifier *const *identifiers;
+    struct policy_text policy;
+    if (str_utf8_length(document) > DOCUMENT_MAX)
+        return call_fail(call, LOGS_LIMIT_EXCEEDED,
+                         "A data protection policy can have at most %d characters.", DOCUMENT_MAX);
+    if (policy_read(call->arena, document, &policy, &identifiers))
+        return RESULT_OK;
+    if (policy.unbuilt)
+        return call_fail(call, LOGS_NOT_IMPLEMENTED,
+                         "Of data protection policies, this is not implemented: %.*s.",
+                         PRSTR(policy.problem));
+    return call_fail(call, LOGS_INVALID_PARAMETER, "The data protection policy is not valid: %.*s.",
+                     PRSTR(policy.problem));
+}
+
+RESULT protection_of_account(struct call *call, struct str document)
+{
+    return protection_put(call, account_key(call->arena, call->account, call->region), document);
 }
 
 /* --- operations --- */
@@ -293,26 +336,14 @@ RESULT logs_PutDataProtectionPolicy(struct call *call,
                                     const struct logs_PutDataProtectionPolicyRequest *in,
                                     struct logs_PutDataProtectionPolicyResponse *out)
 {
-    const struct data_identifier *const *identifiers;
-    struct policy_text policy;
     struct logs_group group;
     TRY(group_find_either(call, (struct str){0}, in->logGroupIdentifier, &group));
     if (!str_eq(group.class, LOGS_LOG_GROUP_CLASS_STANDARD))
         return call_fail(call, LOGS_INVALID_PARAMETER,
                          "Data protection policies are supported only for log groups of the "
                          "Standard log class.");
-    if (str_utf8_length(in->policyDocument) > DOCUMENT_MAX)
-        return call_fail(call, LOGS_LIMIT_EXCEEDED,
-                         "A data protection policy can have at most %d characters.", DOCUMENT_MAX);
-    if (!policy_read(call->arena, in->policyDocument, &policy, &identifiers))
-        return policy.unbuilt
-                   ? call_fail(call, LOGS_NOT_IMPLEMENTED,
-                               "Of data protection policies, this is not implemented: %.*s.",
-                               PRSTR(policy.problem))
-                   : call_fail(call, LOGS_INVALID_PARAMETER,
-                               "The data protection policy is not valid: %.*s.",
-                               PRSTR(policy.problem));
-    TRY(protection_put(call, (uint64_t)group.id, in->policyDocument));
+    TRY(protection_check(call, in->policyDocument));
+    TRY(protection_put(call, protection_key(call->arena, (uint64_t)group.id), in->policyDocument));
     out->logGroupIdentifier = in->logGroupIdentifier;
     out->policyDocument = in->policyDocument;
     out->lastUpdatedTime = opt_long(call->now_ms);
@@ -326,7 +357,7 @@ RESULT logs_GetDataProtectionPolicy(struct call *call,
     struct logs_protection protection;
     struct logs_group group;
     TRY(group_find_either(call, (struct str){0}, in->logGroupIdentifier, &group));
-    TRY(protection_find(call, (uint64_t)group.id, &protection));
+    TRY(protection_find(call, protection_key(call->arena, (uint64_t)group.id), &protection));
     out->logGroupIdentifier = in->logGroupIdentifier;
     if (str_is_absent(protection.document)) /* it answers without a document */
         return RESULT_OK;
@@ -343,26 +374,26 @@ RESULT logs_DeleteDataProtectionPolicy(struct call *call,
     struct logs_group group;
     (void)out;
     TRY(group_find_either(call, (struct str){0}, in->logGroupIdentifier, &group));
-    TRY(protection_find(call, (uint64_t)group.id, &protection));
+    TRY(protection_find(call, protection_key(call->arena, (uint64_t)group.id), &protection));
     return str_is_absent(protection.document)
                ? RESULT_OK
-               : protection_put(call, (uint64_t)group.id, (struct str){0});
+               : protection_put(call, protection_key(call->arena, (uint64_t)group.id),
+                                (struct str){0});
 }
 
-RESULT protection_status(struct call *call, uint64_t group, struct str *status)
+RESULT protection_show(struct call *call, const struct logs_group *group, struct logs_LogGroup *out)
 {
-    struct key all = protection_key(call->arena, group);
-    struct logs_protection protection;
-    struct kv_cursor *cursor;
-    struct str key, value;
-    *status = (struct str){0};
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&all), true, &cursor));
-    TRY(kv_next(cursor, &key, &value));
-    kv_cursor_close(cursor);
-    if (str_is_absent(key))
-        return RESULT_OK;
-    TRY(record_decode(call->arena, &logs_model, LOGS_SHAPE_protection, value, &protection));
-    *status = str_is_absent(protection.document) ? LOGS_DATA_PROTECTION_STATUS_DELETED
-                                                 : LOGS_DATA_PROTECTION_STATUS_ACTIVATED;
+    struct logs_protection own, all;
+    TRY(protection_find(call, protection_key(call->arena, (uint64_t)group->id), &own));
+    TRY(protection_find(call, account_key(call->arena, call->account, call->region), &all));
+    if (own.since_ms != 0)
+        out->dataProtectionStatus = str_is_absent(own.document)
+                                        ? LOGS_DATA_PROTECTION_STATUS_DELETED
+                                        : LOGS_DATA_PROTECTION_STATUS_ACTIVATED;
+    if (!str_is_absent(all.document) && str_eq(group->class, LOGS_LOG_GROUP_CLASS_STANDARD)) {
+        out->inheritedProperties.items = ARENA_NEW(call->arena, struct str);
+        out->inheritedProperties.items[0] = LOGS_INHERITED_PROPERTY_ACCOUNT_DATA_PROTECTION;
+        out->inheritedProperties.len = 1;
+    }
     return RESULT_OK;
 }

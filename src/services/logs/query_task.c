@@ -105,7 +105,7 @@ static RESULT task_streams(struct query_task *task, struct arena *arena, struct 
         struct log_walk_stream *streams;
         struct log_masks *masks;
         size_t more;
-        TRY(log_masks_load(arena, txn, (uint64_t)task->groups[i].id, &masks));
+        TRY(log_masks_load(arena, txn, task->account, task->region, &task->groups[i], &masks));
         TRY(log_walk_streams(arena, txn, (uint64_t)task->groups[i].id, masks, (struct str){0},
                              task->query.from_ms, task->to.ms, &streams, &more));
         for (size_t at = 0; at < more; at++)
@@ -339,6 +339,7 @@ static RESULT task_new(struct call *call, const struct logs_query *query, struct
         if (!fine || !found)
             continue;
         group.name = str_copy(arena, group.name);
+        group.class = str_copy(arena, group.class);
         task->groups[task->group_count++] = group;
     }
     if (!fine) {

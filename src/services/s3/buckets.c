@@ -266,9 +266,24 @@ static RESULT list_add(struct call *call, const struct s3_ListBucketsRequest *in
     return RESULT_OK;
 }
 
+/* ListDirectoryBuckets is the same request to another host, which clients that were given an
+ * endpoint do not go to; it must not be told of these buckets. */
+static RESULT list_check_kind(struct call *call)
+{
+    if (call->request == NULL)
+        return RESULT_OK;
+    struct str signature = wire_request_header(call->request, STR("authorization"));
+    if (str_find(signature, STR("/s3express/aws4_request")) == SIZE_MAX &&
+        str_find(call->request->query, STR("max-directory-buckets=")) == SIZE_MAX &&
+        str_find(call->request->query, STR("x-id=ListDirectoryBuckets")) == SIZE_MAX)
+        return RESULT_OK;
+    return call_fail(call, S3_UNBUILT_HEADER, "Directory buckets are not implemented.");
+}
+
 RESULT s3_ListBuckets(struct call *call, const struct s3_ListBucketsRequest *in,
                       struct s3_ListBucketsOutput *out)
 {
+    TRY(list_check_kind(call));
     if (call->principal.kind == PRINCIPAL_ANONYMOUS)
         return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
     if (in->MaxBuckets.set && (in->MaxBuckets.value < 1 || in->MaxBuckets.value > 10000))

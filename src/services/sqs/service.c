@@ -27,7 +27,43 @@ static const uint32_t sqs_data_operations[] = {
     SQS_OP_DeleteMessage,           SQS_OP_DeleteMessageBatch,
     SQS_OP_ReceiveMessage,          SQS_OP_SendMessage,
     SQS_OP_SendMessageBatch};
+/* Messages are told of without what they say. */
+static bool sqs_is_silent(uint32_t operation)
+{
+    return operation == SQS_OP_ReceiveMessage;
+}
+static struct str sqs_tell(struct call *call, struct arena *arena, uint32_t operation,
+                           const void *in)
+{
+    const struct str hidden = STR("HIDDEN_DUE_TO_SECURITY_REASONS");
+    struct buf text;
+    enum result result;
+    (void)call;
+    buf_init(&text, arena, 100 << 10);
+    if (operation == SQS_OP_SendMessage) {
+        struct sqs_SendMessageRequest copy = *(const struct sqs_SendMessageRequest *)in;
+        copy.MessageBody = hidden;
+        copy.MessageAttributes = (struct sqs_MessageBodyAttributeMap){0};
+        result = wire_json_describe(&text, &sqs_model, SQS_SHAPE_SendMessageRequest, &copy);
+    } else if (operation == SQS_OP_SendMessageBatch) {
+        struct sqs_SendMessageBatchRequest copy = *(const struct sqs_SendMessageBatchRequest *)in;
+        const struct sqs_SendMessageBatchRequestEntry *entries = copy.Entries.items;
+        copy.Entries.items =
+            ARENA_ARRAY(arena, copy.Entries.len + 1, struct sqs_SendMessageBatchRequestEntry);
+        for (size_t i = 0; i < copy.Entries.len; i++) {
+            copy.Entries.items[i] = entries[i];
+            copy.Entries.items[i].MessageBody = hidden;
+            copy.Entries.items[i].MessageAttributes = (struct sqs_MessageBodyAttributeMap){0};
+        }
+        result = wire_json_describe(&text, &sqs_model, SQS_SHAPE_SendMessageBatchRequest, &copy);
+    } else {
+        return (struct str){0};
+    }
+    return result == RESULT_OK ? buf_str(&text) : STR("null");
+}
 static const struct trail_data sqs_trail_data = {
+    .tell = sqs_tell,
+    .is_silent = sqs_is_silent,
     .type = STR_INIT("AWS::SQS::Queue"),
     .operations = sqs_data_operations,
     .count = sizeof sqs_data_operations / sizeof sqs_data_operations[0],

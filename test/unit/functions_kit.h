@@ -1,0 +1,49 @@
+/* Execution environments with a runtime of our own making, for tests: a bootstrap in Python that
+ * does what the event says, and an extension. */
+#ifndef KUMONIWA_TEST_UNIT_FUNCTIONS_KIT_H
+#define KUMONIWA_TEST_UNIT_FUNCTIONS_KIT_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "functions/functions.h"
+#include "sandbox/sandbox.h"
+
+#define KIT_LOG_ROOM (1 << 20)
+
+struct fixture {
+    struct arena *arena;
+    struct sandbox_host *host;
+    struct functions *functions;
+    char directory[64];
+    pthread_mutex_t lock;
+    char log[KIT_LOG_ROOM];
+    size_t length;
+    uint64_t lines;
+    int woken;
+    pthread_cond_t wake;
+};
+
+extern const struct function_limits kit_no_limits;
+
+/* cmocka's; without sandboxes fixture->functions stays NULL. */
+int kit_setup(void **state);
+int kit_teardown(void **state);
+/* Holds a spec of that key. */
+bool kit_begin(void **state, const char *key);
+struct function_spec kit_make_spec(struct fixture *fixture, const char *key);
+struct function_event kit_make_event(struct fixture *fixture, const char *code);
+struct function_run *kit_start(struct fixture *fixture, const char *key, const char *code);
+/* Until it has ended, thirty seconds at most. */
+const struct function_result *kit_await(struct fixture *fixture, struct function_run *run);
+/* tail: NULL or a part of it. */
+void kit_expect_failure(struct fixture *fixture, const char *key, const char *code,
+                        const char *payload, const char *tail);
+void kit_take_log(void *context, const struct function_log *line);
+int64_t kit_now_ms(void *context);
+/* What has been logged by now. */
+struct str kit_log_text(struct fixture *fixture);
+bool kit_holds(struct str text, const char *part);
+void kit_expect(struct str text, const char *part);
+
+#endif
