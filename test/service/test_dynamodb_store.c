@@ -444,7 +444,6 @@ static struct loopback *cold(struct loopback *lo)
 static void test_looking_ahead(void **state)
 {
     struct loopback *lo = *state;
-    assert_false(kv_is_cold(lo->cloud->kv));
     ddb_table(lo);
     assert_answer(DDB(cold(lo), PutItem,
                       "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1.0'},'v':{'S':'x'}},"
