@@ -42,6 +42,10 @@ struct measure {
     const char *file, *private, *shared;
 };
 
+/* More processes than these are measured roughly: a bomb of forks would be looked at for too long.
+ */
+enum { EXACT_MAX = 64 };
+
 /* At once, but pages that processes share since a fork count for each of them. */
 static const struct measure roughly = {"status", "\nRssAnon:", "\nRssShmem:"};
 /* Shared pages count in parts; the kernel walks through all of the process's memory for it. */
@@ -66,18 +70,22 @@ static bool watch_process(const struct watch *watch, const struct measure *measu
     return true;
 }
 
-static bool watch_memory(const struct watch *watch, const struct measure *measure, uint64_t *sum)
+static bool watch_memory(const struct watch *watch, const struct measure *measure, uint64_t *sum,
+                         unsigned *processes)
 {
     _Alignas(struct entry) char entries[8192];
     bool good = lseek(watch->proc, 0, SEEK_SET) >= 0;
     long got;
     *sum = 0;
+    *processes = 0;
     while (good && (got = syscall(SYS_getdents64, watch->proc, entries, sizeof entries)) > 0) {
         for (long at = 0; at < got;) {
             const struct entry *entry = (const struct entry *)(const void *)(entries + at);
             bool first = entry->name[0] == '1' && entry->name[1] == '\0';
-            if (entry->name[0] >= '1' && entry->name[0] <= '9' && !first)
+            if (entry->name[0] >= '1' && entry->name[0] <= '9' && !first) {
                 good = watch_process(watch, measure, entry->name, sum) && good;
+                ++*processes;
+            }
             at += entry->length;
         }
     }
@@ -166,8 +174,10 @@ static void watch_children(const struct watch *watch)
 static int watch_look(struct watch *watch)
 {
     uint64_t now, exact;
-    (void)watch_memory(watch, &roughly, &now);
-    if (now > watch->cap && watch_memory(watch, &exactly, &exact))
+    unsigned processes;
+    (void)watch_memory(watch, &roughly, &now, &processes);
+    if (now > watch->cap && processes <= EXACT_MAX &&
+        watch_memory(watch, &exactly, &exact, &processes))
         now = exact;
     if (now > watch->most)
         watch->most = now;
