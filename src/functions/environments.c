@@ -273,7 +273,7 @@ void environment_end(struct environment *environment, const char *reason)
     if (environment->sandbox == NULL)
         return; /* the engine is starting it, and will look */
     if (environment->running && extensions_shutdown(environment)) {
-        sandbox_signal(environment->sandbox, SIGTERM, false);
+        sandbox_terminate(environment->sandbox);
         environment->deadline_ns = 0;
         environment_set_deadline(environment, time_monotonic_ns() + SHUTDOWN_NS);
         return;

@@ -344,6 +344,11 @@ void sandbox_signal(struct sandbox *sandbox, int signal, bool all)
     command(sandbox, all ? COMMAND_SIGNAL_ALL : COMMAND_SIGNAL, signal);
 }
 
+void sandbox_terminate(struct sandbox *sandbox)
+{
+    command(sandbox, COMMAND_TERMINATE, 0);
+}
+
 void sandbox_kill(struct sandbox *sandbox)
 {
     command(sandbox, COMMAND_KILL, 0);

@@ -137,6 +137,9 @@ int sandbox_take_socket(struct sandbox *sandbox);
 /* To the program, or to all processes of the sandbox (SIGSTOP and SIGCONT freeze and thaw it).
  * Unknown or ended: nothing happens. */
 void sandbox_signal(struct sandbox *sandbox, int signal, bool all);
+/* SIGTERM to the program, whose end no longer ends the others: the sandbox ends with the last of
+ * them, or by sandbox_kill(). */
+void sandbox_terminate(struct sandbox *sandbox);
 /* Ends it; sandbox_update() then tells the usage. */
 void sandbox_kill(struct sandbox *sandbox);
 /* Memory is looked at every 2 to 100 ms, depending on how near the cap is. A sandbox that waits for

@@ -53,6 +53,7 @@ struct event {
 enum command_kind {
     COMMAND_SIGNAL,
     COMMAND_SIGNAL_ALL,
+    COMMAND_TERMINATE,
     COMMAND_KILL,
     COMMAND_WATCH,
     COMMAND_SOCKET

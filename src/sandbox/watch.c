@@ -16,7 +16,9 @@
 #include "base/time.h"
 
 struct watch {
-    int socket, proc, program;
+    int socket, proc, program; /* program: 0 when it has ended and others have not */
+    int status;                /* its, then */
+    bool lingers;              /* its end is not that of the others */
     uint64_t cap, most, start_ns;
     bool on;
 };
@@ -144,7 +146,13 @@ static void watch_command(struct watch *watch)
         _exit(1);
     switch (command.kind) {
     case COMMAND_SIGNAL:
-        kill(watch->program, command.value);
+        if (watch->program != 0)
+            kill(watch->program, command.value);
+        break;
+    case COMMAND_TERMINATE:
+        watch->lingers = true;
+        if (watch->program != 0)
+            kill(watch->program, SIGTERM);
         break;
     case COMMAND_SIGNAL_ALL:
         kill(-1, command.value);
@@ -161,13 +169,20 @@ static void watch_command(struct watch *watch)
 }
 
 /* Collects who has ended; orphans too. */
-static void watch_children(const struct watch *watch)
+static void watch_children(struct watch *watch)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == watch->program)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != watch->program)
+            continue;
+        if (!watch->lingers)
             watch_end(watch, SANDBOX_EXITED, status);
+        watch->program = 0;
+        watch->status = status;
+    }
+    if (pid < 0 && errno == ECHILD && watch->program == 0)
+        watch_end(watch, SANDBOX_EXITED, watch->status);
 }
 
 /* Milliseconds until the cap could be reached, at 2 GB/s. */

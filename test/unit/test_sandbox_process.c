@@ -253,6 +253,34 @@ static void fork_bomb(void **state)
     assert_true(end->wall_us < 15000000);
 }
 
+/* The program ends at once, its child takes its time. */
+static void others_end_in_peace(void **state)
+{
+    struct fixture *fixture = *state;
+    struct str argv[] = {STR("/usr/bin/python3"), STR("-I"), STR("-c"),
+                         STR("import os,time\n"
+                             "if os.fork()==0:\n"
+                             " os.write(1,b'ready')\n"
+                             " while os.getppid()!=1: time.sleep(0.01)\n"
+                             " time.sleep(0.3)\n"
+                             " os.write(1,b'done')\n"
+                             " os._exit(0)\n"
+                             "time.sleep(60)")};
+    struct sandbox_spec spec = {.argv = argv, .argc = 4};
+    char word[6] = "";
+    assert_int_equal(sandbox_spawn(fixture->host, &spec, &fixture->sandbox), RESULT_OK);
+    for (int i = 0; i < 6000 && read(sandbox_stdout(fixture->sandbox), word, 5) != 5; i++) {
+        (void)sandbox_update(fixture->sandbox);
+        usleep(10000);
+    }
+    assert_string_equal(word, "ready");
+    sandbox_terminate(fixture->sandbox);
+    assert_int_equal(finish(fixture), SANDBOX_ENDED);
+    assert_string_equal(fixture->output, "done");
+    assert_int_equal(sandbox_end(fixture->sandbox)->cause, SANDBOX_SIGNALLED);
+    assert_int_equal(sandbox_end(fixture->sandbox)->value, 15);
+}
+
 static void fills_tmp(void **state)
 {
     struct fixture *fixture = *state;
@@ -432,6 +460,7 @@ int main(void)
                                        TEST(cannot_reach_host_ports),
                                        TEST(server_listens_inside),
                                        TEST(fork_bomb),
+                                       TEST(others_end_in_peace),
                                        TEST(fills_tmp),
                                        TEST(eats_memory),
                                        TEST(ignores_sigterm),
