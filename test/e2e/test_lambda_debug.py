@@ -43,7 +43,15 @@ def connect(port):
 @contextlib.contextmanager
 def debugged(cloud, function, payload):
     program = [str(kumoniwa.PROGRAM), "lambda", "invoke", function, "--debug", "--payload", payload]
-    child = subprocess.Popen(program, env={**os.environ, "KUMONIWA_ENDPOINT": cloud.endpoint}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        program,
+        env={**os.environ, "KUMONIWA_ENDPOINT": cloud.endpoint},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background may have SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         yield child
     finally:
@@ -215,7 +223,7 @@ def test_a_debugger_that_never_comes_may_be_given_up(kit):
     with debugged(kit.cloud, kit.name, "{}") as child:
         connect(5678).close()
         child.send_signal(signal.SIGINT)
-        child.wait()
+        child.wait(60)
 
     def free():
         with socket.socket() as probe:
