@@ -76,8 +76,15 @@ static int run_wait(pid_t pid)
 
 static int run_command(char **command)
 {
+    /* What comes before the handlers stand waits for them. */
+    sigset_t forwarded, before;
+    sigemptyset(&forwarded);
+    sigaddset(&forwarded, SIGTERM);
+    sigaddset(&forwarded, SIGHUP);
+    sigprocmask(SIG_BLOCK, &forwarded, &before);
     pid_t pid = fork();
     if (pid == 0) {
+        sigprocmask(SIG_SETMASK, &before, NULL);
         execvp(command[0], command);
         fprintf(stderr, "kumoniwa: %s: %s\n", command[0], strerror(errno));
         _exit(errno == ENOENT ? 127 : 126);
@@ -93,6 +100,7 @@ static int run_command(char **command)
     struct sigaction ignore = {.sa_handler =
                                    SIG_IGN}; /* the terminal sends Ctrl-C to the command itself */
     sigaction(SIGINT, &ignore, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return run_wait(pid);
 }
 

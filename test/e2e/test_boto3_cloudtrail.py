@@ -371,8 +371,13 @@ def test_a_member_administers_the_organizations_trails(own):
 
 def data_events(own, s3, bucket):
     """Every data event that the trail has delivered to the bucket by now, of all services but S3."""
-    own.run("clock", "advance", "6m")
-    wait_until(lambda: objects(s3, f"AWSLogs/{ACCOUNT}/CloudTrail/"), message="no log file came")
+
+    def delivered():
+        own.run("clock", "advance", "6m")  # events that come after it wait for the next delivery
+        time.sleep(1)
+        return objects(s3, f"AWSLogs/{ACCOUNT}/CloudTrail/")
+
+    wait_until(delivered, message="no log file came")
     found = []
     for key in objects(s3, f"AWSLogs/{ACCOUNT}/CloudTrail/"):
         records = json.loads(gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))["Records"]

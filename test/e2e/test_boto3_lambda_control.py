@@ -2,6 +2,7 @@
 custom resources ask after they have made something."""
 import io
 import json
+import time
 import zipfile
 
 import pytest
@@ -252,8 +253,9 @@ def test_cloudtrail_knows_what_was_made_but_no_secret(cloud, client, role, name)
                            Environment={"Variables": {"SECRET": "hidden-value"}})
 
     def told():
+        time.sleep(1)  # two questions a second are answered
         events = cloud.client("cloudtrail").lookup_events(
-            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateFunction"}])["Events"]
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateFunction20150331"}])["Events"]
         return [e["CloudTrailEvent"] for e in events if f'"functionName":"{name}"' in e["CloudTrailEvent"]]
 
     text, = wait_until(told)
