@@ -249,6 +249,9 @@ struct call_invocation {
     const struct call_payload *payload;    /* of an operation whose body streams in; NULL: none */
     struct call_stream *stream; /* takes what streams out, its descriptor too; NULL: not wanted */
 };
+/* In the caller's own name, account and region. */
+struct call_invocation call_as_caller(const struct call *call, const struct wire_model *model,
+                                      uint32_t operation, const void *in);
 RESULT call_invoke(struct call *call, const struct call_invocation *invocation, const void **out,
                    uint32_t *error, struct str *message);
 

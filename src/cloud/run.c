@@ -116,6 +116,17 @@ RESULT call_run(struct call *call, const void *in, void *out,
     return result;
 }
 
+struct call_invocation call_as_caller(const struct call *call, const struct wire_model *model,
+                                      uint32_t operation, const void *in)
+{
+    return (struct call_invocation){.model = model,
+                                    .operation = operation,
+                                    .in = in,
+                                    .principal = call->principal,
+                                    .account = call->account,
+                                    .region = call->region};
+}
+
 /* "aws:CalledVia": services that make a call with the permissions of who asked them. */
 static struct str_list call_passed_on(const struct call *call,
                                       const struct call_invocation *invocation)

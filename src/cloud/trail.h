@@ -11,8 +11,10 @@
 
 struct trail;
 
-/* What a service tells of its data calls, in service_hooks. */
+/* What a service tells of its calls, in service_hooks: of data calls but for `name`. */
 struct trail_data {
+    /* What CloudTrail calls any of the service's operations. NULL: as the model does. */
+    struct str (*name)(struct str operation);
     struct str type; /* "AWS::S3::Object"; absent: calls that CloudTrail never hears of */
     const uint32_t *operations;
     size_t count;
@@ -44,9 +46,6 @@ bool trail_event_time(struct str id, int64_t *time_ms);
 /* Whether anybody wants data events at all: asked for every data call. */
 bool trail_wants_data(const struct trail *trail);
 void trail_set_data(struct trail *trail, bool wanted);
-
-/* What CloudTrail calls an operation (trail_names.c). */
-struct str trail_name_of(const struct wire_model *model, struct str operation);
 
 /* Adds what a structure names (trail_resources.c), in the arena. */
 void trail_resources(struct arena *arena, const struct wire_model *model, uint16_t shape,

@@ -88,8 +88,7 @@ static void start_one(struct environment *environment)
     (void)pthread_mutex_unlock(&functions->lock);
     struct sandbox *sandbox = NULL;
     struct str problem = {0};
-    bool entry;
-    enum result result = environment_launch(environment, &sandbox, &problem, &entry);
+    enum result result = environment_launch(environment, &sandbox, &problem);
     (void)pthread_mutex_lock(&functions->lock);
     if (result != RESULT_OK) {
         /* Who ended it meanwhile has counted it out. */

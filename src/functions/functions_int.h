@@ -231,9 +231,9 @@ void environment_deliver(struct environment *environment);
 
 /* --- launch.c --- */
 /* Without the lock: nobody else touches what it reads. On RESULT_ERROR *problem, in the
- * environment's arena, says what is wrong; *entry: it is the function's entry point that is. */
+ * environment's arena, says what is wrong. */
 RESULT environment_launch(struct environment *environment, struct sandbox **sandbox,
-                          struct str *problem, bool *entry);
+                          struct str *problem);
 
 /* --- engine.c --- */
 RESULT engine_start(struct functions *functions);

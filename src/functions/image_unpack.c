@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "functions/archive_library.h"
 #include "functions/image.h"
+#include "functions/unpack_int.h"
 
 enum {
     BLOCK = 256 * 1024,
@@ -21,41 +21,12 @@ enum {
 #define HEAD STR("kumoniwa-image 1\n")
 
 struct layering {
-    struct arena *arena;
-    struct archive_library library;
-    struct archive *archive;
-    struct archive_entry *entry;
-    struct unpack_limits limits;
-    const _Atomic bool *cancelled;
-    struct unpack_result *out;
+    struct unpacking u;
     uint64_t entries;
-    int root;
     int fd; /* of what is unpacked, and the part of it that is read now */
     uint64_t at, end;
-    char *in, *block;
+    char *in; /* BLOCK bytes of it */
 };
-
-static bool stop(struct layering *l, enum unpack_answer answer, struct str problem)
-{
-    l->out->answer = answer;
-    l->out->problem = problem;
-    return false;
-}
-
-static bool stop_errno(struct layering *l, const char *path)
-{
-    int error = errno;
-    bool full = error == ENOSPC || error == EDQUOT;
-    return stop(l, full ? UNPACK_NO_SPACE : UNPACK_UNSAFE,
-                str_format(l->arena, "%s: %s", path, strerrordesc_np(error)));
-}
-
-static bool stop_archive(struct layering *l)
-{
-    const char *text = l->library.error_string(l->archive);
-    return stop(l, UNPACK_BROKEN,
-                text == NULL ? STR("a damaged archive") : str_copy(l->arena, str_from_c(text)));
-}
 
 /* --- paths --- */
 
@@ -76,7 +47,7 @@ static bool place_of(struct layering *l, struct str path, struct place *place)
     place->directory[0] = '.';
     place->directory[1] = '\0';
     if (path.len > PATH_MAX_ - 2)
-        return stop(l, UNPACK_UNSAFE, str_copy(l->arena, path));
+        return unpack_stop(&l->u, UNPACK_UNSAFE, str_copy(l->u.arena, path));
     while (!str_is_empty(rest)) {
         struct str after;
         (void)str_cut(rest, '/', &part, &after);
@@ -84,7 +55,7 @@ static bool place_of(struct layering *l, struct str path, struct place *place)
         if (str_is_empty(part) || str_eq(part, STR(".")))
             continue;
         if (str_eq(part, STR("..")) || part.len > NAME_MAX_ || ++depth > DEPTH_MAX)
-            return stop(l, UNPACK_UNSAFE, str_copy(l->arena, path));
+            return unpack_stop(&l->u, UNPACK_UNSAFE, str_copy(l->u.arena, path));
         if (place->name[0] != '\0') {
             size_t have = strlen(place->name);
             if (length > 0)
@@ -101,7 +72,7 @@ static bool place_of(struct layering *l, struct str path, struct place *place)
 /* The directory, by links of the image as the image means them; -1: errno. */
 static int open_directory(const struct layering *l, const char *path)
 {
-    return image_open_at(l->root, path, O_RDONLY | O_DIRECTORY);
+    return image_open_at(l->u.root, path, O_RDONLY | O_DIRECTORY);
 }
 
 /* The same; what is not there is made. */
@@ -112,7 +83,7 @@ static int make_directory(const struct layering *l, const char *path)
         return found;
     char copy[PATH_MAX_ + 1];
     memcpy(copy, path, strlen(path) + 1);
-    int at = dup(l->root);
+    int at = dup(l->u.root);
     for (char *part = copy, *slash; at >= 0 && part != NULL; part = slash) {
         slash = strchr(part, '/');
         if (slash != NULL)
@@ -132,61 +103,21 @@ static int make_directory(const struct layering *l, const char *path)
 
 /* --- entries --- */
 
-static bool put_content(struct layering *l, int fd, const char *name)
-{
-    for (;;) {
-        if (l->cancelled != NULL && atomic_load(l->cancelled))
-            return stop(l, UNPACK_CANCELLED, STR("cancelled"));
-        la_ssize_t got = l->library.read_data(l->archive, l->block, BLOCK);
-        if (got == 0)
-            return true;
-        if (got < 0)
-            return stop_archive(l);
-        l->out->bytes += (uint64_t)got;
-        if (l->out->bytes > l->limits.bytes)
-            return stop(l, UNPACK_TOO_LARGE, STR("too large"));
-        for (la_ssize_t done = 0; done < got;) {
-            ssize_t wrote = write(fd, l->block + done, (size_t)(got - done));
-            if (wrote < 0 && errno != EINTR)
-                return stop_errno(l, name);
-            done += wrote < 0 ? 0 : wrote;
-        }
-    }
-}
-
-static bool put_file(struct layering *l, int parent, const char *name)
-{
-    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return stop_errno(l, name);
-    bool good = put_content(l, fd, name);
-    if (good && fchmod(fd, l->library.perm(l->entry) & 0777) < 0)
-        good = stop_errno(l, name);
-    if (good && l->library.mtime_is_set(l->entry)) {
-        struct timespec times[2] = {{.tv_sec = l->library.mtime(l->entry)},
-                                    {.tv_sec = l->library.mtime(l->entry)}};
-        (void)futimens(fd, times); /* Python compares it with that of compiled files */
-    }
-    if (close(fd) < 0 && good)
-        good = stop_errno(l, name);
-    return good;
-}
-
 static bool put_directory(struct layering *l, int parent, const char *name)
 {
     if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-        return stop_errno(l, name);
+        return unpack_stop_errno(&l->u, name);
     /* Whoever unpacks and removes must get in. */
-    if (fchmodat(parent, name, (l->library.perm(l->entry) & 0777) | 0700, 0) < 0)
-        return stop_errno(l, name);
+    if (fchmodat(parent, name, (l->u.library.perm(l->u.entry) & 0777) | 0700, 0) < 0)
+        return unpack_stop_errno(&l->u, name);
     return true;
 }
 
 static struct str entry_path(const struct layering *l)
 {
-    const char *path = l->library.pathname_utf8(l->entry);
+    const char *path = l->u.library.pathname_utf8(l->u.entry);
     if (path == NULL)
-        path = l->library.pathname(l->entry);
+        path = l->u.library.pathname(l->u.entry);
     return path == NULL ? (struct str){0} : str_from_c(path);
 }
 
@@ -199,7 +130,7 @@ static bool put_hard_link(struct layering *l, int parent, const char *name, cons
     int at = open_directory(l, place.directory);
     bool good = at >= 0 && place.name[0] != '\0' && linkat(at, place.name, parent, name, 0) == 0;
     if (!good)
-        (void)stop_errno(l, target);
+        (void)unpack_stop_errno(&l->u, target);
     if (at >= 0)
         close(at);
     return good;
@@ -208,27 +139,27 @@ static bool put_hard_link(struct layering *l, int parent, const char *name, cons
 /* Wherever it points: only the sandbox follows it, in its own root. */
 static bool put_link(struct layering *l, int parent, const char *name)
 {
-    const char *target = l->library.symlink(l->entry);
+    const char *target = l->u.library.symlink(l->u.entry);
     if (target == NULL || target[0] == '\0')
-        return stop(l, UNPACK_BROKEN, STR("a link without a target"));
-    return symlinkat(target, parent, name) == 0 || stop_errno(l, name);
+        return unpack_stop(&l->u, UNPACK_BROKEN, STR("a link without a target"));
+    return symlinkat(target, parent, name) == 0 || unpack_stop_errno(&l->u, name);
 }
 
 static bool put_at(struct layering *l, int parent, const char *name)
 {
     struct stat found;
-    mode_t type = l->library.filetype(l->entry);
-    const char *hard = l->library.hardlink(l->entry);
+    mode_t type = l->u.library.filetype(l->u.entry);
+    const char *hard = l->u.library.hardlink(l->u.entry);
     bool there = fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
     if (there && !(S_ISDIR(found.st_mode) && type == AE_IFDIR && hard == NULL) &&
         !unpack_remove_at(parent, name))
-        return stop_errno(l, name);
+        return unpack_stop_errno(&l->u, name);
     if (hard != NULL)
         return put_hard_link(l, parent, name, hard);
     if (type == AE_IFDIR)
         return put_directory(l, parent, name);
     if (type == AE_IFREG)
-        return put_file(l, parent, name);
+        return unpack_put_file(&l->u, parent, name, l->u.library.perm(l->u.entry) & 0777);
     if (type == AE_IFLNK)
         return put_link(l, parent, name);
     return true; /* a device, a pipe */
@@ -240,7 +171,7 @@ static bool put_entry(struct layering *l, const struct place *place)
         return true;
     int parent = make_directory(l, place->directory);
     if (parent < 0)
-        return stop_errno(l, place->directory);
+        return unpack_stop_errno(&l->u, place->directory);
     bool good = put_at(l, parent, place->name);
     close(parent);
     return good;
@@ -256,7 +187,7 @@ static bool clear_directory(struct layering *l, int at, const char *path)
         if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
             good = unpack_remove_at(at, found->d_name);
     if (!good)
-        (void)stop_errno(l, path);
+        (void)unpack_stop_errno(&l->u, path);
     if (directory != NULL)
         closedir(directory);
     return good;
@@ -272,12 +203,12 @@ static bool whiteout(struct layering *l, const struct place *place)
     if (!all && strncmp(name, ".wh.", 4) == 0)
         return true; /* notes of an old file system to itself */
     if (!all && (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
-        return stop(l, UNPACK_UNSAFE, str_copy(l->arena, str_from_c(place->name)));
+        return unpack_stop(&l->u, UNPACK_UNSAFE, str_copy(l->u.arena, str_from_c(place->name)));
     int at = open_directory(l, place->directory);
     if (at < 0)
-        return errno == ENOENT || errno == ENOTDIR || stop_errno(l, place->directory);
+        return errno == ENOENT || errno == ENOTDIR || unpack_stop_errno(&l->u, place->directory);
     bool good = all ? clear_directory(l, at, place->directory)
-                    : unpack_remove_at(at, name) || stop_errno(l, name);
+                    : unpack_remove_at(at, name) || unpack_stop_errno(&l->u, name);
     close(at);
     return good;
 }
@@ -302,20 +233,20 @@ static la_ssize_t read_part(struct archive *archive, void *context, const void *
 static bool each_entry(struct layering *l,
                        bool (*visit)(struct layering *l, const struct place *place))
 {
-    struct place *place = ARENA_NEW(l->arena, struct place);
+    struct place *place = ARENA_NEW(l->u.arena, struct place);
     for (;;) {
-        int got = l->library.next_header(l->archive, &l->entry);
+        int got = l->u.library.next_header(l->u.archive, &l->u.entry);
         if (got == ARCHIVE_EOF)
             return true;
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            return stop_archive(l);
-        if (++l->entries > l->limits.entries)
-            return stop(l, UNPACK_TOO_LARGE, STR("too many entries"));
-        if (l->cancelled != NULL && atomic_load(l->cancelled))
-            return stop(l, UNPACK_CANCELLED, STR("cancelled"));
+            return unpack_stop_archive(&l->u);
+        if (++l->entries > l->u.limits.entries)
+            return unpack_stop(&l->u, UNPACK_TOO_LARGE, STR("too many entries"));
+        if (!unpack_goes_on(&l->u))
+            return false;
         struct str path = entry_path(l);
         if (str_is_absent(path))
-            return stop(l, UNPACK_BROKEN, STR("an entry without a name"));
+            return unpack_stop(&l->u, UNPACK_BROKEN, STR("an entry without a name"));
         if (!place_of(l, path, place) || !visit(l, place))
             return false;
     }
@@ -324,16 +255,16 @@ static bool each_entry(struct layering *l,
 static bool read_archive(struct layering *l, uint64_t from, uint64_t size,
                          bool (*visit)(struct layering *l, const struct place *place))
 {
-    l->archive = l->library.read_new();
-    ASSERT(l->archive != NULL);
+    l->u.archive = l->u.library.read_new();
+    ASSERT(l->u.archive != NULL);
     l->at = from;
     l->end = from + size;
-    bool good = l->library.support_tar(l->archive) == ARCHIVE_OK &&
-                l->library.support_gzip(l->archive) >= ARCHIVE_WARN &&
-                l->library.support_zstd(l->archive) >= ARCHIVE_WARN &&
-                l->library.open(l->archive, l, NULL, read_part, NULL) == ARCHIVE_OK;
-    good = good ? each_entry(l, visit) : stop_archive(l);
-    (void)l->library.read_free(l->archive);
+    bool good = l->u.library.support_tar(l->u.archive) == ARCHIVE_OK &&
+                l->u.library.support_gzip(l->u.archive) >= ARCHIVE_WARN &&
+                l->u.library.support_zstd(l->u.archive) >= ARCHIVE_WARN &&
+                l->u.library.open(l->u.archive, l, NULL, read_part, NULL) == ARCHIVE_OK;
+    good = good ? each_entry(l, visit) : unpack_stop_archive(&l->u);
+    (void)l->u.library.read_free(l->u.archive);
     return good;
 }
 
@@ -345,12 +276,12 @@ static bool unpack_layer(struct layering *l, uint64_t from, uint64_t size)
 
 static bool unpack_layers(struct layering *l)
 {
-    char *head = arena_alloc(l->arena, HEAD_MAX + 1);
+    char *head = arena_alloc(l->u.arena, HEAD_MAX + 1);
     ssize_t got = pread(l->fd, head, HEAD_MAX, 0);
     struct str text = str_make(head, got < 0 ? 0 : (size_t)got);
     size_t end = str_find(text, STR("\n\n"));
     if (!str_starts_with(text, HEAD) || end == SIZE_MAX)
-        return stop(l, UNPACK_BROKEN, STR("not an image"));
+        return unpack_stop(&l->u, UNPACK_BROKEN, STR("not an image"));
     uint64_t from = end + 2, size;
     struct str sizes = str_slice(text, HEAD.len, end), line;
     while (!str_is_empty(sizes)) {
@@ -358,7 +289,7 @@ static bool unpack_layers(struct layering *l)
         (void)str_cut(sizes, '\n', &line, &rest);
         sizes = rest;
         if (!str_to_u64(line, &size))
-            return stop(l, UNPACK_BROKEN, STR("not an image"));
+            return unpack_stop(&l->u, UNPACK_BROKEN, STR("not an image"));
         if (!unpack_layer(l, from, size))
             return false;
         from += size;
@@ -387,49 +318,44 @@ static bool unpack_whole(struct layering *l)
     return fstat(l->fd, &about) == 0 && read_archive(l, 0, (uint64_t)about.st_size, put_entry);
 }
 
-static RESULT layering_run(struct layering *l, const char *directory,
-                           bool (*run)(struct layering *l))
-{
-    if (!archive_library_load(&l->library)) {
-        (void)stop(l, UNPACK_NO_LIBRARY, STR(ARCHIVE_LIBRARY_MISSING));
-        return RESULT_OK;
-    }
-    l->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (l->root < 0)
-        return FAULT("open %s: %s", directory, strerrordesc_np(errno));
-    (void)fchmod(l->root, 0755);
-    l->in = arena_alloc_raw(l->arena, BLOCK);
-    l->block = arena_alloc_raw(l->arena, BLOCK);
-    (void)run(l);
-    close(l->root);
-    return RESULT_OK;
-}
-
 static bool unpack_image(struct layering *l)
 {
     return unpack_layers(l) && make_places(l);
+}
+
+static RESULT layering_run(struct arena *arena, int fd, const char *directory,
+                           const struct unpack_limits *limits, const _Atomic bool *cancelled,
+                           struct unpack_result *out, bool (*run)(struct layering *l))
+{
+    struct unpack_result result = {.answer = UNPACK_DONE};
+    struct layering l = {
+        .u = {.arena = arena, .limits = *limits, .cancelled = cancelled, .out = &result}, .fd = fd};
+    if (!archive_library_load(&l.u.library)) {
+        *out = (struct unpack_result){UNPACK_NO_LIBRARY, 0, STR(ARCHIVE_LIBRARY_MISSING)};
+        return RESULT_OK;
+    }
+    l.u.root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (l.u.root < 0)
+        return FAULT("open %s: %s", directory, strerrordesc_np(errno));
+    (void)fchmod(l.u.root, 0755);
+    l.in = arena_alloc_raw(arena, BLOCK);
+    l.u.block = arena_alloc_raw(arena, UNPACK_BLOCK);
+    (void)run(&l);
+    close(l.u.root);
+    *out = result;
+    return RESULT_OK;
 }
 
 RESULT image_unpack(struct arena *arena, int fd, const char *directory,
                     const struct unpack_limits *limits, const _Atomic bool *cancelled,
                     struct unpack_result *out)
 {
-    struct unpack_result result = {.answer = UNPACK_DONE};
-    struct layering l = {
-        .arena = arena, .fd = fd, .limits = *limits, .cancelled = cancelled, .out = &result};
-    TRY(layering_run(&l, directory, unpack_image));
-    *out = result;
-    return RESULT_OK;
+    return layering_run(arena, fd, directory, limits, cancelled, out, unpack_image);
 }
 
 RESULT image_unpack_archive(struct arena *arena, int fd, const char *directory,
                             const struct unpack_limits *limits, const _Atomic bool *cancelled,
                             struct unpack_result *out)
 {
-    struct unpack_result result = {.answer = UNPACK_DONE};
-    struct layering l = {
-        .arena = arena, .fd = fd, .limits = *limits, .cancelled = cancelled, .out = &result};
-    TRY(layering_run(&l, directory, unpack_whole));
-    *out = result;
-    return RESULT_OK;
+    return layering_run(arena, fd, directory, limits, cancelled, out, unpack_whole);
 }

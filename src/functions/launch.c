@@ -267,7 +267,7 @@ static RESULT set_network(struct launch *launch)
     return RESULT_OK;
 }
 
-static RESULT prepare(struct launch *launch, struct str *problem, bool *entry)
+static RESULT prepare(struct launch *launch, struct str *problem)
 {
     struct environment *environment = launch->environment;
     const struct function_spec *spec = &environment->held->spec;
@@ -277,7 +277,6 @@ static RESULT prepare(struct launch *launch, struct str *problem, bool *entry)
         runtime_command(environment->functions->runtimes, launch->arena, spec, &command, &told);
     if (result == RESULT_ERROR) {
         *problem = str_copy(environment->arena, told);
-        *entry = str_starts_with(spec->runtime, STR("provided")) || !str_is_empty(spec->root);
         return result;
     }
     TRY(result);
@@ -294,7 +293,7 @@ static RESULT prepare(struct launch *launch, struct str *problem, bool *entry)
 }
 
 RESULT environment_launch(struct environment *environment, struct sandbox **sandbox,
-                          struct str *problem, bool *entry)
+                          struct str *problem)
 {
     struct launch launch = {
         .environment = environment,
@@ -303,8 +302,7 @@ RESULT environment_launch(struct environment *environment, struct sandbox **sand
         .kept = {-1, -1, -1, -1},
         .listener = -1,
     };
-    *entry = false;
-    enum result result = prepare(&launch, problem, entry);
+    enum result result = prepare(&launch, problem);
     if (result == RESULT_OK)
         result = sandbox_spawn(environment->functions->config.host, &launch.spec, sandbox);
     if (result == RESULT_OK)

@@ -7,41 +7,43 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "functions/archive_library.h"
+#include "functions/unpack_int.h"
 
-enum { BLOCK = 64 * 1024, DEPTH_MAX = 64, NAME_LENGTH_MAX = 255, PATH_LENGTH_MAX = 4096 };
+enum { DEPTH_MAX = 64, NAME_LENGTH_MAX = 255, PATH_LENGTH_MAX = 4096 };
 /* Links of images may make trees that are deeper than any one path. */
 enum { REMOVE_DEPTH_MAX = 500 };
 
 /* --- one archive --- */
 
-struct unpacking {
-    struct arena *arena;
-    struct archive_library library;
-    struct archive *archive;
-    struct archive_entry *entry;
-    struct unpack_limits limits;
-    const _Atomic bool *cancelled;
-    int root; /* the directory */
-    struct unpack_result *out;
-    char *block;
-};
-
-static bool stop(struct unpacking *u, enum unpack_answer answer, struct str problem)
+bool unpack_stop(struct unpacking *u, enum unpack_answer answer, struct str problem)
 {
     u->out->answer = answer;
     u->out->problem = problem;
     return false;
 }
 
-static bool stop_errno(struct unpacking *u, const char *path)
+bool unpack_stop_errno(struct unpacking *u, const char *path)
 {
     int error = errno;
     enum unpack_answer answer =
         UNPACK_UNSAFE; /* a file where a directory should be, and the like */
     if (error == ENOSPC || error == EDQUOT)
         answer = UNPACK_NO_SPACE;
-    return stop(u, answer, str_format(u->arena, "%s: %s", path, strerrordesc_np(error)));
+    return unpack_stop(u, answer, str_format(u->arena, "%s: %s", path, strerrordesc_np(error)));
+}
+
+bool unpack_stop_archive(struct unpacking *u)
+{
+    const char *text = u->library.error_string(u->archive);
+    return unpack_stop(u, UNPACK_BROKEN,
+                       text == NULL ? STR("a damaged archive")
+                                    : str_copy(u->arena, str_from_c(text)));
+}
+
+bool unpack_goes_on(struct unpacking *u)
+{
+    return u->cancelled == NULL || !atomic_load(u->cancelled) ||
+           unpack_stop(u, UNPACK_CANCELLED, STR("cancelled"));
 }
 
 /* Cuts the next part off a path; empty parts and "." are left out. */
@@ -66,7 +68,7 @@ static int open_parent(struct unpacking *u, struct str path, char last[NAME_LENG
     struct str whole = path;
     last[0] = 0;
     if (str_starts_with(path, STR("/")) || path.len > PATH_LENGTH_MAX) {
-        (void)stop(u, UNPACK_UNSAFE, str_copy(u->arena, whole));
+        (void)unpack_stop(u, UNPACK_UNSAFE, str_copy(u->arena, whole));
         close(at);
         return -1;
     }
@@ -75,7 +77,7 @@ static int open_parent(struct unpacking *u, struct str path, char last[NAME_LENG
         bool bad = str_eq(part, STR("..")) || part.len > NAME_LENGTH_MAX || ++depth > DEPTH_MAX ||
                    memchr(part.ptr, 0, part.len) != NULL;
         if (bad) {
-            (void)stop(u, UNPACK_UNSAFE, str_copy(u->arena, whole));
+            (void)unpack_stop(u, UNPACK_UNSAFE, str_copy(u->arena, whole));
             close(at);
             return -1;
         }
@@ -88,7 +90,7 @@ static int open_parent(struct unpacking *u, struct str path, char last[NAME_LENG
         (void)mkdirat(at, last, 0755);
         int below = openat(at, last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (below < 0)
-            (void)stop_errno(u, last);
+            (void)unpack_stop_errno(u, last);
         close(at);
         if (below < 0)
             return -1;
@@ -113,42 +115,45 @@ static bool write_all(int fd, const char *bytes, size_t len)
 
 static bool put_content(struct unpacking *u, int fd, const char *name)
 {
-    for (;;) {
-        if (u->cancelled != NULL && atomic_load(u->cancelled))
-            return stop(u, UNPACK_CANCELLED, STR("cancelled"));
-        la_ssize_t got = u->library.read_data(u->archive, u->block, BLOCK);
+    while (unpack_goes_on(u)) {
+        la_ssize_t got = u->library.read_data(u->archive, u->block, UNPACK_BLOCK);
         if (got == 0)
             return true;
         if (got < 0)
-            return stop(u, UNPACK_BROKEN,
-                        str_copy(u->arena, str_from_c(u->library.error_string(u->archive))));
+            return unpack_stop_archive(u);
         u->out->bytes += (uint64_t)got;
         if (u->out->bytes > u->limits.bytes)
-            return stop(u, UNPACK_TOO_LARGE, STR("too large"));
+            return unpack_stop(u, UNPACK_TOO_LARGE, STR("too large"));
         if (!write_all(fd, u->block, (size_t)got))
-            return stop_errno(u, name);
+            return unpack_stop_errno(u, name);
     }
+    return false;
 }
 
-static bool put_file(struct unpacking *u, int parent, const char *name)
+bool unpack_put_file(struct unpacking *u, int parent, const char *name, mode_t mode)
 {
-    mode_t owner = u->library.perm(u->entry);
-    mode_t mode = 0444 | (owner & 0755) | ((owner & 0100) != 0 ? 0111 : 0);
-    (void)unlinkat(parent, name, 0);
     int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return stop_errno(u, name);
+        return unpack_stop_errno(u, name);
     bool good = put_content(u, fd, name);
     if (good && fchmod(fd, mode) < 0)
-        good = stop_errno(u, name);
+        good = unpack_stop_errno(u, name);
     if (good && u->library.mtime_is_set(u->entry)) {
         struct timespec times[2] = {{.tv_sec = u->library.mtime(u->entry)},
                                     {.tv_sec = u->library.mtime(u->entry)}};
         (void)futimens(fd, times); /* Python compares it with that of compiled files */
     }
     if (close(fd) < 0 && good)
-        good = stop_errno(u, name);
+        good = unpack_stop_errno(u, name);
     return good;
+}
+
+static bool put_file(struct unpacking *u, int parent, const char *name)
+{
+    mode_t owner = u->library.perm(u->entry);
+    (void)unlinkat(parent, name, 0);
+    return unpack_put_file(u, parent, name,
+                           0444 | (owner & 0755) | ((owner & 0100) != 0 ? 0111 : 0));
 }
 
 static bool put_directory(struct unpacking *u, int parent, const char *name)
@@ -160,7 +165,7 @@ static bool put_directory(struct unpacking *u, int parent, const char *name)
         S_ISDIR(found.st_mode))
         return true;
     errno = ENOTDIR;
-    return stop_errno(u, name);
+    return unpack_stop_errno(u, name);
 }
 
 /* A link may point to what is in the tree, or by its name in the sandbox to a tree of the
@@ -187,10 +192,10 @@ static bool put_link(struct unpacking *u, int parent, const char *name, struct s
 {
     const char *target = u->library.symlink(u->entry);
     if (target == NULL || !link_stays(path, str_from_c(target)))
-        return stop(u, UNPACK_UNSAFE, str_copy(u->arena, path));
+        return unpack_stop(u, UNPACK_UNSAFE, str_copy(u->arena, path));
     (void)unlinkat(parent, name, 0);
     if (symlinkat(target, parent, name) < 0)
-        return stop_errno(u, name);
+        return unpack_stop_errno(u, name);
     return true;
 }
 
@@ -200,7 +205,7 @@ static bool put_entry(struct unpacking *u)
     char name[NAME_LENGTH_MAX + 1];
     if (pathname == NULL || u->library.is_encrypted(u->entry) ||
         u->library.hardlink(u->entry) != NULL)
-        return stop(u, UNPACK_BROKEN, STR("an entry that cannot be read"));
+        return unpack_stop(u, UNPACK_BROKEN, STR("an entry that cannot be read"));
     struct str path = str_from_c(pathname);
     mode_t type = u->library.filetype(u->entry);
     int parent = open_parent(u, path, name);
@@ -208,7 +213,7 @@ static bool put_entry(struct unpacking *u)
         return false;
     bool good;
     if (name[0] == 0)
-        good = type == AE_IFDIR || stop(u, UNPACK_BROKEN, STR("a file without a name"));
+        good = type == AE_IFDIR || unpack_stop(u, UNPACK_BROKEN, STR("a file without a name"));
     else if (type == AE_IFDIR)
         good = put_directory(u, parent, name);
     else if (type == AE_IFREG)
@@ -216,7 +221,7 @@ static bool put_entry(struct unpacking *u)
     else if (type == AE_IFLNK)
         good = put_link(u, parent, name, path);
     else
-        good = stop(u, UNPACK_UNSAFE, str_copy(u->arena, path));
+        good = unpack_stop(u, UNPACK_UNSAFE, str_copy(u->arena, path));
     close(parent);
     return good;
 }
@@ -226,12 +231,11 @@ static bool put_all(struct unpacking *u)
     for (uint64_t count = 0;; count++) {
         int got = u->library.next_header(u->archive, &u->entry);
         if (got == ARCHIVE_EOF)
-            return count > 0 || stop(u, UNPACK_EMPTY, STR("the archive is empty"));
+            return count > 0 || unpack_stop(u, UNPACK_EMPTY, STR("the archive is empty"));
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            return stop(u, UNPACK_BROKEN,
-                        str_copy(u->arena, str_from_c(u->library.error_string(u->archive))));
+            return unpack_stop_archive(u);
         if (count >= u->limits.entries)
-            return stop(u, UNPACK_TOO_LARGE, STR("too many entries"));
+            return unpack_stop(u, UNPACK_TOO_LARGE, STR("too many entries"));
         if (!put_entry(u))
             return false;
     }
@@ -243,8 +247,8 @@ static uint64_t entries_told(int fd, char *block)
 {
     static const char end_mark[] = "PK\5\6", long_mark[] = "PK\6\6";
     off_t size = lseek(fd, 0, SEEK_END);
-    off_t from = size > BLOCK ? size - BLOCK : 0;
-    ssize_t got = size < 0 ? -1 : pread(fd, block, BLOCK, from);
+    off_t from = size > UNPACK_BLOCK ? size - UNPACK_BLOCK : 0;
+    ssize_t got = size < 0 ? -1 : pread(fd, block, UNPACK_BLOCK, from);
     (void)lseek(fd, 0, SEEK_SET);
     uint64_t told = 0;
     for (ssize_t at = got - 22; at >= 0 && told == 0; at--)
@@ -271,15 +275,14 @@ RESULT unpack_zip(struct arena *arena, int fd, const char *directory,
     if (u.root < 0)
         return FAULT("open %s: %s", directory, strerrordesc_np(errno));
     (void)fchmod(u.root, 0755);
-    u.block = arena_alloc_raw(arena, BLOCK);
+    u.block = arena_alloc_raw(arena, UNPACK_BLOCK);
     u.archive = u.library.read_new();
     ASSERT(u.archive != NULL);
     if (entries_told(fd, u.block) > limits->entries)
-        (void)stop(&u, UNPACK_TOO_LARGE, STR("too many entries"));
+        (void)unpack_stop(&u, UNPACK_TOO_LARGE, STR("too many entries"));
     else if (u.library.support_zip(u.archive) != ARCHIVE_OK ||
-             u.library.open_fd(u.archive, fd, BLOCK) != ARCHIVE_OK)
-        (void)stop(&u, UNPACK_BROKEN,
-                   str_copy(arena, str_from_c(u.library.error_string(u.archive))));
+             u.library.open_fd(u.archive, fd, UNPACK_BLOCK) != ARCHIVE_OK)
+        (void)unpack_stop_archive(&u);
     else
         (void)put_all(&u);
     (void)u.library.read_free(u.archive);

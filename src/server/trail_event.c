@@ -18,6 +18,16 @@ static const struct service_hooks *event_hooks(const struct request *request)
     return NULL;
 }
 
+static struct str event_name(const struct request *request)
+{
+    const struct service_hooks *hooks = event_hooks(request);
+    const struct wire_model *model = request->route.model;
+    struct str name = wire_string(model, model->operations[request->route.operation].name);
+    return hooks == NULL || hooks->trail_data == NULL || hooks->trail_data->name == NULL
+               ? name
+               : hooks->trail_data->name(name);
+}
+
 /* NULL: a management event. */
 static const struct trail_data *event_data(const struct request *request)
 {
@@ -307,7 +317,7 @@ void trail_event_end(struct request *request, struct str error)
         .region = event_region(request),
         .time_ms = now_ms,
         .source = event_source(arena, model),
-        .name = trail_name_of(model, wire_string(model, operation->name)),
+        .name = event_name(request),
         .user = identity_user(&call->principal),
         .access_key = call->principal.access_key,
         .read_only = event_is_read_only(request),

@@ -105,3 +105,18 @@ size_t ddb_stored(struct loopback *lo, const char *prefix)
     kv_abort(txn);
     return count;
 }
+
+struct call ddb_s3_call(struct loopback *lo, struct object_io_caller *caller)
+{
+    struct call call = {.arena = arena_new_child(lo->arena),
+                        .cloud = lo->cloud,
+                        .model = &dynamodb_model,
+                        .account = lo->account,
+                        .region = lo->region,
+                        .partition = STR("aws"),
+                        .now_ms = loopback_now(lo)};
+    *caller = (struct object_io_caller){
+        .principal = {.kind = PRINCIPAL_ROOT, .account = lo->account, .name = STR("root")}};
+    assert_int_equal(kv_begin(lo->cloud->kv, true, &call.txn), RESULT_OK);
+    return call;
+}

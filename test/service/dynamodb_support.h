@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "cloud/object_io.h"
 #include "gen/dynamodb.h"
 #include "support/loopback.h"
 
@@ -35,5 +36,7 @@ void ddb_check_part(struct str actual, const char *part, const char *file, int l
 void ddb_table(struct loopback *lo);
 /* Keys that the store has under DynamoDB's prefixes of items. */
 size_t ddb_stored(struct loopback *lo, const char *prefix);
+/* For reading and writing objects as the account's root user; call.txn writes, the test ends it. */
+struct call ddb_s3_call(struct loopback *lo, struct object_io_caller *caller);
 
 #endif

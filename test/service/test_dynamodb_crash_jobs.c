@@ -123,21 +123,6 @@ static struct str ttl_shown(struct loopback *lo)
 
 /* --- S3 */
 
-static struct call s3_call(struct loopback *lo, struct object_io_caller *caller)
-{
-    struct call call = {.arena = arena_new_child(lo->arena),
-                        .cloud = lo->cloud,
-                        .model = &dynamodb_model,
-                        .account = lo->account,
-                        .region = lo->region,
-                        .partition = STR("aws"),
-                        .now_ms = loopback_now(lo)};
-    *caller = (struct object_io_caller){
-        .principal = {.kind = PRINCIPAL_ROOT, .account = lo->account, .name = STR("root")}};
-    assert_int_equal(kv_begin(lo->cloud->kv, true, &call.txn), RESULT_OK);
-    return call;
-}
-
 static void bucket(struct loopback *lo)
 {
     const struct s3_CreateBucketRequest in = {.Bucket = STR("bucket")};
@@ -157,7 +142,7 @@ static void import_before(struct loopback *lo)
         buf_append_format(&lines, "{\"Item\":{\"pk\":{\"S\":\"p%d\"},\"v\":{\"S\":\"%0300d\"}}}\n",
                           i, i);
     bucket(lo);
-    struct call call = s3_call(lo, &caller);
+    struct call call = ddb_s3_call(lo, &caller);
     const struct object_io_put put = {.bucket = STR("bucket"), .key = STR("in/lines")};
     assert_int_equal(object_io_put_bytes(&call, &caller, &put, buf_str(&lines), &stored, &problem),
                      RESULT_OK);

@@ -27,25 +27,10 @@ static void bucket(struct loopback *lo)
     lo->protocol = WIRE_PROTOCOL_JSON;
 }
 
-static struct call s3_call(struct loopback *lo, struct object_io_caller *caller)
-{
-    struct call call = {.arena = arena_new_child(lo->arena),
-                        .cloud = lo->cloud,
-                        .model = &dynamodb_model,
-                        .account = lo->account,
-                        .region = lo->region,
-                        .partition = STR("aws"),
-                        .now_ms = loopback_now(lo)};
-    *caller = (struct object_io_caller){
-        .principal = {.kind = PRINCIPAL_ROOT, .account = lo->account, .name = STR("root")}};
-    assert_int_equal(kv_begin(lo->cloud->kv, true, &call.txn), RESULT_OK);
-    return call;
-}
-
 static void put_object(struct loopback *lo, const char *key, struct str bytes)
 {
     struct object_io_caller caller;
-    struct call call = s3_call(lo, &caller);
+    struct call call = ddb_s3_call(lo, &caller);
     struct object_io_stored stored;
     struct object_io_problem problem;
     const struct object_io_put put = {.bucket = STR("bucket"), .key = str_from_c(key)};
@@ -57,7 +42,7 @@ static void put_object(struct loopback *lo, const char *key, struct str bytes)
 static struct str get_object(struct loopback *lo, struct str key)
 {
     struct object_io_caller caller;
-    struct call call = s3_call(lo, &caller);
+    struct call call = ddb_s3_call(lo, &caller);
     struct object_io_reader *reader;
     struct object_io_found found;
     struct object_io_problem problem;

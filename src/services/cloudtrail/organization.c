@@ -19,14 +19,7 @@ RESULT organization_of(struct call *call, struct str account, struct str *id, st
 static RESULT organization_ask(struct call *call, uint32_t operation, const void *in,
                                const void **out)
 {
-    const struct call_invocation ask = {
-        .model = &organizations_model,
-        .operation = operation,
-        .in = in,
-        .principal = call->principal,
-        .account = call->account,
-        .region = call->region,
-    };
+    const struct call_invocation ask = call_as_caller(call, &organizations_model, operation, in);
     uint32_t error;
     struct str message;
     enum result result = call_invoke(call, &ask, out, &error, &message);

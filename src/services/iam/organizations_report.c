@@ -61,14 +61,7 @@ static RESULT report_ask(struct report *report, uint32_t operation, const void *
                          const void **out)
 {
     struct call *call = report->call;
-    const struct call_invocation ask = {
-        .model = &organizations_model,
-        .operation = operation,
-        .in = in,
-        .principal = call->principal,
-        .account = call->account,
-        .region = call->region,
-    };
+    const struct call_invocation ask = call_as_caller(call, &organizations_model, operation, in);
     uint32_t error;
     *out = NULL;
     enum result result = call_invoke(call, &ask, out, &error, &report->problem);

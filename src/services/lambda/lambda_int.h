@@ -207,4 +207,7 @@ struct lambda_async {
 RESULT lambda_async_put(struct call *call, const struct lambda_target *target,
                         const struct lambda_async *event);
 
+/* --- trail.c --- */
+extern const struct trail_data lambda_trail_data;
+
 #endif

@@ -1,5 +1,4 @@
 /* What Lambda gives the cloud besides its operations. */
-#include "cloud/trail.h"
 #include "services/lambda/create.h"
 #include "services/lambda/events_int.h"
 #include "services/lambda/lambda_int.h"
@@ -17,41 +16,6 @@ static const struct outbox_handler lambda_handlers[] = {
 
 static const struct service_page lambda_pages[] = {
     {STR_INIT("/_aws/lambda/code/"), code_answer},
-};
-
-/* "Logging AWS Lambda API calls using AWS CloudTrail": data events. */
-static const uint32_t lambda_data_operations[] = {
-    LAMBDA_OP_Invoke,
-    LAMBDA_OP_InvokeAsync,
-    LAMBDA_OP_InvokeWithResponseStream,
-};
-static bool lambda_is_silent(uint32_t operation)
-{
-    (void)operation;
-    return true;
-}
-/* Neither what a function is given nor what it answers. */
-static struct str lambda_tell(struct call *call, struct arena *arena, uint32_t operation,
-                              const void *in)
-{
-    struct buf text;
-    (void)call;
-    if (operation != LAMBDA_OP_Invoke)
-        return (struct str){0};
-    struct lambda_InvocationRequest copy = *(const struct lambda_InvocationRequest *)in;
-    copy.Payload = (struct str){0};
-    buf_init(&text, arena, 64 * 1024);
-    return wire_json_describe(&text, &lambda_model, LAMBDA_SHAPE_InvocationRequest, &copy) ==
-                   RESULT_OK
-               ? buf_str(&text)
-               : STR("null");
-}
-static const struct trail_data lambda_trail_data = {
-    .tell = lambda_tell,
-    .is_silent = lambda_is_silent,
-    .type = STR_INIT("AWS::Lambda::Function"),
-    .operations = lambda_data_operations,
-    .count = sizeof lambda_data_operations / sizeof lambda_data_operations[0],
 };
 
 static RESULT lambda_start(struct cloud *cloud)
