@@ -105,7 +105,7 @@ class Server:
     """One running program; `with` stops it."""
 
     def __init__(self, cores, arguments, port, log, request=None, free=False):
-        self.port, self.log, self.stop_seconds = port, log, None
+        self.port, self.log, self.free, self.stop_seconds = port, log, free, None
         self.arguments = [str(argument) for argument in arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KUMONIWA")}
         begin = time.perf_counter()
@@ -191,6 +191,8 @@ class Bench:
         seconds = seconds or self.plan.seconds
         arguments = [str(self.build / "bench" / "load"), "--json", "--workload", workload, "--endpoint", server.url,
                      "--server-pid", str(server.pid), "--duration", str(seconds), "--warm-up", str(self.plan.warm_up)]
+        if self.cores.client != self.cores.server and not server.free:
+            arguments.append("--spin")
         for name, value in flags.items():
             arguments += ["--" + name.replace("_", "-"), str(value)]
         self.say(" ".join(arguments[2:4] + arguments[6:]))
