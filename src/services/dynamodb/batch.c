@@ -65,34 +65,53 @@ static RESULT batch_get_table(struct batch_get *batch, const struct dynamodb_Key
     return RESULT_OK;
 }
 
-static RESULT batch_get_check(struct call *call, const struct dynamodb_BatchGetItemInput *in)
+static RESULT batch_get_check_count(struct call *call, const struct dynamodb_BatchGetItemInput *in)
 {
     size_t total = 0;
+    for (size_t i = 0; i < in->RequestItems.len; i++) {
+        size_t count = in->RequestItems.items[i].value.Keys.len;
+        total += count;
+        if (count > BATCH_GET_KEYS)
+            return DYNAMODB_ERROR(call,
+                                  "1 validation error detected: Value at "
+                                  "'RequestItems.%.*s.member.Keys' failed to satisfy constraint: "
+                                  "Member must have length less than or equal to %d",
+                                  PRSTR(in->RequestItems.items[i].key), BATCH_GET_KEYS);
+    }
+    if (total == 0)
+        return DYNAMODB_ERROR(call, "1 validation error detected: Value at 'RequestItems' failed "
+                                    "to satisfy constraint: Member must have length greater than "
+                                    "or equal to 1");
+    if (total > BATCH_GET_KEYS)
+        return DYNAMODB_ERROR(call, "Too many items requested for the BatchGetItem call");
+    return RESULT_OK;
+}
+
+static RESULT batch_get_check(struct call *call, const struct dynamodb_BatchGetItemInput *in)
+{
     struct value_failure failure;
+    /* One table's projection and another's AttributesToGet do not go together either. */
+    struct expression_parameter all[] = {{"AttributesToGet", false, false, false},
+                                         {"ProjectionExpression", false, true, false}};
+    const struct dynamodb_ExpressionAttributeValueMap no_values = {0};
     for (size_t i = 0; i < in->RequestItems.len; i++) {
         const struct dynamodb_KeysAndAttributes *one = &in->RequestItems.items[i].value;
         const struct expression_parameter parameters[] = {
             {"AttributesToGet", one->AttributesToGet.items != NULL, false, false},
             {"ProjectionExpression", !str_is_absent(one->ProjectionExpression), true, false},
         };
-        const struct dynamodb_ExpressionAttributeValueMap no_values = {0};
-        total += one->Keys.len;
+        for (size_t k = 0; k < 2; k++)
+            all[k].present = all[k].present || parameters[k].present;
         CHECK(call, failure,
               expression_check_parameters(call->arena, parameters, 2, one->ExpressionAttributeNames,
                                           no_values, &failure));
         for (size_t k = 0; k < one->Keys.len; k++)
             CHECK(call, failure, item_check(call->arena, ITEM_OF(one->Keys.items[k]), &failure));
     }
-    for (size_t i = 0; i < in->RequestItems.len; i++)
-        if (in->RequestItems.items[i].value.Keys.len > BATCH_GET_KEYS)
-            return DYNAMODB_ERROR(call,
-                                  "1 validation error detected: Value at "
-                                  "'RequestItems.%.*s.member.Keys' failed to satisfy constraint: "
-                                  "Member must have length less than or equal to %d",
-                                  PRSTR(in->RequestItems.items[i].key), BATCH_GET_KEYS);
-    if (total > BATCH_GET_KEYS)
-        return DYNAMODB_ERROR(call, "Too many items requested for the BatchGetItem call");
-    return RESULT_OK;
+    CHECK(
+        call, failure,
+        expression_check_parameters(call->arena, all, 2, (struct str_map){0}, no_values, &failure));
+    return batch_get_check_count(call, in);
 }
 
 struct batch_read {
@@ -195,6 +214,8 @@ static RESULT batch_write_check(struct call *call, const struct dynamodb_BatchWr
             CHECK(call, failure, item_check(call->arena, item, &failure));
         }
     }
+    if (total == 0)
+        return DYNAMODB_ERROR(call, "The requestItems parameter is required for BatchWriteItem");
     if (total > BATCH_WRITES)
         return DYNAMODB_ERROR(call, "Too many items requested for the BatchWriteItem call");
     return RESULT_OK;

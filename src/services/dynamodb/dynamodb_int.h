@@ -107,6 +107,9 @@ RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedTh
 
 RESULT describe_table(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription **out);
+/* What DeleteTable tells: neither keys nor indexes ("DeleteTable", API reference, sample response).
+ */
+void describe_only_deleted(struct dynamodb_TableDescription *description);
 
 /* --- limits.c: quotas
  * -------------------------------------------------------------------------------------------- */

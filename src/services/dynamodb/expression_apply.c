@@ -347,6 +347,14 @@ RESULT update_apply(struct arena *arena, const struct update *update,
     return change_map(&application, &update->root, old, out);
 }
 
+bool update_only_removes(const struct update *update)
+{
+    for (size_t i = 0; i < update->len; i++)
+        if (update->clauses[i].action == UPDATE_SET || update->clauses[i].action == UPDATE_ADD)
+            return false;
+    return true;
+}
+
 struct dynamodb_AttributeMap update_returned(struct arena *arena, const struct update *update,
                                              const struct dynamodb_AttributeMap *item)
 {
