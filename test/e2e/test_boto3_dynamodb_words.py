@@ -10,6 +10,8 @@ EMPTY_KEY = ("One or more parameter values are not valid. The AttributeValue for
 EMPTY_INDEX_KEY = ("One or more parameter values are not valid. A value specified for a secondary index key is not "
                    "supported. The AttributeValue for a key attribute cannot contain an empty string value. "
                    "IndexName: gsi, IndexKey: g")
+DEEP = ("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported "
+        "limit")
 OF_KEY = "The provided key element does not match the schema"
 OVERLAP = "must remove or rewrite one of these paths; path one: {}, path two: {}"
 
@@ -153,7 +155,7 @@ ITEMS = [
     ({**KEY, "x": {"N": "1e126"}}, "Number overflow. Attempting to store a number with magnitude larger than supported "
      "range"),
     ({**KEY, "x": {"N": "1" * 39}}, "Attempting to store more than 38 significant digits in a Number"),
-    ({**KEY, "x": nested(33)}, "Nesting Levels have exceeded supported limits"),
+    ({**KEY, "x": nested(32)}, DEEP),
 ]
 
 
@@ -163,12 +165,12 @@ def test_items(ddb, item, message):
 
 
 def test_values_nest_32_deep_everywhere(cloud, ddb):
-    """A value of 32 levels is 64 of JSON: in each request, in a token's record and in a stream."""
+    """A value of 32 levels, the innermost counted, is 63 of JSON: in each request, in a token's record and in a stream."""
     ddb.create_table(TableName="deep", BillingMode="PAY_PER_REQUEST", KeySchema=schema("pk"),
                      AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
                      StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
     ddb.get_waiter("table_exists").wait(TableName="deep", WaiterConfig={"Delay": 1})
-    deep = nested(32)
+    deep = nested(31)
     item = {"pk": {"S": "put"}, "x": deep}
     ddb.put_item(TableName="deep", Item=item)
     ddb.batch_write_item(RequestItems={"deep": [{"PutRequest": {"Item": {**item, "pk": {"S": "batch"}}}}]})

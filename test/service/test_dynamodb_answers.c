@@ -158,6 +158,12 @@ static void test_batches(void **state)
         "ValidationException: Can not use both expression and non-expression parameters in the "
         "same request: Non-expression parameters: {AttributesToGet} Expression parameters: "
         "{ProjectionExpression}");
+    assert_answer(DDB(lo, BatchGetItem,
+                      "{'RequestItems':{'none':{'Keys':[{'pk':{'S':'a'}},{'pk':{'S':'a'}}]}}}"),
+                  "ValidationException: Provided list of item keys contains duplicates");
+    assert_answer(DDB(lo, BatchGetItem,
+                      "{'RequestItems':{'none':{'Keys':[{'pk':{'S':'a'}},{'pk':{'S':'b'}}]}}}"),
+                  "ResourceNotFoundException: Requested resource not found");
     DDB(lo, PutItem, "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1'}}}");
     assert_answer(
         DDB(lo, TransactGetItems,
@@ -193,6 +199,44 @@ static void test_time_to_live_within_the_hour(void **state)
     assert_answer(expire(lo, "false"), "ValidationException: TimeToLive is already disabled");
 }
 
+/* "AttributeDefinitions" of UpdateTable may name what no key needs: it is forgotten. */
+static void test_definitions_that_nothing_uses(void **state)
+{
+    struct loopback *lo = *state;
+    ddb_table(lo);
+    struct str answer =
+        DDB(lo, UpdateTable,
+            "{'TableName':'tab','AttributeDefinitions':[{'AttributeName':'n','AttributeType':'N'},"
+            "{'AttributeName':'unused','AttributeType':'S'}],'GlobalSecondaryIndexUpdates':["
+            "{'Create':{'IndexName':'new','KeySchema':[{'AttributeName':'n','KeyType':'HASH'}],"
+            "'Projection':{'ProjectionType':'ALL'}}}]}");
+    assert_holds(answer, "{'AttributeName':'n','AttributeType':'N'}]");
+    assert_true(str_find(answer, STR("unused")) == SIZE_MAX);
+}
+
+static void test_throughput_of_an_index_that_does_not_change(void **state)
+{
+    struct loopback *lo = *state;
+    DDB(lo, CreateTable,
+        "{'TableName':'fixed','AttributeDefinitions':[{'AttributeName':'pk','AttributeType':'S'}],"
+        "'KeySchema':[{'AttributeName':'pk','KeyType':'HASH'}],'ProvisionedThroughput':{"
+        "'ReadCapacityUnits':1,'WriteCapacityUnits':1},'GlobalSecondaryIndexes':[{'IndexName':"
+        "'same','KeySchema':[{'AttributeName':'pk','KeyType':'HASH'}],'Projection':{"
+        "'ProjectionType':'ALL'},'ProvisionedThroughput':{'ReadCapacityUnits':2,"
+        "'WriteCapacityUnits':3}}]}");
+    loopback_deliver(lo);
+    assert_answer(DDB(lo, UpdateTable,
+                      "{'TableName':'fixed','GlobalSecondaryIndexUpdates':[{'Update':{'IndexName':"
+                      "'same','ProvisionedThroughput':{'ReadCapacityUnits':2,"
+                      "'WriteCapacityUnits':3}}}]}"),
+                  "ValidationException: The provisioned throughput for the index same will not "
+                  "change. The requested value equals the current value. Current "
+                  "ReadCapacityUnits provisioned for the index: 2. Requested ReadCapacityUnits: 2. "
+                  "Current WriteCapacityUnits provisioned for the index: 3. Requested "
+                  "WriteCapacityUnits: 3. Refer to the Amazon DynamoDB Developer Guide for current "
+                  "limits and how to request higher limits.");
+}
+
 static void test_descriptions(void **state)
 {
     struct loopback *lo = *state;
@@ -219,6 +263,8 @@ int main(void)
         DDB_TEST(test_names),
         DDB_TEST(test_batches),
         DDB_TEST(test_time_to_live_within_the_hour),
+        DDB_TEST(test_definitions_that_nothing_uses),
+        DDB_TEST(test_throughput_of_an_index_that_does_not_change),
         DDB_TEST(test_descriptions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,18 @@ static RESULT batch_get_check(struct call *call, const struct dynamodb_BatchGetI
     return batch_get_check_count(call, in);
 }
 
+static bool batch_has_equal_keys(struct arena *arena, struct dynamodb_KeyList keys)
+{
+    for (size_t i = 1; i < keys.len; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct dynamodb_AttributeMap a = ITEM_OF(keys.items[i]),
+                                               b = ITEM_OF(keys.items[k]);
+            if (item_equal(arena, &a, &b))
+                return true;
+        }
+    return false;
+}
+
 struct batch_read {
     struct dynamodb_table table;
     const struct projection *projection;
@@ -135,7 +147,12 @@ static RESULT batch_get_open(struct batch_get *batch, struct str name,
         .projection = out->projection,
         .capacity = capacity,
     };
-    TRY(access_open(call, &access, name, &out->table));
+    enum result opened = access_open(call, &access, name, &out->table);
+    /* Twins are told of before the table is looked for. */
+    if (opened == RESULT_ERROR && call->error == DYNAMODB_RESOURCE_NOT_FOUND &&
+        batch_has_equal_keys(call->arena, in->Keys))
+        return batch_refuse_twin(call);
+    TRY(opened);
     out->capacity = capacity_new(call->arena, &out->table, true);
     out->first = ITEM_OF(in->Keys.items[0]);
     for (size_t k = 0; k < in->Keys.len; k++) {

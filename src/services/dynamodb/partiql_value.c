@@ -220,7 +220,7 @@ static RESULT parse_set(struct partiql *p, struct dynamodb_AttributeValue *out)
 static RESULT parse_container(struct partiql *p, struct dynamodb_AttributeValue *out)
 {
     if (++p->depth > PARTIQL_DEPTH_MAX)
-        return value_fail(p->arena, p->failure, "Nesting Levels have exceeded supported limits");
+        return value_fail(p->arena, p->failure, VALUE_NESTING_TEXT);
     if (partiql_at(p, "["))
         TRY(parse_list(p, out));
     else if (partiql_at(p, "{"))

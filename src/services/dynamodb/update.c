@@ -247,8 +247,7 @@ static RESULT update_one(struct call *call, const struct dynamodb_UpdateTableInp
         TRY(schema_read_attributes(call, in->AttributeDefinitions, table));
     TRY(update_throughput(call, in, table));
     TRY(update_indexes(call, in, table));
-    if (in->AttributeDefinitions.len > 0)
-        TRY(schema_check_cover(call, table));
+    schema_drop_unused(table); /* which is no error here, as it is of CreateTable */
     TRY(update_sse(call, in->SSESpecification, table));
     if (!str_is_absent(in->TableClass))
         TRY(limit_change_class(call, table, in->TableClass));

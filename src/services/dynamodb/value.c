@@ -158,6 +158,8 @@ static RESULT check(struct arena *arena, struct dynamodb_AttributeValue *value, 
                     struct value_failure *failure)
 {
     int types = count_types(value);
+    if (depth == VALUE_NESTING_MAX)
+        return value_fail(arena, failure, VALUE_NESTING_TEXT);
     if (types != 1)
         return value_fail(arena, failure,
                           types == 0 ? "Supplied AttributeValue is empty, must contain exactly one "
@@ -179,8 +181,6 @@ static RESULT check(struct arena *arena, struct dynamodb_AttributeValue *value, 
         return check_set(arena, type, set_members(value), failure);
     case VALUE_L:
     case VALUE_M:
-        if (depth == VALUE_NESTING_MAX)
-            return value_fail(arena, failure, "Nesting Levels have exceeded supported limits");
         for (size_t i = 0; i < value->L.len; i++)
             TRY(check(arena, &value->L.items[i], depth + 1, failure));
         for (size_t i = 0; i < value->M.len; i++)

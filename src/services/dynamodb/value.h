@@ -34,11 +34,14 @@ enum value_type {
 };
 
 enum {
-    VALUE_NESTING_MAX = 32,
+    VALUE_NESTING_MAX = 32, /* levels; an attribute's own value is the first */
     ITEM_SIZE_MAX = 400 * 1024,
     KEY_PARTITION_SIZE_MAX = 2048,
     KEY_SORT_SIZE_MAX = 1024,
 };
+#define VALUE_NESTING_TEXT                                                                         \
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels "    \
+    "beyond supported limit"
 
 /* The model has a map type for every place an item stands in (PutItemInput's Item, Key, M, ...);
  * all have one layout. */
