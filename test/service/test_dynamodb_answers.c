@@ -81,6 +81,47 @@ static void test_starting_keys(void **state)
         "contain an empty string value. Key: pk");
 }
 
+static void test_attribute_names(void **state)
+{
+    static const char large[] =
+        "ValidationException: Attribute name is too large, must be less than 65536 bytes";
+    struct loopback *lo = *state;
+    ddb_table(lo);
+    char *name = arena_alloc(lo->arena, 65537);
+    memset(name, 'n', 65535);
+#define KEYS "{'TableName':'tab','Key':{'pk':{'S':'a'},'sk':{'N':'1'}},"
+    for (int more = 0; more < 2; more++) {
+        const char *expected = more == 0 ? "{}" : large;
+        name[65535] = more == 0 ? '\0' : 'n';
+        assert_answer(DDB(lo, PutItem,
+                          "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1'},'%s':{'S':"
+                          "'x'}}}",
+                          name),
+                      expected);
+        assert_answer(DDB(lo, PutItem,
+                          "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1'},'m':{'L':[{"
+                          "'M':{'%s':{'S':'x'}}}]}}}",
+                          name),
+                      expected);
+        assert_answer(DDB(lo, UpdateItem,
+                          KEYS "'UpdateExpression':'SET #n = :v','ExpressionAttributeNames':{'#n':"
+                               "'%s'},'ExpressionAttributeValues':{':v':{'S':'x'}}}",
+                          name),
+                      expected);
+        assert_answer(
+            DDB(lo, UpdateItem, KEYS "'AttributeUpdates':{'%s':{'Action':'DELETE'}}}", name),
+            expected);
+    }
+    assert_holds(DDB(lo, UpdateItem,
+                     KEYS "'UpdateExpression':'REMOVE #n','ExpressionAttributeNames':{'#n':''}}"),
+                 "ExpressionAttributeNames contains invalid value: ");
+    assert_holds(DDB(lo, UpdateItem,
+                     KEYS "'UpdateExpression':'REMOVE #n','ExpressionAttributeNames':{'#%.255s':"
+                          "'x'}}",
+                     name),
+                 "ExpressionAttributeNames contains invalid key: The key is too long");
+}
+
 static void test_sizes(void **state)
 {
     struct loopback *lo = *state;
@@ -259,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DDB_TEST(test_removals_make_no_item),
         DDB_TEST(test_starting_keys),
+        DDB_TEST(test_attribute_names),
         DDB_TEST(test_sizes),
         DDB_TEST(test_names),
         DDB_TEST(test_batches),
