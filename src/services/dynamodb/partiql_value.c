@@ -180,6 +180,9 @@ static RESULT parse_map(struct partiql *p, struct dynamodb_AttributeValue *out)
         if (p->kind != PARTIQL_STRING)
             return partiql_malformed(p, "Unexpected key");
         entry.key = p->token;
+        for (size_t i = 0; i < len; i++)
+            if (str_eq(items[i].key, entry.key))
+                return partiql_malformed(p, "Duplicate key");
         partiql_next(p);
         TRY(partiql_expect(p, ":"));
         TRY(expect_value(p, &entry.value));
