@@ -626,7 +626,7 @@ static void start_again(struct environment *environment)
     environment->error_type[0] = '\0';
     environment->error_payload = (struct str){0};
     environment->connections = 0;
-    environment->deadline_ns = 0;
+    environment->deadline_ns = environment->listens_ns = 0;
     environment->attempt = 1;
     waiting_remove(environment);
     stop_starting(environment);

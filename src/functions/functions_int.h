@@ -126,9 +126,10 @@ struct environment {
     bool waits;    /* is in held->waiting */
     bool doomed;   /* is to end as soon as it can */
     bool provisioned;
-    bool made_to_keep; /* was when it was made */
-    bool watched;      /* sandbox_watch() is on */
-    int listeners[2];  /* the Runtime API's, the cloud's */
+    bool made_to_keep;   /* was when it was made */
+    bool watched;        /* sandbox_watch() is on */
+    int listeners[2];    /* the Runtime API's, the cloud's */
+    uint64_t listens_ns; /* when they are listened to again; 0: they are */
     unsigned connections;
     int go, exits; /* extensions: starts the runtime; tells who ended */
     int attempt;   /* 0: the init phase; 1: once more within the first invocation */
@@ -177,8 +178,9 @@ struct functions {
     _Atomic uint64_t wakes_ns; /* when the engine will look by itself */
     pthread_t thread;
     bool thread_runs, stopping, freed;
-    bool grown;     /* there were environments since memory was given back */
-    size_t callers; /* runs that are not released */
+    uint64_t no_room_told_ns; /* when it was last logged that connections wait */
+    bool grown;               /* there were environments since memory was given back */
+    size_t callers;           /* runs that are not released */
     unsigned starting_limit;
 };
 
