@@ -131,8 +131,9 @@ struct environment {
     int listeners[2];    /* the Runtime API's, the cloud's */
     uint64_t listens_ns; /* when they are listened to again; 0: they are */
     unsigned connections;
-    int go, exits; /* extensions: starts the runtime; tells who ended */
-    int attempt;   /* 0: the init phase; 1: once more within the first invocation */
+    struct str looked_for; /* programs to start, none of which is there; absent: one is */
+    int go, exits;         /* extensions: starts the runtime; tells who ended */
+    int attempt;           /* 0: the init phase; 1: once more within the first invocation */
     uint64_t begun_ns, deadline_ns, counted_until_ns;
     uint64_t return_ns; /* until when what has answered may go on */
     int64_t init_us;    /* -1: not over */
@@ -303,6 +304,8 @@ void report_extension(struct environment *environment, const struct extension *e
 void report_subscription(struct environment *environment, bool logs, struct str name,
                          const bool types[3]);
 int64_t environment_memory(struct environment *environment, bool now);
+/* How its sandbox ended, or why it never ran: the type of the error, and a C string in text. */
+const char *report_ending(struct environment *environment, char *text, size_t size);
 
 /* --- telemetry.c --- */
 /* record: JSON text; type: "platform.start", "function", "extension" */
