@@ -413,6 +413,8 @@ class Service:
             flags.append("CHECKSUM_REQUIRED")
         if source.get("unsignedPayload") or source.get("authtype") == "v4-unsigned-body":
             flags.append("UNSIGNED_PAYLOAD")
+        if operation.uri.partition("?")[2]:
+            flags.append("QUERY_LITERAL")
         for member in operation.input.members:
             greedy = "{%s+}" % member.wire_name in operation.uri
             if member.location == "URI" and greedy and "GREEDY" not in member.flags:

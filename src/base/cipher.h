@@ -1,4 +1,4 @@
-/* AES-256, over OpenSSL: GCM for what must be whole, CTR as a second layer. NIST SP 800-38D: a
+/* AES-256: GCM for what must be whole, CTR as a second layer. NIST SP 800-38D: a
  * nonce is used once with a key; whoever calls sees to it. */
 #ifndef KUMONIWA_BASE_CIPHER_H
 #define KUMONIWA_BASE_CIPHER_H
@@ -26,7 +26,8 @@ bool cipher_unbox(struct arena *arena, const uint8_t key[CIPHER_KEY], struct str
 struct cipher;
 struct cipher *cipher_new(const uint8_t key[CIPHER_KEY]);
 void cipher_free(struct cipher *cipher); /* NULL is fine */
-void cipher_begin(struct cipher *cipher, bool seal, const uint8_t nonce[CIPHER_NONCE]);
+void cipher_begin(struct cipher *cipher, bool seal, const uint8_t nonce[CIPHER_NONCE],
+                  struct str aad);
 void cipher_update(struct cipher *cipher, struct str text, char *out);
 void cipher_end_seal(struct cipher *cipher, uint8_t tag[CIPHER_TAG]);
 bool cipher_end_open(struct cipher *cipher, const uint8_t tag[CIPHER_TAG]);

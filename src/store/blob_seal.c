@@ -91,7 +91,7 @@ RESULT blob_seal_append(struct blob_seal *seal, struct str bytes,
         size_t room = BLOB_CHUNK - seal->filled, part = bytes.len < room ? bytes.len : room;
         if (seal->filled == 0) {
             chunk_nonce(nonce, seal->index);
-            cipher_begin(seal->cipher, true, nonce);
+            cipher_begin(seal->cipher, true, nonce, (struct str){0});
         }
         cipher_update(seal->cipher, str_slice(bytes, 0, part), seal->chunk + seal->filled);
         seal->filled += part;
@@ -169,7 +169,7 @@ static RESULT open_chunk(struct blob_reader *reader, uint64_t index, char *out, 
     second_layer(&reader->key, index, reader->sealed, got);
     *size = got - CIPHER_TAG;
     chunk_nonce(nonce, index);
-    cipher_begin(reader->cipher, false, nonce);
+    cipher_begin(reader->cipher, false, nonce, (struct str){0});
     cipher_update(reader->cipher, str_make(reader->sealed, *size), out);
     if (!cipher_end_open(reader->cipher, (const uint8_t *)reader->sealed + *size))
         return FAULT("a sealed blob was altered on the disk, in chunk %llu",

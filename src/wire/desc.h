@@ -128,6 +128,7 @@ enum wire_operation_flag {
     WIRE_OP_READ_ONLY = 1 << 5, /* begins in a read-only transaction (by name, or services.list) */
     WIRE_OP_CHECKSUM_REQUIRED = 1 << 6,
     WIRE_OP_UNSIGNED_PAYLOAD = 1 << 7,
+    WIRE_OP_QUERY_LITERAL = 1 << 8, /* the template has a query string, which a request must have */
 };
 
 struct wire_operation {

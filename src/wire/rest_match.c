@@ -258,24 +258,38 @@ static bool may_match(struct str template, struct str path)
     return true;
 }
 
+/* What the path was found to be under the template looked at last: many operations of S3 share one,
+ * and equal strings stand once in the pool. */
+struct walked {
+    uint32_t uri;
+    bool fits;
+    unsigned score;
+};
+
 /* Rank of an operation whose method is the request's; false: no candidate. */
 static bool rank_of(const struct wire_model *model, const struct wire_operation *operation,
-                    struct str path, const struct query *query, struct rank *rank)
+                    struct str path, const struct query *query, struct walked *walked,
+                    struct rank *rank)
 {
-    struct str template, literals;
+    struct str uri = wire_string(model, operation->uri), template, literals;
 
     *rank = (struct rank){0};
-    if (!may_match(wire_string(model, operation->uri), path))
-        return false;
-    str_cut(wire_string(model, operation->uri), '?', &template, &literals);
-    if (literals.len > 0) {
-        if (query->len == 0)
-            return false;
-        rank->literals = match_literals(literals, query);
-        if (rank->literals < 0)
-            return false;
+    if (operation->uri != walked->uri) {
+        walked->uri = operation->uri;
+        walked->fits = false;
+        if (may_match(uri, path)) {
+            str_cut(uri, '?', &template, &literals);
+            walked->fits = wire_rest_walk(template, path, NULL, NULL, &walked->score);
+        }
     }
-    return wire_rest_walk(template, path, NULL, NULL, &rank->path);
+    if (!walked->fits)
+        return false;
+    rank->path = walked->score;
+    if (operation->flags & WIRE_OP_QUERY_LITERAL) {
+        str_cut(uri, '?', &template, &literals);
+        rank->literals = match_literals(literals, query);
+    }
+    return rank->literals >= 0;
 }
 
 int wire_rest_match(const struct wire_model *model, const struct wire_request *request,
@@ -283,6 +297,7 @@ int wire_rest_match(const struct wire_model *model, const struct wire_request *r
 {
     struct query query;
     struct rank best = {0}, rank;
+    struct walked walked = {0};
     uint32_t method = 0;
     int found = -1;
 
@@ -290,7 +305,8 @@ int wire_rest_match(const struct wire_model *model, const struct wire_request *r
     for (uint32_t i = 0; i < model->operation_count; i++) {
         const struct wire_operation *operation = &model->operations[i];
         if (!method_matches(model, operation->method, request->method, &method) ||
-            !rank_of(model, operation, path, &query, &rank))
+            (query.len == 0 && (operation->flags & WIRE_OP_QUERY_LITERAL)) ||
+            !rank_of(model, operation, path, &query, &walked, &rank))
             continue;
         if (found >= 0 && rank.path < best.path)
             continue;

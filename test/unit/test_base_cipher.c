@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
-#include "base/cipher.h"
+#include "base/cipher_int.h"
+#include "base/rng.h"
 
 /* NIST GCM test case 14: key and nonce of zeros, a block of zeros. */
 static void test_known_answer(void **state)
@@ -63,13 +64,13 @@ static void test_running(void **state)
     cipher_seal(key, nonce, (struct str){0}, str_make(text, sizeof text), a, whole);
     struct cipher *cipher = cipher_new(key);
     for (size_t turn = 0; turn < 3; turn++) {
-        cipher_begin(cipher, true, nonce);
+        cipher_begin(cipher, true, nonce, (struct str){0});
         for (size_t at = 0; at < sizeof text; at += 50)
             cipher_update(cipher, str_make(text + at, 50), b + at);
         cipher_end_seal(cipher, tag);
         assert_memory_equal(a, b, sizeof a);
         assert_memory_equal(tag, whole, sizeof tag);
-        cipher_begin(cipher, false, nonce);
+        cipher_begin(cipher, false, nonce, (struct str){0});
         cipher_update(cipher, str_make(a, sizeof a), b);
         assert_true(cipher_end_open(cipher, tag));
         assert_memory_equal(text, b, sizeof b);
@@ -83,12 +84,61 @@ static void test_running(void **state)
     assert_memory_equal(a, text, sizeof a);
 }
 
+/* Sealed by one, in pieces of any length, and opened by the other. */
+static void seal_by(const struct cipher_maker *maker, const uint8_t *key, struct str aad,
+                    struct str text, size_t piece, char *out, uint8_t tag[CIPHER_TAG])
+{
+    static const uint8_t nonce[CIPHER_NONCE] = {3, 1, 4};
+    struct cipher *cipher = maker->make(key);
+    maker->begin(cipher, true, nonce, aad);
+    for (size_t at = 0; at < text.len; at += piece)
+        maker->update(cipher, str_slice(text, at, at + piece < text.len ? at + piece : text.len),
+                      out + at);
+    maker->end(cipher, tag);
+    char *back = heap_alloc(text.len + 1);
+    maker->begin(cipher, false, nonce, aad);
+    maker->update(cipher, str_make(out, text.len), back);
+    assert_true(maker->check(cipher, tag));
+    assert_memory_equal(back, text.ptr, text.len);
+    maker->begin(cipher, false, nonce, aad);
+    maker->update(cipher, str_make(out, text.len), back);
+    tag[15] ^= 1;
+    assert_false(maker->check(cipher, tag));
+    tag[15] ^= 1;
+    heap_free(back);
+    maker->drop(cipher);
+}
+
+static void test_makers_agree(void **state)
+{
+    (void)state;
+    enum { MOST = 5000 };
+    const struct cipher_maker *vector = cipher_vector();
+    if (vector == NULL)
+        skip();
+    char *text = heap_alloc(MOST), *a = heap_alloc(MOST), *b = heap_alloc(MOST);
+    uint8_t key[CIPHER_KEY], tag[CIPHER_TAG], other[CIPHER_TAG];
+    for (size_t size = 0; size <= MOST; size += size < 300 ? 1 : 313) {
+        rng_bytes(key, sizeof key);
+        rng_bytes(text, MOST);
+        struct str plain = str_make(text, size), aad = str_make(text, size % 40);
+        seal_by(&cipher_openssl, key, aad, plain, MOST, a, tag);
+        seal_by(vector, key, aad, plain, 1 + size % 77, b, other);
+        assert_memory_equal(a, b, size);
+        assert_memory_equal(tag, other, sizeof tag);
+    }
+    heap_free(text);
+    heap_free(a);
+    heap_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_answer),
         cmocka_unit_test(test_boxes),
         cmocka_unit_test(test_running),
+        cmocka_unit_test(test_makers_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
