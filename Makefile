@@ -103,10 +103,11 @@ variants := release asan tsan fuzz
 generated_flags := -std=gnu17 -D_GNU_SOURCE -Isrc -Ibuild -fno-pie -fdata-sections -ffunction-sections -O1 -g0 -Wall \
 	-Werror
 
-# The static libmicrohttpd: src/http/pool.c and tls.c stand in for parts of it, see src/http/README.md; -u makes
-# tests, which link against an archive, take pool.c in too.
+# The static libmicrohttpd: src/http stands in for parts of it (pool.c, tls.c, what is wrapped), see src/http/README.md;
+# -u makes tests, which link against an archive, take pool.c in too.
 libraries := -l:libmicrohttpd.a -llmdb -lexpat -lpcre2-8 -lssl -lcrypto -lcurl -lyaml -lseccomp -lz -lbz2 -lm
-link := -no-pie -pthread -Wl,-u,MHD_pool_create -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
+wrapped := MHD_str_equal_caseless_bin_n_ MHD_str_to_uint64_n_ accept4
+link := -no-pie -pthread -Wl,-u,MHD_pool_create $(wrapped:%=-Wl,--wrap=%) -Wl,--as-needed -Wl,--gc-sections -Wl,-O1 -Wl,-z,relro
 
 main_source := src/cli/main.c
 sources := $(sort $(wildcard src/*/*.c src/services/*/*.c))

@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "base/vec.h"
 #include "cloud/clock.h"
-#include "cloud/log_spool.h"
+#include "cloud/spool.h"
 #include "store/key.h"
 
 enum {
@@ -20,6 +20,10 @@ enum {
     FAULTS_MAX = 5, /* then what cannot be kept is given up, which is logged */
     KEY_MAX = 2048,
 };
+
+/* Kinds of entries of the file: a lane is a stream of lines, and its first entry names it; their
+ * tags are the lanes' numbers. */
+enum { SPOOL_LANE, SPOOL_LINE, SPOOL_LINE_CREATES };
 
 struct lane {
     struct log_sink_stream lines;
@@ -35,8 +39,8 @@ struct lane {
 struct batch {
     struct arena *arena;
     uint64_t number;
-    struct log_spool *spool; /* NULL: there is no room */
-    struct batch *next;      /* of those that a crash left */
+    struct spool *spool; /* NULL: there is no room */
+    struct batch *next;  /* of those that a crash left */
     struct map by_key;
     struct lane **lanes;
     size_t count, cap;
@@ -48,7 +52,8 @@ struct batch {
 struct log_sink {
     struct cloud *cloud;
     const struct service_hooks *keeper; /* NULL: nobody */
-    pthread_mutex_t mutex;              /* of what follows, for moments */
+    struct spool_family family;
+    pthread_mutex_t mutex; /* of what follows, for moments */
     pthread_cond_t wake;
     struct batch *front; /* what comes; NULL: nothing has */
     uint64_t number;     /* of the next batch */
@@ -78,7 +83,7 @@ static void batch_free(struct batch *batch, bool kept)
         log_line(LOG_WARN, "%llu lines for logs were lost: they came faster than they are kept",
                  (unsigned long long)batch->lost);
     if (batch->spool != NULL)
-        log_spool_close(batch->spool, kept);
+        spool_close(batch->spool, kept);
     arena_free(batch->arena);
 }
 
@@ -114,10 +119,10 @@ static struct lane *batch_lane(struct batch *batch, const struct log_line *line)
     if (lane == NULL) {
         if (batch->count == LANES_MAX || (lane = lane_new(batch, buf_str(&key))) == NULL)
             return NULL;
-        const struct log_spool_entry entry = {
-            .kind = LOG_SPOOL_LANE, .lane = lane->number, .bytes = buf_str(&key)};
+        const struct spool_entry entry = {
+            .kind = SPOOL_LANE, .tag = lane->number, .bytes = buf_str(&key)};
         struct str kept;
-        lane->spooled = batch->spool != NULL && log_spool_put(batch->spool, &entry, &kept);
+        lane->spooled = batch->spool != NULL && spool_put(batch->spool, &entry, &kept);
         map_put(&batch->by_key, str_copy(batch->arena, buf_str(&key)), lane);
         batch->bytes += LANE_COST + key.len;
     }
@@ -135,14 +140,14 @@ static void batch_put(struct batch *batch, const struct log_line *line)
         lane->lost++;
         lane->lost_ms = line->time_ms;
     } else {
-        const struct log_spool_entry entry = {
-            .kind = line->create_group ? LOG_SPOOL_LINE_CREATES : LOG_SPOOL_LINE,
-            .lane = lane->number,
+        const struct spool_entry entry = {
+            .kind = line->create_group ? SPOOL_LINE_CREATES : SPOOL_LINE,
+            .tag = lane->number,
             .time_ms = line->time_ms,
             .bytes = line->text,
         };
         struct log_sink_event event = {.time_ms = line->time_ms};
-        if (!lane->spooled || !log_spool_put(batch->spool, &entry, &event.text))
+        if (!lane->spooled || !spool_put(batch->spool, &entry, &event.text))
             event.text = str_copy(batch->arena, line->text);
         VEC_PUSH(batch->arena, lane->events, lane->lines.count, lane->cap, event);
         batch->bytes += cost;
@@ -154,8 +159,7 @@ static struct batch *sink_front(struct log_sink *sink)
     if (sink->front != NULL)
         return sink->front;
     struct batch *batch = batch_new(sink->number++);
-    enum result result =
-        log_spool_new(batch->arena, sink->cloud->directory, batch->number, &batch->spool);
+    enum result result = spool_new(batch->arena, &sink->family, batch->number, &batch->spool);
     if (result != RESULT_OK)
         log_line(LOG_WARN, "lines for logs wait in memory alone: the disk is full");
     sink->front = batch;
@@ -345,17 +349,17 @@ static void *sink_run(void *context)
 
 static void batch_replay(struct batch *batch)
 {
-    struct log_spool_entry entry;
-    for (size_t at = 0; log_spool_next(batch->spool, &at, &entry);) {
-        if (entry.kind == LOG_SPOOL_LANE) {
+    struct spool_entry entry;
+    for (size_t at = 0; spool_next(batch->spool, &at, &entry);) {
+        if (entry.kind == SPOOL_LANE) {
             /* Lanes that had no room in the file have none of their lines there, either. */
-            while (batch->count < entry.lane && batch->count < LANES_MAX)
+            while (batch->count < entry.tag && batch->count < LANES_MAX)
                 (void)lane_new(batch, str_make("\0\0\0", 4));
             (void)lane_new(batch, entry.bytes);
-        } else if (entry.lane < batch->count) {
-            struct lane *lane = batch->lanes[entry.lane];
+        } else if (entry.tag < batch->count) {
+            struct lane *lane = batch->lanes[entry.tag];
             struct log_sink_event event = {entry.time_ms, entry.bytes};
-            lane->lines.create_group |= entry.kind == LOG_SPOOL_LINE_CREATES;
+            lane->lines.create_group |= entry.kind == SPOOL_LINE_CREATES;
             VEC_PUSH(batch->arena, lane->events, lane->lines.count, lane->cap, event);
         }
     }
@@ -380,16 +384,15 @@ static RESULT place_get(struct log_sink *sink, struct arena *arena, uint64_t *nu
 
 static RESULT sink_recover(struct log_sink *sink, struct arena *arena)
 {
-    struct str directory = sink->cloud->directory;
     struct batch **last = &sink->left;
     uint64_t number, done, *numbers;
     size_t count;
     TRY(place_get(sink, arena, &number, &done));
-    TRY(log_spool_list(arena, directory, &numbers, &count));
+    TRY(spool_list(arena, &sink->family, &numbers, &count));
     sink->number = number + 1;
     for (size_t i = 0; i < count; i++) {
         struct batch *batch = batch_new(numbers[i]);
-        enum result result = log_spool_open(batch->arena, directory, numbers[i], &batch->spool);
+        enum result result = spool_open(batch->arena, &sink->family, numbers[i], &batch->spool);
         if (result != RESULT_OK) {
             arena_free(batch->arena);
             return result;
@@ -414,6 +417,7 @@ RESULT log_sink_open(struct cloud *cloud, struct log_sink **out)
     struct log_sink *sink = ARENA_NEW(cloud->arena, struct log_sink);
     pthread_condattr_t monotonic;
     sink->cloud = cloud;
+    sink->family = (struct spool_family){cloud->directory, "lines", "kumolog1", 20 << 20};
     for (size_t i = 0; cloud->hooks[i] != NULL; i++)
         if (cloud->hooks[i]->log_keeper != NULL)
             sink->keeper = cloud->hooks[i];

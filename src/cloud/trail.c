@@ -1,51 +1,53 @@
 #include "cloud/trail.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/rng.h"
 #include "cloud/clock.h"
+#include "cloud/spool.h"
 #include "store/record.h"
 
-/* Events wait this long for others to come along. */
-enum { TRAIL_WAIT_MS = 100, TRAIL_BATCH_MAX = 256, TRAIL_EVENT_MAX = 256 << 10 };
+enum {
+    TRAIL_WAIT_MS = 100,   /* events wait this long for others to come along */
+    TRAIL_REST_MS = 10000, /* a file that could be used again is kept for as long */
+    TRAIL_BATCH_MAX = 256,
+    TRAIL_EVENT_MAX = 256 << 10,
+    TRAIL_FILE_MAX = 4 << 20,
+    TRAIL_FILES_MAX = 64, /* that wait: then events are lost */
+};
+
+struct trail_file {
+    struct arena *arena;
+    struct spool *spool;
+    struct trail_file *next;
+    size_t at;    /* of what was not taken yet */
+    bool is_left; /* by a crash */
+};
 
 struct trail {
     struct cloud *cloud;
-    int directory;
-    pthread_mutex_t mutex; /* of what follows */
+    struct spool_family family;
+    pthread_mutex_t mutex; /* of what follows, for moments */
     pthread_cond_t wake;
-    int fd; /* of the file that is being written; -1: none yet */
-    uint64_t number;
-    size_t written; /* events in it */
+    struct trail_file *front;        /* takes events; NULL: none came */
+    struct trail_file *first, *last; /* full ones, oldest first */
+    struct trail_file *spare;        /* taken, and mapped still */
+    size_t waiting;                  /* full ones */
+    uint64_t number;                 /* of the next file */
+    uint64_t lost;
     bool stopping;
     bool running;
     pthread_t thread;
-    pthread_mutex_t taking; /* one taker at a time */
+    /* The thread's. */
+    struct trail_file *back; /* is being taken */
+    uint64_t *left;          /* numbers of those that a crash left */
+    size_t left_count, left_at;
     _Atomic bool wants_data;
 };
-
-static void trail_name(char name[40], uint64_t number)
-{
-    snprintf(name, 40, "trail-%020llu.spool", (unsigned long long)number);
-}
-
-static bool trail_number(const char *name, uint64_t *number)
-{
-    struct str text = str_from_c(name), prefix = STR("trail-"), suffix = STR(".spool");
-    return str_starts_with(text, prefix) && str_ends_with(text, suffix) &&
-           text.len > prefix.len + suffix.len &&
-           str_to_u64(str_slice(text, prefix.len, text.len - suffix.len), number);
-}
 
 bool trail_wants_data(const struct trail *trail)
 {
@@ -62,11 +64,15 @@ void trail_set_data(struct trail *trail, bool wanted)
 
 struct str trail_event_id(struct arena *arena, int64_t time_ms)
 {
-    char *id = arena_alloc(arena, 36), time[16];
+    char *id = arena_alloc(arena, 36);
+    uint64_t time = (uint64_t)time_ms;
     rng_uuid(id);
-    snprintf(time, sizeof time, "%012llx", (unsigned long long)time_ms & 0xffffffffffffULL);
-    memcpy(id, time, 8);
-    memcpy(id + 9, time + 8, 4);
+    for (int i = 12; i >= 0; i--) {
+        if (i == 8)
+            continue;
+        id[i] = "0123456789abcdef"[time & 15];
+        time >>= 4;
+    }
     id[14] = '7';
     return str_make(id, 36);
 }
@@ -87,52 +93,97 @@ bool trail_event_time(struct str id, int64_t *time_ms)
     return true;
 }
 
-/* --- appending --- */
+/* --- files --- */
 
-static RESULT trail_write(struct trail *trail, struct str bytes)
+static void file_close(struct trail_file *file, bool remove)
 {
-    char name[40];
-    if (trail->fd < 0) {
-        trail_name(name, trail->number);
-        trail->fd = openat(trail->directory, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (trail->fd < 0)
-            return FAULT("%s: %s", name, strerror(errno));
+    if (file == NULL)
+        return;
+    spool_close(file->spool, remove);
+    arena_free(file->arena);
+}
+
+static RESULT file_begin(struct trail *trail, struct trail_file **out)
+{
+    struct trail_file *file = trail->spare;
+    if (file != NULL) {
+        trail->spare = NULL;
+        file->at = 0;
+        if (spool_again(file->spool, trail->number) == RESULT_OK) {
+            trail->number++;
+            *out = file;
+            return RESULT_OK;
+        }
+        file_close(file, true);
     }
-    ssize_t put = write(trail->fd, bytes.ptr, bytes.len);
-    if (put != (ssize_t)bytes.len) {
-        enum result result = put >= 0 || errno == ENOSPC
-                                 ? RESULT_FULL
-                                 : FAULT("a trail's spool: %s", strerror(errno));
-        /* Only the end of a file may be torn: the next event begins another. */
-        close(trail->fd);
-        trail->fd = -1;
-        trail->number++;
+    struct arena *arena = arena_new(1024);
+    file = ARENA_NEW(arena, struct trail_file);
+    *file = (struct trail_file){.arena = arena};
+    enum result result = spool_new(arena, &trail->family, trail->number, &file->spool);
+    if (result != RESULT_OK) {
+        arena_free(arena);
         return result;
     }
-    if (trail->written++ == 0)
-        pthread_cond_signal(&trail->wake);
+    trail->number++;
+    *out = file;
     return RESULT_OK;
+}
+
+static RESULT file_open(struct trail *trail, uint64_t number, struct trail_file **out)
+{
+    struct arena *arena = arena_new(1024);
+    struct trail_file *file = ARENA_NEW(arena, struct trail_file);
+    *file = (struct trail_file){.arena = arena, .is_left = true};
+    enum result result = spool_open(arena, &trail->family, number, &file->spool);
+    if (result != RESULT_OK) {
+        arena_free(arena);
+        return result;
+    }
+    *out = file;
+    return RESULT_OK;
+}
+
+/* --- appending --- */
+
+/* False: it is lost. */
+static bool trail_put(struct trail *trail, struct str bytes)
+{
+    const struct spool_entry entry = {.bytes = bytes};
+    struct str kept;
+    bool first = trail->front == NULL;
+    if (!first) {
+        if (spool_put(trail->front->spool, &entry, &kept))
+            return true;
+        if (trail->waiting == TRAIL_FILES_MAX)
+            return false;
+        if (trail->last != NULL)
+            trail->last->next = trail->front;
+        else
+            trail->first = trail->front;
+        trail->last = trail->front;
+        trail->front = NULL;
+        trail->waiting++;
+    }
+    pthread_cond_signal(&trail->wake);
+    return file_begin(trail, &trail->front) == RESULT_OK &&
+           spool_put(trail->front->spool, &entry, &kept);
 }
 
 void trail_append(struct trail *trail, struct arena *arena, const struct cloud_trail_event *event)
 {
     struct buf bytes;
-    uint32_t size = 0;
     if (trail == NULL)
         return;
     buf_init(&bytes, arena, TRAIL_EVENT_MAX);
-    buf_append(&bytes, str_make((const char *)&size, sizeof size));
+    (void)buf_reserve(&bytes, event->text.len + 512);
     if (record_encode(&bytes, &cloud_model, CLOUD_SHAPE_trail_event, event) != RESULT_OK) {
         log_line(LOG_WARN, "an event of %.*s is too long for the trail", PRSTR(event->name));
         return;
     }
-    size = (uint32_t)(bytes.len - sizeof size);
-    memcpy(bytes.ptr, &size, sizeof size);
     pthread_mutex_lock(&trail->mutex);
-    enum result result = trail_write(trail, buf_str(&bytes));
+    if (!trail_put(trail, buf_str(&bytes)) && trail->lost++ == 0)
+        log_line(LOG_WARN, "events do not reach the trail: there is no room for them");
     pthread_mutex_unlock(&trail->mutex);
-    if (result != RESULT_OK)
-        log_line(LOG_WARN, "an event of %.*s did not reach the trail", PRSTR(event->name));
 }
 
 /* --- taking --- */
@@ -146,7 +197,8 @@ static const struct service_hooks *trail_keeper_of(const struct trail *trail)
 }
 
 static RESULT trail_keep(struct trail *trail, struct arena *arena,
-                         const struct cloud_trail_event *events, size_t count)
+                         const struct cloud_trail_event *events, const struct str *records,
+                         size_t count)
 {
     const struct service_hooks *hooks = trail_keeper_of(trail);
     struct cloud *cloud = trail->cloud;
@@ -166,129 +218,141 @@ static RESULT trail_keep(struct trail *trail, struct arena *arena,
         return RESULT_OK;
     call.model = hooks->model;
     TRY(kv_begin(cloud->kv, true, &call.txn));
-    enum result result = hooks->trail->keep(&call, events, count);
+    enum result result = hooks->trail->keep(&call, events, records, count);
     if (result == RESULT_OK)
         return call_commit(&call);
     kv_abort(call.txn);
     return result;
 }
 
-static bool trail_next(struct arena *arena, struct str *rest, struct cloud_trail_event *event)
-{
-    uint32_t size;
-    if (rest->len < sizeof size)
-        return false;
-    memcpy(&size, rest->ptr, sizeof size);
-    if (rest->len - sizeof size < size)
-        return false;
-    struct str bytes = str_slice(*rest, sizeof size, sizeof size + size);
-    *rest = str_slice(*rest, sizeof size + size, rest->len);
-    if (record_decode(arena, &cloud_model, CLOUD_SHAPE_trail_event, bytes, event) == RESULT_OK)
-        return true;
-    log_line(LOG_WARN, "a broken event ends a file of the trail's spool");
-    return false;
-}
-
 /* A transaction's worth of them; *more: there may be others. */
-static RESULT trail_take_some(struct trail *trail, struct str *rest, bool *more)
+static RESULT trail_take_some(struct trail *trail, struct trail_file *file, bool *more)
 {
     struct arena *arena = arena_new(0);
     struct cloud_trail_event *events =
         ARENA_ARRAY(arena, TRAIL_BATCH_MAX, struct cloud_trail_event);
-    size_t len = 0;
-    while (len < TRAIL_BATCH_MAX && trail_next(arena, rest, &events[len]))
-        len++;
-    *more = len == TRAIL_BATCH_MAX;
-    enum result result = trail_keep(trail, arena, events, len);
+    struct str *records = ARENA_ARRAY(arena, TRAIL_BATCH_MAX, struct str);
+    struct spool_entry entry;
+    size_t count = 0, at = file->at;
+    *more = true;
+    while (count < TRAIL_BATCH_MAX && (*more = spool_next(file->spool, &at, &entry))) {
+        records[count] = entry.bytes;
+        if (record_decode(arena, &cloud_model, CLOUD_SHAPE_trail_event, entry.bytes,
+                          &events[count]) == RESULT_OK)
+            count++;
+        else
+            log_line(LOG_WARN, "a broken event is left out of the trail");
+    }
+    enum result result = trail_keep(trail, arena, events, records, count);
     arena_free(arena);
+    if (result == RESULT_OK)
+        file->at = at;
     return result;
 }
 
-static RESULT trail_take(struct trail *trail, const char *name)
+/* *fresh: events came to it until now. *out NULL: nothing is to be taken. */
+static RESULT trail_next(struct trail *trail, struct trail_file **out, bool *fresh)
 {
-    struct stat about;
-    enum result result = RESULT_OK;
-    int fd = openat(trail->directory, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return FAULT("%s: %s", name, strerror(errno));
-    if (fstat(fd, &about) == 0 && about.st_size > 0) {
-        size_t size = (size_t)about.st_size;
-        char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (bytes == MAP_FAILED) {
-            close(fd);
-            return FAULT("%s: mmap: %s", name, strerror(errno));
-        }
-        struct str rest = str_make(bytes, size);
-        for (bool more = true; more && result == RESULT_OK;)
-            result = trail_take_some(trail, &rest, &more);
-        munmap(bytes, size);
+    *out = NULL;
+    if (trail->left_at < trail->left_count) {
+        TRY(file_open(trail, trail->left[trail->left_at], out));
+        trail->left_at++;
+        return RESULT_OK;
     }
-    close(fd);
-    TRY(result);
-    if (unlinkat(trail->directory, name, 0) != 0)
-        return FAULT("%s: %s", name, strerror(errno));
+    pthread_mutex_lock(&trail->mutex);
+    if (trail->first != NULL) {
+        *out = trail->first;
+        trail->first = trail->first->next;
+        if (trail->first == NULL)
+            trail->last = NULL;
+        (*out)->next = NULL;
+        trail->waiting--;
+    } else {
+        *out = trail->front;
+        trail->front = NULL;
+        *fresh = true;
+    }
+    pthread_mutex_unlock(&trail->mutex);
     return RESULT_OK;
 }
 
-/* Closed files are taken oldest first; the one being written is closed before. */
+static void trail_taken(struct trail *trail)
+{
+    struct trail_file *file = trail->back;
+    trail->back = NULL;
+    pthread_mutex_lock(&trail->mutex);
+    if (!file->is_left && trail->spare == NULL && !trail->stopping) {
+        trail->spare = file;
+        file = NULL;
+    }
+    if (trail->lost > 0)
+        log_line(LOG_WARN, "%llu events did not reach the trail", (unsigned long long)trail->lost);
+    trail->lost = 0;
+    pthread_mutex_unlock(&trail->mutex);
+    file_close(file, true);
+}
+
+/* All that came until now. */
 static RESULT trail_take_all(struct trail *trail)
 {
-    pthread_mutex_lock(&trail->mutex);
-    if (trail->fd >= 0)
-        close(trail->fd);
-    trail->fd = -1;
-    trail->written = 0;
-    uint64_t before = ++trail->number;
-    pthread_mutex_unlock(&trail->mutex);
-    for (;;) {
-        uint64_t oldest = UINT64_MAX, number;
-        char name[40];
-        int fd = openat(trail->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-        if (folder == NULL)
-            return FAULT("the data directory: %s", strerror(errno));
-        for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-            if (trail_number(entry->d_name, &number) && number < oldest)
-                oldest = number;
-        closedir(folder);
-        if (oldest >= before)
+    for (bool fresh = false;;) {
+        if (trail->back == NULL && !fresh)
+            TRY(trail_next(trail, &trail->back, &fresh));
+        if (trail->back == NULL)
             return RESULT_OK;
-        trail_name(name, oldest);
-        TRY(trail_take(trail, name));
+        for (bool more = true; more;)
+            TRY(trail_take_some(trail, trail->back, &more));
+        trail_taken(trail);
     }
 }
 
-static RESULT trail_step(struct trail *trail)
+/* False: the time is over. The mutex is held. */
+static bool trail_wait(struct trail *trail, int ms)
 {
-    pthread_mutex_lock(&trail->taking);
-    enum result result = trail_take_all(trail);
-    pthread_mutex_unlock(&trail->taking);
-    return result;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    return pthread_cond_timedwait(&trail->wake, &trail->mutex, &until) != ETIMEDOUT;
+}
+
+/* Until there is something to take. The mutex is held. */
+static void trail_rest(struct trail *trail)
+{
+    while (trail->front == NULL && trail->first == NULL && !trail->stopping) {
+        if (trail->spare == NULL) {
+            pthread_cond_wait(&trail->wake, &trail->mutex);
+        } else if (!trail_wait(trail, TRAIL_REST_MS)) {
+            file_close(trail->spare, true);
+            trail->spare = NULL;
+        }
+    }
+    bool waits = true;
+    while (waits && trail->first == NULL && !trail->stopping)
+        waits = trail_wait(trail, TRAIL_WAIT_MS);
 }
 
 static void *trail_run(void *context)
 {
     struct trail *trail = context;
-    pthread_mutex_lock(&trail->mutex);
-    for (;;) {
-        while (trail->written == 0 && !trail->stopping)
-            pthread_cond_wait(&trail->wake, &trail->mutex);
-        if (trail->stopping)
-            break;
-        pthread_mutex_unlock(&trail->mutex);
-        nanosleep(&(struct timespec){.tv_nsec = TRAIL_WAIT_MS * 1000000L}, NULL);
-        enum result result = trail_step(trail);
+    bool stopping = false;
+    while (!stopping) {
+        enum result result = trail_take_all(trail);
         if (result != RESULT_OK) {
             log_line(LOG_WARN, "events wait to be kept by the trail: trying again");
             nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         }
         pthread_mutex_lock(&trail->mutex);
-        if (result != RESULT_OK)
-            trail->written++;
+        if (result == RESULT_OK)
+            trail_rest(trail);
+        stopping = trail->stopping;
+        pthread_mutex_unlock(&trail->mutex);
     }
-    bool left = trail->written > 0;
-    pthread_mutex_unlock(&trail->mutex);
-    if (left && trail_step(trail) != RESULT_OK)
+    if (trail_take_all(trail) != RESULT_OK)
         log_line(LOG_WARN, "events wait to be kept by the trail: at the next start");
     return NULL;
 }
@@ -298,25 +362,17 @@ static void *trail_run(void *context)
 RESULT trail_open(struct cloud *cloud, struct str directory, struct trail **out)
 {
     struct trail *trail = ARENA_NEW(cloud->arena, struct trail);
-    *trail = (struct trail){.cloud = cloud, .fd = -1};
+    pthread_condattr_t monotonic;
+    *trail =
+        (struct trail){.cloud = cloud, .family = {directory, "events", "kumoevt1", TRAIL_FILE_MAX}};
+    TRY(spool_list(cloud->arena, &trail->family, &trail->left, &trail->left_count));
+    if (trail->left_count > 0)
+        trail->number = trail->left[trail->left_count - 1] + 1;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&trail->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&trail->mutex, NULL);
-    pthread_mutex_init(&trail->taking, NULL);
-    pthread_cond_init(&trail->wake, NULL);
-    trail->directory = open(str_to_c(cloud->arena, directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (trail->directory < 0)
-        return FAULT("%.*s: %s", PRSTR(directory), strerror(errno));
-    /* Numbers go on beyond those of files that a crash left. */
-    int fd = openat(trail->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    uint64_t number;
-    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        if (trail_number(entry->d_name, &number) && number >= trail->number) {
-            trail->number = number + 1;
-            trail->written = 1; /* there is something to take */
-        }
-    }
-    if (folder != NULL)
-        closedir(folder);
     *out = trail;
     return RESULT_OK;
 }
@@ -340,10 +396,14 @@ void trail_close(struct trail *trail)
     pthread_mutex_unlock(&trail->mutex);
     if (trail->running)
         pthread_join(trail->thread, NULL);
-    if (trail->fd >= 0)
-        close(trail->fd);
-    close(trail->directory);
+    file_close(trail->spare, true);
+    file_close(trail->back, false);
+    file_close(trail->front, false);
+    while (trail->first != NULL) {
+        struct trail_file *file = trail->first;
+        trail->first = file->next;
+        file_close(file, false);
+    }
     pthread_cond_destroy(&trail->wake);
-    pthread_mutex_destroy(&trail->taking);
     pthread_mutex_destroy(&trail->mutex);
 }

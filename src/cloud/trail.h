@@ -1,8 +1,8 @@
 /* What CloudTrail hears of: management calls always, data calls when a trail wants them. A server's
- * thread appends an event to a spool file (DIR/trail-N.spool: length and record, one after another;
- * in the page cache, so that it survives kill -9) and goes on; a thread of its own takes a file's
- * events into the store in one transaction and unlinks it. A crash in between takes them again:
- * who keeps events knows them by their ids. A torn end of a file, and only that, is left out. */
+ * thread puts an event into a file (DIR/events-N.spool, see spool.h: it survives kill -9) and goes
+ * on; a thread of its own takes a file's events into the store, in batches, and uses the file
+ * again. A crash in between takes them again: who keeps events knows them by their ids. At most 64
+ * files of 4 MiB wait; where the store takes none, what comes after is lost, which is logged. */
 #ifndef KUMONIWA_CLOUD_TRAIL_H
 #define KUMONIWA_CLOUD_TRAIL_H
 
@@ -27,15 +27,18 @@ struct trail_data {
     bool (*is_silent)(uint32_t operation); /* responseElements are null. NULL: never */
 };
 
-/* Who keeps events, in service_hooks. Runs in a writing transaction as the service itself. */
+/* Who keeps events, in service_hooks. Runs in a writing transaction as the service itself.
+ * records: the events as record_encode() makes them. */
 struct trail_keeper {
-    RESULT (*keep)(struct call *call, const struct cloud_trail_event *events, size_t count);
+    RESULT(*keep)
+    (struct call *call, const struct cloud_trail_event *events, const struct str *records,
+     size_t count);
 };
 
 RESULT trail_open(struct cloud *cloud, struct str directory, struct trail **out);
 RESULT trail_start(struct trail *trail); /* the thread that takes */
 void trail_close(struct trail *trail);   /* its thread takes what is there; NULL is fine */
-/* Any thread. That it fails is logged. */
+/* Any thread. That it fails is logged, once until the next is kept. */
 void trail_append(struct trail *trail, struct arena *arena, const struct cloud_trail_event *event);
 
 /* A UUID of version 7 (RFC 9562): its time says where the event is kept. In the arena. */

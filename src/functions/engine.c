@@ -18,6 +18,8 @@
 /* Memory of an idle environment is not looked at any more. */
 #define WATCH_NS SECOND_NS
 #define RETRY_NS (5 * 1000000ULL)
+/* Connections that there is no descriptor for are asked for so often. */
+#define ACCEPT_NS (50 * 1000000ULL)
 #define FOREVER_NS UINT64_MAX
 enum { KINDS = 16 }; /* kinds of descriptors, in the low bits of what epoll brings */
 
@@ -164,13 +166,42 @@ static void on_sandbox(struct environment *environment)
         environment_ended(environment);
 }
 
+static void listen_for(struct environment *environment, bool on)
+{
+    for (int i = 0; i < 2; i++) {
+        struct epoll_event event = {
+            .events = on ? EPOLLIN : 0,
+            .data = {.u64 = engine_tag(environment->id, i == 0 ? WATCH_API : WATCH_CLOUD)}};
+        if (environment->running && environment->listeners[i] >= 0)
+            (void)epoll_ctl(environment->functions->epoll, EPOLL_CTL_MOD, environment->listeners[i],
+                            &event);
+    }
+}
+
+/* What cannot be accepted would be told of again at once, and for ever. */
+static void on_no_room(struct environment *environment)
+{
+    struct functions *functions = environment->functions;
+    uint64_t now = time_monotonic_ns();
+    if (functions->no_room_told_ns == 0 || now > functions->no_room_told_ns + 60 * SECOND_NS) {
+        functions->no_room_told_ns = now;
+        log_line(LOG_WARN, "functions: accept: %s: their connections wait", strerror(errno));
+    }
+    listen_for(environment, false);
+    environment->listens_ns = now + ACCEPT_NS;
+    engine_wake(functions);
+}
+
 /* A connection to the cloud's endpoint is the server's own from here on. */
 static void on_connection(struct environment *environment, bool cloud)
 {
     struct functions *functions = environment->functions;
-    int fd = accept4(environment->listeners[cloud], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    int fd = http_accept(environment->listeners[cloud]);
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            on_no_room(environment);
         return;
+    }
     if (cloud) {
         if (functions->config.connected != NULL)
             functions->config.connected(functions->config.context, fd);
@@ -183,8 +214,10 @@ static void on_connection(struct environment *environment, bool cloud)
         return;
     }
     environment->connections++;
-    if (http_server_adopt(functions->api, fd, environment->id) != RESULT_OK)
+    if (http_server_adopt(functions->api, fd, environment->id) != RESULT_OK) {
+        environment->connections--;
         log_line(LOG_WARN, "a runtime's connection could not be taken");
+    }
 }
 
 static void on_event(struct functions *functions, uint64_t what)
@@ -269,6 +302,11 @@ static void look_at(struct environment *environment, uint64_t now, uint64_t *nex
     }
     if (environment->starting)
         earliest(next, environment->counted_until_ns);
+    if (environment->listens_ns != 0 && environment->listens_ns <= now) {
+        environment->listens_ns = 0;
+        listen_for(environment, true);
+    }
+    earliest(next, environment->listens_ns);
     telemetry_tick(environment, now);
     earliest(next, telemetry_due_ns(environment));
     for (int kind = 0; kind < OUTPUT_KINDS; kind++) {

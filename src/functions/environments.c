@@ -2,7 +2,6 @@
 #include "functions/functions_int.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/encode.h"
@@ -563,49 +562,6 @@ void environment_init_failed(struct environment *environment)
     environment_set_deadline(environment, time_monotonic_ns() + EXIT_NS);
 }
 
-/* How the end of the sandbox is told: type and text of the error. */
-static const char *end_type(const struct sandbox_end *end)
-{
-    return end->cause == SANDBOX_OUT_OF_MEMORY ? "Runtime.OutOfMemory" : "Runtime.ExitError";
-}
-
-static const char *signal_text(int number)
-{
-    static const struct {
-        int number;
-        const char *text;
-    } texts[] = {{SIGKILL, "killed"},
-                 {SIGSEGV, "segmentation fault"},
-                 {SIGABRT, "aborted"},
-                 {SIGTERM, "terminated"},
-                 {SIGBUS, "bus error"},
-                 {SIGILL, "illegal instruction"},
-                 {SIGFPE, "floating point exception"},
-                 {SIGINT, "interrupt"},
-                 {SIGHUP, "hangup"},
-                 {SIGSYS, "bad system call"},
-                 {SIGTRAP, "trace/breakpoint trap"},
-                 {SIGPIPE, "broken pipe"},
-                 {SIGXFSZ, "file size limit exceeded"}};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (texts[i].number == number)
-            return texts[i].text;
-    return "unknown";
-}
-
-static void end_text(const struct sandbox_end *end, struct buf *out)
-{
-    if (end->cause == SANDBOX_EXITED && end->value == 0)
-        buf_append(out, STR("Runtime exited without providing a reason"));
-    else if (end->cause == SANDBOX_EXITED)
-        buf_append_format(out, "Runtime exited with error: exit status %d", end->value);
-    else if (end->cause == SANDBOX_SIGNALLED)
-        buf_append_format(out, "Runtime exited with error: signal: %s", signal_text(end->value));
-    else
-        buf_append(out, STR("Runtime exited with error: signal: killed"));
-    buf_append_char(out, '\0');
-}
-
 /* The init phase has failed, and an event waits: it is tried again as part of the invocation, with
  * the function's own time. */
 static void start_again(struct environment *environment)
@@ -626,7 +582,7 @@ static void start_again(struct environment *environment)
     environment->error_type[0] = '\0';
     environment->error_payload = (struct str){0};
     environment->connections = 0;
-    environment->deadline_ns = 0;
+    environment->deadline_ns = environment->listens_ns = 0;
     environment->attempt = 1;
     waiting_remove(environment);
     stop_starting(environment);
@@ -662,36 +618,21 @@ static void end_during_init(struct environment *environment, const char *type, c
 
 void environment_ended(struct environment *environment)
 {
-    char room[96];
-    struct buf text;
-    buf_init_fixed(&text, room, sizeof room);
-    const struct sandbox_end *end = sandbox_end(environment->sandbox);
-    const char *type = end_type(end);
-    bool failed = sandbox_update(environment->sandbox) == SANDBOX_FAILED;
-    if (failed) {
-        type = "Runtime.InvalidEntrypoint";
-        buf_append(&text, sandbox_failure(environment->sandbox));
-        buf_append_char(&text, '\0');
-        room[sizeof room - 1] = '\0';
-    } else {
-        end_text(end, &text);
-        int64_t most = (int64_t)(end->max_memory_bytes >> 20);
-        if (most > environment->memory_mb)
-            environment->memory_mb = most;
-    }
+    char text[512];
+    const char *type = report_ending(environment, text, sizeof text);
     outputs_close(environment);
     for (size_t i = 0; i < environment->extension_count; i++)
         if (!str_is_absent(environment->extensions[i].error) &&
             environment->phase != ENVIRONMENT_ENDING)
             type = "Extension.Crash";
     if (environment->phase == ENVIRONMENT_STARTING) {
-        end_during_init(environment, type, room);
+        end_during_init(environment, type, text);
         if (environment->phase == ENVIRONMENT_QUEUED)
             return;
     } else if (environment->run != NULL) {
         environment->doomed = true;
         if (environment->run->delivered) {
-            fail_run(environment, type, room);
+            fail_run(environment, type, text);
         } else {
             /* It ended before it had the event: another one takes it. */
             struct function_run *run = environment->run;

@@ -126,12 +126,14 @@ struct environment {
     bool waits;    /* is in held->waiting */
     bool doomed;   /* is to end as soon as it can */
     bool provisioned;
-    bool made_to_keep; /* was when it was made */
-    bool watched;      /* sandbox_watch() is on */
-    int listeners[2];  /* the Runtime API's, the cloud's */
+    bool made_to_keep;   /* was when it was made */
+    bool watched;        /* sandbox_watch() is on */
+    int listeners[2];    /* the Runtime API's, the cloud's */
+    uint64_t listens_ns; /* when they are listened to again; 0: they are */
     unsigned connections;
-    int go, exits; /* extensions: starts the runtime; tells who ended */
-    int attempt;   /* 0: the init phase; 1: once more within the first invocation */
+    struct str looked_for; /* programs to start, none of which is there; absent: one is */
+    int go, exits;         /* extensions: starts the runtime; tells who ended */
+    int attempt;           /* 0: the init phase; 1: once more within the first invocation */
     uint64_t begun_ns, deadline_ns, counted_until_ns;
     uint64_t return_ns; /* until when what has answered may go on */
     int64_t init_us;    /* -1: not over */
@@ -177,8 +179,9 @@ struct functions {
     _Atomic uint64_t wakes_ns; /* when the engine will look by itself */
     pthread_t thread;
     bool thread_runs, stopping, freed;
-    bool grown;     /* there were environments since memory was given back */
-    size_t callers; /* runs that are not released */
+    uint64_t no_room_told_ns; /* when it was last logged that connections wait */
+    bool grown;               /* there were environments since memory was given back */
+    size_t callers;           /* runs that are not released */
     unsigned starting_limit;
 };
 
@@ -301,6 +304,8 @@ void report_extension(struct environment *environment, const struct extension *e
 void report_subscription(struct environment *environment, bool logs, struct str name,
                          const bool types[3]);
 int64_t environment_memory(struct environment *environment, bool now);
+/* How its sandbox ended, or why it never ran: the type of the error, and a C string in text. */
+const char *report_ending(struct environment *environment, char *text, size_t size);
 
 /* --- telemetry.c --- */
 /* record: JSON text; type: "platform.start", "function", "extension" */

@@ -162,7 +162,7 @@ static void set_command(struct launch *launch, const struct runtime_command *com
 {
     launch->spec.argv = command->argv;
     launch->spec.argc = command->argc;
-    if (launch->name_count == 0)
+    if (launch->name_count == 0 || !str_is_absent(command->looked_for))
         return;
     struct str *argv =
         ARENA_ARRAY(launch->arena, 5 + launch->name_count + command->argc, struct str);
@@ -280,6 +280,9 @@ static RESULT prepare(struct launch *launch, struct str *problem)
         return result;
     }
     TRY(result);
+    environment->looked_for = str_is_absent(command.looked_for)
+                                  ? (struct str){0}
+                                  : str_copy(environment->arena, command.looked_for);
     TRY(set_network(launch));
     find_extensions(launch);
     put_all(launch, &command);

@@ -3,6 +3,7 @@
 #include "functions/functions_int.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -358,4 +359,86 @@ int64_t environment_memory(struct environment *environment, bool now)
     if (sum > environment->memory_mb)
         environment->memory_mb = sum;
     return environment->memory_mb;
+}
+
+/* --- how a sandbox ended --- */
+
+static const char *signal_text(int number)
+{
+    static const struct {
+        int number;
+        const char *text;
+    } texts[] = {{SIGKILL, "killed"},
+                 {SIGSEGV, "segmentation fault"},
+                 {SIGABRT, "aborted"},
+                 {SIGTERM, "terminated"},
+                 {SIGBUS, "bus error"},
+                 {SIGILL, "illegal instruction"},
+                 {SIGFPE, "floating point exception"},
+                 {SIGINT, "interrupt"},
+                 {SIGHUP, "hangup"},
+                 {SIGSYS, "bad system call"},
+                 {SIGTRAP, "trace/breakpoint trap"},
+                 {SIGPIPE, "broken pipe"},
+                 {SIGXFSZ, "file size limit exceeded"}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i].number == number)
+            return texts[i].text;
+    return "unknown";
+}
+
+static void end_text(const struct sandbox_end *end, struct buf *out)
+{
+    if (end->cause == SANDBOX_EXITED && end->value == 0)
+        buf_append(out, STR("Runtime exited without providing a reason"));
+    else if (end->cause == SANDBOX_EXITED)
+        buf_append_format(out, "Runtime exited with error: exit status %d", end->value);
+    else if (end->cause == SANDBOX_SIGNALLED)
+        buf_append_format(out, "Runtime exited with error: signal: %s", signal_text(end->value));
+    else
+        buf_append(out, STR("Runtime exited with error: signal: killed"));
+}
+
+/* Of a sandbox whose program never ran, in the words of who starts it on AWS: "exec PATH: Reason"
+ * and the like came out of it. */
+static const char *failure_text(const struct environment *environment, struct buf *out)
+{
+    struct str text = sandbox_failure(environment->sandbox), step, rest;
+    if (!str_is_absent(environment->looked_for)) {
+        buf_append_format(out, "Couldn't find valid bootstrap(s): [%.*s]",
+                          PRSTR(environment->looked_for));
+        return "Runtime.InvalidEntrypoint";
+    }
+    bool known = str_cut(text, ' ', &step, &rest) &&
+                 (str_eq(step, STR("exec")) || str_eq(step, STR("chdir")));
+    size_t reason = known ? str_find_last_char(text, ':') : SIZE_MAX;
+    if (reason == SIZE_MAX || reason + 2 >= text.len) {
+        buf_append(out, text);
+        return "Runtime.InvalidEntrypoint";
+    }
+    bool exec = str_eq(step, STR("exec"));
+    char first = text.ptr[reason + 2];
+    buf_append_format(out, "%s%.*s: ", exec ? "fork/" : "", (int)reason, text.ptr);
+    buf_append_char(out, first >= 'A' && first <= 'Z' ? (char)(first - 'A' + 'a') : first);
+    buf_append(out, str_slice(text, reason + 3, text.len));
+    return exec ? "Runtime.InvalidEntrypoint" : "Runtime.InvalidWorkingDir";
+}
+
+const char *report_ending(struct environment *environment, char *text, size_t size)
+{
+    struct buf out;
+    buf_init_fixed(&out, text, size - 1);
+    const struct sandbox_end *end = sandbox_end(environment->sandbox);
+    const char *type =
+        end->cause == SANDBOX_OUT_OF_MEMORY ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+    if (sandbox_update(environment->sandbox) == SANDBOX_FAILED) {
+        type = failure_text(environment, &out);
+    } else {
+        end_text(end, &out);
+        int64_t most = (int64_t)(end->max_memory_bytes >> 20);
+        if (most > environment->memory_mb)
+            environment->memory_mb = most;
+    }
+    text[buf_str(&out).len] = '\0';
+    return type;
 }

@@ -21,6 +21,8 @@ struct runtime_command {
     size_t env_count;
     const struct sandbox_bind *binds; /* what the runtime needs besides /var/task and /opt */
     size_t bind_count;
+    struct str looked_for; /* programs to start, none of which is there: argv is one of them.
+                              "/var/task/bootstrap /opt/bootstrap". Absent: argv[0] is there */
     struct str note;  /* "python3.9 is served by Python 3.11.2 (/usr/bin/python3)"; absent: exact */
     bool http_client; /* speaks the Runtime API over TCP at AWS_LAMBDA_RUNTIME_API, as all do today
                        */

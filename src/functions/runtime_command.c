@@ -316,14 +316,24 @@ static bool executable(struct arena *arena, struct str directory, struct str pat
     return stat(name, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0;
 }
 
-static void make_provided(struct making *making)
+static bool exists(struct arena *arena, struct str directory, struct str path)
+{
+    struct stat status;
+    const char *name = str_to_c(arena, str_concat(arena, directory, path));
+    return !str_is_empty(directory) && stat(name, &status) == 0;
+}
+
+static void make_provided(struct making *making, struct runtime_command *out)
 {
     const struct function_spec *spec = making->spec;
     bool layer = !executable(making->arena, spec->task, STR("/bootstrap")) &&
                  !str_is_empty(spec->opt) &&
                  executable(making->arena, spec->opt, STR("/bootstrap"));
-    /* Where neither is, starting fails, as it must. */
+    /* Where neither is, or neither may be executed, starting fails, as it must. */
     add_word(making, layer ? STR("/opt/bootstrap") : STR("/var/task/bootstrap"));
+    if (!exists(making->arena, spec->task, STR("/bootstrap")) &&
+        !exists(making->arena, spec->opt, STR("/bootstrap")))
+        out->looked_for = STR("/var/task/bootstrap /opt/bootstrap");
 }
 
 static bool image_has(const struct making *making, struct str inside)
@@ -338,14 +348,17 @@ static bool image_has(const struct making *making, struct str inside)
 }
 
 /* The first word as a path inside: as it is, below the working directory, or found along PATH. */
-static struct str image_program(struct making *making, struct str word)
+static struct str image_program(struct making *making, struct str word, bool *found)
 {
     const struct function_spec *spec = making->spec;
     struct arena *arena = making->arena;
-    if (str_starts_with(word, STR("/")))
+    if (str_find_char(word, '/') != SIZE_MAX) {
+        if (!str_starts_with(word, STR("/")))
+            word = str_format(arena, "%.*s/%.*s", PRSTR(spec->workdir), PRSTR(word));
+        *found = image_has(making, word);
         return word;
-    if (str_find_char(word, '/') != SIZE_MAX)
-        return str_format(arena, "%.*s/%.*s", PRSTR(spec->workdir), PRSTR(word));
+    }
+    *found = true;
     struct str path = env_value(making, STR("PATH")), directory;
     while (path.len > 0) {
         struct str rest = {0};
@@ -355,7 +368,8 @@ static struct str image_program(struct making *making, struct str word)
             return inside;
         path = rest;
     }
-    return word;
+    *found = false;
+    return str_concat(arena, STR("/"), word);
 }
 
 /* Directories in which an engine lays its own over the image's. */
@@ -390,18 +404,18 @@ static RESULT bind_image(struct making *making, struct str *problem)
     return RESULT_OK;
 }
 
-static RESULT make_image(struct making *making, struct str *problem)
+/* Without ENTRYPOINT and CMD nothing was looked for, and nothing is there. */
+static RESULT make_image(struct making *making, struct runtime_command *out, struct str *problem)
 {
     const struct function_spec *spec = making->spec;
-    if (spec->command.len == 0) {
-        *problem = STR("The image says no program to start: it has no ENTRYPOINT and no CMD, and "
-                       "ImageConfig gives none.");
-        return RESULT_ERROR;
-    }
+    struct str first = spec->command.len > 0 ? spec->command.items[0] : STR("");
+    bool found;
     TRY(bind_image(making, problem));
     add_env(making, STR("PATH"),
             STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
-    add_word(making, image_program(making, spec->command.items[0]));
+    add_word(making, image_program(making, first, &found));
+    if (!found)
+        out->looked_for = first;
     for (size_t i = 1; i < spec->command.len; i++)
         add_word(making, spec->command.items[i]);
     return RESULT_OK;
@@ -418,9 +432,9 @@ RESULT runtime_command(struct runtimes *runtimes, struct arena *arena,
     enum result result = RESULT_OK;
     making.name = runtime_name_parse(spec->runtime);
     if (str_is_empty(spec->runtime)) {
-        result = make_image(&making, problem);
+        result = make_image(&making, &made, problem);
     } else if (making.name.family == RUNTIME_PROVIDED) {
-        make_provided(&making);
+        make_provided(&making, &made);
     } else if (making.name.family == RUNTIME_UNKNOWN) {
         *problem = str_format(arena,
                               "The runtime %.*s does not run here. Those that do: python3.x, "

@@ -96,6 +96,9 @@ unsigned http_server_connections(const struct http_server *server);
 /* Serves a connected socket as if it had been accepted, from 127.0.0.1; any thread. Takes the
  * descriptor over, whatever comes of it. Not once http_server_stop() has been called. */
 RESULT http_server_adopt(struct http_server *server, int fd, uint64_t tag);
+/* A connection of a listening socket, not blocking, closed on exec. Negative: errno says why.
+ * accept4() itself is libmicrohttpd's here, and waits a moment where it fails for want of room. */
+int http_accept(int fd);
 
 /* The first field of that name, compared without case; absent when there is none. */
 struct str http_field_get(const struct http_exchange *exchange, struct str name);

@@ -67,9 +67,10 @@ struct http_server {
     int listen_fd;
     uint16_t port;
     _Atomic unsigned connections;
-    _Atomic size_t buffered; /* bytes of bodies in memory, of all connections */
-    _Atomic bool stopping;   /* replies carry Connection: close */
-    _Atomic bool closing;    /* nothing may be suspended any more */
+    _Atomic size_t buffered;       /* bytes of bodies in memory, of all connections */
+    _Atomic uint64_t no_room_told; /* when that connections wait was logged, in seconds */
+    _Atomic bool stopping;         /* replies carry Connection: close */
+    _Atomic bool closing;          /* nothing may be suspended any more */
 
     /* The watcher: notices suspended clients that hang up, and connections without progress. */
     int watch_fd; /* epoll */

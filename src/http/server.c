@@ -122,10 +122,58 @@ static RESULT open_socket(struct http_server *server, struct str *message, struc
     return RESULT_OK;
 }
 
+static void sleep_ms(long ms)
+{
+    struct timespec pause = {.tv_nsec = ms * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+/* Without a descriptor for a connection that waits the library either asks again and again, or not
+ * until one of that thread's connections ends, which may be never. So it does not see that error:
+ * the linker gives it this in the place of accept4() (--wrap in the Makefile). It asks again after
+ * the pause; it is told of an error that it thinks nothing of, and tells on_log(). */
+enum { NO_ROOM = EUSERS };
+
+int accept_at_once(int fd, struct sockaddr *address, socklen_t *size,
+                   int flags) __asm__("__real_accept4");
+int accept_patiently(int fd, struct sockaddr *address, socklen_t *size,
+                     int flags) __asm__("__wrap_accept4");
+
+int accept_patiently(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    int accepted = accept_at_once(fd, address, size, flags);
+    if (accepted < 0 &&
+        (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+        sleep_ms(1);
+        errno = NO_ROOM;
+    }
+    return accepted;
+}
+
+int http_accept(int fd)
+{
+    return accept_at_once(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* Once a minute. */
+static void tell_no_room(struct http_server *server)
+{
+    uint64_t now = time_monotonic_ns() / 1000000000 + 1;
+    uint64_t told = atomic_load_explicit(&server->no_room_told, memory_order_relaxed);
+    if ((told == 0 || now >= told + 60) &&
+        atomic_compare_exchange_strong(&server->no_room_told, &told, now))
+        log_line(LOG_WARN, "http: no descriptor or no memory for another connection: those that "
+                           "come wait (`kumoniwa doctor` shows the limit)");
+}
+
 __attribute__((format(printf, 2, 0))) static void on_log(void *context, const char *format,
                                                          va_list arguments)
 {
-    (void)context;
+    static const char accepting[] = "Error accepting connection";
+    if (errno == NO_ROOM && strncmp(format, accepting, sizeof(accepting) - 1) == 0) {
+        tell_no_room(context);
+        return;
+    }
     char line[512];
     int length = vsnprintf(line, sizeof(line), format, arguments);
     if (length < 0)
@@ -181,7 +229,7 @@ static RESULT start_daemon(struct http_server *server, struct str *message, stru
         listens[0] = listens[1];
     }
     server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        flags, 0, NULL, NULL, http_on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
         MHD_OPTION_ARRAY, listens, MHD_OPTION_THREAD_POOL_SIZE,
         config->threads > 1 ? config->threads : 0U, MHD_OPTION_CONNECTION_LIMIT,
         config->connection_limit, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_seconds,
@@ -276,12 +324,6 @@ static struct census look(struct http_server *server, bool end)
     }
     (void)pthread_mutex_unlock(&server->table_lock);
     return census;
-}
-
-static void sleep_ms(long ms)
-{
-    struct timespec pause = {.tv_nsec = ms * 1000000};
-    (void)nanosleep(&pause, NULL);
 }
 
 /* Waits for what is being answered. Suspended exchanges are waited for only SUSPENDED_GRACE_MS:

@@ -78,23 +78,27 @@ static bool event_is_read_only(const struct request *request)
 
 /* --- JSON --- */
 
-static void put_member(struct buf *out, const char *name, struct str text)
+/* name: ,"NAME": of which the comma goes where it is the first. */
+static void put_name(struct buf *out, struct str name)
 {
-    if (out->len > 0 && out->ptr[out->len - 1] != '{')
-        buf_append(out, STR(","));
-    wire_json_write_string(out, str_from_c(name));
-    buf_append(out, STR(":"));
+    bool first = out->len == 0 || out->ptr[out->len - 1] == '{';
+    buf_append(out, first ? str_slice(name, 1, name.len) : name);
+}
+
+static void put_text(struct buf *out, struct str name, struct str text)
+{
+    put_name(out, name);
     wire_json_write_string(out, text);
 }
 
-static void put_raw(struct buf *out, const char *name, struct str text)
+static void put_value(struct buf *out, struct str name, struct str text)
 {
-    if (out->len > 0 && out->ptr[out->len - 1] != '{')
-        buf_append(out, STR(","));
-    wire_json_write_string(out, str_from_c(name));
-    buf_append(out, STR(":"));
+    put_name(out, name);
     buf_append(out, text);
 }
+
+#define put_member(out, name, text) put_text(out, STR(",\"" name "\":"), text)
+#define put_raw(out, name, text) put_value(out, STR(",\"" name "\":"), text)
 
 static struct str event_time(struct arena *arena, int64_t ms)
 {
@@ -233,6 +237,7 @@ static struct str event_text(struct request *request, const struct cloud_trail_e
     struct arena *arena = request->exchange->arena;
     struct buf out;
     buf_init(&out, arena, EVENT_PART_MAX * 2 + 16384);
+    (void)buf_reserve(&out, 1536 + parameters.len + answer.len);
     buf_append(&out, STR("{"));
     put_member(&out, "eventVersion", STR("1.11"));
     put_identity(arena, &out, &call->principal);

@@ -46,6 +46,7 @@ REFUSED = {
     "nonsense": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "no version": b"GET /\r\n\r\n",
     "version of the future": head(start="GET / HTTP/9.9"),
+    "preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
     "version that is none": head(start="GET / HTTQ/1.1"),
     "no host": head(start="GET / HTTP/1.1", host=None),
     "two hosts": head("Host: other", "Content-Length: 0"),
@@ -55,6 +56,8 @@ REFUSED = {
     "negative length": head("Content-Length: -1"),
     "length that is no number": head("Content-Length: ten"),
     "length with a sign": head("Content-Length: +2") + LIST,
+    "length that is empty": head("Content-Length:") + LIST,
+    "two lengths, one good": head("Content-Length: x", "Content-Length: 2") + LIST,
     "length past 64 bits": head("Content-Length: 99999999999999999999999"),
     "space before the colon": head("Content-Length : 2") + LIST,
     "space in a name": head("X Y: 1", "Content-Length: 0"),
@@ -83,6 +86,7 @@ def test_refused(server, what):
     if reply:
         assert 400 <= status_of(reply) < 600, reply[:300]
         assert status_of(reply) != 500, reply[:300]
+        assert reply.count(b"HTTP/1.1 ") == 1, reply
     # Nothing that follows on a connection that was refused may be taken for a request.
     smuggled = REFUSED[what] + head("Content-Length: 0", start="GET /_localstack/health HTTP/1.1")
     assert b'"services"' not in wire.exchange(server, smuggled, timeout=3, half_close=True)
@@ -91,7 +95,9 @@ def test_refused(server, what):
 def test_sizes_have_their_own_statuses(server):
     # Refused before all of it is read: the connection's reset may overtake the reply.
     for name, statuses in (("header of 100 KiB", (431,)), ("target of 100 KiB", (414, 431))):
-        replies = [wire.exchange(server, REFUSED[name], half_close=True) for _ in range(5)]
+        replies = []
+        while len(replies) < 5 or (len(replies) < 50 and not any(replies)):
+            replies.append(wire.exchange(server, REFUSED[name], half_close=True))
         assert any(replies)
         assert all(status_of(reply) in statuses for reply in replies if reply)
     assert status_of(wire.exchange(server, REFUSED["1000 headers"], half_close=True)) == 431

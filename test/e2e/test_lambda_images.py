@@ -1,5 +1,6 @@
 """Functions of container images: their own system instead of the machine's, layers over each other, engines, and what is refused."""
 import pathlib
+import re
 import shutil
 import stat
 
@@ -132,12 +133,19 @@ def test_image_config_overrides(kit, base, tmp_path):
     settle(kit)
     kit.client.update_function_configuration(FunctionName=kit.name, ImageConfig={})
     settle(kit)
-    with pytest.raises(botocore.exceptions.ClientError, match="no ENTRYPOINT and no CMD"):
-        kit.invoke()
-    kit.client.update_function_configuration(FunctionName=kit.name, ImageConfig={"Command": ["/none"]})
-    settle(kit)
-    error, got = kit.invoke()
-    assert error == "Unhandled" and got["errorType"] == "Runtime.InvalidEntrypoint", got
+
+    def fails_with(settings, kind, message):
+        kit.client.update_function_configuration(FunctionName=kit.name, ImageConfig=settings)
+        settle(kit)
+        error, got = kit.invoke()
+        assert (error, got["errorType"]) == ("Unhandled", kind), got
+        assert re.fullmatch(r"RequestId: [-0-9a-f]{36} Error: " + re.escape(message), got["errorMessage"]), got
+
+    fails_with({}, "Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): []")
+    fails_with({"Command": ["/none", "more"]}, "Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [/none]")
+    fails_with({"EntryPoint": ["none"]}, "Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [none]")
+    fails_with({"EntryPoint": ["/x"]}, "Runtime.InvalidEntrypoint", "fork/exec /x: exec format error")
+    fails_with({"EntryPoint": ["/usr/local/bin/python3"], "WorkingDirectory": "/nowhere"}, "Runtime.InvalidWorkingDir", "chdir /nowhere: no such file or directory")
     assert "it holds several images" in refused(Kit(kit.cloud, kit.name + "-x"), f"oci:{tmp_path}/oci")
 
 

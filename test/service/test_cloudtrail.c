@@ -1,10 +1,8 @@
 /* The way of events: spool, history, trails, buckets; after crashes, twice, refused, forgotten. */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cloud/trail.h"
@@ -65,7 +63,7 @@ static size_t found_all(struct loopback *lo)
 
 static struct str spool_name(struct loopback *lo, int number)
 {
-    return str_format(lo->arena, "%s/trail-%020d.spool", lo->directory, number);
+    return str_format(lo->arena, "%s/events-%d.spool", lo->directory, number);
 }
 
 /* The first of the spool files that are there. */
@@ -112,50 +110,128 @@ static void test_twice(void **state)
     assert_int_equal(found(lo, "CreateQueue"), 1);
 }
 
+/* The file as it is, and how much of it is used. */
+static size_t spool_read(struct str name, char *bytes, size_t room)
+{
+    uint64_t length = 0;
+    FILE *file = fopen(name.ptr, "r");
+    assert_non_null(file);
+    assert_true(fread(bytes, 1, room, file) > 16);
+    fclose(file);
+    memcpy(&length, bytes + 8, sizeof length);
+    assert_true(length < room - 16);
+    return 16 + (size_t)length;
+}
+
+static void spool_write(struct str name, const char *bytes, size_t size)
+{
+    FILE *file = fopen(name.ptr, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+/* A file that is cut off keeps the events before; one that a kill left has bytes of an event that
+ * its length does not count. */
 static void test_torn_at_every_byte(void **state)
 {
+    enum { HEAD = 16, ENTRY = 24 };
     struct loopback *lo = *state;
     append(lo, "CreateQueue");
     append(lo, "DeleteQueue");
-    struct str spool = spool_there(lo);
-    struct stat about;
-    char bytes[2048];
-    int fd = open(str_to_c(lo->arena, spool), O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0 && fstat(fd, &about) == 0);
-    assert_int_equal(read(fd, bytes, sizeof bytes), about.st_size);
-    close(fd);
-    for (off_t size = 0; size <= about.st_size; size++) {
-        fd = open(str_to_c(lo->arena, spool), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        assert_int_equal(write(fd, bytes, (size_t)size), size);
-        close(fd);
+    struct str spool = str_make(str_to_c(lo->arena, spool_there(lo)), spool_there(lo).len);
+    char bytes[4096];
+    uint32_t first, second;
+    size_t used = spool_read(spool, bytes, sizeof bytes);
+    memcpy(&first, bytes + HEAD, sizeof first);
+    size_t at = HEAD + ENTRY + (first + 7) / 8 * 8;
+    memcpy(&second, bytes + at, sizeof second);
+    uint64_t length = at - HEAD;
+    memcpy(bytes + 8, &length, sizeof length);
+    spool_write(spool, bytes, used);
+    take(lo);
+    assert_int_equal(found_all(lo), 1);
+    assert_int_equal(found(lo, "CreateQueue"), 1);
+    length = used - HEAD;
+    memcpy(bytes + 8, &length, sizeof length);
+    for (size_t size = 0; size <= used; size++) {
+        spool_write(spool, bytes, size);
         take(lo);
-        assert_int_equal(access(str_to_c(lo->arena, spool), F_OK), -1);
-        assert_int_equal(found(lo, "DeleteQueue"), size == about.st_size);
+        assert_int_equal(access(spool.ptr, F_OK), -1);
+        assert_int_equal(found(lo, "DeleteQueue"), size >= at + ENTRY + second);
     }
     assert_int_equal(found_all(lo), 2);
 }
 
-/* An event that finds no room tears the end of a file and hides no other event. */
+static void append_long(struct loopback *lo, const char *name)
+{
+    char *text = arena_alloc(lo->arena, 200 << 10);
+    struct cloud_trail_event event = event_of(lo, name);
+    memset(text, 'x', 200 << 10);
+    event.text = str_make(text, 200 << 10);
+    trail_append(lo->cloud->trail, lo->arena, &event);
+}
+
+/* An event that finds no room is lost, and no other. */
 static void test_no_room(void **state)
 {
     struct loopback *lo = *state;
     struct rlimit old, tight;
-    struct stat about;
     append(lo, "CreateQueue");
-    assert_int_equal(stat(str_to_c(lo->arena, spool_there(lo)), &about), 0);
+    append_long(lo, "PurgeQueue");
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     void (*was)(int) = signal(SIGXFSZ, SIG_IGN);
     tight = old;
-    tight.rlim_cur = (rlim_t)about.st_size + 10;
+    tight.rlim_cur = 1000;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
-    append(lo, "TagQueue");
+    append_long(lo, "TagQueue");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     signal(SIGXFSZ, was);
     append(lo, "DeleteQueue");
     take(lo);
     assert_int_equal(found(lo, "CreateQueue"), 1);
+    assert_int_equal(found(lo, "PurgeQueue"), 1);
     assert_int_equal(found(lo, "TagQueue"), 0);
     assert_int_equal(found(lo, "DeleteQueue"), 1);
+}
+
+static size_t spools(struct loopback *lo)
+{
+    size_t count = 0;
+    for (int i = 0; i < 100; i++)
+        count += access(str_to_c(lo->arena, spool_name(lo, i)), F_OK) == 0;
+    return count;
+}
+
+/* More than a file holds. */
+static void test_many(void **state)
+{
+    enum { MANY = 45 };
+    struct loopback *lo = *state;
+    for (int i = 0; i < MANY; i++)
+        append_long(lo, "CreateQueue");
+    assert_int_equal(spools(lo), 3);
+    take(lo);
+    assert_int_equal(spools(lo), 0);
+    assert_int_equal(found_all(lo), MANY);
+}
+
+/* The thread takes a file and gives it to what comes next. */
+static void test_used_again(void **state)
+{
+    struct loopback *lo = *state;
+    assert_int_equal(trail_start(lo->cloud->trail), RESULT_OK);
+    for (int round = 1; round <= 4; round++) {
+        size_t there = 0;
+        append(lo, "CreateQueue");
+        for (int i = 0; i < 200 && (there = found(lo, "CreateQueue")) < (size_t)round; i++)
+            usleep(20000);
+        assert_int_equal(there, round);
+        assert_int_equal(spools(lo), 1);
+    }
+    loopback_reopen(lo);
+    assert_int_equal(spools(lo), 0);
+    assert_int_equal(found_all(lo), 4);
 }
 
 /* All pages of a lookup: newest first, each event once. */
@@ -417,6 +493,8 @@ int main(void)
         S3_TEST(test_twice),
         S3_TEST(test_torn_at_every_byte),
         S3_TEST(test_no_room),
+        S3_TEST(test_many),
+        S3_TEST(test_used_again),
         S3_TEST(test_pages),
         S3_TEST(test_forgetting),
         S3_TEST(test_trail_errors),

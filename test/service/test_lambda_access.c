@@ -115,6 +115,57 @@ static void what_permissions_refuse(void **state)
     LAMBDA_FAILS(lo, "ResourceNotFoundException", NULL, GetPolicy, .FunctionName = STR("f"));
 }
 
+static void permissions_know_actions_and_principals(void **state)
+{
+    static const struct str actions[] = {STR_INIT("lambda:Invoke"), STR_INIT("lambda:GetFunctions"),
+                                         STR_INIT("lambda:InvokeWithResponseStream")};
+    static const struct str principals[] = {
+        STR_INIT("amazonaws.com"),
+        STR_INIT(".amazonaws.com"),
+        STR_INIT("s3..amazonaws.com"),
+        STR_INIT("s3_x.amazonaws.com"),
+        STR_INIT("S3.amazonaws.com"),
+        STR_INIT("s3.amazon.com"),
+        STR_INIT("s3.amazonaws.com.evil"),
+        STR_INIT("11111111111"),
+        STR_INIT("arn:aws:iam::111111111111:group/g"),
+        STR_INIT("arn:aws:iam::111111111111:user/"),
+        STR_INIT("arn:aws:iam::111111111111:*"),
+        STR_INIT("arn:aws:iam:us-east-1:111111111111:root"),
+        STR_INIT("arn:aws:iam:111111111111:role/r"),
+        STR_INIT("arn:aws:sts::111111111111:root"),
+        STR_INIT("arn:aws:s3:::bucket"),
+    };
+    static const struct {
+        struct str action, principal;
+    } good[] = {
+        {STR_INIT("*"), STR_INIT("*")},
+        {STR_INIT("lambda:*"), STR_INIT("111111111111")},
+        {STR_INIT("lambda:InvokeAsync"), STR_INIT("arn:aws:iam::111111111111:root")},
+        {STR_INIT("lambda:invokefunction"), STR_INIT("states.us-east-1.amazonaws.com")},
+        {STR_INIT("lambda:InvokeFunction"), STR_INIT("s3.amazonaws.com.cn")},
+        {STR_INIT("lambda:GetDurableExecution"), STR_INIT("alexa-connectedhome.amazon.com")},
+    };
+    struct loopback *lo = *state;
+    (void)lambda_make(lo, "f");
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+        LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                     "The provided action was invalid. Please check the action and try again.",
+                     AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
+                     .Action = actions[i], .Principal = STR("s3.amazonaws.com"));
+    for (size_t i = 0; i < sizeof principals / sizeof principals[0]; i++)
+        LAMBDA_FAILS(lo, "InvalidParameterValueException",
+                     "The provided principal was invalid. Please check the principal and try "
+                     "again.",
+                     AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
+                     .Action = STR("lambda:InvokeFunction"), .Principal = principals[i]);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        LAMBDA_DO(lo, AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
+                  .Action = good[i].action, .Principal = good[i].principal);
+        LAMBDA_DO(lo, RemovePermission, .FunctionName = STR("f"), .StatementId = STR("s"));
+    }
+}
+
 static void another_account_needs_the_policy(void **state)
 {
     struct loopback *lo = *state;
@@ -476,6 +527,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAMBDA_TEST(statements_look_as_aws_writes_them),
         LAMBDA_TEST(what_permissions_refuse),
+        LAMBDA_TEST(permissions_know_actions_and_principals),
         LAMBDA_TEST(another_account_needs_the_policy),
         LAMBDA_TEST(a_whole_policy_replaces_the_statements),
         LAMBDA_TEST(conditions_know_what_is_asked_for),

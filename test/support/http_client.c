@@ -8,7 +8,12 @@
 
 enum { PATIENCE_MS = 5000, READ_SIZE = 64 * 1024 };
 
-struct client client_connect(struct arena *arena, uint16_t port)
+struct client client_unconnected(struct arena *arena)
+{
+    return (struct client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .arena = arena};
+}
+
+void client_reach(struct client *client, uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -16,9 +21,14 @@ struct client client_connect(struct arena *arena, uint16_t port)
         struct sockaddr_in *in;
         struct sockaddr *any;
     } as = {.in = &address};
-    struct client client = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .arena = arena};
-    if (connect(client.fd, as.any, sizeof(address)) != 0)
+    if (connect(client->fd, as.any, sizeof(address)) != 0)
         abort();
+}
+
+struct client client_connect(struct arena *arena, uint16_t port)
+{
+    struct client client = client_unconnected(arena);
+    client_reach(&client, port);
     return client;
 }
 

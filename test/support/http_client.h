@@ -20,6 +20,9 @@ struct client_reply {
 };
 
 struct client client_connect(struct arena *arena, uint16_t port);
+/* The same in two steps, the second of which needs no descriptor. */
+struct client client_unconnected(struct arena *arena);
+void client_reach(struct client *client, uint16_t port);
 void client_close(struct client *client);
 /* False when the server does not take it any more. */
 bool client_send(struct client *client, struct str text);

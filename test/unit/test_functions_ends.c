@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "support/process.h"
 #include "unit/functions_kit.h"
 #include "unit/functions_provided.h"
 
@@ -75,6 +76,34 @@ static void ends_what_does_not_return(void **state)
     function_run_release(run);
     assert_true(comes_to(fixture, 1, 2));
     assert_true(time_monotonic_ns() - from > 1000000000);
+}
+
+/* A runtime's connection that there is no descriptor for waits, and costs nothing meanwhile. */
+static void waits_for_descriptors(void **state)
+{
+    struct fixture *fixture = *state;
+    if (!kit_begin(state, "connects"))
+        return;
+    struct function_run *run = kit_start(
+        fixture, "connects",
+        "n = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n"
+        "print('ready', flush=True)\ntime.sleep(0.5)\nn.request('GET', '/2018-06-01/none')\n"
+        "out = n.getresponse().status");
+    for (int i = 0; i < 1000 && !kit_holds(kit_log_text(fixture), "ready"); i++)
+        usleep(10000);
+    struct rlimit before = process_take_descriptors();
+    usleep(700000);
+    uint64_t spent = process_cpu_ms();
+    usleep(1000000);
+    spent = process_cpu_ms() - spent;
+    bool waits = function_run_result(run)->outcome == FUNCTION_RUNNING;
+    process_set_limit(before);
+    const struct function_result *result = kit_await(fixture, run);
+    assert_true(waits);
+    assert_true(spent < 300);
+    assert_int_equal(result->outcome, FUNCTION_ANSWERED);
+    assert_true(str_eq(result->payload, STR("404")));
+    function_run_release(run);
 }
 
 /* What nobody uses leaves nothing. */
@@ -249,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(forgets_what_is_not_used, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(leaves_nothing_open, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(begins_with_the_first_spec, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(waits_for_descriptors, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(stops_what_runs, kit_setup, kit_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

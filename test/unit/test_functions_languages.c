@@ -280,7 +280,13 @@ static void provided(void **state)
     measure(fixture, "provided", "provided.al2023", "any");
     hold(fixture, "provided-none", "provided.al2", "any");
     shell(fixture, "mkdir provided-none");
-    expect(fixture, "provided-none", "{}", FUNCTION_FAILED, "Runtime.InvalidEntrypoint");
+    expect(fixture, "provided-none", "{}", FUNCTION_FAILED,
+           "Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
+    hold(fixture, "provided-other", "provided.al2", "any");
+    put(fixture, "provided-other", "bootstrap", "no program");
+    shell(fixture, "chmod 755 provided-other/bootstrap");
+    expect(fixture, "provided-other", "{}", FUNCTION_FAILED,
+           "Error: fork/exec /var/task/bootstrap: exec format error");
 }
 
 static void unknown(void **state)

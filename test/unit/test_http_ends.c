@@ -1,11 +1,16 @@
 /* How connections end: clients that hang up or trickle, limits, the server's stop. */
 #include "support/http_world.h"
+#include "support/process.h"
+
+#include "base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -166,6 +171,54 @@ static void test_stop(void **state)
     client_close(&slow);
 }
 
+static size_t count_lines(FILE *file)
+{
+    size_t count = 0;
+    rewind(file);
+    for (int c = fgetc(file); c != EOF; c = fgetc(file))
+        count += c == '\n';
+    return count;
+}
+
+/* Whoever is connected is answered, whoever comes waits, nothing spins, and one line says so. A
+ * connection that stays must not keep its worker from accepting again. */
+static void test_no_descriptors(void **state)
+{
+    enum { THREADS = 2, NEW = 4 };
+    struct world *world = *state;
+    world_start(world, (struct http_config){.threads = THREADS});
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    log_set_file(fileno(log));
+    struct client old = world_connect(world), waiting[NEW];
+    assert_int_equal(world_get(world, &old, "/").status, 200);
+    for (size_t i = 0; i < NEW; i++)
+        waiting[i] = client_unconnected(world->arena);
+    struct rlimit before = process_take_descriptors();
+    for (size_t i = 0; i < NEW; i++) {
+        client_reach(&waiting[i], http_server_port(world->server));
+        world_send_head(world, &waiting[i], "GET", "/", "");
+    }
+    uint64_t spent = process_cpu_ms();
+    bool answered = true;
+    for (int i = 0; i < 20; i++) {
+        answered = answered && world_get(world, &old, "/").status == 200;
+        world_pause_ms(50);
+    }
+    spent = process_cpu_ms() - spent;
+    process_set_limit(before);
+    log_set_file(-1);
+    assert_true(answered);
+    assert_true(spent < 500);
+    assert_int_equal(count_lines(log), 1);
+    for (size_t i = 0; i < NEW; i++) {
+        assert_int_equal(client_read(&waiting[i], STR("GET")).status, 200);
+        client_close(&waiting[i]);
+    }
+    client_close(&old);
+    (void)fclose(log);
+}
+
 static void test_start_errors(void **state)
 {
     struct world *world = *state;
@@ -195,6 +248,7 @@ int main(void)
         TEST(test_idle_after_a_sleep),
         TEST(test_connection_limits),
         TEST(test_stop),
+        TEST(test_no_descriptors),
         TEST(test_start_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

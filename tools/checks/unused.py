@@ -24,7 +24,8 @@ def check():
             defined[match[3]] = objects[match[1]]
     # src/http/ stands in for parts of a static library.
     archive = common.run(["gcc", "-print-file-name=libmicrohttpd.a"])[1].strip()
-    wanted.update(re.findall(r" U (\w+)", common.run(["nm", archive])[1]))
+    theirs = set(re.findall(r" U (\w+)", common.run(["nm", archive])[1]))
+    wanted |= theirs | {f"__wrap_{name}" for name in theirs}
     for path in common.files(".c", ".h"):
         if path.startswith(("test/", "bench/")):
             wanted.update(re.findall(r"\w+", pathlib.Path(path).read_text()))

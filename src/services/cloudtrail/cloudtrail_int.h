@@ -42,7 +42,8 @@ RESULT cloudtrail_deliver_switch(struct call *call, const struct outbox_item *it
 
 /* --- events.c --- */
 
-RESULT cloudtrail_keep(struct call *call, const struct cloud_trail_event *events, size_t count);
+RESULT cloudtrail_keep(struct call *call, const struct cloud_trail_event *events,
+                       const struct str *records, size_t count);
 RESULT cloudtrail_deliver_trim(struct call *call, const struct outbox_item *item);
 
 /* --- deliver.c --- */

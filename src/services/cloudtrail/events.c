@@ -64,30 +64,52 @@ static struct key age_key(struct call *call, const struct events_batch *batch, i
 /* An attribute that no key can hold is not looked up by. */
 enum { INDEX_VALUE_MAX = 1024 };
 
+enum attribute {
+    BY_NAME,
+    BY_READ_ONLY,
+    BY_USER,
+    BY_SOURCE,
+    BY_ACCESS_KEY,
+    BY_RESOURCE,
+    BY_RESOURCE_TYPE,
+    ATTRIBUTES
+};
+static const struct str attribute_names[ATTRIBUTES] = {
+    [BY_NAME] = STR_INIT("EventName"),
+    [BY_READ_ONLY] = STR_INIT("ReadOnly"),
+    [BY_USER] = STR_INIT("Username"),
+    [BY_SOURCE] = STR_INIT("EventSource"),
+    [BY_ACCESS_KEY] = STR_INIT("AccessKeyId"),
+    [BY_RESOURCE] = STR_INIT("ResourceName"),
+    [BY_RESOURCE_TYPE] = STR_INIT("ResourceType"),
+};
+
 struct places {
-    struct str attribute, value;
+    enum attribute attribute;
+    struct str value;
     struct buf bytes;
     struct places *next;
 };
 
 struct batch_index {
     struct call *call;
-    struct map map; /* of attribute, NUL, value */
+    struct map map; /* of attribute, value */
     struct places *first;
+    struct places *latest[ATTRIBUTES]; /* most events are like the one before */
 };
 
-static void index_note(struct batch_index *index, struct str attribute, struct str value,
-                       size_t place)
+static struct places *index_places(struct batch_index *index, enum attribute attribute,
+                                   struct str value)
 {
     struct arena *arena = index->call->arena;
-    if (str_is_empty(value) || value.len > INDEX_VALUE_MAX)
-        return;
+    struct places *places = index->latest[attribute];
+    if (places != NULL && str_eq(places->value, value))
+        return places;
     struct buf name;
     buf_init(&name, arena, SIZE_MAX);
-    buf_append(&name, attribute);
-    buf_append_char(&name, '\0');
+    buf_append_char(&name, (char)attribute);
     buf_append(&name, value);
-    struct places *places = map_get(&index->map, buf_str(&name));
+    places = map_get(&index->map, buf_str(&name));
     if (places == NULL) {
         places = ARENA_NEW(arena, struct places);
         *places = (struct places){attribute, value, {0}, index->first};
@@ -95,31 +117,41 @@ static void index_note(struct batch_index *index, struct str attribute, struct s
         index->first = places;
         (void)map_put(&index->map, buf_str(&name), places);
     }
+    index->latest[attribute] = places;
+    return places;
+}
+
+static void index_note(struct batch_index *index, enum attribute attribute, struct str value,
+                       size_t place)
+{
+    if (str_is_empty(value) || value.len > INDEX_VALUE_MAX)
+        return;
+    struct buf *bytes = &index_places(index, attribute, value)->bytes;
     char byte = (char)(uint8_t)place;
-    if (places->bytes.len == 0 || places->bytes.ptr[places->bytes.len - 1] != byte)
-        buf_append_char(&places->bytes, byte);
+    if (bytes->len == 0 || bytes->ptr[bytes->len - 1] != byte)
+        buf_append_char(bytes, byte);
 }
 
 static void index_event(struct batch_index *index, const struct cloud_trail_event *event,
                         size_t place)
 {
-    index_note(index, STR("EventName"), event->name, place);
-    index_note(index, STR("ReadOnly"), event->read_only ? STR("true") : STR("false"), place);
-    index_note(index, STR("Username"), event->user, place);
-    index_note(index, STR("EventSource"), event->source, place);
-    index_note(index, STR("AccessKeyId"), event->access_key, place);
+    index_note(index, BY_NAME, event->name, place);
+    index_note(index, BY_READ_ONLY, event->read_only ? STR("true") : STR("false"), place);
+    index_note(index, BY_USER, event->user, place);
+    index_note(index, BY_SOURCE, event->source, place);
+    index_note(index, BY_ACCESS_KEY, event->access_key, place);
     for (size_t i = 0; i < event->resources.len; i++)
-        index_note(index, STR("ResourceName"), event->resources.items[i], place);
+        index_note(index, BY_RESOURCE, event->resources.items[i], place);
     for (size_t i = 0; i < event->resource_types.len; i++)
-        index_note(index, STR("ResourceType"), event->resource_types.items[i], place);
+        index_note(index, BY_RESOURCE_TYPE, event->resource_types.items[i], place);
 }
 
 static RESULT index_change(struct batch_index *index, const struct events_batch *batch, bool keep)
 {
     struct call *call = index->call;
     for (struct places *places = index->first; places != NULL; places = places->next) {
-        struct key key = events_index_prefix(call, batch->account, batch->region, places->attribute,
-                                             places->value);
+        struct key key = events_index_prefix(call, batch->account, batch->region,
+                                             attribute_names[places->attribute], places->value);
         events_batch_add(&key, batch);
         if (keep)
             TRY(kv_put(call->txn, key_bytes(&key), buf_str(&places->bytes)));
@@ -147,8 +179,8 @@ static RESULT trim_schedule(struct call *call)
 
 /* Those of one account and region, from `at` on, whose turn has not come: the same events have the
  * same keys when they come again. */
-static RESULT batch_keep(struct call *call, const struct cloud_trail_event *events, size_t count,
-                         size_t at, bool *kept)
+static RESULT batch_keep(struct call *call, const struct cloud_trail_event *events,
+                         const struct str *records, size_t count, size_t at, bool *kept)
 {
     const struct cloud_trail_event *first = &events[at];
     const struct events_batch batch = {
@@ -169,7 +201,7 @@ static RESULT batch_keep(struct call *call, const struct cloud_trail_event *even
         struct key key = events_prefix(call, batch.account, batch.region);
         events_batch_add(&key, &batch);
         key_u64(&key, place);
-        TRY(call_put_record(call, &key, &cloud_model, CLOUD_SHAPE_trail_event, event));
+        TRY(kv_put(call->txn, key_bytes(&key), records[i]));
         index_event(&index, event, place++);
         last_ms = event->time_ms > last_ms ? event->time_ms : last_ms;
         kept[i] = true;
@@ -179,7 +211,8 @@ static RESULT batch_keep(struct call *call, const struct cloud_trail_event *even
     return kv_put(call->txn, key_bytes(&age), STR(""));
 }
 
-static RESULT history_keep(struct call *call, const struct cloud_trail_event *events, size_t count)
+static RESULT history_keep(struct call *call, const struct cloud_trail_event *events,
+                           const struct str *records, size_t count)
 {
     bool kept[BATCH_MAX] = {false}, any = false;
     ASSERT(count <= BATCH_MAX);
@@ -189,7 +222,7 @@ static RESULT history_keep(struct call *call, const struct cloud_trail_event *ev
         if (kept[i])
             continue;
         any = true;
-        TRY(batch_keep(call, events, count, i, kept));
+        TRY(batch_keep(call, events, records, count, i, kept));
     }
     return any ? trim_schedule(call) : RESULT_OK;
 }
@@ -208,13 +241,14 @@ static RESULT member_of(struct call *call, struct str account, struct member *kn
     return organization_of(call, account, &known->organization, &master);
 }
 
-RESULT cloudtrail_keep(struct call *call, const struct cloud_trail_event *events, size_t count)
+RESULT cloudtrail_keep(struct call *call, const struct cloud_trail_event *events,
+                       const struct str *records, size_t count)
 {
     struct cloudtrail_trail *trails;
     struct member member = {0};
     size_t trail_count;
     bool organizations = false;
-    TRY(history_keep(call, events, count));
+    TRY(history_keep(call, events, records, count));
     TRY(trails_of(call, (struct str){0}, &trails, &trail_count));
     for (size_t t = 0; t < trail_count; t++)
         organizations |= !str_is_absent(trails[t].organization);

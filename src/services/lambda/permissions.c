@@ -133,6 +133,35 @@ static void permission_conditions(struct buf *out, const struct lambda_AddPermis
         buf_append(out, STR("}}"));
 }
 
+/* Whether it is what one of the service's operations asks for: "Actions, resources, and condition
+ * keys for AWS Lambda". Operations that are not built stand in no iam.list. */
+static bool permission_is_action(struct str action)
+{
+    struct str name = str_slice(action, strlen("lambda:"), action.len);
+    for (size_t o = 0; o < lambda_model.operation_count; o++) {
+        const struct wire_operation *operation = &lambda_model.operations[o];
+        struct str line, rest = wire_string(&lambda_model, operation->iam);
+        if (str_is_empty(rest) && str_eq_nocase(wire_string(&lambda_model, operation->name), name))
+            return true;
+        while (!str_is_empty(rest)) {
+            struct str asked;
+            (void)str_cut(rest, '\n', &line, &rest);
+            (void)str_cut(line, ' ', &asked, &line);
+            if (str_eq_nocase(asked, action))
+                return true;
+        }
+    }
+    return str_eq_nocase(name, STR("InvokeAsync"));
+}
+
+static RESULT permission_action(struct call *call, struct str action)
+{
+    if (str_eq(action, STR("*")) || str_eq(action, STR("lambda:*")) || permission_is_action(action))
+        return RESULT_OK;
+    return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
+                     "The provided action was invalid. Please check the action and try again.");
+}
+
 static RESULT permission_statement(struct call *call, const struct lambda_name *name,
                                    const struct lambda_AddPermissionRequest *in, struct str *text)
 {
@@ -169,6 +198,7 @@ RESULT lambda_AddPermission(struct call *call, const struct lambda_AddPermission
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE,
                          "InvokedViaFunctionUrl is only supported for lambda:InvokeFunction "
                          "action");
+    TRY(permission_action(call, in->Action));
     TRY(policy_read(call, &name, &policy, &found));
     TRY(policy_fail_revision(call, in->RevisionId, policy.revision_id));
     TRY(permission_statement(call, &name, in, &statement));

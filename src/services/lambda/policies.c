@@ -45,10 +45,52 @@ static RESULT principal_exists(struct call *call, struct str text, const struct 
     return RESULT_OK;
 }
 
+/* "s3.amazonaws.com", "states.us-east-1.amazonaws.com"; of Alexa's two kinds of skills those of its
+ * own domain. Which services there are is not known here. */
 static bool principal_is_service(struct str text)
 {
-    return str_ends_with(text, STR(".amazonaws.com")) || str_ends_with(text, STR(".amazon.com")) ||
-           str_ends_with(text, STR(".amazonaws.com.cn"));
+    static const struct str ends[] = {STR_INIT(".amazonaws.com"), STR_INIT(".amazonaws.com.cn")};
+    struct str name = {0}, label;
+    if (str_eq(text, STR("alexa-appkit.amazon.com")) ||
+        str_eq(text, STR("alexa-connectedhome.amazon.com")))
+        return true;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (str_ends_with(text, ends[i]))
+            name = str_slice(text, 0, text.len - ends[i].len);
+    if (str_is_empty(name))
+        return false;
+    while (!str_is_absent(name)) {
+        (void)str_cut(name, '.', &label, &name);
+        if (str_is_empty(label))
+            return false;
+        for (size_t i = 0; i < label.len; i++) {
+            char c = label.ptr[i];
+            if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
+                return false;
+        }
+    }
+    return true;
+}
+
+/* "AWS JSON policy elements: Principal": an account, a user, a role, a session. */
+static bool principal_is_somebody(const struct arn *arn)
+{
+    static const struct {
+        const char *service, *kind;
+    } kinds[] = {
+        {"iam", "user/"}, {"iam", "role/"}, {"sts", "assumed-role/"}, {"sts", "federated-user/"}};
+    if (!arn_is_account(arn->account) || arn->region.len > 0 ||
+        str_find_char(arn->resource, '*') != SIZE_MAX)
+        return false;
+    if (str_eq(arn->service, STR("iam")) && str_eq(arn->resource, STR("root")))
+        return true;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct str kind = str_from_c(kinds[i].kind);
+        if (str_eq(arn->service, str_from_c(kinds[i].service)) &&
+            str_starts_with(arn->resource, kind) && arn->resource.len > kind.len)
+            return true;
+    }
+    return false;
 }
 
 RESULT policy_principal(struct call *call, struct str text, struct buf *out)
@@ -66,9 +108,7 @@ RESULT policy_principal(struct call *call, struct str text, struct buf *out)
     }
     bool service = principal_is_service(text);
     if (!service) {
-        if (!arn_parse(text, &arn) ||
-            (!str_eq(arn.service, STR("iam")) && !str_eq(arn.service, STR("sts"))) ||
-            !arn_is_account(arn.account))
+        if (!arn_parse(text, &arn) || !principal_is_somebody(&arn))
             return principal_fail(call);
         TRY(principal_exists(call, text, &arn, &exists));
         if (!exists)

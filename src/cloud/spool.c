@@ -1,9 +1,11 @@
-#include "cloud/log_spool.h"
+#include "cloud/spool.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,22 +15,22 @@
 #include "base/log.h"
 #include "base/vec.h"
 
-/* Address space, and how much of it gets its blocks at a time. */
-enum { SPOOL_BYTES = 20 << 20, SPOOL_STEP = 256 << 10 };
+/* How much gets its blocks at a time. */
+enum { SPOOL_STEP = 256 << 10 };
 
 struct head {
     char magic[8];
     _Atomic uint64_t length;
 };
 struct entry {
-    uint32_t size, lane;
+    uint32_t size, tag;
     int64_t time_ms;
     uint32_t kind, zero;
 };
-static const char spool_magic[8] = "kumolog1";
 
-struct log_spool {
-    const char *name;
+struct spool {
+    const struct spool_family *family;
+    char *name; /* of the file; room for any number */
     int fd;
     char *map;
     size_t mapped;
@@ -36,42 +38,60 @@ struct log_spool {
     size_t end; /* of what is written */
 };
 
-static const char *spool_name(struct arena *arena, struct str directory, uint64_t number)
+static size_t name_room(const struct spool_family *family)
 {
-    return str_to_c(arena, str_format(arena, "%.*s/lines-%llu.spool", PRSTR(directory),
-                                      (unsigned long long)number));
+    return family->directory.len + strlen(family->name) + sizeof "/-.spool" + 20;
 }
 
-static struct head *spool_head(const struct log_spool *spool)
+static void name_write(char *name, const struct spool_family *family, uint64_t number)
+{
+    snprintf(name, name_room(family), "%.*s/%s-%llu.spool", PRSTR(family->directory), family->name,
+             (unsigned long long)number);
+}
+
+static struct spool *spool_make(struct arena *arena, const struct spool_family *family,
+                                uint64_t number)
+{
+    struct spool *spool = ARENA_NEW(arena, struct spool);
+    *spool = (struct spool){.family = family, .name = arena_alloc(arena, name_room(family))};
+    name_write(spool->name, family, number);
+    return spool;
+}
+
+static struct head *spool_head(const struct spool *spool)
 {
     return (struct head *)(void *)spool->map;
 }
 
 /* --- writing --- */
 
-static bool spool_grow(struct log_spool *spool, size_t size)
+static bool spool_grow(struct spool *spool, size_t size)
 {
     size_t more = (size - spool->allocated + SPOOL_STEP - 1) / SPOOL_STEP * SPOOL_STEP;
-    if (size > SPOOL_BYTES || posix_fallocate(spool->fd, (off_t)spool->allocated, (off_t)more) != 0)
+    if (size > spool->family->most ||
+        posix_fallocate(spool->fd, (off_t)spool->allocated, (off_t)more) != 0)
         return false;
     spool->allocated += more;
     return true;
 }
 
-RESULT log_spool_new(struct arena *arena, struct str directory, uint64_t number,
-                     struct log_spool **out)
+static void spool_empty(struct spool *spool)
 {
-    struct log_spool *spool = ARENA_NEW(arena, struct log_spool);
-    *spool = (struct log_spool){.name = spool_name(arena, directory, number),
-                                .mapped = SPOOL_BYTES,
-                                .end = sizeof(struct head)};
+    spool->end = sizeof(struct head);
+    atomic_store_explicit(&spool_head(spool)->length, 0, memory_order_release);
+}
+
+RESULT spool_new(struct arena *arena, const struct spool_family *family, uint64_t number,
+                 struct spool **out)
+{
+    struct spool *spool = spool_make(arena, family, number);
     spool->fd = open(spool->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (spool->fd < 0)
         return errno == ENOSPC ? RESULT_FULL : FAULT("%s: %s", spool->name, strerror(errno));
     bool room = spool_grow(spool, SPOOL_STEP);
     void *map = MAP_FAILED;
     if (room)
-        map = mmap(NULL, SPOOL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, spool->fd, 0);
+        map = mmap(NULL, family->most, PROT_READ | PROT_WRITE, MAP_SHARED, spool->fd, 0);
     if (map == MAP_FAILED) {
         enum result result =
             room ? FAULT("%s: mmap: %s", spool->name, strerror(errno)) : RESULT_FULL;
@@ -80,16 +100,31 @@ RESULT log_spool_new(struct arena *arena, struct str directory, uint64_t number,
         return result;
     }
     spool->map = map;
-    memcpy(spool_head(spool)->magic, spool_magic, sizeof spool_magic);
+    spool->mapped = family->most;
+    spool_empty(spool);
+    memcpy(spool_head(spool)->magic, family->magic, sizeof family->magic);
     *out = spool;
     return RESULT_OK;
 }
 
-bool log_spool_put(struct log_spool *spool, const struct log_spool_entry *entry, struct str *kept)
+/* Empty before it has the new name: a crash in between leaves nothing to be taken twice. */
+RESULT spool_again(struct spool *spool, uint64_t number)
 {
-    struct entry head = {(uint32_t)entry->bytes.len, entry->lane, entry->time_ms,
-                         (uint32_t)entry->kind, 0};
-    if (entry->bytes.len > SPOOL_BYTES)
+    char old[PATH_MAX];
+    snprintf(old, sizeof old, "%s", spool->name);
+    spool_empty(spool);
+    name_write(spool->name, spool->family, number);
+    if (rename(old, spool->name) == 0)
+        return RESULT_OK;
+    int error = errno;
+    memcpy(spool->name, old, strlen(old) + 1);
+    return FAULT("%s: rename: %s", old, strerror(error));
+}
+
+bool spool_put(struct spool *spool, const struct spool_entry *entry, struct str *kept)
+{
+    struct entry head = {(uint32_t)entry->bytes.len, entry->tag, entry->time_ms, entry->kind, 0};
+    if (entry->bytes.len > spool->family->most)
         return false;
     size_t size = sizeof head + (entry->bytes.len + 7) / 8 * 8;
     if (spool->end + size > spool->allocated && !spool_grow(spool, spool->end + size))
@@ -105,7 +140,7 @@ bool log_spool_put(struct log_spool *spool, const struct log_spool_entry *entry,
     return true;
 }
 
-void log_spool_close(struct log_spool *spool, bool remove)
+void spool_close(struct spool *spool, bool remove)
 {
     munmap(spool->map, spool->mapped);
     close(spool->fd);
@@ -115,12 +150,11 @@ void log_spool_close(struct log_spool *spool, bool remove)
 
 /* --- reading --- */
 
-RESULT log_spool_open(struct arena *arena, struct str directory, uint64_t number,
-                      struct log_spool **out)
+RESULT spool_open(struct arena *arena, const struct spool_family *family, uint64_t number,
+                  struct spool **out)
 {
-    struct log_spool *spool = ARENA_NEW(arena, struct log_spool);
+    struct spool *spool = spool_make(arena, family, number);
     struct stat about = {0};
-    *spool = (struct log_spool){.name = spool_name(arena, directory, number)};
     spool->fd = open(spool->name, O_RDONLY | O_CLOEXEC);
     if (spool->fd < 0)
         return FAULT("%s: %s", spool->name, strerror(errno));
@@ -136,16 +170,16 @@ RESULT log_spool_open(struct arena *arena, struct str directory, uint64_t number
     }
     spool->map = map;
     if (about.st_size > (off_t)sizeof(struct head) &&
-        memcmp(spool_head(spool)->magic, spool_magic, sizeof spool_magic) == 0) {
+        memcmp(spool_head(spool)->magic, family->magic, sizeof family->magic) == 0) {
         uint64_t length = atomic_load_explicit(&spool_head(spool)->length, memory_order_acquire);
-        if (length <= (uint64_t)about.st_size - sizeof(struct head))
-            spool->end = sizeof(struct head) + (size_t)length;
+        uint64_t most = (uint64_t)about.st_size - sizeof(struct head);
+        spool->end = sizeof(struct head) + (size_t)(length < most ? length : most);
     }
     *out = spool;
     return RESULT_OK;
 }
 
-bool log_spool_next(const struct log_spool *spool, size_t *at, struct log_spool_entry *entry)
+bool spool_next(const struct spool *spool, size_t *at, struct spool_entry *entry)
 {
     struct entry head;
     size_t from = *at == 0 ? sizeof(struct head) : *at;
@@ -153,10 +187,10 @@ bool log_spool_next(const struct log_spool *spool, size_t *at, struct log_spool_
         return false;
     memcpy(&head, spool->map + from, sizeof head);
     from += sizeof head;
-    if (head.size > spool->end - from || head.kind > LOG_SPOOL_LINE_CREATES)
+    if (head.size > spool->end - from)
         return false;
-    *entry = (struct log_spool_entry){(enum log_spool_kind)head.kind, head.lane, head.time_ms,
-                                      str_make(spool->map + from, head.size)};
+    *entry = (struct spool_entry){head.kind, head.tag, head.time_ms,
+                                  str_make(spool->map + from, head.size)};
     *at = from + ((size_t)head.size + 7) / 8 * 8;
     return true;
 }
@@ -169,13 +203,14 @@ static int by_number(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-RESULT log_spool_list(struct arena *arena, struct str directory, uint64_t **numbers, size_t *count)
+RESULT spool_list(struct arena *arena, const struct spool_family *family, uint64_t **numbers,
+                  size_t *count)
 {
-    struct str prefix = STR("lines-"), suffix = STR(".spool");
+    struct str prefix = str_format(arena, "%s-", family->name), suffix = STR(".spool");
     size_t cap = 0;
-    DIR *folder = opendir(str_to_c(arena, directory));
+    DIR *folder = opendir(str_to_c(arena, family->directory));
     if (folder == NULL)
-        return FAULT("%.*s: %s", PRSTR(directory), strerror(errno));
+        return FAULT("%.*s: %s", PRSTR(family->directory), strerror(errno));
     *numbers = NULL;
     *count = 0;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
