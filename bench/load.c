@@ -89,7 +89,8 @@ static void end_counts(struct load *load)
 {
     struct counts *counts = &load->counts;
     counts->end_ns = time_monotonic_ns();
-    counts->client_cpu_us = own_cpu_us() - counts->client_cpu_us - counts->spun_ns / 1000;
+    uint64_t used = own_cpu_us() - counts->client_cpu_us, spun = counts->spun_ns / 1000;
+    counts->client_cpu_us = used > spun ? used - spun : 0;
     counts->server_cpu_us = process_cpu_us(load->options.server_pid) - counts->server_cpu_us;
 }
 
