@@ -11,8 +11,7 @@ enum { SIGV4_HEX_SIZE = 2 * SHA256_SIZE };
  * costs the message's blocks and two more. Plain memory: may be copied. */
 struct sigv4_key {
     uint8_t bytes[SHA256_SIZE];
-    struct digest inner;
-    struct digest outer;
+    struct digest_hmac hmac;
     struct sigv4a_key pair; /* of an access key, in place of these */
 };
 

@@ -50,42 +50,16 @@ bool sigv4_is_hex_digest(struct str s)
     return true;
 }
 
-/* RFC 2104, for keys of one block at most. */
-static void hmac_prepare(struct sigv4_key *key, struct str bytes)
-{
-    char inner[HMAC_BLOCK], outer[HMAC_BLOCK];
-    memset(inner, 0x36, sizeof(inner));
-    memset(outer, 0x5c, sizeof(outer));
-    for (size_t i = 0; i < bytes.len; i++) {
-        inner[i] = (char)(inner[i] ^ bytes.ptr[i]);
-        outer[i] = (char)(outer[i] ^ bytes.ptr[i]);
-    }
-    digest_begin(&key->inner, DIGEST_SHA256);
-    digest_update(&key->inner, str_make(inner, sizeof(inner)));
-    digest_begin(&key->outer, DIGEST_SHA256);
-    digest_update(&key->outer, str_make(outer, sizeof(outer)));
-}
-
-static void hmac(const struct sigv4_key *key, struct str text, uint8_t out[SHA256_SIZE])
-{
-    struct digest digest = key->inner;
-    digest_update(&digest, text);
-    digest_end(&digest, out);
-    digest = key->outer;
-    digest_update(&digest, str_make((const char *)out, SHA256_SIZE));
-    digest_end(&digest, out);
-}
-
 void sigv4_key_prepare(struct sigv4_key *key, const uint8_t bytes[SHA256_SIZE])
 {
     memcpy(key->bytes, bytes, SHA256_SIZE);
-    hmac_prepare(key, str_make((const char *)bytes, SHA256_SIZE));
+    digest_hmac_prepare(&key->hmac, str_make((const char *)bytes, SHA256_SIZE));
 }
 
 void sigv4_key_sign(const struct sigv4_key *key, struct str text, char out[SIGV4_HEX_SIZE])
 {
     uint8_t digest[SHA256_SIZE];
-    hmac(key, text, digest);
+    digest_hmac_run(&key->hmac, text, digest);
     sigv4_hex(digest, out);
 }
 
@@ -98,7 +72,7 @@ void sigv4_key_derive(struct sigv4_key *key, const struct sigv4_key_name *name)
         memcpy(secret, "AWS4", 4);
         if (name->secret.len > 0)
             memcpy(secret + 4, name->secret.ptr, name->secret.len);
-    } else {
+    } else { /* what HMAC does with a long key */
         struct digest digest;
         digest_begin(&digest, DIGEST_SHA256);
         digest_update(&digest, STR("AWS4"));
@@ -108,9 +82,9 @@ void sigv4_key_derive(struct sigv4_key *key, const struct sigv4_key_name *name)
     }
     const struct str steps[] = {name->date, name->region, name->service, STR("aws4_request")};
     uint8_t bytes[SHA256_SIZE];
-    hmac_prepare(key, str_make(secret, len));
+    digest_hmac_prepare(&key->hmac, str_make(secret, len));
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        hmac(key, steps[i], bytes);
+        digest_hmac_run(&key->hmac, steps[i], bytes);
         sigv4_key_prepare(key, bytes);
     }
 }

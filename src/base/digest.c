@@ -41,30 +41,6 @@ uint32_t digest_crc32(struct str data)
     return data.len == 0 ? 0 : ~crc32_update(UINT32_MAX, (const uint8_t *)data.ptr, data.len);
 }
 
-/* RFC 2104 */
-void digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE])
-{
-    uint8_t padded[SHA256_BLOCK] = {0}, inner_pad[SHA256_BLOCK], outer_pad[SHA256_BLOCK];
-    if (key.len > SHA256_BLOCK)
-        digest_sha256(key, padded);
-    else if (key.len > 0)
-        memcpy(padded, key.ptr, key.len);
-    for (size_t i = 0; i < SHA256_BLOCK; i++) {
-        inner_pad[i] = padded[i] ^ 0x36;
-        outer_pad[i] = padded[i] ^ 0x5c;
-    }
-    SHA256_CTX context;
-    uint8_t inner[SHA256_SIZE];
-    SHA256_Init(&context);
-    SHA256_Update(&context, inner_pad, SHA256_BLOCK);
-    SHA256_Update(&context, data.ptr, data.len);
-    SHA256_Final(inner, &context);
-    SHA256_Init(&context);
-    SHA256_Update(&context, outer_pad, SHA256_BLOCK);
-    SHA256_Update(&context, inner, sizeof(inner));
-    SHA256_Final(out, &context);
-}
-
 /* ---- running digests ---- */
 
 /* Laid over digest.state, which is declared as bytes. */
@@ -183,6 +159,42 @@ void digest_end(struct digest *digest, uint8_t *out)
         put_big_endian(out, ~state->crc64, 8);
         break;
     }
+}
+
+/* ---- HMAC ---- */
+
+void digest_hmac_prepare(struct digest_hmac *hmac, struct str key)
+{
+    uint8_t inner[SHA256_BLOCK] = {0}, outer[SHA256_BLOCK];
+    if (key.len > SHA256_BLOCK)
+        digest_sha256(key, inner);
+    else if (key.len > 0)
+        memcpy(inner, key.ptr, key.len);
+    for (size_t i = 0; i < SHA256_BLOCK; i++) {
+        outer[i] = inner[i] ^ 0x5c;
+        inner[i] ^= 0x36;
+    }
+    digest_begin(&hmac->inner, DIGEST_SHA256);
+    digest_update(&hmac->inner, str_make((const char *)inner, SHA256_BLOCK));
+    digest_begin(&hmac->outer, DIGEST_SHA256);
+    digest_update(&hmac->outer, str_make((const char *)outer, SHA256_BLOCK));
+}
+
+void digest_hmac_run(const struct digest_hmac *hmac, struct str data, uint8_t out[SHA256_SIZE])
+{
+    struct digest digest = hmac->inner;
+    digest_update(&digest, data);
+    digest_end(&digest, out);
+    digest = hmac->outer;
+    digest_update(&digest, str_make((const char *)out, SHA256_SIZE));
+    digest_end(&digest, out);
+}
+
+void digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE])
+{
+    struct digest_hmac hmac;
+    digest_hmac_prepare(&hmac, key);
+    digest_hmac_run(&hmac, data, out);
 }
 
 bool digest_equal(const uint8_t *a, const uint8_t *b, size_t len)

@@ -31,6 +31,14 @@ void digest_update(struct digest *digest, struct str data);
 size_t digest_size(enum digest_kind kind);
 void digest_end(struct digest *digest, uint8_t *out);
 
+/* HMAC with SHA-256 (RFC 2104) under a key that is used more than once: half of the work is in the
+ * key. */
+struct digest_hmac {
+    struct digest inner, outer;
+};
+void digest_hmac_prepare(struct digest_hmac *hmac, struct str key);
+void digest_hmac_run(const struct digest_hmac *hmac, struct str data, uint8_t out[SHA256_SIZE]);
+
 /* Compares in constant time. */
 bool digest_equal(const uint8_t *a, const uint8_t *b, size_t len);
 

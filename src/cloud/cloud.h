@@ -5,6 +5,7 @@
 #define KUMONIWA_CLOUD_CLOUD_H
 
 #include "auth/sigv4.h"
+#include "base/digest.h"
 #include "store/blob.h"
 #include "store/kv.h"
 #include "wire/wire.h"
@@ -52,10 +53,10 @@ struct cloud {
     const struct service_hooks *const *hooks; /* of implemented services, NULL-terminated */
     void **memories;                          /* theirs, in the same order: cloud_memory() */
     struct str default_region;                /* "us-east-1" */
-    struct str endpoint;  /* "http://localhost:4566": where clients find us, for URLs in answers */
-    uint8_t secret[32];   /* of this data directory: paging tokens, receipt handles, sessions */
-    uint8_t root_key[32]; /* cloud/keys.h */
-    bool strict_auth;     /* --auth=strict */
+    struct str endpoint; /* "http://localhost:4566": where clients find us, for URLs in answers */
+    uint8_t secret[32];  /* of this data directory: paging tokens, receipt handles, sessions */
+    struct digest_hmac root_key; /* cloud/keys.h */
+    bool strict_auth;            /* --auth=strict */
     enum iam_mode iam;
     struct authorizer *authorizer;           /* cloud/authorize.h */
     _Atomic int organizations;               /* cloud/authorize_organization.c */

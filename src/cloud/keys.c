@@ -27,19 +27,21 @@ RESULT keys_open_root(struct cloud *cloud, struct kv_txn *txn, struct arena *are
     digest_hmac_sha256(key_text(cloud->secret), STR("root key"), cover);
     TRY(kv_get(txn, key_bytes(&key), &box));
     if (str_is_absent(box)) {
-        rng_bytes(cloud->root_key, sizeof cloud->root_key);
-        box = cipher_box(arena, cover, STR("root key"), key_text(cloud->root_key));
+        uint8_t drawn[KEYS_DATA];
+        rng_bytes(drawn, sizeof drawn);
+        digest_hmac_prepare(&cloud->root_key, key_text(drawn));
+        box = cipher_box(arena, cover, STR("root key"), key_text(drawn));
         return kv_put(txn, key_bytes(&key), box);
     }
     if (!cipher_unbox(arena, cover, STR("root key"), box, &root) || root.len != KEYS_DATA)
         return FAULT("the data directory's root key does not open");
-    memcpy(cloud->root_key, root.ptr, KEYS_DATA);
+    digest_hmac_prepare(&cloud->root_key, root);
     return RESULT_OK;
 }
 
 void keys_derive(const struct cloud *cloud, struct str purpose, uint8_t out[KEYS_DATA])
 {
-    digest_hmac_sha256(key_text(cloud->root_key), purpose, out);
+    digest_hmac_run(&cloud->root_key, purpose, out);
 }
 
 /* --- records --- */
