@@ -30,8 +30,7 @@ static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
     TRY(s3_check_storage_class(call, in->StorageClass));
     TRY(s3_check_redirect(call, in->WebsiteRedirectLocation));
     if (call->payload.size > (uint64_t)S3_PUT_MAX)
-        return call_fail(call, S3_REQUEST_TOO_LARGE,
-                         "Your proposed upload exceeds the maximum allowed object size.");
+        return s3_too_large(call, (int64_t)call->payload.size, S3_PUT_MAX);
     return RESULT_OK;
 }
 
