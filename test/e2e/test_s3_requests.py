@@ -607,3 +607,23 @@ def test_an_entry_without_a_key_spoils_the_list(s3, bucket, raw):  # noqa: F811
         answer = raw("POST", f"/{bucket}?delete", md5_of(body), body.encode())
         assert (answer.status, answer.code) == (400, "MalformedXML")
     assert s3.head_object(Bucket=bucket, Key="k")
+
+
+@pytest.mark.parametrize("method,path,code", [
+    ("DELETE", "?acl", "MethodNotAllowed"), ("PUT", "?location", "MethodNotAllowed"),
+    ("POST", "?policy", "MethodNotAllowed"), ("GET", "?delete", "MethodNotAllowed"),
+    ("DELETE", "/k?acl", "MethodNotAllowed"), ("PUT", "/k?torrent", "MethodNotAllowed"),
+    ("GET", "/k?restore", "MethodNotAllowed"),
+    ("PUT", "/k?lifecycle", "InvalidArgument"), ("DELETE", "/k?policy", "InvalidArgument"),
+    ("PUT", "/k?versionId=null", "InvalidArgument"),
+])
+def test_a_subresource_is_not_taken_for_its_owner(s3, bucket, raw, method, path, code):  # noqa: F811
+    if "/k" in path:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"as it was")
+    answer = raw(method, f"/{bucket}{path}", {}, b"x" if method in ("PUT", "POST") else b"")
+    assert (answer.status, answer.code) == (405 if code == "MethodNotAllowed" else 400, code)
+    if code == "MethodNotAllowed":
+        assert f"<Method>{method}</Method>" in answer.text
+    assert s3.head_bucket(Bucket=bucket)
+    if "/k" in path:
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"as it was"
