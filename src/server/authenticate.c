@@ -440,6 +440,8 @@ static struct str form_field(const struct request *request, struct str name)
 static RESULT form_lacks(struct request *request, const char *field)
 {
     request->code = STR("InvalidArgument");
+    request_detail(request, STR("ArgumentName"), str_from_c(field));
+    request_detail(request, STR("ArgumentValue"), STR(""));
     return request_fail(request, WIRE_VALIDATION,
                         str_format(request->call.arena,
                                    "Bucket POST must contain a field named '%s'.  If it is "

@@ -508,6 +508,8 @@ static RESULT request_prepare(struct request *request)
             request_set_route(request); /* the action may have been inside gzip */
         TRY(request_check_route(request));
     }
+    if (str_eq(request->route.model->name, STR("s3")))
+        TRY(s3_check_subresource(request));
     struct wire_failure failure = {0};
     struct call *call = &request->call;
     enum result result =

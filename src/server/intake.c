@@ -105,6 +105,10 @@ static RESULT intake_check_length(struct request *request)
     if (size <= INTAKE_MAX)
         return RESULT_OK;
     request->code = STR("EntityTooLarge");
+    request_detail(request, STR("ProposedSize"),
+                   str_format(request->call.arena, "%llu", (unsigned long long)size));
+    request_detail(request, STR("MaxSizeAllowed"),
+                   str_format(request->call.arena, "%llu", (unsigned long long)INTAKE_MAX));
     return request_fail(request, WIRE_SERIALIZATION,
                         STR("Your proposed upload exceeds the maximum allowed size"));
 }

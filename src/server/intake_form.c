@@ -233,6 +233,8 @@ RESULT form_end(struct form *form)
         return form_malformed(form);
     if (had_file)
         return RESULT_OK;
+    request_detail(form->request, STR("ArgumentName"), STR("file"));
+    request_detail(form->request, STR("ArgumentValue"), STR("0"));
     return form_refuse(form, STR("InvalidArgument"),
                        STR("POST requires exactly one file upload per request."));
 }

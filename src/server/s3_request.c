@@ -138,3 +138,60 @@ RESULT s3_take_query_headers(struct request *request)
     wire->header_count = count;
     return RESULT_OK;
 }
+
+/* --- subresources --- */
+
+/* "/{Bucket}?acl" is the bucket's subresource acl; absent: the URI has none, or names an operation
+ * of the SDKs. *object: it is an object's. */
+static struct str subresource_of(const struct wire_model *model, uint32_t uri, bool *object)
+{
+    struct str path, query, name, rest;
+    str_cut(wire_string(model, uri), '?', &path, &query);
+    *object = str_eq(path, STR("/{Bucket}/{Key+}"));
+    if (str_is_absent(query) || (!*object && !str_eq(path, STR("/{Bucket}"))))
+        return (struct str){0};
+    str_cut(query, '&', &name, &rest);
+    str_cut(name, '=', &name, &rest);
+    return str_eq(name, STR("list-type")) || str_eq(name, STR("x-id")) ? (struct str){0} : name;
+}
+
+/* Whether a bucket, or an object, has it. */
+static void subresource_find(const struct wire_model *model, struct str name, bool found[2])
+{
+    for (uint32_t i = 0; i < model->operation_count; i++) {
+        bool object;
+        if (str_eq(subresource_of(model, model->operations[i].uri, &object), name))
+            found[object] = true;
+    }
+}
+
+RESULT s3_check_subresource(struct request *request)
+{
+    const struct wire_model *model = request->route.model;
+    struct wire_params params = {0};
+    struct str uri = wire_string(model, model->operations[request->route.operation].uri);
+    struct str method = request->wire.method;
+    bool object = str_eq(uri, STR("/{Bucket}/{Key+}"));
+    if (str_is_empty(request->wire.query) || (!object && !str_eq(uri, STR("/{Bucket}"))) ||
+        str_eq(method, STR("OPTIONS")) ||
+        !wire_params_read(request->call.arena, request->wire.query, &params))
+        return RESULT_OK;
+    for (size_t i = 0; i < params.len; i++) {
+        struct str name = params.items[i].key;
+        bool found[2] = {false, false};
+        subresource_find(model, name, found);
+        if (found[object]) {
+            request_detail(request, STR("Method"), method);
+            request_detail(request, STR("ResourceType"), object ? STR("OBJECT") : STR("BUCKET"));
+            return request_fail(request, WIRE_INVALID_ACTION,
+                                STR("The specified method is not allowed against this resource."));
+        }
+        if (!found[!object] || str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")))
+            continue;
+        request_detail(request, STR("ArgumentName"), STR("ResourceType"));
+        request_detail(request, STR("ArgumentValue"), name);
+        return request_fail(request, WIRE_INVALID_PARAMETER_VALUE,
+                            STR("This operation does not accept a query-string."));
+    }
+    return RESULT_OK;
+}

@@ -355,8 +355,11 @@ static RESULT read_payload(struct reader *reader, const struct wire_member *memb
         place = structure;
     }
     if (reader->xml)
-        return wire_xml_read(reader->arena, reader->model, member->shape, body, place,
-                             reader->failure);
+        return wire_xml_read(reader->arena, reader->model, member->shape,
+                             wire_is_s3(reader->model)
+                                 ? wire_string(reader->model, member->wire_name)
+                                 : (struct str){0},
+                             body, place, reader->failure);
     return wire_json_read(reader->arena, reader->model, member->shape, body, place,
                           reader->failure);
 }
@@ -371,8 +374,8 @@ static RESULT read_body(struct reader *reader, uint16_t input)
     if (body.len == 0 || !wire_rest_has_body(reader->model, input))
         return RESULT_OK;
     if (reader->xml)
-        return wire_xml_read(reader->arena, reader->model, input, body, reader->value,
-                             reader->failure);
+        return wire_xml_read(reader->arena, reader->model, input, (struct str){0}, body,
+                             reader->value, reader->failure);
     return wire_json_read(reader->arena, reader->model, input, body, reader->value,
                           reader->failure);
 }

@@ -55,10 +55,10 @@ RESULT wire_cbor_write_error(struct buf *out, const struct wire_model *model, st
                              struct str message_name, struct str message, uint16_t shape,
                              const void *value);
 
-/* xml.c: reader takes any root element. The writer writes <root xmlns=...> around the members (root
- * 0: the members alone); ec2 says how ec2's lists are written (<item>). */
+/* xml.c: root absent: the reader takes any root element. The writer writes <root xmlns=...> around
+ * the members (root 0: the members alone); ec2 says how ec2's lists are written (<item>). */
 RESULT wire_xml_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
-                     struct str text, void *value, struct wire_failure *failure);
+                     struct str root, struct str text, void *value, struct wire_failure *failure);
 RESULT wire_xml_write(struct buf *out, const struct wire_model *model, uint16_t shape,
                       uint32_t root, uint32_t namespace_uri, const void *value);
 /* One member as an element of its own (a payload); namespace_uri: where the member names none. */

@@ -195,11 +195,13 @@ static RESULT read_simple(struct reader *reader, const struct node *node,
     if (node->first != NULL)
         return fail(reader, "An element holds elements where text is expected", node->name);
     struct str text = node->text.ptr == NULL ? STR("") : node->text;
-    if (!wire_text_read(reader->arena, shape, member, WIRE_TIME_ISO8601, text, place))
-        return wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
-                         "The value of element %.*s is not a valid %s", PRSTR(node->name),
-                         wire_text_type(shape));
-    return RESULT_OK;
+    if (wire_text_read(reader->arena, shape, member, WIRE_TIME_ISO8601, text, place))
+        return RESULT_OK;
+    if (wire_is_s3(reader->model))
+        return fail(reader, "", node->name);
+    return wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION,
+                     "The value of element %.*s is not a valid %s", PRSTR(node->name),
+                     wire_text_type(shape));
 }
 
 /* by_value: place is the structure itself, as in lists and maps. */
@@ -397,7 +399,7 @@ static RESULT read_structure(struct reader *reader, const struct node *node, uin
 }
 
 RESULT wire_xml_read(struct arena *arena, const struct wire_model *model, uint16_t shape,
-                     struct str text, void *value, struct wire_failure *failure)
+                     struct str root, struct str text, void *value, struct wire_failure *failure)
 {
     struct reader reader = {
         .arena = arena, .model = model, .failure = failure, .budget = wire_decode_budget(text.len)};
@@ -407,5 +409,7 @@ RESULT wire_xml_read(struct arena *arena, const struct wire_model *model, uint16
     buf_init(&reader.text, arena,
              text.len * 4); /* UTF-16 and Latin-1 grow when they become UTF-8 */
     TRY(read_tree(&reader, text));
+    if (!str_is_absent(root) && !str_eq(reader.root->name, root))
+        return fail(&reader, "Unexpected root element", reader.root->name);
     return read_structure(&reader, reader.root, shape, value);
 }

@@ -181,3 +181,19 @@ def test_tags(s3, control, bucket, point):
         control.untag_resource(AccountId=OWNER, ResourceArn=arn, TagKeys=["b"])
         assert control.list_tags_for_resource(AccountId=OWNER, ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "3"}]
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "a", "Value": "3"}]
+
+
+def test_buckets_themselves_are_out_of_reach(cloud, s3, control, name):
+    """Access point compatibility: objects, and a few things that a bucket tells of itself."""
+    bucket = f"reach-{name}".lower()[:60].strip("-")
+    s3.create_bucket(Bucket=bucket)
+    made = control.create_access_point(AccountId=OWNER, Name="reach", Bucket=bucket)
+    place = made["Alias"]
+    fails(405, "MethodNotAllowed", s3.delete_bucket, Bucket=place)
+    fails(405, "MethodNotAllowed", s3.get_bucket_versioning, Bucket=place)
+    fails(405, "MethodNotAllowed", s3.put_bucket_tagging, Bucket=place, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert s3.head_bucket(Bucket=place)["AccessPointAlias"] is True
+    assert s3.get_bucket_location(Bucket=place)["LocationConstraint"] is None
+    s3.put_object(Bucket=place, Key="k", Body=b"x")
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket=place)["Contents"]] == ["k"]
+    assert s3.head_bucket(Bucket=bucket)["AccessPointAlias"] is False

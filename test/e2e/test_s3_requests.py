@@ -539,3 +539,91 @@ def test_not_modified(s3, bucket, raw):  # noqa: F811
     for _ in range(3):  # one connection goes on
         fails(304, "304", s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=etag)
         assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"0123456789"
+
+
+def md5_of(body):
+    return {"Content-MD5": base64.b64encode(hashlib.md5(body.encode()).digest()).decode()}
+
+
+@pytest.mark.parametrize("query,body", [
+    ("cors", "<Other/>"),
+    ("versioning", "<Other><Status>Enabled</Status></Other>"),
+    ("metrics&id=a", "<Other><Id>a</Id></Other>"),
+    ("publicAccessBlock", "<PublicAccessBlockConfiguration><BlockPublicAcls>maybe</BlockPublicAcls>"
+                          "</PublicAccessBlockConfiguration>"),
+    ("lifecycle", "<LifecycleConfiguration><Rule><Status>Enabled</Status><Expiration><Date>then</Date></Expiration>"
+                  "</Rule></LifecycleConfiguration>"),
+])
+def test_xml_that_is_not_the_schema_s(bucket, raw, query, body):  # noqa: F811
+    answer = raw("PUT", f"/{bucket}?{query}", md5_of(body), body.encode())
+    assert (answer.status, answer.code) == (400, "MalformedXML")
+    assert ("<Message>The XML you provided was not well-formed or did not validate against our published schema"
+            "</Message>") in answer.text
+
+
+def test_a_configuration_needs_a_body(bucket, raw):  # noqa: F811
+    answer = raw("PUT", f"/{bucket}?cors", md5_of(""))
+    assert (answer.status, answer.code) == (400, "MissingRequestBodyError")
+    assert "<Message>Request Body is empty</Message>" in answer.text
+
+
+def test_create_bucket_wants_its_own_element(raw, name):
+    answer = raw("PUT", f"/{name.lower()}", body=b"<Other/>")
+    assert (answer.status, answer.code) == (400, "MalformedXML")
+
+
+def test_numbers_that_are_none(s3, bucket, raw):  # noqa: F811
+    for query, argument in (("max-keys=many", "max-keys"), ("list-type=2&max-keys=", "max-keys"),
+                            ("uploads&max-uploads=x", "max-uploads")):
+        answer = raw("GET", f"/{bucket}?{query}")
+        assert (answer.status, answer.code) == (400, "InvalidArgument")
+        value = query.rpartition("=")[2]
+        assert f"<ArgumentName>{argument}</ArgumentName><ArgumentValue>{value}</ArgumentValue>" in answer.text
+    for kind in ("3", ""):
+        answer = raw("GET", f"/{bucket}?list-type={kind}")
+        assert (answer.status, answer.code) == (400, "InvalidArgument")
+        assert "<Message>Invalid List Type specified in Request</Message>" in answer.text
+
+
+def test_a_length_is_wanted(cloud, bucket):  # noqa: F811
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=30)
+    connection.putrequest("PUT", f"/{bucket}/k")
+    connection.endheaders()
+    answer = Answer(connection.getresponse())
+    connection.close()
+    assert (answer.status, answer.code) == (411, "MissingContentLength")
+    assert "<Message>You must provide the Content-Length HTTP header.</Message>" in answer.text
+
+
+def test_an_empty_type_is_none(s3, bucket, raw):  # noqa: F811
+    raw("PUT", f"/{bucket}/k", {"Content-Type": ""}, b"x")
+    assert s3.head_object(Bucket=bucket, Key="k")["ContentType"] == "binary/octet-stream"
+
+
+def test_an_entry_without_a_key_spoils_the_list(s3, bucket, raw):  # noqa: F811
+    s3.put_object(Bucket=bucket, Key="k")
+    for entry in ("", "<Key></Key>"):
+        body = f"<Delete><Object><Key>k</Key></Object><Object>{entry}</Object></Delete>"
+        answer = raw("POST", f"/{bucket}?delete", md5_of(body), body.encode())
+        assert (answer.status, answer.code) == (400, "MalformedXML")
+    assert s3.head_object(Bucket=bucket, Key="k")
+
+
+@pytest.mark.parametrize("method,path,code", [
+    ("DELETE", "?acl", "MethodNotAllowed"), ("PUT", "?location", "MethodNotAllowed"),
+    ("POST", "?policy", "MethodNotAllowed"), ("GET", "?delete", "MethodNotAllowed"),
+    ("DELETE", "/k?acl", "MethodNotAllowed"), ("PUT", "/k?torrent", "MethodNotAllowed"),
+    ("GET", "/k?restore", "MethodNotAllowed"),
+    ("PUT", "/k?lifecycle", "InvalidArgument"), ("DELETE", "/k?policy", "InvalidArgument"),
+    ("PUT", "/k?versionId=null", "InvalidArgument"),
+])
+def test_a_subresource_is_not_taken_for_its_owner(s3, bucket, raw, method, path, code):  # noqa: F811
+    if "/k" in path:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"as it was")
+    answer = raw(method, f"/{bucket}{path}", {}, b"x" if method in ("PUT", "POST") else b"")
+    assert (answer.status, answer.code) == (405 if code == "MethodNotAllowed" else 400, code)
+    if code == "MethodNotAllowed":
+        assert f"<Method>{method}</Method>" in answer.text
+    assert s3.head_bucket(Bucket=bucket)
+    if "/k" in path:
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"as it was"

@@ -58,6 +58,29 @@ static bool is_for_many_regions(uint32_t operation)
     return false;
 }
 
+/* "Access point compatibility" (Amazon S3 User Guide): what is done to objects, and of what is done
+ * to buckets this. */
+static bool is_for_points(const struct call *call)
+{
+    static const uint32_t of_buckets[] = {
+        S3_OP_DeleteObjects,      S3_OP_GetBucketAcl,
+        S3_OP_GetBucketCors,      S3_OP_GetBucketLocation,
+        S3_OP_GetBucketPolicy,    S3_OP_GetBucketNotificationConfiguration,
+        S3_OP_HeadBucket,         S3_OP_ListMultipartUploads,
+        S3_OP_ListObjects,        S3_OP_ListObjectsV2,
+        S3_OP_ListObjectVersions, S3_OP_OptionsBucket,
+        S3_OP_PostObject,
+    };
+    if (call->model != &s3_model ||
+        str_find(wire_string(&s3_model, s3_model.operations[call->operation].uri), STR("{Key")) !=
+            SIZE_MAX)
+        return true;
+    for (size_t i = 0; i < sizeof of_buckets / sizeof of_buckets[0]; i++)
+        if (of_buckets[i] == call->operation)
+            return true;
+    return false;
+}
+
 /* An alias, or the ARN of one: its requests go to a bucket wherever it is. */
 static RESULT find_multi_region(struct call *call, struct str asked, struct access_point *point,
                                 bool *found)
@@ -109,6 +132,9 @@ static RESULT access_resolve(struct call *call, struct str asked, struct access_
     TRY(find_point(call, asked, &target->point, &target->by_point));
     if (!target->by_point)
         return RESULT_OK;
+    if (!is_for_points(call))
+        return call_fail(call, WIRE_INVALID_ACTION,
+                         "The specified method is not allowed against this resource.");
     TRY(bucket_find(call, target->point.bucket, &target->bucket, &target->found));
     /* Another's bucket may have taken the name since. */
     target->found = target->found && str_eq(target->bucket.account, target->point.bucket_account);

@@ -218,10 +218,12 @@ RESULT s3_HeadBucket(struct call *call, const struct s3_HeadBucketRequest *in,
                      struct s3_HeadBucketOutput *out)
 {
     struct s3_bucket bucket;
+    const struct access_target *target;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(access_target(call, in->Bucket, &target));
     out->BucketRegion = bucket.region;
     out->BucketArn = bucket_arn(call, bucket.name);
-    out->AccessPointAlias = opt_bool(false);
+    out->AccessPointAlias = opt_bool(target->by_point);
     return RESULT_OK;
 }
 

@@ -322,8 +322,7 @@ RESULT s3_UploadPartCopy(struct call *call, const struct s3_UploadPartCopyReques
                   &source));
     TRY(part_range(call, in->CopySourceRange, (uint64_t)source.object.size, &offset, &length));
     if (length > (uint64_t)S3_PUT_MAX)
-        return call_fail(call, S3_REQUEST_TOO_LARGE,
-                         "Your proposed upload exceeds the maximum allowed size");
+        return s3_too_large(call, (int64_t)length, S3_PUT_MAX);
     if (!s3_checksum_kind(upload.checksum_algorithm, &kind))
         return FAULT("an upload without a checksum");
     TRY(content_pieces(call, &source.object, &all));

@@ -196,8 +196,7 @@ RESULT s3_UploadPart(struct call *call, const struct s3_UploadPartRequest *in,
     TRY(part_check_checksum(call, &upload));
     const struct call_payload *payload = &call->payload;
     if (payload->size > (uint64_t)S3_PUT_MAX)
-        return call_fail(call, S3_REQUEST_TOO_LARGE,
-                         "Your proposed upload exceeds the maximum allowed size");
+        return s3_too_large(call, (int64_t)payload->size, S3_PUT_MAX);
     struct s3_piece piece;
     struct crypt crypt;
     const struct crypt_customer customer = CRYPT_CUSTOMER(in);

@@ -196,8 +196,7 @@ static RESULT finish_object(struct completion *c,
                          "The provided 'x-amz-mp-object-size' header does not match what was "
                          "computed.");
     if (c->size > S3_OBJECT_MAX)
-        return call_fail(call, S3_REQUEST_TOO_LARGE,
-                         "Your proposed upload exceeds the maximum allowed object size.");
+        return s3_too_large(call, c->size, S3_OBJECT_MAX);
     return RESULT_OK;
 }
 

@@ -178,9 +178,9 @@ RESULT s3_PostObject(struct call *call, const struct s3_PostObjectRequest *in,
             call, STR("Bucket POST must be of the enclosure-type multipart/form-data"));
     TRY(bucket_open(call, in->Bucket, (struct str){0}, &bucket));
     if (str_is_empty(field(call, "key")))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "Bucket POST must contain a field named 'key'.  If it is specified, "
-                         "please check the order of the fields.");
+        return s3_invalid_argument(call, "key", STR(""),
+                                   "Bucket POST must contain a field named 'key'.  If it is "
+                                   "specified, please check the order of the fields.");
     struct str key = key_of(call, field(call, "key"));
     policy = field(call, "policy");
     if (!str_is_absent(policy))

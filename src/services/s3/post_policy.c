@@ -78,10 +78,7 @@ static RESULT check_length(struct post *post, struct str low, struct str high)
         return call_fail_with(call, S3_ENTITY_TOO_SMALL, detail,
                               "Your proposed upload is smaller than the minimum allowed size");
     }
-    if (size > max)
-        return call_fail(call, S3_ENTITY_TOO_LARGE,
-                         "Your proposed upload exceeds the maximum allowed size");
-    return RESULT_OK;
+    return size > max ? s3_too_large(call, size, max) : RESULT_OK;
 }
 
 static RESULT check_list(struct post *post, struct str condition)

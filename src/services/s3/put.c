@@ -14,6 +14,11 @@ static RESULT put_check_query(struct call *call)
     if (call->request == NULL || str_is_empty(call->request->query) ||
         !wire_params_read(call->arena, call->request->query, &params))
         return RESULT_OK;
+    const struct wire_param *version = wire_params_find(&params, STR("versionId"));
+    if (version != NULL)
+        return s3_invalid_argument(call, "versionId",
+                                   str_is_absent(version->value) ? STR("") : version->value,
+                                   "This operation does not accept a version-id.");
     for (size_t i = 0; i < params.len; i++)
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
             if (str_eq(params.items[i].key, names[k]))
@@ -30,8 +35,7 @@ static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
     TRY(s3_check_storage_class(call, in->StorageClass));
     TRY(s3_check_redirect(call, in->WebsiteRedirectLocation));
     if (call->payload.size > (uint64_t)S3_PUT_MAX)
-        return call_fail(call, S3_REQUEST_TOO_LARGE,
-                         "Your proposed upload exceeds the maximum allowed object size.");
+        return s3_too_large(call, (int64_t)call->payload.size, S3_PUT_MAX);
     return RESULT_OK;
 }
 

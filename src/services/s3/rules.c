@@ -23,6 +23,15 @@ RESULT s3_fail_bucket(struct call *call, uint32_t error, struct str bucket, cons
     return call_fail_with(call, error, name, "%s", message);
 }
 
+RESULT s3_too_large(struct call *call, int64_t size, int64_t most)
+{
+    struct s3_EntityTooLargeError *detail = ARENA_NEW(call->arena, struct s3_EntityTooLargeError);
+    detail->ProposedSize = opt_long(size);
+    detail->MaxSizeAllowed = opt_long(most);
+    return call_fail_with(call, S3_ENTITY_TOO_LARGE, detail,
+                          "Your proposed upload exceeds the maximum allowed size");
+}
+
 RESULT s3_precondition_failed(struct call *call, struct str condition)
 {
     struct s3_PreconditionFailed *detail = ARENA_NEW(call->arena, struct s3_PreconditionFailed);

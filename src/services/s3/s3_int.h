@@ -213,6 +213,7 @@ RESULT upload_drop_parts(struct call *call, int64_t upload_sequence, size_t limi
 RESULT s3_no_such_key(struct call *call, struct str key);
 /* One of those that name the bucket and nothing else. */
 RESULT s3_fail_bucket(struct call *call, uint32_t error, struct str bucket, const char *message);
+RESULT s3_too_large(struct call *call, int64_t size, int64_t most);
 RESULT s3_precondition_failed(struct call *call, struct str condition);
 RESULT s3_method_not_allowed(struct call *call, struct str resource);
 /* InvalidArgument, which names the argument and shows what it was given. */
