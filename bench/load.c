@@ -89,7 +89,8 @@ static void end_counts(struct load *load)
 {
     struct counts *counts = &load->counts;
     counts->end_ns = time_monotonic_ns();
-    counts->client_cpu_us = own_cpu_us() - counts->client_cpu_us;
+    uint64_t used = own_cpu_us() - counts->client_cpu_us, spun = counts->spun_ns / 1000;
+    counts->client_cpu_us = used > spun ? used - spun : 0;
     counts->server_cpu_us = process_cpu_us(load->options.server_pid) - counts->server_cpu_us;
 }
 
@@ -187,7 +188,7 @@ static int wait_for_events(const struct loop *loop, struct epoll_event *events, 
     uint64_t until = now + 100000000;
     if (loop->interval_ns != 0 && loop->idle_count > 0 && loop->due_ns < until)
         until = loop->due_ns < now ? now : loop->due_ns;
-    uint64_t wait = until - now;
+    uint64_t wait = loop->load->options.spin ? 0 : until - now;
     const struct timespec timeout = {.tv_sec = (time_t)(wait / 1000000000U),
                                      .tv_nsec = (long)(wait % 1000000000U)};
     int count = epoll_pwait2(loop->load->epoll_fd, events, EVENTS, &timeout, NULL);
@@ -246,7 +247,10 @@ static int run_loop(struct load *load)
             send_due(&loop, now);
         int count = wait_for_events(&loop, events, now);
         run_events(&loop, events, count);
+        uint64_t before = now;
         now = time_monotonic_ns();
+        if (count == 0 && load->options.spin)
+            load->counts.spun_ns += now - before;
     }
     end_counts(load);
     /* Requests of the open loop that came due and never left: the server is slower than the rate.
@@ -274,6 +278,7 @@ enum flag {
     FLAG_ROUNDS,
     FLAG_SERVER_PID,
     FLAG_JSON,
+    FLAG_SPIN,
     FLAG_HELP,
 };
 
@@ -294,6 +299,7 @@ static const struct option flags[] = {
     {"rounds", required_argument, NULL, FLAG_ROUNDS},
     {"server-pid", required_argument, NULL, FLAG_SERVER_PID},
     {"json", no_argument, NULL, FLAG_JSON},
+    {"spin", no_argument, NULL, FLAG_SPIN},
     {"help", no_argument, NULL, FLAG_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -314,6 +320,8 @@ static void print_help(void)
            "  --messages N          sqs-fill: how many (1000000)\n"
            "  --rounds N            sqs-longpoll: wakes to measure (300)\n"
            "  --server-pid PID      also report that local process's time and memory\n"
+           "  --spin                ask for events without sleeping: for a client with a core of "
+           "its own\n"
            "  --json                one JSON object instead of text\n\nWorkloads:\n");
     for (const struct workload *workload = workloads; workload->name != NULL; workload++)
         printf("  %-20s  %s\n", workload->name, workload->help);
@@ -391,6 +399,9 @@ static void read_flag(struct load *load, int flag, const char *name, const char 
         break;
     case FLAG_JSON:
         options->json = true;
+        break;
+    case FLAG_SPIN:
+        options->spin = true;
         break;
     case FLAG_HELP:
         print_help();

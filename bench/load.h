@@ -33,6 +33,7 @@ struct options {
     uint64_t rounds;   /* sqs-longpoll: how many wakes */
     uint64_t server_pid;
     bool json;
+    bool spin; /* ask for events again and again, never sleep for them */
 };
 
 struct operation_count {
@@ -48,6 +49,7 @@ struct counts {
     uint64_t start_ns, end_ns;
     uint64_t client_cpu_us,
         server_cpu_us; /* at the start; of the whole span when the run is over */
+    uint64_t spun_ns;  /* spent on asking for events when there were none */
 };
 
 struct load {

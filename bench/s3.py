@@ -88,6 +88,9 @@ class S3:
             result = bench.row(name + " of 1 KiB", bench.load(server, workload, queue=BUCKET, body_bytes=1024))
             bench.judge("%s of 1 KiB, share of echo" % name, result["per_second"] / echo * 100, "%", share, at_most=False)
 
+        bench.row("GetObject of 1 KiB, issued key",
+                  bench.load(server, "s3-get", queue=BUCKET, body_bytes=1024, **bench.issue(server)))
+
     def measure_lists(self, server):
         bench = self.bench
         bench.load(server, "s3-fill", queue="bench-few", messages=1000)

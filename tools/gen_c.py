@@ -187,6 +187,7 @@ def model_rows(service):
         "    .json_version = %d," % service.json_version,
         "    .validation = WIRE_VALIDATE_%s," % service.validation,
         "    .query_compatible = %s," % str(service.query_compatible).lower(),
+        "    .body_crc32 = %s," % str(service.body_crc32).lower(),
         "    .implemented = %s," % str(service.implemented).lower(),
     ]
 

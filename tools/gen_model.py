@@ -164,6 +164,7 @@ class Service:
         self.own_protocol = PROTOCOL_BITS.index(PROTOCOLS[own])
         self.json_version = 11 if meta.get("jsonVersion") == "1.1" else 10
         self.query_compatible = "awsQueryCompatible" in meta
+        self.body_crc32 = meta.get("bodyCrc32", False)
         validation = options.get("validation", "").upper()
         if validation not in ("", "SMITHY", "QUERY", "NONE"):
             fail("%s: unknown validation=%s", self.name, validation.lower())

@@ -99,10 +99,10 @@ struct chunked *chunked_new(struct arena *arena, const struct sigv4 *signature,
 }
 
 static RESULT chunked_refuse(struct chunked *chunked, struct sigv4_problem *problem,
-                             struct str message)
+                             enum sigv4_fault fault, struct str message)
 {
     chunked->state = CHUNKED_BROKEN;
-    return sigv4_refuse(problem, SIGV4_MALFORMED, message);
+    return sigv4_refuse(problem, fault, message);
 }
 
 /* ---- signatures ---- */
@@ -204,7 +204,7 @@ static RESULT chunked_take_size(struct chunked *chunked, struct str line,
     uint64_t bytes;
     bool more = str_cut(line, ';', &size, &extensions);
     if (!parse_size(str_trim(size), &bytes))
-        return chunked_refuse(chunked, problem,
+        return chunked_refuse(chunked, problem, SIGV4_BAD_CHUNK,
                               STR("The size of a chunk of the request body is not a hexadecimal "
                                   "number."));
     while (more) {
@@ -219,7 +219,7 @@ static RESULT chunked_take_size(struct chunked *chunked, struct str line,
                         ? signature.len > 0 && signature.len <= SIGV4A_SIGNATURE_MAX
                         : signature.len == SIGV4_HEX_SIZE;
         if (!good)
-            return chunked_refuse(chunked, problem,
+            return chunked_refuse(chunked, problem, SIGV4_BAD_CHUNK,
                                   STR("A chunk of the request body has no valid chunk-signature."));
         memcpy(chunked->claimed_text, signature.ptr, signature.len);
         chunked->claimed_len = signature.len;
@@ -227,7 +227,7 @@ static RESULT chunked_take_size(struct chunked *chunked, struct str line,
     }
     if (bytes != 0 && chunked->small_seen)
         return chunked_refuse(
-            chunked, problem,
+            chunked, problem, SIGV4_SMALL_CHUNK,
             STR("Only the last chunk is allowed to have a size less than 8192 bytes"));
     chunked->small_seen = bytes < CHUNK_MIN;
     chunked->left = bytes;
@@ -248,7 +248,7 @@ static RESULT chunked_end_trailers(struct chunked *chunked, struct sigv4_problem
         /* AWS's page shows an empty line between the trailers and their signature. */
         if (chunked->trailer_count > 0)
             return RESULT_OK;
-        return chunked_refuse(chunked, problem,
+        return chunked_refuse(chunked, problem, SIGV4_BAD_TRAILER,
                               STR("The trailer of the request body has no "
                                   "x-amz-trailer-signature."));
     }
@@ -266,7 +266,7 @@ static RESULT chunked_take_trailer(struct chunked *chunked, struct str line,
     if (!chunked->has_trailer || !str_cut(line, ':', &name, &value) || name.len == 0 ||
         chunked->trailer_verified || chunked->trailer_bytes > TRAILERS_MAX ||
         chunked->trailer_count == TRAILER_COUNT_MAX)
-        return chunked_refuse(chunked, problem,
+        return chunked_refuse(chunked, problem, SIGV4_BAD_TRAILER,
                               STR("The request contained trailing data that was not well-formed or "
                                   "did not conform to our published schema."));
     name = str_lower(chunked->arena, str_trim(name));
@@ -294,7 +294,7 @@ static RESULT chunked_read_line(struct chunked *chunked, struct str *wire, bool 
     struct str piece = str_slice(*wire, 0, whole ? end : wire->len);
     buf_append(&chunked->line, piece);
     if (buf_is_full(&chunked->line))
-        return chunked_refuse(chunked, problem,
+        return chunked_refuse(chunked, problem, SIGV4_BAD_CHUNK,
                               STR("A chunk header of the request body is too long."));
     *wire = str_slice(*wire, piece.len + whole, wire->len);
     *done = whole;
@@ -312,7 +312,7 @@ static RESULT chunked_take_line(struct chunked *chunked, struct sigv4_problem *p
     } else if (chunked->state == CHUNKED_TRAILERS) {
         result = chunked_take_trailer(chunked, line, problem);
     } else if (line.len != 0) {
-        result = chunked_refuse(chunked, problem,
+        result = chunked_refuse(chunked, problem, SIGV4_BAD_CHUNK,
                                 STR("A chunk of the request body is longer than its size says."));
     } else {
         chunked->state = CHUNKED_SIZE;
@@ -359,7 +359,7 @@ RESULT chunked_feed(struct chunked *chunked, struct str wire,
             break;
         case CHUNKED_DONE:
         case CHUNKED_BROKEN:
-            return chunked_refuse(chunked, problem,
+            return chunked_refuse(chunked, problem, SIGV4_BAD_CHUNK,
                                   STR("The request body goes on after its last chunk."));
         }
     }
@@ -370,7 +370,8 @@ RESULT chunked_end(struct chunked *chunked, const struct wire_header **trailers,
                    struct sigv4_problem *problem)
 {
     if (chunked->state != CHUNKED_DONE)
-        return chunked_refuse(chunked, problem, STR("The request body terminated unexpectedly"));
+        return chunked_refuse(chunked, problem, SIGV4_BAD_CHUNK,
+                              STR("The request body terminated unexpectedly"));
     *trailers = chunked->trailers;
     *count = chunked->trailer_count;
     return RESULT_OK;

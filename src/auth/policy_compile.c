@@ -234,6 +234,13 @@ static bool principal_of_aws(struct str text, struct policy_principal_entry *out
     return true;
 }
 
+/* "AWS service principals", IAM User Guide. */
+static bool is_service_name(struct str text)
+{
+    return str_eq(text, STR("*")) || str_ends_with(text, STR(".amazonaws.com")) ||
+           str_ends_with(text, STR(".amazonaws.com.cn")) || str_ends_with(text, STR(".amazon.com"));
+}
+
 static bool principal_entry(struct str type, struct str text, struct policy_principal_entry *out)
 {
     out->text = text;
@@ -241,7 +248,10 @@ static bool principal_entry(struct str type, struct str text, struct policy_prin
         return principal_of_aws(text, out);
     if (text.len == 0)
         return false;
-    if (str_eq(type, STR("Service")))
+    bool service = str_eq(type, STR("Service"));
+    if (service && !is_service_name(text))
+        return false;
+    if (service)
         out->form = PRINCIPAL_OF_SERVICE;
     else if (str_eq(type, STR("Federated")))
         out->form = PRINCIPAL_OF_FEDERATION;

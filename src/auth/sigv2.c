@@ -241,10 +241,11 @@ static bool matches(const struct sigv4 *signature, struct str secret, struct str
 
 RESULT sigv2_verify_query(struct arena *arena, const struct sigv4 *signature,
                           const struct wire_request *request, struct str bucket_in_host,
-                          struct str secret, int64_t now_ms, struct sigv4_problem *problem)
+                          struct str secret, int64_t now_ms, int64_t ahead_ms,
+                          struct sigv4_problem *problem)
 {
     struct wire_params params = {0};
-    TRY(sigv4_check_expiry(signature, now_ms, problem));
+    TRY(sigv4_check_expiry(signature, now_ms, ahead_ms, problem));
     if (!wire_params_read(arena, request->query, &params))
         return FAULT("a query that was read before cannot be read again");
     struct str text = string_to_sign(arena, signature, request, &params, bucket_in_host);

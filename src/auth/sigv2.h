@@ -17,7 +17,8 @@ RESULT sigv2_parse_query(struct arena *arena, const struct wire_request *request
 /* bucket_in_host: what stands before the path in the signed resource; absent for path style. */
 RESULT sigv2_verify_query(struct arena *arena, const struct sigv4 *signature,
                           const struct wire_request *request, struct str bucket_in_host,
-                          struct str secret, int64_t now_ms, struct sigv4_problem *problem);
+                          struct str secret, int64_t now_ms, int64_t ahead_ms,
+                          struct sigv4_problem *problem);
 
 /* Base64 of the HMAC-SHA1: of a form's policy as it came, for example. */
 void sigv2_sign(struct str secret, struct str text, char out[SIGV2_SIGNATURE_SIZE]);

@@ -51,11 +51,11 @@ static struct str skew_message(struct arena *arena, const char *what, const char
     return buf_str(&buf);
 }
 
-RESULT sigv4_check_expiry(const struct sigv4 *signature, int64_t now_ms,
+RESULT sigv4_check_expiry(const struct sigv4 *signature, int64_t now_ms, int64_t ahead_ms,
                           struct sigv4_problem *problem)
 {
     /* The signature has whole seconds. */
-    int64_t end_ms = signature->time_ms;
+    int64_t end_ms = signature->time_ms + ahead_ms;
     if (signature->form == SIGV4_PRESIGNED) {
         now_ms -= now_ms % 1000;
         end_ms += signature->expires_s * 1000;
@@ -70,7 +70,7 @@ static RESULT verify_time(struct arena *arena, const struct sigv4 *signature,
     /* The signature has whole seconds. */
     int64_t now_ms = rules->now_ms - rules->now_ms % 1000;
     bool presigned = signature->form == SIGV4_PRESIGNED;
-    if (signature->time_ms > now_ms + SKEW_MS) {
+    if (signature->time_ms + (presigned ? rules->ahead_ms : 0) > now_ms + SKEW_MS) {
         if (rules->s3)
             return sigv4_refuse(problem, SIGV4_SKEWED,
                                 presigned ? STR("Request is not yet valid")
@@ -81,7 +81,7 @@ static RESULT verify_time(struct arena *arena, const struct sigv4 *signature,
                                          " is still later than ", signature->time, now_ms, true));
     }
     if (presigned)
-        return sigv4_check_expiry(signature, now_ms, problem);
+        return sigv4_check_expiry(signature, now_ms, rules->ahead_ms, problem);
     if (signature->time_ms >= now_ms - SKEW_MS)
         return RESULT_OK;
     /* Nobody's clock but the cloud's was moved. */
@@ -114,7 +114,7 @@ static RESULT choose_payload_hash(struct arena *arena, const struct sigv4 *signa
 {
     if (!str_is_absent(signature->payload_hash)) {
         if (rules->s3 && !s3_payload_hash_is_valid(signature->payload_hash))
-            return sigv4_refuse(problem, SIGV4_MALFORMED,
+            return sigv4_refuse(problem, SIGV4_WRONG_PAYLOAD_HASH,
                                 STR("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "
                                     "STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
                                     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
@@ -124,7 +124,7 @@ static RESULT choose_payload_hash(struct arena *arena, const struct sigv4 *signa
         return RESULT_OK;
     }
     if (rules->s3 && signature->form == SIGV4_HEADER)
-        return sigv4_refuse(problem, SIGV4_INCOMPLETE,
+        return sigv4_refuse(problem, SIGV4_NO_PAYLOAD_HASH,
                             STR("Missing required header for this request: x-amz-content-sha256"));
     if (rules->s3 || body_sha256 == NULL) {
         /* Operations with the authorisation type v4-unsigned-body sign this without saying so. */
@@ -137,8 +137,19 @@ static RESULT choose_payload_hash(struct arena *arena, const struct sigv4 *signa
     return RESULT_OK;
 }
 
-static RESULT verify_body(const struct sigv4 *signature, const uint8_t *body_sha256,
-                          struct sigv4_problem *problem)
+RESULT sigv4_refuse_hash(struct arena *arena, struct str computed, struct sigv4_problem *problem)
+{
+    *problem = (struct sigv4_problem){
+        .fault = SIGV4_BAD_PAYLOAD_HASH,
+        .message =
+            STR("The provided 'x-amz-content-sha256' header does not match what was computed."),
+        .detail = str_copy(arena, computed),
+    };
+    return RESULT_ERROR;
+}
+
+static RESULT verify_body(struct arena *arena, const struct sigv4 *signature,
+                          const uint8_t *body_sha256, struct sigv4_problem *problem)
 {
     if (body_sha256 == NULL || !sigv4_is_hex_digest(signature->payload_hash))
         return RESULT_OK;
@@ -146,9 +157,7 @@ static RESULT verify_body(const struct sigv4 *signature, const uint8_t *body_sha
     sigv4_hex(body_sha256, hex);
     if (memcmp(hex, signature->payload_hash.ptr, sizeof(hex)) == 0)
         return RESULT_OK;
-    return sigv4_refuse(
-        problem, SIGV4_BAD_PAYLOAD_HASH,
-        STR("The provided 'x-amz-content-sha256' header does not match what was computed."));
+    return sigv4_refuse_hash(arena, str_make(hex, sizeof hex), problem);
 }
 
 /* ---- what must be signed ---- */
@@ -175,30 +184,40 @@ static bool must_be_signed(struct str name, bool s3)
     return s3 || !str_eq_nocase(name, STR("x-amz-security-token"));
 }
 
+/* S3 lists them all, the others name the first. */
 static RESULT verify_signed_headers(struct arena *arena, const struct sigv4_canonical *canonical,
                                     struct sigv4_problem *problem)
 {
-    if (!names_have_host(canonical->sorted_headers))
-        return sigv4_refuse(
-            problem, SIGV4_UNSIGNED_HEADER,
-            canonical->s3
-                ? STR("There were headers present in the request which were not signed")
-                : STR("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
     const struct wire_request *request = canonical->request;
+    struct buf names;
+    buf_init(&names, arena, SIZE_MAX / 4);
+    bool host = names_have_host(canonical->sorted_headers);
+    if (!host)
+        buf_append(&names, STR("host"));
     for (size_t i = 0; i < request->header_count; i++) {
         struct str name = request->headers[i].name;
         if (canonical->is_signed[i] || !must_be_signed(name, canonical->s3))
             continue;
-        if (canonical->s3)
+        if (!canonical->s3 && host)
             return sigv4_refuse(
                 problem, SIGV4_UNSIGNED_HEADER,
-                STR("There were headers present in the request which were not signed"));
-        return sigv4_refuse(problem, SIGV4_UNSIGNED_HEADER,
-                            str_format(arena,
-                                       "'%.*s' must be a 'SignedHeader' in the AWS Authorization.",
-                                       PRSTR(name)));
+                str_format(arena, "'%.*s' must be a 'SignedHeader' in the AWS Authorization.",
+                           PRSTR(name)));
+        if (names.len > 0)
+            buf_append(&names, STR(", "));
+        buf_append(&names, str_lower(arena, name));
     }
-    return RESULT_OK;
+    if (names.len == 0)
+        return RESULT_OK;
+    *problem = (struct sigv4_problem){
+        .fault = SIGV4_UNSIGNED_HEADER,
+        .message = canonical->s3 ? STR("There were headers present in the request which were not "
+                                       "signed")
+                                 : STR("'Host' or ':authority' must be a 'SignedHeader' in the AWS "
+                                       "Authorization."),
+        .detail = buf_str(&names),
+    };
+    return RESULT_ERROR;
 }
 
 /* ---- verify ---- */
@@ -252,10 +271,17 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
                     const uint8_t *body_sha256, uint8_t *signing_key, struct sigv4_problem *problem)
 {
     if (!str_is_absent(rules->service) && !str_eq(rules->service, signature->service))
-        return sigv4_refuse(problem, SIGV4_BAD_SCOPE,
-                            str_format(arena,
-                                       "Credential should be scoped to correct service: '%.*s'.",
-                                       PRSTR(rules->service)));
+        return rules->s3
+                   ? sigv4_refuse_part(arena, signature, problem, SIGV4_BAD_SCOPE,
+                                       str_format(arena,
+                                                  "incorrect service \"%.*s\". This endpoint "
+                                                  "belongs to \"%.*s\".",
+                                                  PRSTR(signature->service), PRSTR(rules->service)))
+                   : sigv4_refuse(
+                         problem, SIGV4_BAD_SCOPE,
+                         str_format(arena,
+                                    "Credential should be scoped to correct service: '%.*s'.",
+                                    PRSTR(rules->service)));
     if (!rules->skip_time)
         TRY(verify_time(arena, signature, rules, problem));
     struct sigv4_canonical canonical = {
@@ -286,7 +312,7 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
     TRY(verify_signed_headers(arena, &canonical, problem));
     if (!matches)
         return refuse_mismatch(problem, &canonical, string_to_sign);
-    TRY(verify_body(signature, body_sha256, problem));
+    TRY(verify_body(arena, signature, body_sha256, problem));
     if (!known && keys != NULL)
         sigv4_keys_put(keys, &name, &key);
     if (signing_key != NULL)

@@ -43,8 +43,16 @@ enum sigv4_fault {
     SIGV4_SKEWED,     /* more than 15 minutes from the clock */
     SIGV4_BAD_SCOPE,  /* date of scope does not match time; wrong region/service/terminator */
     SIGV4_MISMATCH,   /* the signature is another */
-    SIGV4_BAD_PAYLOAD_HASH, /* x-amz-content-sha256 is not the body's */
-    SIGV4_UNSIGNED_HEADER,  /* host or an x-amz-* header that must be signed is not */
+    SIGV4_BAD_PAYLOAD_HASH,   /* x-amz-content-sha256 is not the body's */
+    SIGV4_UNSIGNED_HEADER,    /* host or an x-amz-* header that must be signed is not */
+    SIGV4_UNSUPPORTED,        /* an algorithm that nobody knows */
+    SIGV4_TWO_FORMS,          /* in the header and in the query */
+    SIGV4_NO_DATE,            /* none, or none that can be read, beside a signature in the header */
+    SIGV4_NO_PAYLOAD_HASH,    /* S3 wants x-amz-content-sha256 */
+    SIGV4_WRONG_PAYLOAD_HASH, /* and it says nothing that it may say */
+    SIGV4_BAD_CHUNK,          /* the framing of aws-chunked, or its end before the last chunk */
+    SIGV4_SMALL_CHUNK,        /* in the middle */
+    SIGV4_BAD_TRAILER,
 };
 
 struct sigv4_problem {
@@ -53,9 +61,11 @@ struct sigv4_problem {
     struct str
         canonical_request; /* on SIGV4_MISMATCH, for the error's body (S3) and message (others) */
     struct str string_to_sign;
+    struct str detail; /* SIGV4_UNSIGNED_HEADER: which; SIGV4_BAD_PAYLOAD_HASH: what was computed */
 };
 
-/* Reads the signature's parts. RESULT_ERROR: *problem says why. form SIGV4_NONE is RESULT_OK. */
+/* Reads the signature's parts. RESULT_ERROR: *problem says why, and of *out the form is
+ * set alone. form SIGV4_NONE is RESULT_OK. */
 RESULT sigv4_parse(struct arena *arena, const struct wire_request *request, struct sigv4 *out,
                    struct sigv4_problem *problem);
 
@@ -67,8 +77,8 @@ void sigv4_keys_free(struct sigv4_keys *keys);
 
 struct sigv4_rules {
     int64_t now_ms;
-    int64_t
-        ahead_ms; /* by how much the cloud's clock was advanced: clients sign by the machine's */
+    int64_t ahead_ms; /* by how much the cloud's clock is ahead of the signer's: of a signature in
+                         the header, where signers may go by either */
     bool s3; /* path is signed as it stands (no normalisation, encoded once); payload hash header
                 needed */
     struct str secret;  /* of the access key */
@@ -87,8 +97,11 @@ RESULT sigv4_verify(struct arena *arena, struct sigv4_keys *keys, const struct s
 
 /* That a URL signed in advance, of either version, has not come to its end: what nobody's secret is
  * needed for. */
-RESULT sigv4_check_expiry(const struct sigv4 *signature, int64_t now_ms,
+RESULT sigv4_check_expiry(const struct sigv4 *signature, int64_t now_ms, int64_t ahead_ms,
                           struct sigv4_problem *problem);
+
+/* The body is not what x-amz-content-sha256 says: computed, in hexadecimal digits. */
+RESULT sigv4_refuse_hash(struct arena *arena, struct str computed, struct sigv4_problem *problem);
 
 /* The signature over a form's policy, its base64 text, by the scope of *signature: 64 hex digits
  * ("Calculating a signature", Authenticating Requests in Browser-Based Uploads Using POST). */

@@ -56,5 +56,8 @@ struct str sigv4_string_to_sign(struct arena *arena, const struct sigv4 *signatu
                                 struct str canonical_request);
 
 RESULT sigv4_refuse(struct sigv4_problem *problem, enum sigv4_fault fault, struct str message);
+/* As S3 says it: in the header the header is malformed, in the query the X-Amz-Credential. */
+RESULT sigv4_refuse_part(struct arena *arena, const struct sigv4 *signature,
+                         struct sigv4_problem *problem, enum sigv4_fault fault, struct str what);
 
 #endif

@@ -32,6 +32,17 @@ RESULT sigv4_refuse(struct sigv4_problem *problem, enum sigv4_fault fault, struc
     return RESULT_ERROR;
 }
 
+RESULT sigv4_refuse_part(struct arena *arena, const struct sigv4 *signature,
+                         struct sigv4_problem *problem, enum sigv4_fault fault, struct str what)
+{
+    return sigv4_refuse(problem, fault,
+                        str_format(arena, "%s %.*s",
+                                   signature->form == SIGV4_PRESIGNED
+                                       ? "Error parsing the X-Amz-Credential parameter;"
+                                       : "The authorization header is malformed;",
+                                   PRSTR(what)));
+}
+
 static void take_first(struct str *slot, struct str value)
 {
     if (str_is_absent(*slot))
@@ -73,16 +84,13 @@ static void parse_headers(struct parser *p, const struct wire_request *request)
 
 static RESULT credential_malformed(struct parser *p, bool s3)
 {
-    bool presigned = p->out.form == SIGV4_PRESIGNED;
     const char *region = p->out.asymmetric ? "" : "REGION/";
     if (s3)
-        return sigv4_refuse(p->problem, SIGV4_MALFORMED,
-                            str_format(p->arena,
-                                       "%s the Credential is mal-formed; expecting "
-                                       "\"<YOUR-AKID>/YYYYMMDD/%sSERVICE/aws4_request\".",
-                                       presigned ? "Error parsing the X-Amz-Credential parameter;"
-                                                 : "The authorization header is malformed;",
-                                       region));
+        return sigv4_refuse_part(p->arena, &p->out, p->problem, SIGV4_MALFORMED,
+                                 str_format(p->arena,
+                                            "the Credential is mal-formed; expecting "
+                                            "\"<YOUR-AKID>/YYYYMMDD/%sSERVICE/aws4_request\".",
+                                            region));
     return sigv4_refuse(p->problem, SIGV4_MALFORMED,
                         str_format(p->arena,
                                    "Credential must have exactly %d slash-delimited elements, "
@@ -106,6 +114,12 @@ static RESULT parse_credential(struct parser *p)
     bool s3 = count >= 4 && count <= 5 && str_eq(service, STR("s3"));
     if (count != wanted || parts[0].len == 0)
         return credential_malformed(p, s3);
+    if (s3 && !str_eq(end, STR("aws4_request")))
+        return sigv4_refuse_part(p->arena, &p->out, p->problem, SIGV4_BAD_SCOPE,
+                                 str_format(p->arena,
+                                            "incorrect terminal \"%.*s\". This endpoint uses "
+                                            "\"aws4_request\".",
+                                            PRSTR(end)));
     if (!str_eq(end, STR("aws4_request")))
         return sigv4_refuse(p->problem, SIGV4_BAD_SCOPE,
                             str_format(p->arena,
@@ -126,7 +140,7 @@ static RESULT parse_time(struct parser *p)
     if (!str_is_absent(given) || out->form == SIGV4_PRESIGNED) {
         if (!time_parse_basic(given, &out->time_ms))
             return sigv4_refuse(
-                p->problem, SIGV4_MALFORMED,
+                p->problem, out->form == SIGV4_PRESIGNED ? SIGV4_MALFORMED : SIGV4_NO_DATE,
                 out->form == SIGV4_PRESIGNED && str_eq(out->service, STR("s3"))
                     ? STR("X-Amz-Date must be in the ISO8601 Long Format "
                           "\"yyyyMMdd'T'HHmmss'Z'\"")
@@ -140,7 +154,7 @@ static RESULT parse_time(struct parser *p)
         given = str_trim(p->date);
         if (!time_parse_basic(given, &out->time_ms) && !time_parse_http(given, &out->time_ms) &&
             !time_parse_iso8601(given, &out->time_ms))
-            return sigv4_refuse(p->problem, SIGV4_MALFORMED,
+            return sigv4_refuse(p->problem, SIGV4_NO_DATE,
                                 str_format(p->arena,
                                            "Date must be in ISO-8601 'basic format'. Got '%.*s'. "
                                            "See http://en.wikipedia.org/wiki/ISO_8601",
@@ -154,14 +168,11 @@ static RESULT parse_time(struct parser *p)
     if (str_eq(day, out->date))
         return RESULT_OK;
     if (str_eq(out->service, STR("s3")))
-        return sigv4_refuse(p->problem, SIGV4_BAD_SCOPE,
-                            str_format(p->arena,
-                                       "%sInvalid credential date \"%.*s\". This date is not the "
-                                       "same as X-Amz-Date: \"%.*s\".",
-                                       out->form == SIGV4_PRESIGNED
-                                           ? "Error parsing the X-Amz-Credential parameter; "
-                                           : "The authorization header is malformed; ",
-                                       PRSTR(out->date), PRSTR(day)));
+        return sigv4_refuse_part(p->arena, out, p->problem, SIGV4_BAD_SCOPE,
+                                 str_format(p->arena,
+                                            "Invalid credential date \"%.*s\". This date is not "
+                                            "the same as X-Amz-Date: \"%.*s\".",
+                                            PRSTR(out->date), PRSTR(day)));
     return sigv4_refuse(p->problem, SIGV4_BAD_SCOPE,
                         str_format(p->arena,
                                    "Date in Credential scope does not match YYYYMMDD from ISO-8601 "
@@ -197,7 +208,10 @@ static RESULT header_incomplete(struct parser *p)
                              "header. "));
     buf_append(&buf, STR("Authorization="));
     buf_append(&buf, p->authorization);
-    return sigv4_refuse(p->problem, SIGV4_INCOMPLETE, buf_str(&buf));
+    bool date_alone = !str_is_absent(p->credential) && !str_is_absent(p->out.signature) &&
+                      !str_is_absent(p->out.signed_headers) && str_is_absent(p->amz_date) &&
+                      str_is_absent(p->date);
+    return sigv4_refuse(p->problem, date_alone ? SIGV4_NO_DATE : SIGV4_INCOMPLETE, buf_str(&buf));
 }
 
 static RESULT parse_authorization(struct parser *p, struct str parameters)
@@ -241,7 +255,7 @@ static RESULT parse_header_form(struct parser *p)
         return parse_authorization(p, parameters);
     if (str_starts_with(scheme, STR("AWS4-"))) {
         return sigv4_refuse(
-            p->problem, SIGV4_INCOMPLETE,
+            p->problem, SIGV4_UNSUPPORTED,
             str_format(p->arena, "Unsupported AWS 'algorithm': '%.*s'.", PRSTR(scheme)));
     } else if (str_eq(scheme, STR("AWS"))) {
         p->out.form = SIGV4_V2;
@@ -369,7 +383,7 @@ static RESULT parse_expires(struct parser *p)
 static RESULT parse_presigned_form(struct parser *p)
 {
     if (!str_is_absent(p->authorization) && str_starts_with(p->authorization, STR("AWS")))
-        return sigv4_refuse(p->problem, SIGV4_MALFORMED,
+        return sigv4_refuse(p->problem, SIGV4_TWO_FORMS,
                             STR("Only one auth mechanism allowed; only the X-Amz-Algorithm query "
                                 "parameter, Signature query string parameter or the Authorization "
                                 "header should be specified"));
@@ -377,7 +391,7 @@ static RESULT parse_presigned_form(struct parser *p)
     if (!str_is_absent(p->algorithm) && !p->out.asymmetric &&
         !str_eq(p->algorithm, STR("AWS4-HMAC-SHA256")))
         return sigv4_refuse(
-            p->problem, SIGV4_INCOMPLETE,
+            p->problem, SIGV4_UNSUPPORTED,
             str_format(p->arena, "Unsupported AWS 'algorithm': '%.*s'.", PRSTR(p->algorithm)));
     if (p->broken_query)
         return sigv4_refuse(p->problem, SIGV4_MALFORMED,
@@ -390,6 +404,13 @@ static RESULT parse_presigned_form(struct parser *p)
     return parse_expires(p);
 }
 
+static RESULT parse_form(struct parser *p)
+{
+    if (p->out.form == SIGV4_PRESIGNED)
+        return parse_presigned_form(p);
+    return str_is_absent(p->authorization) ? RESULT_OK : parse_header_form(p);
+}
+
 RESULT sigv4_parse(struct arena *arena, const struct wire_request *request, struct sigv4 *out,
                    struct sigv4_problem *problem)
 {
@@ -397,14 +418,11 @@ RESULT sigv4_parse(struct arena *arena, const struct wire_request *request, stru
     parse_headers(&p, request);
     if (request->query.len > 0)
         parse_query(&p, request->query);
-    if (p.out.form == SIGV4_PRESIGNED)
-        TRY(parse_presigned_form(&p));
-    else if (!str_is_absent(p.authorization))
-        TRY(parse_header_form(&p));
-    else if (p.v2_query)
+    if (p.out.form != SIGV4_PRESIGNED && str_is_absent(p.authorization) && p.v2_query)
         return sigv2_parse_query(arena, request, out, problem);
-    else if (p.v2)
+    enum result result = parse_form(&p);
+    if (result == RESULT_OK && p.out.form == SIGV4_NONE && str_is_absent(p.authorization) && p.v2)
         p.out.form = SIGV4_V2;
-    *out = p.out;
-    return RESULT_OK;
+    *out = result == RESULT_OK ? p.out : (struct sigv4){.form = p.out.form};
+    return result;
 }

@@ -36,6 +36,11 @@ void digest_sha256(struct str data, uint8_t out[SHA256_SIZE])
     SHA256_Final(out, &context);
 }
 
+uint32_t digest_crc32(struct str data)
+{
+    return data.len == 0 ? 0 : ~crc32_update(UINT32_MAX, (const uint8_t *)data.ptr, data.len);
+}
+
 /* RFC 2104 */
 void digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE])
 {

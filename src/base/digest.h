@@ -9,6 +9,7 @@ enum { MD5_SIZE = 16, SHA1_SIZE = 20, SHA256_SIZE = 32, SHA512_SIZE = 64 };
 void digest_md5(struct str data, uint8_t out[MD5_SIZE]);
 void digest_sha1(struct str data, uint8_t out[SHA1_SIZE]);
 void digest_sha256(struct str data, uint8_t out[SHA256_SIZE]);
+uint32_t digest_crc32(struct str data);
 void digest_hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE]);
 
 /* Running digests. The state is plain memory: it may be copied and abandoned. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/encode.h"
 #include "base/log.h"
@@ -295,6 +296,14 @@ static bool clock_duration(struct str text, int64_t *ms)
     return total > 0;
 }
 
+/* What is signed from now on counts as after the move: src/cloud/clock.h. */
+static void clock_settle(struct str text)
+{
+    int64_t ms;
+    if (str_to_i64(text, &ms) && ms > 0 && ms <= 1000)
+        usleep((useconds_t)ms * 1000);
+}
+
 int cli_clock(int argc, char **argv)
 {
     static const char usage[] = "clock [advance DURATION]\n\nDURATION: 90s, 15m, 36h, 7d or 1d12h, "
@@ -318,10 +327,12 @@ int cli_clock(int argc, char **argv)
         fprintf(stderr, "usage: kumoniwa %s\n", usage);
         code = 2;
     }
-    if (code == 0 && cli_ask(arena, method, path, &body))
+    if (code == 0 && cli_ask(arena, method, path, &body)) {
+        clock_settle(client_member(arena, body, STR("settles_ms")));
         printf("%.*s\n", PRSTR(client_member(arena, body, STR("now"))));
-    else if (code == 0)
+    } else if (code == 0) {
         code = 1;
+    }
     arena_free(arena);
     return code;
 }

@@ -8,6 +8,8 @@
 #include "cloud/credentials.h"
 #include "server/s3_request.h"
 
+enum { CLOCK_SKEW_MS = 15 * 60 * 1000 };
+
 static bool request_is_s3(const struct request *request)
 {
     return request->routed && request->route.protocol == WIRE_PROTOCOL_REST_XML &&
@@ -19,24 +21,51 @@ struct fault_name {
     enum wire_common_error error;
     const char *s3_code; /* NULL: the common name serves */
     const char *s3_presigned_code;
-    bool s3_bad_request; /* S3 answers 400 where others answer 403 */
+    bool s3_bad_request;    /* S3 answers 400 where others answer 403 */
+    const char *s3_message; /* NULL: the one that the problem has */
+    const char *s3_presigned_message;
 };
 
 static const struct fault_name fault_names[] = {
-    [SIGV4_OK] = {WIRE_INTERNAL_FAILURE, NULL, NULL, false},
+    [SIGV4_OK] = {WIRE_INTERNAL_FAILURE, NULL, NULL, false, NULL, NULL},
     [SIGV4_INCOMPLETE] = {WIRE_INCOMPLETE_SIGNATURE, "AuthorizationHeaderMalformed",
-                          "AuthorizationQueryParametersError", false},
+                          "AuthorizationQueryParametersError", true,
+                          "The authorization header is malformed; the authorization header "
+                          "requires three components: Credential, SignedHeaders, and Signature.",
+                          "Query-string authentication version 4 requires the X-Amz-Algorithm, "
+                          "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
+                          "X-Amz-Expires parameters."},
     [SIGV4_MALFORMED] = {WIRE_INCOMPLETE_SIGNATURE, "AuthorizationHeaderMalformed",
-                         "AuthorizationQueryParametersError", false},
-    [SIGV4_EXPIRED] = {WIRE_REQUEST_EXPIRED, "AccessDenied", "AccessDenied", false},
-    [SIGV4_SKEWED] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "RequestTimeTooSkewed", "AccessDenied", false},
+                         "AuthorizationQueryParametersError", true, NULL, NULL},
+    [SIGV4_EXPIRED] = {WIRE_REQUEST_EXPIRED, "AccessDenied", "AccessDenied", false, NULL, NULL},
+    [SIGV4_SKEWED] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "RequestTimeTooSkewed", "AccessDenied", false,
+                      NULL, NULL},
     [SIGV4_BAD_SCOPE] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AuthorizationHeaderMalformed",
-                         "AuthorizationQueryParametersError", true},
-    [SIGV4_MISMATCH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, NULL, NULL, false},
+                         "AuthorizationQueryParametersError", true, NULL, NULL},
+    [SIGV4_MISMATCH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, NULL, NULL, false, NULL, NULL},
     [SIGV4_BAD_PAYLOAD_HASH] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "XAmzContentSHA256Mismatch",
-                                "XAmzContentSHA256Mismatch", true},
-    [SIGV4_UNSIGNED_HEADER] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AccessDenied", "AccessDenied",
-                               false},
+                                "XAmzContentSHA256Mismatch", true, NULL, NULL},
+    [SIGV4_UNSIGNED_HEADER] = {WIRE_SIGNATURE_DOES_NOT_MATCH, "AccessDenied", "AccessDenied", false,
+                               NULL, NULL},
+    [SIGV4_UNSUPPORTED] = {WIRE_INCOMPLETE_SIGNATURE, "InvalidArgument",
+                           "AuthorizationQueryParametersError", true,
+                           "Unsupported Authorization Type",
+                           "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and "
+                           "AWS4-ECDSA-P256-SHA256\""},
+    [SIGV4_TWO_FORMS] = {WIRE_INCOMPLETE_SIGNATURE, "InvalidArgument", "InvalidArgument", true,
+                         NULL, NULL},
+    [SIGV4_NO_DATE] = {WIRE_INCOMPLETE_SIGNATURE, "AccessDenied", "AccessDenied", false,
+                       "AWS authentication requires a valid Date or x-amz-date header", NULL},
+    [SIGV4_NO_PAYLOAD_HASH] = {WIRE_INCOMPLETE_SIGNATURE, "InvalidRequest", "InvalidRequest", true,
+                               NULL, NULL},
+    [SIGV4_WRONG_PAYLOAD_HASH] = {WIRE_INCOMPLETE_SIGNATURE, "InvalidArgument", "InvalidArgument",
+                                  true, NULL, NULL},
+    [SIGV4_BAD_CHUNK] = {WIRE_INCOMPLETE_SIGNATURE, "IncompleteBody", "IncompleteBody", true, NULL,
+                         NULL},
+    [SIGV4_SMALL_CHUNK] = {WIRE_INCOMPLETE_SIGNATURE, "InvalidChunkSizeError",
+                           "InvalidChunkSizeError", true, NULL, NULL},
+    [SIGV4_BAD_TRAILER] = {WIRE_INCOMPLETE_SIGNATURE, "MalformedTrailerError",
+                           "MalformedTrailerError", true, NULL, NULL},
 };
 
 static struct str authenticate_mismatch_text(struct request *request,
@@ -50,19 +79,91 @@ static struct str authenticate_mismatch_text(struct request *request,
         PRSTR(problem->message), PRSTR(problem->canonical_request), PRSTR(problem->string_to_sign));
 }
 
-/* S3 says what time it is ("Error responses", Amazon S3 API Reference). */
-static void authenticate_show_time(struct request *request)
+static struct str authenticate_time(struct arena *arena, int64_t ms)
+{
+    struct buf text;
+    buf_init(&text, arena, 32);
+    time_format_iso8601(&text, ms / 1000 * 1000);
+    return buf_str(&text);
+}
+
+/* "61 62 63" */
+static struct str authenticate_bytes(struct arena *arena, struct str text)
+{
+    struct buf out;
+    buf_init(&out, arena, SIZE_MAX / 4);
+    for (size_t i = 0; i < text.len; i++)
+        buf_append_format(&out, i == 0 ? "%02x" : " %02x", (uint8_t)text.ptr[i]);
+    return buf_str(&out);
+}
+
+/* The offending header. */
+static void authenticate_argument(struct request *request, struct str name)
+{
+    struct str value = wire_request_header(&request->wire, str_lower(request->call.arena, name));
+    request_detail(request, STR("ArgumentName"), name);
+    request_detail(request, STR("ArgumentValue"), str_is_absent(value) ? STR("") : value);
+}
+
+static void authenticate_show_mismatch(struct request *request, const struct sigv4_problem *problem)
 {
     struct arena *arena = request->call.arena;
-    struct buf now;
-    struct wire_header *extra = ARENA_ARRAY(arena, 3, struct wire_header);
-    buf_init(&now, arena, 32);
-    time_format_iso8601(&now, clock_now(request->call.cloud->clock) / 1000 * 1000);
-    extra[0] = (struct wire_header){STR("RequestTime"), request->signature.time};
-    extra[1] = (struct wire_header){STR("ServerTime"), buf_str(&now)};
-    extra[2] = (struct wire_header){STR("MaxAllowedSkewMilliseconds"), STR("900000")};
-    request->extra = extra;
-    request->extra_count = 3;
+    request_detail(request, STR("AWSAccessKeyId"), request->signature.access_key);
+    if (str_is_absent(problem->string_to_sign))
+        return;
+    request_detail(request, STR("StringToSign"), problem->string_to_sign);
+    request_detail(request, STR("SignatureProvided"), request->signature.signature);
+    request_detail(request, STR("StringToSignBytes"),
+                   authenticate_bytes(arena, problem->string_to_sign));
+    if (str_is_absent(problem->canonical_request))
+        return;
+    request_detail(request, STR("CanonicalRequest"), problem->canonical_request);
+    request_detail(request, STR("CanonicalRequestBytes"),
+                   authenticate_bytes(arena, problem->canonical_request));
+}
+
+/* When a URL ended, by whose clock: the signer's, which the cloud's may be ahead of. */
+static void authenticate_show_expiry(struct request *request)
+{
+    const struct sigv4 *signature = &request->signature;
+    struct arena *arena = request->call.arena;
+    if (signature->form == SIGV4_PRESIGNED)
+        request_detail(request, STR("X-Amz-Expires"),
+                       str_format(arena, "%lld", (long long)signature->expires_s));
+    else if (signature->form != SIGV4_V2_QUERY || signature->time_ms == 0)
+        return;
+    request_detail(request, STR("Expires"),
+                   authenticate_time(arena, signature->time_ms + 1000 * signature->expires_s));
+    request_detail(request, STR("ServerTime"),
+                   authenticate_time(arena, clock_now(request->call.cloud->clock)));
+}
+
+/* S3's errors have further elements ("Error responses", Amazon S3 API Reference). */
+static void authenticate_show(struct request *request, const struct sigv4_problem *problem,
+                              bool presigned)
+{
+    struct arena *arena = request->call.arena;
+    if (problem->fault == SIGV4_SKEWED && !presigned) {
+        request_detail(request, STR("RequestTime"), request->signature.time);
+        request_detail(request, STR("ServerTime"),
+                       authenticate_time(arena, clock_now(request->call.cloud->clock)));
+        request_detail(request, STR("MaxAllowedSkewMilliseconds"), STR("900000"));
+    } else if (problem->fault == SIGV4_MISMATCH) {
+        authenticate_show_mismatch(request, problem);
+    } else if (problem->fault == SIGV4_EXPIRED) {
+        authenticate_show_expiry(request);
+    } else if (problem->fault == SIGV4_UNSIGNED_HEADER) {
+        request_detail(request, STR("HeadersNotSigned"), problem->detail);
+    } else if (problem->fault == SIGV4_BAD_PAYLOAD_HASH) {
+        request_detail(request, STR("ClientComputedContentSHA256"),
+                       request->signature.payload_hash);
+        request_detail(request, STR("S3ComputedContentSHA256"), problem->detail);
+    } else if (problem->fault == SIGV4_TWO_FORMS ||
+               (problem->fault == SIGV4_UNSUPPORTED && !presigned)) {
+        authenticate_argument(request, STR("Authorization"));
+    } else if (problem->fault == SIGV4_WRONG_PAYLOAD_HASH) {
+        authenticate_argument(request, STR("x-amz-content-sha256"));
+    }
 }
 
 RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *problem)
@@ -78,22 +179,18 @@ RESULT authenticate_refuse(struct request *request, const struct sigv4_problem *
     if (s3) {
         bool presigned =
             request->signature.form == SIGV4_PRESIGNED || request->signature.form == SIGV4_V2_QUERY;
+        const char *words = presigned ? name->s3_presigned_message : name->s3_message;
         request->code = str_from_c(presigned ? name->s3_presigned_code : name->s3_code);
-        if (problem->fault == SIGV4_SKEWED && !presigned)
-            authenticate_show_time(request);
-        if (problem->fault == SIGV4_MISMATCH && !str_is_absent(problem->string_to_sign)) {
-            struct wire_header *extra = ARENA_ARRAY(request->call.arena, 4, struct wire_header);
-            extra[0] = (struct wire_header){STR("AWSAccessKeyId"), request->signature.access_key};
-            extra[1] = (struct wire_header){STR("StringToSign"), problem->string_to_sign};
-            extra[2] = (struct wire_header){STR("SignatureProvided"), request->signature.signature};
-            extra[3] = (struct wire_header){STR("CanonicalRequest"), problem->canonical_request};
-            request->extra = extra;
-            request->extra_count = str_is_absent(problem->canonical_request) ? 3 : 4;
-        }
+        if (words != NULL)
+            message = str_from_c(words);
+        authenticate_show(request, problem, presigned);
     }
     /* The code is set: of the common error the status alone counts. */
+    if (!s3)
+        return request_fail(request, name->error, message);
     return request_fail(
-        request, s3 && name->s3_bad_request ? WIRE_INCOMPLETE_SIGNATURE : name->error, message);
+        request, name->s3_bad_request ? WIRE_INCOMPLETE_SIGNATURE : WIRE_SIGNATURE_DOES_NOT_MATCH,
+        message);
 }
 
 RESULT authenticate_parse(struct request *request)
@@ -126,10 +223,14 @@ static RESULT authenticate_unsigned(struct request *request)
     call->account = (struct str){0};
     call->region = call->cloud->default_region;
     call->any_region = true;
-    bool may_be_anonymous =
-        request_is_s3(request) ||
+    bool may_ignore_signature =
+        request->hosted ||
         (request->route.operation >= 0 &&
          (request->route.model->operations[request->route.operation].flags & WIRE_OP_NO_AUTH) != 0);
+    bool may_be_anonymous = request_is_s3(request) || may_ignore_signature;
+    struct str unread = wire_request_header(&request->wire, STR("authorization"));
+    if (may_be_anonymous && !may_ignore_signature && str_trim(unread).len > 0)
+        return authenticate_refuse(request, &(struct sigv4_problem){.fault = SIGV4_UNSUPPORTED});
     if (may_be_anonymous)
         return RESULT_OK;
     return request_fail(request, WIRE_MISSING_AUTHENTICATION_TOKEN,
@@ -139,6 +240,7 @@ static RESULT authenticate_unsigned(struct request *request)
 static RESULT authenticate_unknown_key(struct request *request)
 {
     if (request_is_s3(request)) {
+        request_detail(request, STR("AWSAccessKeyId"), request->signature.access_key);
         request->code = STR("InvalidAccessKeyId");
         return request_fail(
             request, WIRE_INVALID_CLIENT_TOKEN,
@@ -153,12 +255,15 @@ static RESULT authenticate_bad_token(struct request *request)
     if (!request_is_s3(request))
         return authenticate_unknown_key(request);
     request->code = STR("InvalidToken");
+    request_detail(request, STR("Token-0"), request->signature.security_token);
     return request_fail(request, WIRE_INCOMPLETE_SIGNATURE, /* for its status, 400 */
                         STR("The provided token is malformed or otherwise invalid."));
 }
 
 static RESULT authenticate_expired(struct request *request)
 {
+    if (request_is_s3(request))
+        request_detail(request, STR("Token-0"), request->signature.security_token);
     return request_fail(request, WIRE_EXPIRED_TOKEN,
                         request_is_s3(request)
                             ? STR("The provided token has expired.")
@@ -213,6 +318,28 @@ static RESULT authenticate_long_term(struct request *request, struct credentials
     return RESULT_OK;
 }
 
+/* By how much the cloud's clock was ahead of the signer's. Signers go by the machine's, and who
+ * signs in advance did so before or after the cloud's was moved; a date that the machine's has not
+ * reached is the cloud's own. */
+static int64_t authenticate_ahead_at(const struct request *request, int64_t signed_ms)
+{
+    struct clock *clock = request->call.cloud->clock;
+    int64_t machine_ms = clock_now(clock) - clock_offset_ms(clock);
+    if (signed_ms > machine_ms + CLOCK_SKEW_MS)
+        return 0;
+    if (signed_ms <= machine_ms)
+        clock_note_signed(clock, signed_ms);
+    return clock_offset_at(clock, signed_ms);
+}
+
+/* A URL of version 2 does not say when it was signed, only when it ends: by the signer's clock. */
+static int64_t authenticate_ahead(const struct request *request)
+{
+    return request->signature.form == SIGV4_PRESIGNED
+               ? authenticate_ahead_at(request, request->signature.time_ms)
+               : clock_offset_ms(request->call.cloud->clock);
+}
+
 static RESULT authenticate_signature(struct request *request, const struct credentials *credentials,
                                      const uint8_t *body_sha256)
 {
@@ -224,12 +351,13 @@ static RESULT authenticate_signature(struct request *request, const struct crede
         result = sigv2_verify_query(
             call->arena, signature, &request->wire,
             s3_bucket_of_host(request->wire.host, signature->service, call->cloud->index),
-            credentials->secret, clock_now(call->cloud->clock), &problem);
+            credentials->secret, clock_now(call->cloud->clock), authenticate_ahead(request),
+            &problem);
         return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
     }
     struct sigv4_rules rules = {
         .now_ms = clock_now(call->cloud->clock),
-        .ahead_ms = clock_offset_ms(call->cloud->clock),
+        .ahead_ms = authenticate_ahead(request),
         .s3 = request_is_s3(request),
         .secret = credentials->secret,
         .service = request->routed ? request->route.model->signing_name : (struct str){0},
@@ -248,7 +376,8 @@ static RESULT authenticate_expiry(struct request *request)
 {
     struct sigv4_problem problem = {0};
     enum result result =
-        sigv4_check_expiry(&request->signature, clock_now(request->call.cloud->clock), &problem);
+        sigv4_check_expiry(&request->signature, clock_now(request->call.cloud->clock),
+                           authenticate_ahead(request), &problem);
     return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
 }
 
@@ -328,7 +457,8 @@ static RESULT form_scope(struct request *request)
                 str_cut(rest, '/', &signature->region, &rest) &&
                 str_cut(rest, '/', &signature->service, &end) && str_eq(end, STR("aws4_request")) &&
                 str_eq(signature->service, STR("s3")) &&
-                str_starts_with(form_field(request, STR("x-amz-date")), signature->date);
+                str_starts_with(form_field(request, STR("x-amz-date")), signature->date) &&
+                time_parse_basic(form_field(request, STR("x-amz-date")), &signature->time_ms);
     if (good)
         return RESULT_OK;
     request->code = STR("InvalidArgument");
@@ -393,5 +523,7 @@ RESULT authenticate_form(struct request *request)
         }
     }
     authenticate_set(request, &credentials, v2);
+    request->call.signer_ahead_ms = v2 ? clock_offset_ms(request->call.cloud->clock)
+                                       : authenticate_ahead_at(request, signature->time_ms);
     return RESULT_OK;
 }

@@ -28,6 +28,16 @@ RESULT request_fail(struct request *request, enum wire_common_error error, struc
     return RESULT_ERROR;
 }
 
+void request_detail(struct request *request, struct str name, struct str value)
+{
+    struct wire_header *all =
+        ARENA_ARRAY(request->call.arena, request->extra_count + 1, struct wire_header);
+    for (size_t i = 0; i < request->extra_count; i++)
+        all[i] = request->extra[i];
+    all[request->extra_count++] = (struct wire_header){name, value};
+    request->extra = all;
+}
+
 /* --- what came in --- */
 
 static struct str request_host(const struct http_exchange *exchange)
@@ -507,6 +517,10 @@ static RESULT request_prepare(struct request *request)
                                &failure);
     if (result == RESULT_ERROR) {
         request->code = failure.code;
+        if (!str_is_absent(failure.argument_name)) {
+            request_detail(request, STR("ArgumentName"), failure.argument_name);
+            request_detail(request, STR("ArgumentValue"), failure.argument_value);
+        }
         return request_fail(request, failure.error, failure.message);
     }
     return result;

@@ -66,6 +66,19 @@ static RESULT intake_begin_lanes(struct request *request, struct intake *intake)
     return RESULT_OK;
 }
 
+/* 411 is S3's own. */
+static RESULT intake_fail_length(struct request *request)
+{
+    const struct wire_model *model = request->call.model;
+    struct str code = STR("MissingContentLength");
+    enum result result = request_fail(request, WIRE_SERIALIZATION,
+                                      STR("You must provide the Content-Length HTTP header."));
+    for (uint32_t i = 0; i < model->error_count; i++)
+        if (str_eq(wire_string(model, model->errors[i].code), code))
+            request->error = i;
+    return result;
+}
+
 /* S3 wants to know beforehand ("PutObject"; "Error responses"). */
 static RESULT intake_check_length(struct request *request)
 {
@@ -77,9 +90,14 @@ static RESULT intake_check_length(struct request *request)
         return request_fail(request, WIRE_SERIALIZATION,
                             STR("The value of x-amz-decoded-content-length is no number"));
     }
-    if (!exchange->has_length && str_is_absent(decoded) &&
-        !str_is_absent(http_field_get(exchange, STR("transfer-encoding")))) {
+    bool open_ended = !str_is_absent(http_field_get(exchange, STR("transfer-encoding")));
+    bool unsaid = !exchange->has_length && !open_ended;
+    if ((unsaid && str_eq(request->wire.method, STR("PUT"))) ||
+        (chunked_is(request->signature.payload_hash) && str_is_absent(decoded)))
+        return intake_fail_length(request);
+    if (!exchange->has_length && str_is_absent(decoded) && open_ended) {
         request->code = STR("NotImplemented");
+        request_detail(request, STR("Header"), STR("Transfer-Encoding"));
         return request_fail(
             request, WIRE_NOT_IMPLEMENTED,
             STR("A header you provided implies functionality that is not implemented"));
@@ -186,11 +204,9 @@ static RESULT intake_check_sha256(struct request *request)
     hex_encode(&hex, str_make((const char *)sum, sizeof sum));
     if (str_eq(buf_str(&hex), request->signature.payload_hash))
         return RESULT_OK;
-    struct sigv4_problem problem = {
-        .fault = SIGV4_BAD_PAYLOAD_HASH,
-        .message = STR("The provided 'x-amz-content-sha256' header does not match what was "
-                       "computed."),
-    };
+    struct sigv4_problem problem;
+    if (sigv4_refuse_hash(request->call.arena, buf_str(&hex), &problem) != RESULT_ERROR)
+        return FAULT("a refusal that is none");
     return authenticate_refuse(request, &problem);
 }
 

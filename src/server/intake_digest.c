@@ -117,18 +117,6 @@ RESULT intake_digest_update(struct intake *intake, struct str payload)
     return intake_digest_rest(intake, payload);
 }
 
-/* A further element of the error. */
-static void digest_detail(struct request *request, size_t at, struct str name, struct str value)
-{
-    enum { DETAILS = 2 };
-    struct wire_header *extra = ARENA_ARRAY(request->call.arena, DETAILS, struct wire_header);
-    for (size_t i = 0; i < at; i++)
-        extra[i] = request->extra[i];
-    extra[at] = (struct wire_header){name, value};
-    request->extra = extra;
-    request->extra_count = at + 1;
-}
-
 static RESULT check_md5(struct request *request, const uint8_t *md5)
 {
     struct str given = wire_request_header(&request->wire, STR("content-md5"));
@@ -136,7 +124,7 @@ static RESULT check_md5(struct request *request, const uint8_t *md5)
     if (str_is_absent(given))
         return RESULT_OK;
     if (!base64_decode(request->call.arena, str_trim(given), &bytes) || bytes.len != MD5_SIZE) {
-        digest_detail(request, 0, STR("Content-MD5"), given);
+        request_detail(request, STR("Content-MD5"), given);
         return digest_refuse(request, STR("InvalidDigest"),
                              STR("The Content-MD5 you specified was invalid."));
     }
@@ -147,8 +135,8 @@ static RESULT check_md5(struct request *request, const uint8_t *md5)
     buf_init(&base64, request->call.arena, 2 * MD5_SIZE);
     hex_encode(&hex, bytes);
     base64_encode(&base64, str_make((const char *)md5, MD5_SIZE));
-    digest_detail(request, 0, STR("ExpectedDigest"), buf_str(&hex));
-    digest_detail(request, 1, STR("CalculatedDigest"), buf_str(&base64));
+    request_detail(request, STR("ExpectedDigest"), buf_str(&hex));
+    request_detail(request, STR("CalculatedDigest"), buf_str(&base64));
     return digest_refuse(request, STR("BadDigest"),
                          STR("The Content-MD5 you specified did not match what we received."));
 }

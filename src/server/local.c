@@ -269,8 +269,9 @@ static void local_clock(struct local *local)
     struct buf now;
     buf_init(&now, local->arena, 64);
     time_format_iso8601(&now, clock_now(cloud->clock));
-    buf_append_format(&local->out, "{\"now\": \"%.*s\", \"offset_ms\": %lld}", PRSTR(buf_str(&now)),
-                      (long long)clock_offset_ms(cloud->clock));
+    buf_append_format(&local->out, "{\"now\": \"%.*s\", \"offset_ms\": %lld, \"settles_ms\": %lld}",
+                      PRSTR(buf_str(&now)), (long long)clock_offset_ms(cloud->clock),
+                      (long long)clock_settles_ms(cloud->clock));
 }
 
 static RESULT local_credentials_change(struct local *local, struct kv_txn *txn, bool issue)

@@ -43,6 +43,9 @@ struct request {
     size_t extra_count;
 };
 
+/* A further element of S3's error. */
+void request_detail(struct request *request, struct str name, struct str value);
+
 /* What the chunks of its body are signed with; NULL when nobody here knows. */
 const uint8_t *request_signing_key(const struct request *request);
 

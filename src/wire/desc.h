@@ -206,6 +206,7 @@ struct wire_model {
     uint8_t json_version;       /* 10 or 11 */
     uint8_t validation;         /* enum wire_validation */
     bool query_compatible;      /* awsQueryCompatible */
+    bool body_crc32;            /* replies bear x-amz-crc32, of their body */
     bool implemented;           /* has a folder under src/services */
 };
 

@@ -71,11 +71,14 @@ struct str wire_s3_host_id(struct arena *arena, struct str request_id)
     return buf_str(&out);
 }
 
-void wire_add_request_id(struct arena *arena, const struct wire_model *model, struct str request_id,
-                         struct wire_response *response)
+void wire_add_own_headers(struct arena *arena, const struct wire_model *model,
+                          struct str request_id, struct wire_response *response)
 {
     if (!wire_is_s3(model)) {
         wire_add_header(arena, response, STR("x-amzn-RequestId"), request_id);
+        if (model->body_crc32)
+            wire_add_header(arena, response, STR("x-amz-crc32"),
+                            str_format(arena, "%u", (unsigned)digest_crc32(response->body)));
         return;
     }
     wire_add_header(arena, response, STR("x-amz-request-id"), request_id);
@@ -411,7 +414,7 @@ RESULT wire_encode_error(struct arena *arena, const struct wire_model *model,
     if (str_is_empty(e.message))
         e.message = (struct str){0};
     TRY(encode(&e, protocol, &made));
-    wire_add_request_id(arena, model, reply->request_id, &made);
+    wire_add_own_headers(arena, model, reply->request_id, &made);
     *response = made;
     return RESULT_OK;
 }

@@ -40,16 +40,6 @@ static uint64_t get_number(struct str bytes, size_t at, unsigned size)
     return number;
 }
 
-static uint32_t crc32(struct str bytes)
-{
-    struct digest digest;
-    uint8_t out[4];
-    digest_begin(&digest, DIGEST_CRC32);
-    digest_update(&digest, bytes);
-    digest_end(&digest, out);
-    return (uint32_t)out[0] << 24 | (uint32_t)out[1] << 16 | (uint32_t)out[2] << 8 | out[3];
-}
-
 /* ---- writing */
 
 static void put_name(struct buf *headers, struct str name, enum header_type type)
@@ -122,10 +112,10 @@ static RESULT finish(struct arena *arena, const struct buf *headers, struct str 
     buf_reserve(&out, total);
     put_number(&out, total, 4);
     put_number(&out, headers->len, 4);
-    put_number(&out, crc32(buf_str(&out)), 4);
+    put_number(&out, digest_crc32(buf_str(&out)), 4);
     buf_append(&out, buf_str(headers));
     buf_append(&out, payload);
-    put_number(&out, crc32(buf_str(&out)), 4);
+    put_number(&out, digest_crc32(buf_str(&out)), 4);
     *frame = buf_str(&out);
     return RESULT_OK;
 }
@@ -302,13 +292,14 @@ enum wire_frame_state wire_decode_frame(struct arena *arena, struct str bytes,
     if (bytes.len < PRELUDE_SIZE)
         return WIRE_FRAME_PARTIAL;
     size_t total = (size_t)get_number(bytes, 0, 4), headers_len = (size_t)get_number(bytes, 4, 4);
-    if (crc32(str_slice(bytes, 0, 8)) != get_number(bytes, 8, 4) || headers_len > HEADERS_MAX ||
+    if (digest_crc32(str_slice(bytes, 0, 8)) != get_number(bytes, 8, 4) ||
+        headers_len > HEADERS_MAX ||
         total > PRELUDE_SIZE + HEADERS_MAX + PAYLOAD_MAX + TRAILER_SIZE ||
         total < PRELUDE_SIZE + headers_len + TRAILER_SIZE)
         return WIRE_FRAME_BROKEN;
     if (bytes.len < total)
         return WIRE_FRAME_PARTIAL;
-    if (crc32(str_slice(bytes, 0, total - TRAILER_SIZE)) !=
+    if (digest_crc32(str_slice(bytes, 0, total - TRAILER_SIZE)) !=
         get_number(bytes, total - TRAILER_SIZE, 4))
         return WIRE_FRAME_BROKEN;
     *frame = (struct wire_frame){

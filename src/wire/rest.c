@@ -43,18 +43,25 @@ bool wire_rest_has_body(const struct wire_model *model, uint16_t shape)
 /* S3 says InvalidArgument, the others SerializationException (S3 API reference, Error responses).
  */
 static RESULT fail_value(struct reader *reader, const char *where, struct str name,
-                         const struct wire_shape *shape)
+                         struct str value, const struct wire_shape *shape)
 {
     struct str service = reader->model->signing_name;
     bool s3 = str_eq(service, STR("s3"));
     enum wire_common_error error = s3 ? WIRE_INVALID_PARAMETER_VALUE : WIRE_SERIALIZATION;
 
-    if (s3 && shape->type >= WIRE_BYTE && shape->type <= WIRE_LONG)
-        return wire_fail(reader->arena, reader->failure, error,
-                         "Provided %.*s not an integer or within integer range", PRSTR(name));
-    return wire_fail(reader->arena, reader->failure, error,
-                     "The value of the %s %.*s is no valid %s", where, PRSTR(name),
-                     wire_text_type(shape));
+    bool number = shape->type >= WIRE_BYTE && shape->type <= WIRE_LONG;
+    enum result result =
+        s3 && number
+            ? wire_fail(reader->arena, reader->failure, error,
+                        "Provided %.*s not an integer or within integer range", PRSTR(name))
+            : wire_fail(reader->arena, reader->failure, error,
+                        "The value of the %s %.*s is no valid %s", where, PRSTR(name),
+                        wire_text_type(shape));
+    if (s3) {
+        reader->failure->argument_name = name;
+        reader->failure->argument_value = str_is_utf8(value) ? value : STR("");
+    }
+    return result;
 }
 
 /* ---- labels */
@@ -109,7 +116,7 @@ static RESULT read_query_value(struct reader *reader, const struct wire_member *
     const struct wire_shape *shape = shape_at(reader->model, member->shape);
     struct str value = str_is_absent(param->value) ? STR("") : param->value;
     if (!wire_text_read(reader->arena, shape, member, WIRE_TIME_ISO8601, value, place))
-        return fail_value(reader, "query parameter", param->key, shape);
+        return fail_value(reader, "query parameter", param->key, value, shape);
     return RESULT_OK;
 }
 
@@ -260,7 +267,7 @@ static RESULT read_header_list(struct reader *reader, const struct wire_shape *s
         struct str one = next_item(reader, dates, &rest);
         if (!wire_text_read(reader->arena, item_shape, item, WIRE_TIME_RFC822, one,
                             (char *)list->items + list->len * size))
-            return fail_value(reader, "header", name, item_shape);
+            return fail_value(reader, "header", name, one, item_shape);
         list->len++;
     }
     return RESULT_OK;
@@ -280,12 +287,12 @@ static RESULT read_header(struct reader *reader, const struct wire_member *membe
     if (member->flags & WIRE_MEMBER_JSON_VALUE) {
         struct str json;
         if (!base64_decode(reader->arena, text, &json) || !str_is_utf8(json))
-            return fail_value(reader, "header", name, shape);
+            return fail_value(reader, "header", name, text, shape);
         *(struct str *)place = json;
         return RESULT_OK;
     }
     if (!wire_text_read(reader->arena, shape, member, WIRE_TIME_RFC822, text, place))
-        return fail_value(reader, "header", name, shape);
+        return fail_value(reader, "header", name, text, shape);
     return RESULT_OK;
 }
 
@@ -305,7 +312,7 @@ static RESULT read_header_map(struct reader *reader, const struct wire_member *m
         struct str key = str_slice(header->name, prefix.len, header->name.len);
         struct str value = str_trim(header->value);
         if (!str_is_utf8(value) && !wire_is_s3(reader->model)) /* S3 reads bytes as it likes */
-            return fail_value(reader, "header", header->name, shape);
+            return fail_value(reader, "header", header->name, value, shape);
         struct str_map_entry entry = {.key = str_lower(reader->arena, key),
                                       .value = value.ptr == NULL ? STR("") : value};
         VEC_PUSH(reader->arena, map->items, map->len, cap, entry);
@@ -321,6 +328,13 @@ static RESULT read_payload(struct reader *reader, const struct wire_member *memb
     void *place = member_place(member, reader->value);
     struct str body = reader->request->body;
 
+    if (body.len == 0 && shape->type == WIRE_STRUCT && member->flags & WIRE_MEMBER_REQUIRED &&
+        wire_is_s3(reader->model)) {
+        enum result result =
+            wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION, "Request Body is empty");
+        reader->failure->code = STR("MissingRequestBodyError");
+        return result;
+    }
     if (body.len == 0 || shape->flags & (WIRE_SHAPE_EVENT_STREAM | WIRE_SHAPE_STREAMING) ||
         member->flags & WIRE_MEMBER_STREAMING)
         return RESULT_OK;

@@ -162,7 +162,7 @@ RESULT wire_encode_response(struct arena *arena, const struct wire_route *route,
         return FAULT("the reply of %.*s is larger than %d bytes",
                      PRSTR(wire_string(route->model, operation->name)), WIRE_BODY_MAX);
     TRY(result);
-    wire_add_request_id(arena, route->model, request_id, &made);
+    wire_add_own_headers(arena, route->model, request_id, &made);
     *response = made;
     return RESULT_OK;
 }

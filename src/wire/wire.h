@@ -35,6 +35,7 @@ struct wire_failure {
     enum wire_common_error error;
     struct str message; /* in the arena */
     struct str code;    /* goes before the error's own code on the wire; absent: none does */
+    struct str argument_name, argument_value; /* S3's InvalidArgument shows them; absent: none */
 };
 
 struct wire_response {

@@ -93,10 +93,10 @@ void wire_time_write(struct buf *out, enum wire_time_format format, int64_t ms);
 void wire_add_header(struct arena *arena, struct wire_response *response, struct str name,
                      struct str value);
 
-/* x-amzn-RequestId, or S3's pair; wire_encode_response() and wire_encode_error() add it for all
- * protocols. */
-void wire_add_request_id(struct arena *arena, const struct wire_model *model, struct str request_id,
-                         struct wire_response *response);
+/* x-amzn-RequestId, or S3's pair, and the body's checksum where the service sends it;
+ * wire_encode_response() and wire_encode_error() add them for all protocols. */
+void wire_add_own_headers(struct arena *arena, const struct wire_model *model,
+                          struct str request_id, struct wire_response *response);
 bool wire_is_s3(const struct wire_model *model);
 
 #endif

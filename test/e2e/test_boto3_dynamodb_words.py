@@ -10,6 +10,8 @@ EMPTY_KEY = ("One or more parameter values are not valid. The AttributeValue for
 EMPTY_INDEX_KEY = ("One or more parameter values are not valid. A value specified for a secondary index key is not "
                    "supported. The AttributeValue for a key attribute cannot contain an empty string value. "
                    "IndexName: gsi, IndexKey: g")
+DEEP = ("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported "
+        "limit")
 OF_KEY = "The provided key element does not match the schema"
 OVERLAP = "must remove or rewrite one of these paths; path one: {}, path two: {}"
 
@@ -109,7 +111,9 @@ def test_three_hundred_operators(ddb):
         "Invalid ConditionExpression: The expression contains too many operators; operator count: 301")
     long = "a" * 4097
     assert words(ddb.get_item, TableName="words", Key=KEY, ProjectionExpression=long) == (
-        "Invalid ProjectionExpression: Expression size has exceeded the maximum allowed size; expression size: 4097")
+        "Invalid ProjectionExpression: Expression size has exceeded the maximum allowed size;")
+    assert words(ddb.scan, TableName="words", FilterExpression=long) == (
+        "Invalid FilterExpression: Expression size has exceeded the maximum allowed size; expression size: 4097")
 
 
 CONDITIONS = [
@@ -151,7 +155,7 @@ ITEMS = [
     ({**KEY, "x": {"N": "1e126"}}, "Number overflow. Attempting to store a number with magnitude larger than supported "
      "range"),
     ({**KEY, "x": {"N": "1" * 39}}, "Attempting to store more than 38 significant digits in a Number"),
-    ({**KEY, "x": nested(33)}, "Nesting Levels have exceeded supported limits"),
+    ({**KEY, "x": nested(32)}, DEEP),
 ]
 
 
@@ -161,12 +165,12 @@ def test_items(ddb, item, message):
 
 
 def test_values_nest_32_deep_everywhere(cloud, ddb):
-    """A value of 32 levels is 64 of JSON: in each request, in a token's record and in a stream."""
+    """A value of 32 levels, the innermost counted, is 63 of JSON: in each request, in a token's record and in a stream."""
     ddb.create_table(TableName="deep", BillingMode="PAY_PER_REQUEST", KeySchema=schema("pk"),
                      AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
                      StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
     ddb.get_waiter("table_exists").wait(TableName="deep", WaiterConfig={"Delay": 1})
-    deep = nested(32)
+    deep = nested(31)
     item = {"pk": {"S": "put"}, "x": deep}
     ddb.put_item(TableName="deep", Item=item)
     ddb.batch_write_item(RequestItems={"deep": [{"PutRequest": {"Item": {**item, "pk": {"S": "batch"}}}}]})
@@ -264,3 +268,35 @@ def test_new_index_defines_its_keys_itself(ddb):
                  AttributeDefinitions=[{"AttributeName": "g", "AttributeType": "S"}]) == (
         "One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. "
         "Keys: [g, sk], AttributeDefinitions: [g]")
+
+
+def test_checksum_of_answers(ddb):
+    """What AWS sends with this very refusal; botocore compares it where there is no error."""
+    response = refusal(ddb.put_item, TableName="words", Item=KEY, ConditionExpression="attribute_not_exists(pk)")
+    assert response["ResponseMetadata"]["HTTPHeaders"]["x-amz-crc32"] == "396270901"
+    assert "x-amz-crc32" in ddb.list_tables()["ResponseMetadata"]["HTTPHeaders"]
+
+
+def test_updates_that_only_remove_make_no_item(ddb):
+    key = {"pk": {"S": "never"}, "sk": {"N": "1"}}
+    ddb.update_item(TableName="words", Key=key, UpdateExpression="REMOVE x")
+    assert "Item" not in ddb.get_item(TableName="words", Key=key)
+    ddb.update_item(TableName="words", Key=key)
+    assert ddb.get_item(TableName="words", Key=key)["Item"] == key
+
+
+def test_iterators_name_their_stream(cloud, ddb):
+    streams = cloud.client("dynamodbstreams", parameter_validation=False)
+    arn = ddb.create_table(
+        TableName="flowing", BillingMode="PAY_PER_REQUEST", KeySchema=schema("pk"),
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})["TableDescription"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="LATEST")["ShardIterator"]
+    assert iterator.startswith(arn + "|1|")
+    assert streams.get_records(ShardIterator=iterator)["Records"] == []
+    assert words(streams.get_records, ShardIterator=iterator.replace("flowing", "blowing")) == "Invalid ShardIterator"
+    too_many = "1 validation error detected: Value '{}' at 'limit' failed to satisfy constraint: Member must have value less than or equal to {}"
+    assert words(streams.get_records, ShardIterator=iterator, Limit=1001) == too_many.format(1001, 1000)
+    assert words(streams.list_streams, Limit=101) == too_many.format(101, 100)
+    assert words(streams.describe_stream, StreamArn=arn, Limit=101) == too_many.format(101, 100)

@@ -32,7 +32,8 @@ void ddb_check(struct str actual, const char *expected, const char *file, int li
 #define assert_holds(actual, part) ddb_check_part((actual), (part), __FILE__, __LINE__)
 void ddb_check_part(struct str actual, const char *part, const char *file, int line);
 
-/* "t": pk S, sk N, global index "g" on g S (and h N), local index "l" on l S; active. */
+/* "tab": pk S, sk N, global index "global" on g S and h N (with v), local index "local" on l B;
+ * active. */
 void ddb_table(struct loopback *lo);
 /* Keys that the store has under DynamoDB's prefixes of items. */
 size_t ddb_stored(struct loopback *lo, const char *prefix);

@@ -165,6 +165,8 @@ static void test_refused(void **state)
         {"SELECT a, a FROM tab", M "Two document paths overlap with each other"},
         {"INSERT INTO tab VALUE 5", M "Unexpected end of statement"},
         {"INSERT INTO tab VALUE {\"a\": 1}", M "Unexpected key"},
+        {"INSERT INTO tab VALUE {'a': 1, 'b': 2, 'a': 3}", M "Duplicate key"},
+        {"INSERT INTO tab VALUE {'a': {'b': 1, 'b': 1}}", M "Duplicate key"},
         {"INSERT INTO tab VALUE {'a': <<1, 'x'>>}", M "Unexpected member of a set"},
         {"UPDATE tab SET a = set_add(b, <<1>>) WHERE pk = 1",
          M "A set function must change the attribute it is assigned to"},

@@ -352,7 +352,7 @@ static void test_truncation(void **state)
         f->wire.len = len;
         assert_int_equal(decode(f, f->key, 0), RESULT_ERROR);
         assert_str(f->problem.message, STR("The request body terminated unexpectedly"));
-        assert_int_equal(f->problem.fault, SIGV4_MALFORMED);
+        assert_int_equal(f->problem.fault, SIGV4_BAD_CHUNK);
     }
     f->wire.len = whole;
     buf_append(&f->wire, STR("x"));
@@ -375,17 +375,17 @@ static void check_refusal(struct fixture *f, struct str payload_hash, struct str
 static void test_refusals(void **state)
 {
     struct fixture *f = *state;
-    check_refusal(f, UNSIGNED, STR("\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("g\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("-1\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("0x5\r\nhello\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("fffffffffffffffff\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("5\r\nhello!\r\n0\r\n\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("5\r\nhello\r\n5\r\nhello\r\n0\r\n\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("0\r\nno colon\r\n\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, UNSIGNED, STR("0\r\n: x\r\n\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, PLAIN, STR("5\r\nhello\r\n"), SIGV4_MALFORMED);
-    check_refusal(f, PLAIN, STR("5;chunk-signature=abc\r\nhello\r\n"), SIGV4_MALFORMED);
+    check_refusal(f, UNSIGNED, STR("\r\n"), SIGV4_BAD_CHUNK);
+    check_refusal(f, UNSIGNED, STR("g\r\n"), SIGV4_BAD_CHUNK);
+    check_refusal(f, UNSIGNED, STR("-1\r\n"), SIGV4_BAD_CHUNK);
+    check_refusal(f, UNSIGNED, STR("0x5\r\nhello\r\n"), SIGV4_BAD_CHUNK);
+    check_refusal(f, UNSIGNED, STR("fffffffffffffffff\r\n"), SIGV4_BAD_CHUNK);
+    check_refusal(f, UNSIGNED, STR("5\r\nhello!\r\n0\r\n\r\n"), SIGV4_BAD_CHUNK);
+    check_refusal(f, UNSIGNED, STR("5\r\nhello\r\n5\r\nhello\r\n0\r\n\r\n"), SIGV4_SMALL_CHUNK);
+    check_refusal(f, UNSIGNED, STR("0\r\nno colon\r\n\r\n"), SIGV4_BAD_TRAILER);
+    check_refusal(f, UNSIGNED, STR("0\r\n: x\r\n\r\n"), SIGV4_BAD_TRAILER);
+    check_refusal(f, PLAIN, STR("5\r\nhello\r\n"), SIGV4_BAD_CHUNK);
+    check_refusal(f, PLAIN, STR("5;chunk-signature=abc\r\nhello\r\n"), SIGV4_BAD_CHUNK);
     check_refusal(f, PLAIN, STR("5;chunk-signature=" NO_SIGNATURE "\r\nhello\r\n"), SIGV4_MISMATCH);
     check_refusal(f, PLAIN, STR("0;chunk-signature=" NO_SIGNATURE "\r\n\r\n"), SIGV4_MISMATCH);
 

@@ -20,7 +20,7 @@ static enum result verify(struct auth_fixture *f, const char *path, const char *
         return RESULT_ERROR;
     assert_int_equal(f->signature.form, SIGV4_V2_QUERY);
     return sigv2_verify_query(f->arena, &f->signature, &f->request, bucket, S3_SECRET, now_s * 1000,
-                              &f->problem);
+                              0, &f->problem);
 }
 
 #define EXAMPLE "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature="

@@ -45,6 +45,22 @@ static void check(const struct wire_model *model, enum wire_protocol protocol,
     arena_free(arena);
 }
 
+/* What AWS sends with the most usual of DynamoDB's errors. */
+static void test_checksum(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    const struct wire_error_reply reply = {
+        .error = error_index(&dynamodb_model, "ConditionalCheckFailedException"),
+        .message = STR("The conditional request failed")};
+    struct wire_response response = encode(arena, &dynamodb_model, WIRE_PROTOCOL_JSON, reply);
+    case_assert_str(arena, case_header(&response, "x-amz-crc32"), "396270901");
+    const struct wire_error_reply other = {.error = error_index(&sqs_model, "QueueDoesNotExist")};
+    response = encode(arena, &sqs_model, WIRE_PROTOCOL_JSON, other);
+    assert_true(str_is_absent(case_header(&response, "x-amz-crc32")));
+    arena_free(arena);
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -256,10 +272,15 @@ static void test_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),   cmocka_unit_test(test_front_end),
-        cmocka_unit_test(test_detail), cmocka_unit_test(test_query_compatible),
-        cmocka_unit_test(test_xml),    cmocka_unit_test(test_rest_json),
-        cmocka_unit_test(test_s3),     cmocka_unit_test(test_all),
+        cmocka_unit_test(test_checksum),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_front_end),
+        cmocka_unit_test(test_detail),
+        cmocka_unit_test(test_query_compatible),
+        cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_rest_json),
+        cmocka_unit_test(test_s3),
+        cmocka_unit_test(test_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

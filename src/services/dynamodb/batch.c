@@ -65,34 +65,65 @@ static RESULT batch_get_table(struct batch_get *batch, const struct dynamodb_Key
     return RESULT_OK;
 }
 
-static RESULT batch_get_check(struct call *call, const struct dynamodb_BatchGetItemInput *in)
+static RESULT batch_get_check_count(struct call *call, const struct dynamodb_BatchGetItemInput *in)
 {
     size_t total = 0;
+    for (size_t i = 0; i < in->RequestItems.len; i++) {
+        size_t count = in->RequestItems.items[i].value.Keys.len;
+        total += count;
+        if (count > BATCH_GET_KEYS)
+            return DYNAMODB_ERROR(call,
+                                  "1 validation error detected: Value at "
+                                  "'RequestItems.%.*s.member.Keys' failed to satisfy constraint: "
+                                  "Member must have length less than or equal to %d",
+                                  PRSTR(in->RequestItems.items[i].key), BATCH_GET_KEYS);
+    }
+    if (total == 0)
+        return DYNAMODB_ERROR(call, "1 validation error detected: Value at 'RequestItems' failed "
+                                    "to satisfy constraint: Member must have length greater than "
+                                    "or equal to 1");
+    if (total > BATCH_GET_KEYS)
+        return DYNAMODB_ERROR(call, "Too many items requested for the BatchGetItem call");
+    return RESULT_OK;
+}
+
+static RESULT batch_get_check(struct call *call, const struct dynamodb_BatchGetItemInput *in)
+{
     struct value_failure failure;
+    /* One table's projection and another's AttributesToGet do not go together either. */
+    struct expression_parameter all[] = {{"AttributesToGet", false, false, false},
+                                         {"ProjectionExpression", false, true, false}};
+    const struct dynamodb_ExpressionAttributeValueMap no_values = {0};
     for (size_t i = 0; i < in->RequestItems.len; i++) {
         const struct dynamodb_KeysAndAttributes *one = &in->RequestItems.items[i].value;
         const struct expression_parameter parameters[] = {
             {"AttributesToGet", one->AttributesToGet.items != NULL, false, false},
             {"ProjectionExpression", !str_is_absent(one->ProjectionExpression), true, false},
         };
-        const struct dynamodb_ExpressionAttributeValueMap no_values = {0};
-        total += one->Keys.len;
+        for (size_t k = 0; k < 2; k++)
+            all[k].present = all[k].present || parameters[k].present;
         CHECK(call, failure,
               expression_check_parameters(call->arena, parameters, 2, one->ExpressionAttributeNames,
                                           no_values, &failure));
         for (size_t k = 0; k < one->Keys.len; k++)
             CHECK(call, failure, item_check(call->arena, ITEM_OF(one->Keys.items[k]), &failure));
     }
-    for (size_t i = 0; i < in->RequestItems.len; i++)
-        if (in->RequestItems.items[i].value.Keys.len > BATCH_GET_KEYS)
-            return DYNAMODB_ERROR(call,
-                                  "1 validation error detected: Value at "
-                                  "'RequestItems.%.*s.member.Keys' failed to satisfy constraint: "
-                                  "Member must have length less than or equal to %d",
-                                  PRSTR(in->RequestItems.items[i].key), BATCH_GET_KEYS);
-    if (total > BATCH_GET_KEYS)
-        return DYNAMODB_ERROR(call, "Too many items requested for the BatchGetItem call");
-    return RESULT_OK;
+    CHECK(
+        call, failure,
+        expression_check_parameters(call->arena, all, 2, (struct str_map){0}, no_values, &failure));
+    return batch_get_check_count(call, in);
+}
+
+static bool batch_has_equal_keys(struct arena *arena, struct dynamodb_KeyList keys)
+{
+    for (size_t i = 1; i < keys.len; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct dynamodb_AttributeMap a = ITEM_OF(keys.items[i]),
+                                               b = ITEM_OF(keys.items[k]);
+            if (item_equal(arena, &a, &b))
+                return true;
+        }
+    return false;
 }
 
 struct batch_read {
@@ -116,7 +147,12 @@ static RESULT batch_get_open(struct batch_get *batch, struct str name,
         .projection = out->projection,
         .capacity = capacity,
     };
-    TRY(access_open(call, &access, name, &out->table));
+    enum result opened = access_open(call, &access, name, &out->table);
+    /* Twins are told of before the table is looked for. */
+    if (opened == RESULT_ERROR && call->error == DYNAMODB_RESOURCE_NOT_FOUND &&
+        batch_has_equal_keys(call->arena, in->Keys))
+        return batch_refuse_twin(call);
+    TRY(opened);
     out->capacity = capacity_new(call->arena, &out->table, true);
     out->first = ITEM_OF(in->Keys.items[0]);
     for (size_t k = 0; k < in->Keys.len; k++) {
@@ -195,6 +231,8 @@ static RESULT batch_write_check(struct call *call, const struct dynamodb_BatchWr
             CHECK(call, failure, item_check(call->arena, item, &failure));
         }
     }
+    if (total == 0)
+        return DYNAMODB_ERROR(call, "The requestItems parameter is required for BatchWriteItem");
     if (total > BATCH_WRITES)
         return DYNAMODB_ERROR(call, "Too many items requested for the BatchWriteItem call");
     return RESULT_OK;

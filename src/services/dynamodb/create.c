@@ -268,5 +268,7 @@ RESULT dynamodb_DeleteTable(struct call *call, const struct dynamodb_DeleteTable
         TRY(table_put(call, &table));
         TRY(table_want_step(call, &table));
     }
-    return describe_table(call, &table, &out->TableDescription);
+    TRY(describe_table(call, &table, &out->TableDescription));
+    describe_only_deleted(out->TableDescription);
+    return RESULT_OK;
 }

@@ -237,12 +237,45 @@ RESULT describe_table(struct call *call, const struct dynamodb_table *table,
     return RESULT_OK;
 }
 
+void describe_only_deleted(struct dynamodb_TableDescription *description)
+{
+    const struct dynamodb_TableDescription whole = *description;
+    *description = (struct dynamodb_TableDescription){
+        .TableName = whole.TableName,
+        .TableStatus = whole.TableStatus,
+        .ProvisionedThroughput = whole.ProvisionedThroughput,
+        .TableSizeBytes = whole.TableSizeBytes,
+        .ItemCount = whole.ItemCount,
+        .TableArn = whole.TableArn,
+        .TableId = whole.TableId,
+        .BillingModeSummary = whole.BillingModeSummary,
+        .TableClassSummary = whole.TableClassSummary,
+        .SSEDescription = whole.SSEDescription,
+        .LatestStreamLabel = whole.LatestStreamLabel,
+        .LatestStreamArn = whole.LatestStreamArn,
+        .DeletionProtectionEnabled = whole.DeletionProtectionEnabled,
+    };
+}
+
 RESULT dynamodb_DescribeTable(struct call *call, const struct dynamodb_DescribeTableInput *in,
                               struct dynamodb_DescribeTableOutput *out)
 {
     struct dynamodb_table table;
     TRY(table_get(call, in->TableName, &table));
     return describe_table(call, &table, &out->Table);
+}
+
+/* There are none before EnableKinesisStreamingDestination, which is refused. */
+RESULT dynamodb_DescribeKinesisStreamingDestination(
+    struct call *call, const struct dynamodb_DescribeKinesisStreamingDestinationInput *in,
+    struct dynamodb_DescribeKinesisStreamingDestinationOutput *out)
+{
+    struct dynamodb_table table;
+    TRY(table_get(call, in->TableName, &table));
+    out->TableName = table.name;
+    out->KinesisDataStreamDestinations.items =
+        ARENA_ARRAY(call->arena, 1, struct dynamodb_KinesisDataStreamDestination);
+    return RESULT_OK;
 }
 
 RESULT dynamodb_ListTables(struct call *call, const struct dynamodb_ListTablesInput *in,

@@ -93,8 +93,6 @@ RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema, cons
 /* A global index to be added to the table's. */
 RESULT schema_add_global(struct call *call, const struct dynamodb_GlobalSecondaryIndex *in,
                          struct dynamodb_table *table);
-/* The attribute definitions and the keys cover one another. */
-RESULT schema_check_cover(struct call *call, const struct dynamodb_table *table);
 /* Definitions that no key uses any more go. */
 void schema_drop_unused(struct dynamodb_table *table);
 RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedThroughput *units,
@@ -107,6 +105,9 @@ RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedTh
 
 RESULT describe_table(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription **out);
+/* What DeleteTable tells: neither keys nor indexes ("DeleteTable", API reference, sample response).
+ */
+void describe_only_deleted(struct dynamodb_TableDescription *description);
 
 /* --- limits.c: quotas
  * -------------------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct expression_scope {
     bool *values_used;
     struct map *names_by_key; /* NULL: few, searched one by one */
     struct map *values_by_key;
+    bool scans; /* Scan's filter tells its size when it is too large, no other expression does */
 };
 
 /* Checks the placeholders' syntax and the values, whose numbers become canonical in place. Absent
@@ -114,6 +115,8 @@ RESULT update_apply(struct arena *arena, const struct update *update,
                     struct value_failure *failure);
 /* What UPDATED_OLD (of the old item) and UPDATED_NEW (of the new one) return: the updated paths'
  * values. */
+/* Nothing but REMOVE and DELETE, which make no item where there is none. */
+bool update_only_removes(const struct update *update);
 struct dynamodb_AttributeMap update_returned(struct arena *arena, const struct update *update,
                                              const struct dynamodb_AttributeMap *item);
 /* The top-level attributes it writes, and those it reads. */

@@ -176,20 +176,19 @@ static RESULT change_members(const struct application *application,
 
 /* --- the tree --------------------------------------------------------------------------------- */
 
+/* Levels below the value. */
 static int nesting(const struct dynamodb_AttributeValue *value)
 {
     int deepest = 0;
-    if (value->M.items == NULL && value->L.items == NULL)
-        return 0;
     for (size_t i = 0; i < value->M.len; i++) {
-        int depth = nesting(&value->M.items[i].value);
+        int depth = 1 + nesting(&value->M.items[i].value);
         deepest = depth > deepest ? depth : deepest;
     }
     for (size_t i = 0; i < value->L.len; i++) {
-        int depth = nesting(&value->L.items[i]);
+        int depth = 1 + nesting(&value->L.items[i]);
         deepest = depth > deepest ? depth : deepest;
     }
-    return 1 + deepest;
+    return deepest;
 }
 
 /* What an action makes of the value that is there (NULL: none). */
@@ -202,9 +201,8 @@ static RESULT act(const struct application *application, const struct update_cla
         return RESULT_OK;
     if (clause->action == UPDATE_SET) {
         TRY(evaluate(application, clause, &clause->operand, out));
-        if (clause->path.len > 1 && (int)clause->path.len - 1 + nesting(out) > VALUE_NESTING_MAX)
-            return value_fail(application->arena, application->failure,
-                              "Nesting Levels have exceeded supported limits");
+        if (clause->path.len > 1 && (int)clause->path.len + nesting(out) > VALUE_NESTING_MAX)
+            return value_fail(application->arena, application->failure, VALUE_NESTING_TEXT);
         return RESULT_OK;
     }
     if (old == NULL) {
@@ -345,6 +343,14 @@ RESULT update_apply(struct arena *arena, const struct update *update,
 {
     struct application application = {.arena = arena, .item = old, .failure = failure};
     return change_map(&application, &update->root, old, out);
+}
+
+bool update_only_removes(const struct update *update)
+{
+    for (size_t i = 0; i < update->len; i++)
+        if (update->clauses[i].action == UPDATE_SET || update->clauses[i].action == UPDATE_ADD)
+            return false;
+    return true;
 }
 
 struct dynamodb_AttributeMap update_returned(struct arena *arena, const struct update *update,

@@ -10,11 +10,20 @@ struct made {
     char text[24];
 };
 
+/* The length of a string as Java has it: a character of four bytes counts twice. */
+static size_t string_length(struct str s)
+{
+    size_t length = str_utf8_length(s);
+    for (size_t i = 0; i < s.len; i++)
+        length += (unsigned char)s.ptr[i] >= 0xF0;
+    return length;
+}
+
 static bool size_of(const struct dynamodb_AttributeValue *value, size_t *size)
 {
     switch (value_type(value)) {
     case VALUE_S:
-        *size = str_utf8_length(value->S);
+        *size = string_length(value->S);
         return true;
     case VALUE_B:
         *size = value->B.len;

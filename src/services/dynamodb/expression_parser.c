@@ -139,11 +139,15 @@ RESULT parser_init(struct parser *parser, struct expression_scope *scope, enum e
         return value_fail(scope->arena, scope->failure,
                           "Invalid %s: The expression can not be empty;",
                           expression_kind_name(kind));
-    if (text.len > EXPRESSION_SIZE_MAX)
+    if (text.len > EXPRESSION_SIZE_MAX && scope->scans && kind == EXPRESSION_FILTER)
         return value_fail(scope->arena, scope->failure,
                           "Invalid %s: Expression size has exceeded the maximum allowed size; "
                           "expression size: %zu",
                           expression_kind_name(kind), text.len);
+    if (text.len > EXPRESSION_SIZE_MAX)
+        return value_fail(scope->arena, scope->failure,
+                          "Invalid %s: Expression size has exceeded the maximum allowed size;",
+                          expression_kind_name(kind));
     parser->token_kind = scan(text, &parser->at, &parser->token);
     return RESULT_OK;
 }

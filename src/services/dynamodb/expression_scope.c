@@ -3,7 +3,10 @@
 #include "base/map.h"
 #include "services/dynamodb/expression_int.h"
 
-enum { FEW = 16 }; /* names or values that are searched one by one */
+enum {
+    FEW = 16, /* names or values that are searched one by one */
+    PLACEHOLDER_MAX = 255,
+};
 
 /* "Expression attribute names (aliases) in DynamoDB": letters, digits and underscores behind the
  * mark. */
@@ -20,6 +23,24 @@ static bool is_placeholder(struct str key, char mark)
     return true;
 }
 
+/* "The maximum length of any single expression attribute name or expression attribute value, such
+ * as #name or :val, is 255 bytes" (Constraints in Amazon DynamoDB); looked at before its letters.
+ */
+static RESULT check_placeholder(struct expression_scope *scope, const char *parameter,
+                                struct str key, char mark)
+{
+    if (key.len > PLACEHOLDER_MAX)
+        return value_fail(scope->arena, scope->failure,
+                          "%s contains invalid key: The key is too long, must be at most %d bytes; "
+                          "key: \"%.*s\"",
+                          parameter, PLACEHOLDER_MAX, PRSTR(key));
+    if (is_placeholder(key, mark))
+        return RESULT_OK;
+    return value_fail(scope->arena, scope->failure,
+                      "%s contains invalid key: Syntax error; key: \"%.*s\"", parameter,
+                      PRSTR(key));
+}
+
 static RESULT take_names(struct expression_scope *scope)
 {
     if (scope->names.items == NULL)
@@ -27,12 +48,16 @@ static RESULT take_names(struct expression_scope *scope)
     if (scope->names.len == 0)
         return value_fail(scope->arena, scope->failure,
                           "ExpressionAttributeNames must not be empty");
-    for (size_t i = 0; i < scope->names.len; i++)
-        if (!is_placeholder(scope->names.items[i].key, '#'))
+    for (size_t i = 0; i < scope->names.len; i++) {
+        const struct str_map_entry *entry = &scope->names.items[i];
+        TRY(check_placeholder(scope, "ExpressionAttributeNames", entry->key, '#'));
+        TRY(value_check_name(scope->arena, entry->value, scope->failure));
+        if (entry->value.len == 0)
             return value_fail(scope->arena, scope->failure,
-                              "ExpressionAttributeNames contains invalid key: Syntax error; "
-                              "key: \"%.*s\"",
-                              PRSTR(scope->names.items[i].key));
+                              "ExpressionAttributeNames contains invalid value: Attribute name "
+                              "must not be empty for key %.*s",
+                              PRSTR(entry->key));
+    }
     scope->names_used = ARENA_ARRAY(scope->arena, scope->names.len, bool);
     if (scope->names.len <= FEW)
         return RESULT_OK;
@@ -52,11 +77,7 @@ static RESULT take_values(struct expression_scope *scope)
                           "ExpressionAttributeValues must not be empty");
     for (size_t i = 0; i < scope->values.len; i++) {
         struct dynamodb_AttributeMap_entry *entry = &scope->values.items[i];
-        if (!is_placeholder(entry->key, ':'))
-            return value_fail(scope->arena, scope->failure,
-                              "ExpressionAttributeValues contains invalid key: Syntax error; "
-                              "key: \"%.*s\"",
-                              PRSTR(entry->key));
+        TRY(check_placeholder(scope, "ExpressionAttributeValues", entry->key, ':'));
         struct value_failure why;
         if (value_check(scope->arena, &entry->value, &why) != RESULT_OK)
             return value_fail(scope->arena, scope->failure,

@@ -51,7 +51,8 @@ static RESULT item_update(struct call *call, struct item_write *write)
     TRY(place_check_item(call, &write->table, &write->after_room, before));
     CHECK(call, failure,
           item_check_size(call->arena, &write->after_room, true, &write->after_size, &failure));
-    write->after = &write->after_room;
+    if (write->old.found || write->update == NULL || !update_only_removes(write->update))
+        write->after = &write->after_room;
     return RESULT_OK;
 }
 
@@ -230,7 +231,7 @@ static void update_return(struct call *call, const struct item_write *write, str
     bool old = str_eq(wanted, DYNAMODB_RETURN_VALUE_ALL_OLD) ||
                str_eq(wanted, DYNAMODB_RETURN_VALUE_UPDATED_OLD);
     if (str_is_absent(wanted) || str_eq(wanted, DYNAMODB_RETURN_VALUE_NONE) ||
-        (old && !write->old.found))
+        (old && !write->old.found) || (!old && write->after == NULL))
         return;
     if (old)
         of = &write->old.item;

@@ -262,6 +262,7 @@ static RESULT make_clause(struct arena *arena, const struct dynamodb_AttributeUp
     struct str action = entry->value.Action.ptr == NULL ? STR("PUT") : entry->value.Action;
     struct dynamodb_AttributeValue *value = entry->value.Value;
     bool delete = str_eq(action, STR("DELETE"));
+    TRY(value_check_name(arena, entry->key, failure));
     *out = (struct update_clause){.action = delete ? UPDATE_REMOVE : UPDATE_SET,
                                   .legacy = true,
                                   .path = make_path(arena, entry->key),
@@ -324,6 +325,7 @@ RESULT legacy_projection(struct arena *arena, struct str_list attributes_to_get,
     for (size_t i = 0; i < attributes_to_get.len; i++) {
         const struct path *other = NULL;
         bool conflict = false;
+        TRY(value_check_name(arena, attributes_to_get.items[i], failure));
         paths[i] = make_path(arena, attributes_to_get.items[i]);
         if (!path_tree_add(arena, &projection->root, &paths[i], NULL, &other, &conflict))
             return value_fail(arena, failure, INVALID "Duplicate value in attribute name: %.*s",

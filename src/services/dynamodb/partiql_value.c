@@ -180,6 +180,9 @@ static RESULT parse_map(struct partiql *p, struct dynamodb_AttributeValue *out)
         if (p->kind != PARTIQL_STRING)
             return partiql_malformed(p, "Unexpected key");
         entry.key = p->token;
+        for (size_t i = 0; i < len; i++)
+            if (str_eq(items[i].key, entry.key))
+                return partiql_malformed(p, "Duplicate key");
         partiql_next(p);
         TRY(partiql_expect(p, ":"));
         TRY(expect_value(p, &entry.value));
@@ -220,7 +223,7 @@ static RESULT parse_set(struct partiql *p, struct dynamodb_AttributeValue *out)
 static RESULT parse_container(struct partiql *p, struct dynamodb_AttributeValue *out)
 {
     if (++p->depth > PARTIQL_DEPTH_MAX)
-        return value_fail(p->arena, p->failure, "Nesting Levels have exceeded supported limits");
+        return value_fail(p->arena, p->failure, VALUE_NESTING_TEXT);
     if (partiql_at(p, "["))
         TRY(parse_list(p, out));
     else if (partiql_at(p, "{"))

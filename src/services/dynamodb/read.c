@@ -165,18 +165,28 @@ RESULT reading_start(struct reading *r, struct dynamodb_AttributeMap start)
                               r->query || place_has(&own, &start)
                                   ? ""
                                   : ": The provided key element does not match the schema");
+    for (size_t i = 0; i < start.len; i++)
+        if (value_check_key(call->arena, start.items[i].key, &start.items[i].value, false,
+                            &failure) != RESULT_OK)
+            return DYNAMODB_ERROR(call, "The provided starting key is invalid: %.*s",
+                                  PRSTR(failure.message));
     struct key key = place_item(&r->place, &start);
     struct str bytes = key_bytes(&key), prefix = key_bytes(&r->prefix);
-    bool outside = !str_starts_with(bytes, prefix) ||
-                   (!str_is_absent(r->from) && !r->backward && str_cmp(bytes, r->from) < 0) ||
-                   (!str_is_absent(r->to) && r->backward && str_cmp(bytes, r->to) >= 0);
-    if (outside && r->query)
+    bool elsewhere = !str_starts_with(bytes, prefix);
+    bool outside = (!str_is_absent(r->from) && str_cmp(bytes, r->from) < 0) ||
+                   (!str_is_absent(r->to) && str_cmp(bytes, r->to) >= 0);
+    if (elsewhere && r->query)
         return DYNAMODB_ERROR(call, "The provided starting key is outside query boundaries based "
                                     "on provided conditions");
-    if (outside)
-        return DYNAMODB_ERROR(call, "The provided starting key is invalid: Invalid "
-                                    "ExclusiveStartKey. Please use ExclusiveStartKey with correct "
-                                    "Segment. TotalSegments: and Segment: do not match");
+    if (outside && r->query)
+        return DYNAMODB_ERROR(call,
+                              "The provided starting key does not match the range key predicate");
+    if (elsewhere || outside)
+        return DYNAMODB_ERROR(call,
+                              "The provided starting key is invalid: Invalid ExclusiveStartKey. "
+                              "Please use ExclusiveStartKey with correct Segment. TotalSegments: "
+                              "%d Segment: %d",
+                              r->total.value, r->segment.value);
     if (r->backward)
         reading_upper(r, bytes);
     else
@@ -401,6 +411,7 @@ static RESULT asked_parse(struct call *call, const struct asked *in,
           expression_check_parameters(arena, parameters, keys == NULL ? 6 : 7, in->names,
                                       in->values, &failure));
     CHECK(call, failure, expression_scope_init(&scope, arena, in->names, in->values, &failure));
+    scope.scans = keys == NULL;
     if (!str_is_absent(in->filter))
         CHECK(call, failure, condition_parse(&scope, EXPRESSION_FILTER, in->filter, &r->filter));
     else
@@ -528,12 +539,12 @@ static RESULT scan_check_segment(struct call *call, struct opt_int segment, stru
 }
 
 /* A segment is a range of the partitions' hashes. */
-static void scan_bounds(struct reading *r, struct opt_int segment, struct opt_int total)
+static void scan_bounds(struct reading *r)
 {
     r->prefix = place_prefix(&r->place);
-    if (!total.set)
+    if (!r->total.set)
         return;
-    uint64_t all = UINT64_C(1) << 32, n = (uint64_t)total.value, i = (uint64_t)segment.value;
+    uint64_t all = UINT64_C(1) << 32, n = (uint64_t)r->total.value, i = (uint64_t)r->segment.value;
     struct key from = place_part(&r->place, (all * i + n - 1) / n);
     struct key to = place_part(&r->place, (all * (i + 1) + n - 1) / n);
     reading_lower(r, key_bytes(&from));
@@ -548,6 +559,8 @@ RESULT dynamodb_Scan(struct call *call, const struct dynamodb_ScanInput *in,
     r->select = in->Select;
     r->consistent = in->ConsistentRead.value;
     r->limit = in->Limit;
+    r->segment = in->Segment;
+    r->total = in->TotalSegments;
     r->capacity_wanted = in->ReturnConsumedCapacity;
     TRY(scan_check_segment(call, in->Segment, in->TotalSegments));
     TRY(scan_parse(call, in, r));
@@ -563,7 +576,7 @@ RESULT dynamodb_Scan(struct call *call, const struct dynamodb_ScanInput *in,
     TRY(reading_find_place(r, in->IndexName));
     TRY(reading_select(r, str_is_absent(in->ProjectionExpression) ? "AttributesToGet"
                                                                   : "ProjectionExpression"));
-    scan_bounds(r, in->Segment, in->TotalSegments);
+    scan_bounds(r);
     TRY(reading_start(r, ITEM_OF(in->ExclusiveStartKey)));
     TRY(reading_run(r, NULL));
     READING_ANSWER(r, out);

@@ -16,6 +16,7 @@ struct reading {
     bool consistent;
     bool backward;
     struct opt_int limit;
+    struct opt_int segment, total; /* of a parallel scan */
     const struct condition *filter;
     const struct projection *projection;
     const struct partiql_statement *statement; /* PartiQL's columns; NULL: the projection */

@@ -321,7 +321,8 @@ static bool schema_uses(const struct dynamodb_table *table, struct str name)
     return false;
 }
 
-RESULT schema_check_cover(struct call *call, const struct dynamodb_table *table)
+/* The attribute definitions and the keys cover one another. */
+static RESULT schema_check_cover(struct call *call, const struct dynamodb_table *table)
 {
     struct str *used = ARENA_ARRAY(call->arena, table->attributes.len + 1, struct str);
     size_t count = 0;

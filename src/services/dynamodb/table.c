@@ -3,6 +3,8 @@
 #include "services/dynamodb/dynamodb_int.h"
 #include "store/record.h"
 
+enum { TABLE_NAME_MIN = 3, TABLE_NAME_MAX = 255 };
+
 RESULT dynamodb_refuse(struct call *call, const struct value_failure *failure)
 {
     call->message = failure->message;
@@ -45,10 +47,8 @@ struct key table_key(struct call *call, const char *kind, const struct dynamodb_
 }
 
 /* "Naming rules", Developer Guide. */
-static bool table_name_allowed(struct str name)
+static bool table_name_legible(struct str name)
 {
-    if (name.len < 3 || name.len > 255)
-        return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -56,6 +56,39 @@ static bool table_name_allowed(struct str name)
             return false;
     }
     return true;
+}
+
+static bool table_name_allowed(struct str name)
+{
+    return name.len >= TABLE_NAME_MIN && name.len <= TABLE_NAME_MAX && table_name_legible(name);
+}
+
+/* The model lets ARNs pass; names are told of as if it did not. */
+static RESULT table_refuse_name(struct call *call, struct str name)
+{
+    bool bad = !table_name_legible(name), length = true;
+    struct buf text;
+    buf_init(&text, call->arena, 16 * 1024);
+    const char *than = "";
+    int limit = TABLE_NAME_MIN;
+    if (name.len < TABLE_NAME_MIN)
+        than = "greater";
+    else if (name.len > TABLE_NAME_MAX)
+        than = "less", limit = TABLE_NAME_MAX;
+    else
+        length = false;
+    if (length)
+        buf_append_format(&text,
+                          "Value '%.*s' at 'tableName' failed to satisfy constraint: Member must "
+                          "have length %s than or equal to %d",
+                          PRSTR(name), than, limit);
+    if (bad)
+        buf_append_format(&text,
+                          "%sValue '%.*s' at 'tableName' failed to satisfy constraint: Member must "
+                          "satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
+                          length ? "; " : "", PRSTR(name));
+    return DYNAMODB_ERROR(call, "%d validation error%s detected: %.*s", length + bad,
+                          length && bad ? "s" : "", PRSTR(buf_str(&text)));
 }
 
 /* TableName may be a name or an ARN. */
@@ -75,14 +108,10 @@ bool table_parse_name(const struct call *call, struct str text, struct arn *out)
 RESULT table_read_name(struct call *call, struct str text, struct arn *out)
 {
     struct arn arn;
-    if (!table_parse_name(call, text, &arn)) {
-        if (str_starts_with(text, STR("arn:")))
-            return DYNAMODB_ERROR(call, "Invalid ARN: %.*s", PRSTR(text));
-        return DYNAMODB_ERROR(
-            call, "Invalid table/index name.  Table/index names must be between 3 and 255 "
-                  "characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', "
-                  "and '.'");
-    }
+    if (!table_parse_name(call, text, &arn))
+        return str_starts_with(text, STR("arn:"))
+                   ? DYNAMODB_ERROR(call, "Invalid ARN: %.*s", PRSTR(text))
+                   : table_refuse_name(call, text);
     if (!str_eq(arn.region, call->region))
         return DYNAMODB_ERROR(call, "Invalid ARN: Region does not match the endpoint's: %.*s",
                               PRSTR(text));

@@ -423,6 +423,10 @@ static RESULT transact_read_one(struct call *call, const struct transact_read *r
         out->Item = read->projection == NULL
                         ? stored.item
                         : projection_apply(call->arena, read->projection, &stored.item);
+    /* "if the requested item has no projected attributes, the corresponding ItemResponse object is
+     * an empty Map" */
+    if (out->Item.len == 0)
+        out->Item = (struct dynamodb_AttributeMap){0};
     return RESULT_OK;
 }
 
@@ -471,6 +475,13 @@ RESULT dynamodb_TransactGetItems(struct call *call, const struct dynamodb_Transa
     struct value_failure failure;
     for (size_t i = 0; i < count; i++) {
         const struct dynamodb_Get *get = in->TransactItems.items[i].Get;
+        const struct expression_parameter parameters[] = {
+            {"ProjectionExpression", !str_is_absent(get->ProjectionExpression), true, false},
+        };
+        const struct dynamodb_ExpressionAttributeValueMap no_values = {0};
+        CHECK(call, failure,
+              expression_check_parameters(call->arena, parameters, 1, get->ExpressionAttributeNames,
+                                          no_values, &failure));
         reads[i].table = get->TableName;
         reads[i].get.key = ITEM_OF(get->Key);
         CHECK(call, failure, item_check(call->arena, reads[i].get.key, &failure));

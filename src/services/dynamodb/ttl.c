@@ -10,6 +10,7 @@ enum { TTL_PORTION = 500, TTL_OTHERS_MS = 60 * 1000 };
 
 /* "Items with a TTL attribute value that is older than five years are not deleted". */
 #define TTL_PAST_S (INT64_C(5) * 365 * 24 * 3600)
+#define TTL_AGAIN_MS (INT64_C(3600) * 1000)
 
 /* --- expiries
  * --------------------------------------------------------------------------------------------------------
@@ -235,6 +236,11 @@ RESULT dynamodb_UpdateTimeToLive(struct call *call, const struct dynamodb_Update
                               PRSTR(table.ttl_attribute));
     if (enabled == wanted->Enabled.value)
         return DYNAMODB_ERROR(call, "TimeToLive is already %s", enabled ? "enabled" : "disabled");
+    /* "Any additional UpdateTimeToLive calls for the same table during this one hour duration
+     * result in a ValidationException" (UpdateTimeToLive, API reference). */
+    if (table.ttl_changed_ms != 0 && call->now_ms < table.ttl_changed_ms + TTL_AGAIN_MS)
+        return DYNAMODB_ERROR(call, "Time to live has been modified multiple times within a fixed "
+                                    "interval");
     TRY(ttl_switch(call, !enabled, wanted->AttributeName, &table));
     TRY(ttl_switch_others(call, &table, !enabled));
     out->TimeToLiveSpecification = ARENA_NEW(call->arena, struct dynamodb_TimeToLiveSpecification);

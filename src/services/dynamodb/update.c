@@ -32,6 +32,27 @@ static RESULT update_refuse(struct call *call, const struct dynamodb_UpdateTable
  * --------------------------------------------------------------------------------------------------------
  */
 
+/* what: "table", or "index NAME" at first and "index" in the figures. */
+static RESULT update_check_changes(struct call *call, const struct limit_units *has,
+                                   const struct dynamodb_ProvisionedThroughput *units,
+                                   struct str what)
+{
+    struct str kind, name;
+    if (units->ReadCapacityUnits.value != *has->read ||
+        units->WriteCapacityUnits.value != *has->write)
+        return RESULT_OK;
+    str_cut(what, ' ', &kind, &name);
+    return DYNAMODB_ERROR(
+        call,
+        "The provisioned throughput for the %.*s will not change. The requested value equals the "
+        "current value. Current ReadCapacityUnits provisioned for the %.*s: %lld. Requested "
+        "ReadCapacityUnits: %lld. Current WriteCapacityUnits provisioned for the %.*s: %lld. "
+        "Requested WriteCapacityUnits: %lld. Refer to the Amazon DynamoDB Developer Guide for "
+        "current limits and how to request higher limits.",
+        PRSTR(what), PRSTR(kind), (long long)*has->read, (long long)units->ReadCapacityUnits.value,
+        PRSTR(kind), (long long)*has->write, (long long)units->WriteCapacityUnits.value);
+}
+
 static RESULT update_throughput(struct call *call, const struct dynamodb_UpdateTableInput *in,
                                 struct dynamodb_table *table)
 {
@@ -42,21 +63,12 @@ static RESULT update_throughput(struct call *call, const struct dynamodb_UpdateT
     bool changes = on_demand != table->on_demand;
     if (units != NULL || in->OnDemandThroughput != NULL || (changes && !on_demand))
         TRY(schema_check_units(call, units, in->OnDemandThroughput, on_demand, (struct str){0}));
-    if (units != NULL && !changes && units->ReadCapacityUnits.value == table->read_units &&
-        units->WriteCapacityUnits.value == table->write_units)
-        return DYNAMODB_ERROR(
-            call,
-            "The provisioned throughput for the table will not change. The requested value equals "
-            "the current value. Current ReadCapacityUnits provisioned for the table: %lld. "
-            "Requested ReadCapacityUnits: %lld. Current WriteCapacityUnits provisioned for the "
-            "table: %lld. Requested WriteCapacityUnits: %lld. Refer to the Amazon DynamoDB "
-            "Developer Guide for current limits and how to request higher limits.",
-            (long long)table->read_units, (long long)units->ReadCapacityUnits.value,
-            (long long)table->write_units, (long long)units->WriteCapacityUnits.value);
+    struct limit_units has = LIMIT_UNITS(table);
+    if (units != NULL && !changes)
+        TRY(update_check_changes(call, &has, units, STR("table")));
     if (changes && on_demand)
         TRY(limit_change_mode(call, table));
     table->on_demand = on_demand;
-    struct limit_units has = LIMIT_UNITS(table);
     if (units != NULL)
         TRY(limit_change_units(call, &has, units->ReadCapacityUnits.value,
                                units->WriteCapacityUnits.value));
@@ -132,9 +144,12 @@ static RESULT update_index(struct call *call,
         TRY(schema_check_units(call, in->ProvisionedThroughput, in->OnDemandThroughput,
                                table->on_demand, in->IndexName));
     struct limit_units has = LIMIT_UNITS(index);
-    if (in->ProvisionedThroughput != NULL)
+    if (in->ProvisionedThroughput != NULL) {
+        TRY(update_check_changes(call, &has, in->ProvisionedThroughput,
+                                 str_concat(call->arena, STR("index "), index->name)));
         TRY(limit_change_units(call, &has, in->ProvisionedThroughput->ReadCapacityUnits.value,
                                in->ProvisionedThroughput->WriteCapacityUnits.value));
+    }
     TRY(limit_read_maximum(call, in->OnDemandThroughput, &index->read_maximum,
                            &index->write_maximum));
     return limit_read_warm(call, in->WarmThroughput, table->on_demand, index->read_units,
@@ -232,8 +247,7 @@ static RESULT update_one(struct call *call, const struct dynamodb_UpdateTableInp
         TRY(schema_read_attributes(call, in->AttributeDefinitions, table));
     TRY(update_throughput(call, in, table));
     TRY(update_indexes(call, in, table));
-    if (in->AttributeDefinitions.len > 0)
-        TRY(schema_check_cover(call, table));
+    schema_drop_unused(table); /* which is no error here, as it is of CreateTable */
     TRY(update_sse(call, in->SSESpecification, table));
     if (!str_is_absent(in->TableClass))
         TRY(limit_change_class(call, table, in->TableClass));

@@ -153,11 +153,21 @@ static int count_types(const struct dynamodb_AttributeValue *value)
            (value->M.items != NULL) + (value->L.items != NULL) + value->NULL_.set + value->BOOL.set;
 }
 
+RESULT value_check_name(struct arena *arena, struct str name, struct value_failure *failure)
+{
+    if (name.len <= ATTRIBUTE_NAME_MAX)
+        return RESULT_OK;
+    return value_fail(arena, failure, "Attribute name is too large, must be less than %d bytes",
+                      ATTRIBUTE_NAME_MAX + 1);
+}
+
 /* depth: lists and maps around the value. */
 static RESULT check(struct arena *arena, struct dynamodb_AttributeValue *value, int depth,
                     struct value_failure *failure)
 {
     int types = count_types(value);
+    if (depth == VALUE_NESTING_MAX)
+        return value_fail(arena, failure, VALUE_NESTING_TEXT);
     if (types != 1)
         return value_fail(arena, failure,
                           types == 0 ? "Supplied AttributeValue is empty, must contain exactly one "
@@ -179,12 +189,12 @@ static RESULT check(struct arena *arena, struct dynamodb_AttributeValue *value, 
         return check_set(arena, type, set_members(value), failure);
     case VALUE_L:
     case VALUE_M:
-        if (depth == VALUE_NESTING_MAX)
-            return value_fail(arena, failure, "Nesting Levels have exceeded supported limits");
         for (size_t i = 0; i < value->L.len; i++)
             TRY(check(arena, &value->L.items[i], depth + 1, failure));
-        for (size_t i = 0; i < value->M.len; i++)
+        for (size_t i = 0; i < value->M.len; i++) {
+            TRY(value_check_name(arena, value->M.items[i].key, failure));
             TRY(check(arena, &value->M.items[i].value, depth + 1, failure));
+        }
         return RESULT_OK;
     case VALUE_NONE:
     case VALUE_S:
@@ -204,8 +214,10 @@ RESULT value_check(struct arena *arena, struct dynamodb_AttributeValue *value,
 RESULT item_check(struct arena *arena, struct dynamodb_AttributeMap item,
                   struct value_failure *failure)
 {
-    for (size_t i = 0; i < item.len; i++)
+    for (size_t i = 0; i < item.len; i++) {
+        TRY(value_check_name(arena, item.items[i].key, failure));
         TRY(check(arena, &item.items[i].value, 0, failure));
+    }
     return RESULT_OK;
 }
 

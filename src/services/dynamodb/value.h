@@ -34,11 +34,15 @@ enum value_type {
 };
 
 enum {
-    VALUE_NESTING_MAX = 32,
+    VALUE_NESTING_MAX = 32, /* levels; an attribute's own value is the first */
     ITEM_SIZE_MAX = 400 * 1024,
     KEY_PARTITION_SIZE_MAX = 2048,
     KEY_SORT_SIZE_MAX = 1024,
+    ATTRIBUTE_NAME_MAX = 65535,
 };
+#define VALUE_NESTING_TEXT                                                                         \
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels "    \
+    "beyond supported limit"
 
 /* The model has a map type for every place an item stands in (PutItemInput's Item, Key, M, ...);
  * all have one layout. */
@@ -55,6 +59,8 @@ RESULT value_check(struct arena *arena, struct dynamodb_AttributeValue *value,
                    struct value_failure *failure);
 RESULT item_check(struct arena *arena, struct dynamodb_AttributeMap item,
                   struct value_failure *failure);
+/* An attribute's name, or a map's key. */
+RESULT value_check_name(struct arena *arena, struct str name, struct value_failure *failure);
 /* RESULT_ERROR when the item is larger than 400 KiB; `update` chooses AWS's wording. *size may be
  * NULL. */
 RESULT item_check_size(struct arena *arena, const struct dynamodb_AttributeMap *item, bool update,

@@ -9,7 +9,7 @@
 #include "services/dynamodbstreams/dynamodbstreams.h"
 #include "store/record.h"
 
-enum { RECORDS_MAX = 1000, PAGE_SIZE = 1024 * 1024, STREAMS_MAX = 100 };
+enum { RECORDS_MAX = 1000, PAGE_SIZE = 1024 * 1024, STREAMS_MAX = 100, SHARDS_MAX = 100 };
 #define KEPT_MS (INT64_C(24) * 3600 * 1000)
 #define ITERATOR_MS (INT64_C(15) * 60 * 1000)
 
@@ -20,6 +20,18 @@ const struct service_hooks dynamodbstreams_hooks = {
     .model = &dynamodbstreams_model,
     .resource_policy = stream_policy,
 };
+
+/* "The upper limit is ...", which the model does not have. */
+static RESULT limit_read(struct call *call, struct opt_int given, size_t most, size_t *limit)
+{
+    if (given.set && (size_t)given.value > most)
+        return call_fail(call, DYNAMODBSTREAMS_VALIDATION,
+                         "1 validation error detected: Value '%d' at 'limit' failed to satisfy "
+                         "constraint: Member must have value less than or equal to %zu",
+                         given.value, most);
+    *limit = given.set ? (size_t)given.value : most;
+    return RESULT_OK;
+}
 
 /* --- streams --- */
 
@@ -75,9 +87,9 @@ RESULT dynamodbstreams_ListStreams(struct call *call,
     struct key prefix = call_key(call, STR("stream"));
     struct kv_cursor *cursor;
     struct str key, value;
-    size_t limit =
-        in->Limit.set && in->Limit.value < STREAMS_MAX ? (size_t)in->Limit.value : STREAMS_MAX;
+    size_t limit;
     struct dynamodbstreams_stream stream;
+    TRY(limit_read(call, in->Limit, STREAMS_MAX, &limit));
     if (!str_is_absent(in->TableName))
         key_str(&prefix, in->TableName);
     TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
@@ -113,6 +125,8 @@ RESULT dynamodbstreams_DescribeStream(struct call *call,
 {
     struct dynamodbstreams_stream stream;
     struct arena *arena = call->arena;
+    size_t limit; /* of shards, of which there is one */
+    TRY(limit_read(call, in->Limit, SHARDS_MAX, &limit));
     TRY(stream_find(call, in->StreamArn, &stream));
     struct dynamodbstreams_StreamDescription *description =
         ARENA_NEW(arena, struct dynamodbstreams_StreamDescription);
@@ -159,11 +173,14 @@ static struct key records_prefix(struct call *call, int64_t id)
     return key;
 }
 
+/* As AWS shows it ("GetShardIterator", example): the stream, a number, and what nobody can read. */
 static struct str iterator_make(struct call *call, struct str arn, uint64_t position)
 {
-    return seal_make(call, STR("stream-iterator"),
-                     str_format(call->arena, "%llu %lld %.*s", (unsigned long long)position,
-                                (long long)(call->now_ms + ITERATOR_MS), PRSTR(arn)));
+    struct str seal =
+        seal_make(call, STR("stream-iterator"),
+                  str_format(call->arena, "%llu %lld %.*s", (unsigned long long)position,
+                             (long long)(call->now_ms + ITERATOR_MS), PRSTR(arn)));
+    return str_format(call->arena, "%.*s|1|%.*s", PRSTR(arn), PRSTR(seal));
 }
 
 /* One past the newest record. */
@@ -291,11 +308,13 @@ RESULT dynamodbstreams_GetShardIterator(struct call *call,
 
 static RESULT iterator_open(struct call *call, struct str text, struct str *arn, uint64_t *position)
 {
-    struct str payload, position_text, expiry_text, rest;
+    struct str payload, position_text, expiry_text, rest, shown, number, seal;
     int64_t expires_ms;
-    if (!seal_open(call, STR("stream-iterator"), text, &payload) ||
+    if (!str_cut(text, '|', &shown, &rest) || !str_cut(rest, '|', &number, &seal) ||
+        !seal_open(call, STR("stream-iterator"), seal, &payload) ||
         !str_cut(payload, ' ', &position_text, &rest) || !str_cut(rest, ' ', &expiry_text, arn) ||
-        !str_to_u64(position_text, position) || !str_to_i64(expiry_text, &expires_ms))
+        !str_to_u64(position_text, position) || !str_to_i64(expiry_text, &expires_ms) ||
+        !str_eq(shown, *arn))
         return call_fail(call, DYNAMODBSTREAMS_VALIDATION, "Invalid ShardIterator");
     if (expires_ms < call->now_ms)
         return call_fail(call, DYNAMODBSTREAMS_EXPIRED_ITERATOR,
@@ -312,8 +331,8 @@ RESULT dynamodbstreams_GetRecords(struct call *call,
     struct str arn, key, value;
     uint64_t position;
     size_t bytes = 0, cap = 0;
-    size_t limit =
-        in->Limit.set && in->Limit.value < RECORDS_MAX ? (size_t)in->Limit.value : RECORDS_MAX;
+    size_t limit;
+    TRY(limit_read(call, in->Limit, RECORDS_MAX, &limit));
     TRY(iterator_open(call, in->ShardIterator, &arn, &position));
     TRY(stream_find(call, arn, &stream));
     struct key prefix = records_prefix(call, stream.id), from = records_prefix(call, stream.id);

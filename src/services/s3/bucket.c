@@ -97,6 +97,42 @@ struct s3_Owner *s3_owner(struct call *call, struct str account)
 
 /* --- opening --- */
 
+/* "Verifying bucket ownership with bucket owner condition", Amazon S3 User Guide. */
+static RESULT check_owner(struct call *call, const struct s3_bucket *bucket, struct str expected)
+{
+    bool account = expected.len == 12;
+    for (size_t i = 0; i < expected.len; i++)
+        account = account && expected.ptr[i] >= '0' && expected.ptr[i] <= '9';
+    if (!account)
+        return call_fail(call, S3_INVALID_BUCKET_OWNER_AWS_ACCOUNT_ID,
+                         "The value of the expected bucket owner parameter must be an AWS account "
+                         "ID.");
+    return str_eq(expected, bucket->account) ? RESULT_OK
+                                             : call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
+}
+
+/* The signature's region is another than the bucket's: as its form calls it. */
+static RESULT fail_region(struct call *call, struct str region)
+{
+    if (call->request != NULL &&
+        str_find(call->request->query, STR("X-Amz-Credential=")) != SIZE_MAX) {
+        struct s3_AuthorizationQueryParametersError *detail =
+            ARENA_NEW(call->arena, struct s3_AuthorizationQueryParametersError);
+        detail->Region = detail->BucketRegion = region;
+        return call_fail_with(call, S3_AUTHORIZATION_QUERY_PARAMETERS, detail,
+                              "Error parsing the X-Amz-Credential parameter; the region '%.*s' is "
+                              "wrong; expecting '%.*s'",
+                              PRSTR(call->region), PRSTR(region));
+    }
+    struct s3_AuthorizationHeaderMalformed *detail =
+        ARENA_NEW(call->arena, struct s3_AuthorizationHeaderMalformed);
+    detail->Region = detail->BucketRegion = region;
+    return call_fail_with(
+        call, S3_INCOMPLETE_SIGNATURE, detail,
+        "The authorization header is malformed; the region '%.*s' is wrong; expecting '%.*s'",
+        PRSTR(call->region), PRSTR(region));
+}
+
 RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expected_owner,
                             struct s3_bucket *bucket)
 {
@@ -104,18 +140,15 @@ RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expec
     TRY(access_target(call, name, &target));
     if (target->found) {
         *bucket = target->bucket;
-        if (!str_is_absent(expected_owner) && !str_eq(expected_owner, bucket->account))
-            return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
-        return RESULT_OK;
+        return str_is_absent(expected_owner) ? RESULT_OK
+                                             : check_owner(call, bucket, expected_owner);
     }
     if (str_starts_with(name, STR("arn:")) || str_ends_with(name, STR("-s3alias")))
         return call_fail(call, S3_NO_SUCH_ACCESS_POINT, "The specified accesspoint does not exist");
     if (str_eq(name, STR("_kumoniwa"))) /* of a website, where pages can only be read */
         return call_fail(call, WIRE_INVALID_ACTION,
                          "The specified method is not allowed against this resource.");
-    struct s3_NoSuchBucket *detail = ARENA_NEW(call->arena, struct s3_NoSuchBucket);
-    detail->BucketName = name;
-    return call_fail_with(call, S3_NO_SUCH_BUCKET, detail, "The specified bucket does not exist");
+    return s3_fail_bucket(call, S3_NO_SUCH_BUCKET, name, "The specified bucket does not exist");
 }
 
 RESULT bucket_open(struct call *call, struct str name, struct str expected_owner,
@@ -128,12 +161,5 @@ RESULT bucket_open(struct call *call, struct str name, struct str expected_owner
     if (call->principal.kind == PRINCIPAL_SERVICE || call->principal.kind == PRINCIPAL_ANONYMOUS ||
         str_eq(call->region, bucket->region))
         return RESULT_OK;
-    struct s3_AuthorizationHeaderMalformed *detail =
-        ARENA_NEW(call->arena, struct s3_AuthorizationHeaderMalformed);
-    detail->Region = bucket->region;
-    detail->BucketRegion = bucket->region;
-    return call_fail_with(
-        call, S3_INCOMPLETE_SIGNATURE, detail,
-        "The authorization header is malformed; the region '%.*s' is wrong; expecting '%.*s'",
-        PRSTR(call->region), PRSTR(bucket->region));
+    return fail_region(call, bucket->region);
 }

@@ -71,7 +71,7 @@ RESULT s3_GetBucketTagging(struct call *call, const struct s3_GetBucketTaggingRe
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     if (bucket.tags.len == 0)
-        return call_fail(call, S3_NO_SUCH_TAG_SET, "The TagSet does not exist");
+        return s3_fail_bucket(call, S3_NO_SUCH_TAG_SET, bucket.name, "The TagSet does not exist");
     out->TagSet = s3_tag_set(call, &bucket.tags);
     return RESULT_OK;
 }

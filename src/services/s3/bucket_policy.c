@@ -57,9 +57,7 @@ static RESULT check_owner(struct call *call, const struct s3_bucket *bucket)
 
 static RESULT no_policy(struct call *call, const struct s3_bucket *bucket)
 {
-    struct s3_NoSuchBucketPolicy *detail = ARENA_NEW(call->arena, struct s3_NoSuchBucketPolicy);
-    detail->BucketName = bucket->name;
-    return call_fail_with(call, S3_NO_SUCH_BUCKET_POLICY, detail,
+    return s3_fail_bucket(call, S3_NO_SUCH_BUCKET_POLICY, bucket->name,
                           "The bucket policy does not exist");
 }
 

@@ -33,6 +33,15 @@ static struct str bucket_arn(struct call *call, struct str name)
 
 /* --- CreateBucket --- */
 
+static RESULT fail_location(struct call *call, struct str location)
+{
+    struct s3_InvalidLocationConstraint *detail =
+        ARENA_NEW(call->arena, struct s3_InvalidLocationConstraint);
+    detail->LocationConstraint = location;
+    return call_fail_with(call, S3_INVALID_LOCATION_CONSTRAINT, detail,
+                          "The specified location-constraint is not valid");
+}
+
 /* Which region: us-east-1 may make buckets anywhere, another only at home (CreateBucket,
  * LocationConstraint). */
 static RESULT create_region(struct call *call, struct str location, struct str *region)
@@ -48,8 +57,7 @@ static RESULT create_region(struct call *call, struct str location, struct str *
     }
     *region = str_eq(location, STR("EU")) ? STR("eu-west-1") : location;
     if (!arn_is_region(*region) || str_eq(*region, STR("us-east-1")))
-        return call_fail(call, S3_INVALID_LOCATION_CONSTRAINT,
-                         "The specified location-constraint is not valid");
+        return fail_location(call, location);
     if (!classic && !str_eq(*region, call->region))
         return call_fail(call, S3_ILLEGAL_LOCATION_CONSTRAINT,
                          "The %.*s location constraint is incompatible for the region specific "
@@ -63,9 +71,7 @@ static RESULT create_check(struct call *call, const struct s3_CreateBucketReques
     if (call->principal.kind == PRINCIPAL_ANONYMOUS)
         return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
     if (!bucket_name_is_valid(in->Bucket)) {
-        struct s3_InvalidBucketName *detail = ARENA_NEW(call->arena, struct s3_InvalidBucketName);
-        detail->BucketName = in->Bucket;
-        return call_fail_with(call, S3_INVALID_BUCKET_NAME, detail,
+        return s3_fail_bucket(call, S3_INVALID_BUCKET_NAME, in->Bucket,
                               "The specified bucket is not valid.");
     }
     if (!str_is_absent(in->ObjectOwnership) && !ownership_is_known(in->ObjectOwnership))
@@ -84,21 +90,15 @@ static RESULT create_check(struct call *call, const struct s3_CreateBucketReques
 static RESULT create_again(struct call *call, const struct s3_bucket *old, struct str region)
 {
     if (!str_eq(old->account, call->account)) {
-        struct s3_BucketAlreadyExists *detail =
-            ARENA_NEW(call->arena, struct s3_BucketAlreadyExists);
-        detail->BucketName = old->name;
-        return call_fail_with(call, S3_BUCKET_ALREADY_EXISTS, detail,
+        return s3_fail_bucket(call, S3_BUCKET_ALREADY_EXISTS, old->name,
                               "The requested bucket name is not available. The bucket namespace is "
                               "shared by all users of the system. Please select a different name "
                               "and try again.");
     }
     if (str_eq(old->region, STR("us-east-1")) && str_eq(region, STR("us-east-1")))
         return RESULT_OK;
-    struct s3_BucketAlreadyOwnedByYou *detail =
-        ARENA_NEW(call->arena, struct s3_BucketAlreadyOwnedByYou);
-    detail->BucketName = old->name;
-    return call_fail_with(
-        call, S3_BUCKET_ALREADY_OWNED_BY_YOU, detail,
+    return s3_fail_bucket(
+        call, S3_BUCKET_ALREADY_OWNED_BY_YOU, old->name,
         "Your previous request to create the named bucket succeeded and you already own it.");
 }
 
@@ -287,8 +287,9 @@ RESULT s3_ListBuckets(struct call *call, const struct s3_ListBucketsRequest *in,
     if (call->principal.kind == PRINCIPAL_ANONYMOUS)
         return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
     if (in->MaxBuckets.set && (in->MaxBuckets.value < 1 || in->MaxBuckets.value > 10000))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "Argument max-buckets must be an integer between 1 and 10000");
+        return s3_invalid_argument(call, "max-buckets",
+                                   str_format(call->arena, "%d", (int)in->MaxBuckets.value),
+                                   "Argument max-buckets must be an integer between 1 and 10000");
     size_t limit = in->MaxBuckets.set ? (size_t)in->MaxBuckets.value : 10000, cap = 0;
     struct key prefix = owned_prefix(call, call->account), from = prefix;
     struct kv_cursor *cursor;

@@ -34,10 +34,13 @@ RESULT conditions_read(struct call *call, const struct s3_conditions *conditions
     *not_modified = false;
     if (!str_is_absent(conditions->if_match)) {
         if (!conditions_match(conditions->if_match, object->etag))
-            return s3_precondition_failed(call, STR("If-Match"));
+            return s3_precondition_failed(
+                call, conditions->of_copy ? STR("x-amz-copy-source-If-Match") : STR("If-Match"));
     } else if (conditions->if_unmodified_since.set &&
                object->modified_ms > conditions->if_unmodified_since.ms) {
-        return s3_precondition_failed(call, STR("If-Unmodified-Since"));
+        return s3_precondition_failed(call, conditions->of_copy
+                                                ? STR("x-amz-copy-source-If-Unmodified-Since")
+                                                : STR("If-Unmodified-Since"));
     }
     if (!str_is_absent(conditions->if_none_match))
         *not_modified = conditions_match(conditions->if_none_match, object->etag);

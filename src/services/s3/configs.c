@@ -65,9 +65,10 @@ RESULT configs_put(struct call *call, struct s3_bucket *bucket, enum s3_setting 
     return setting_put(call, bucket, setting, id, value);
 }
 
-static RESULT fail_missing(struct call *call)
+static RESULT fail_missing(struct call *call, const struct s3_bucket *bucket)
 {
-    return call_fail(call, S3_NO_SUCH_CONFIGURATION, "The specified configuration does not exist.");
+    return s3_fail_bucket(call, S3_NO_SUCH_CONFIGURATION, bucket->name,
+                          "The specified configuration does not exist.");
 }
 
 static RESULT configs_get(struct call *call, const struct s3_bucket *bucket,
@@ -75,7 +76,7 @@ static RESULT configs_get(struct call *call, const struct s3_bucket *bucket,
 {
     bool found;
     TRY(setting_get(call, bucket, setting, id, value, &found));
-    return found ? RESULT_OK : fail_missing(call);
+    return found ? RESULT_OK : fail_missing(call, bucket);
 }
 
 static RESULT configs_delete(struct call *call, struct s3_bucket *bucket, enum s3_setting setting,
@@ -83,7 +84,7 @@ static RESULT configs_delete(struct call *call, struct s3_bucket *bucket, enum s
 {
     bool existed;
     TRY(setting_delete(call, bucket, setting, id, &existed));
-    return existed ? RESULT_OK : fail_missing(call);
+    return existed ? RESULT_OK : fail_missing(call, bucket);
 }
 
 /* A page: `items` of the shape's structs. */

@@ -19,6 +19,18 @@ struct copy_source {
     struct crypt crypt;
 };
 
+/* A delete marker is nothing to copy; who names one is told so. */
+static RESULT copy_find(struct call *call, struct copy_source *source, struct str version_id)
+{
+    enum result result =
+        object_open(call, &source->bucket, source->key, version_id, &source->object);
+    if (result == RESULT_ERROR && call->error == S3_DELETE_MARKER_NOT_READABLE)
+        return call_fail(call, WIRE_VALIDATION,
+                         "The source of a copy request may not specifically refer to a delete "
+                         "marker by version id.");
+    return result;
+}
+
 static RESULT copy_open(struct call *call, struct str text, struct str expected_owner,
                         const struct s3_conditions *conditions,
                         const struct crypt_customer *customer, struct copy_source *source)
@@ -26,9 +38,9 @@ static RESULT copy_open(struct call *call, struct str text, struct str expected_
     struct str bucket, version_id;
     bool not_modified;
     if (!copy_source_read(call, text, &bucket, &source->key, &version_id))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "Copy Source must mention the source bucket and key: "
-                         "sourcebucket/sourcekey");
+        return s3_invalid_argument(call, "x-amz-copy-source", str_is_absent(text) ? STR("") : text,
+                                   "Copy Source must mention the source bucket and key: "
+                                   "sourcebucket/sourcekey");
     TRY(bucket_open_anywhere(call, bucket, expected_owner, &source->bucket));
     struct access_line line = {.operation = call->operation == S3_OP_CopyObject
                                                 ? "REST.COPY.OBJECT_GET"
@@ -36,10 +48,12 @@ static RESULT copy_open(struct call *call, struct str text, struct str expected_
                                .key = source->key,
                                .version_id = version_id};
     access_log_also(call, &source->bucket, &line);
-    TRY(object_open(call, &source->bucket, source->key, version_id, &source->object));
+    TRY(copy_find(call, source, version_id));
     TRY(conditions_read(call, conditions, &source->object, &not_modified));
     if (not_modified)
-        return s3_precondition_failed(call, STR("x-amz-copy-source-If-None-Match"));
+        return s3_precondition_failed(call, str_is_absent(conditions->if_none_match)
+                                                ? STR("x-amz-copy-source-If-Modified-Since")
+                                                : STR("x-amz-copy-source-If-None-Match"));
     TRY(archive_check_read(call, &source->object, true));
     return crypt_open(call, &source->bucket, source->key, &source->object, customer,
                       &source->crypt);
@@ -93,6 +107,7 @@ static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *i
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_storage_class(call, in->StorageClass));
+    TRY(s3_check_redirect(call, in->WebsiteRedirectLocation));
     if (!str_is_absent(in->MetadataDirective) &&
         !is_directive(in->MetadataDirective, STR("COPY")) &&
         !is_directive(in->MetadataDirective, STR("REPLACE")))
@@ -105,7 +120,8 @@ static RESULT copy_check(struct call *call, const struct s3_CopyObjectRequest *i
     if (!str_is_absent(in->AnnotationDirective) &&
         !is_directive(in->AnnotationDirective, STR("COPY")) &&
         !is_directive(in->AnnotationDirective, STR("EXCLUDE")))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Unknown annotation directive.");
+        return s3_invalid_argument(call, "x-amz-annotation-directive", in->AnnotationDirective,
+                                   "Unknown annotation directive.");
     if (source->object.size > S3_PUT_MAX)
         return call_fail(call, WIRE_VALIDATION,
                          "The specified copy source is larger than the maximum allowable size for "
@@ -215,7 +231,7 @@ RESULT s3_CopyObject(struct call *call, const struct s3_CopyObjectRequest *in,
     const struct crypt_customer customer = CRYPT_CUSTOMER_OF_SOURCE(in);
     const struct s3_conditions conditions = {in->CopySourceIfMatch, in->CopySourceIfNoneMatch,
                                              in->CopySourceIfModifiedSince,
-                                             in->CopySourceIfUnmodifiedSince};
+                                             in->CopySourceIfUnmodifiedSince, true};
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(copy_open(call, in->CopySource, in->ExpectedSourceBucketOwner, &conditions, &customer,
                   &source));
@@ -296,7 +312,7 @@ RESULT s3_UploadPartCopy(struct call *call, const struct s3_UploadPartCopyReques
     const struct crypt_customer from = CRYPT_CUSTOMER_OF_SOURCE(in), to = CRYPT_CUSTOMER(in);
     const struct s3_conditions conditions = {in->CopySourceIfMatch, in->CopySourceIfNoneMatch,
                                              in->CopySourceIfModifiedSince,
-                                             in->CopySourceIfUnmodifiedSince};
+                                             in->CopySourceIfUnmodifiedSince, true};
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(part_check_number(call, in->PartNumber.value));

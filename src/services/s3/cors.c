@@ -92,10 +92,7 @@ RESULT s3_GetBucketCors(struct call *call, const struct s3_GetBucketCorsRequest 
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(setting_get(call, &bucket, S3_SETTING_CORS, (struct str){0}, &kept, &found));
     if (!found) {
-        struct s3_NoSuchCORSConfiguration *detail =
-            ARENA_NEW(call->arena, struct s3_NoSuchCORSConfiguration);
-        detail->BucketName = bucket.name;
-        return call_fail_with(call, S3_NO_SUCH_CORS_CONFIGURATION, detail,
+        return s3_fail_bucket(call, S3_NO_SUCH_CORS_CONFIGURATION, bucket.name,
                               "The CORS configuration does not exist");
     }
     out->CORSRules = kept.CORSRules;

@@ -135,7 +135,11 @@ static RESULT customer_read(struct call *call, const struct crypt_customer *cust
 {
     uint8_t md5[MD5_SIZE];
     struct str given;
-    if (!str_eq(customer->algorithm, STR("AES256")))
+    if (!str_is_empty(customer->algorithm) && !str_eq(customer->algorithm, STR("AES256")))
+        return call_fail(call, S3_INVALID_ENCRYPTION_ALGORITHM,
+                         "The Encryption request you specified is not valid. Supported value: "
+                         "AES256.");
+    if (str_is_empty(customer->algorithm))
         return FAIL_ARGUMENT("Requests specifying Server Side Encryption with Customer provided "
                              "keys must provide a valid encryption algorithm.");
     if (str_is_empty(customer->key))

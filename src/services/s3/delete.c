@@ -143,7 +143,10 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
     TRY(lock_check_bypass(call, &bucket, in->BypassGovernanceRetention));
     TRY(s3_check_body(call));
     const struct s3_Delete *list = in->Delete;
-    if (list == NULL || list->Objects.len == 0 || list->Objects.len > 1000)
+    bool good = list != NULL && list->Objects.len > 0 && list->Objects.len <= 1000;
+    for (size_t i = 0; good && i < list->Objects.len; i++)
+        good = !str_is_empty(list->Objects.items[i].Key);
+    if (!good)
         return call_fail(call, WIRE_SERIALIZATION,
                          "The XML you provided was not well-formed or did not validate against "
                          "our published schema");
@@ -167,10 +170,6 @@ RESULT s3_DeleteObjects(struct call *call, const struct s3_DeleteObjectsRequest 
         else if (!str_is_absent(one->VersionId) && !str_eq(one->VersionId, STR("null")) &&
                  !s3_read_id(call->arena, one->VersionId, &sequence))
             result = call_fail(call, S3_NO_SUCH_VERSION, "The specified version does not exist.");
-        else if (str_is_empty(one->Key))
-            result = call_fail(call, WIRE_SERIALIZATION,
-                               "The XML you provided was not well-formed or did not validate "
-                               "against our published schema");
         else
             result = access_delete(call, in, one);
         if (result == RESULT_OK)

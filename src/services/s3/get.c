@@ -136,7 +136,7 @@ static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in,
     TRY(object_open(call, &view->bucket, in->Key, in->VersionId, &view->object));
     TRY(view_key(call, in, view));
     struct s3_conditions conditions = {in->IfMatch, in->IfNoneMatch, in->IfModifiedSince,
-                                       in->IfUnmodifiedSince};
+                                       in->IfUnmodifiedSince, false};
     TRY(conditions_read(call, &conditions, &view->object, &view->not_modified));
     view->length = (uint64_t)view->object.size;
     if (view->not_modified)
@@ -171,7 +171,7 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
         {in->ResponseContentEncoding, &object->content_encoding},
         {in->ResponseContentLanguage, &object->content_language},
     };
-    if (str_is_absent(object->content_type))
+    if (str_is_empty(object->content_type))
         object->content_type = STR("binary/octet-stream");
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (!str_is_absent(all[i].given))

@@ -40,8 +40,8 @@ s3_GetBucketLifecycleConfiguration(struct call *call,
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(setting_get(call, &bucket, S3_SETTING_LIFECYCLE, (struct str){0}, &have, &found));
     if (!found)
-        return call_fail(call, S3_NO_SUCH_LIFECYCLE_CONFIGURATION,
-                         "The lifecycle configuration does not exist");
+        return s3_fail_bucket(call, S3_NO_SUCH_LIFECYCLE_CONFIGURATION, bucket.name,
+                              "The lifecycle configuration does not exist");
     out->Rules = have.Rules;
     out->TransitionDefaultMinimumObjectSize = bucket.transition_minimum;
     return RESULT_OK;

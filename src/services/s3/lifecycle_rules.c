@@ -125,6 +125,18 @@ static RESULT check_transition(struct call *call, const struct s3_LifecycleRule 
     return RESULT_OK;
 }
 
+/* "Supported transitions": down the waterfall, never up. */
+static size_t class_rank(struct str name)
+{
+    static const struct str order[] = {STR_INIT("STANDARD_IA"), STR_INIT("INTELLIGENT_TIERING"),
+                                       STR_INIT("ONEZONE_IA"),  STR_INIT("GLACIER_IR"),
+                                       STR_INIT("GLACIER"),     STR_INIT("DEEP_ARCHIVE")};
+    size_t rank = 0;
+    while (rank < sizeof order / sizeof order[0] && !str_eq(order[rank], name))
+        rank++;
+    return rank;
+}
+
 /* From an infrequent class another 30 days later at the earliest; each class before what may follow
  * it; all before the expiry. */
 static RESULT check_order(struct call *call, const struct s3_LifecycleRule *rule)
@@ -151,8 +163,16 @@ static RESULT check_order(struct call *call, const struct s3_LifecycleRule *rule
                              PRSTR(prefix));
         for (size_t j = 0; j < list->len; j++) {
             const struct s3_Transition *b = &list->items[j];
+            if (class_rank(b->StorageClass) <= class_rank(a->StorageClass))
+                continue;
+            if (b->Days.value < a->Days.value)
+                return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                                 "'Days' in the '%.*s' transition action for filter "
+                                 "'(prefix=%.*s)' must be greater than 'Days' in the '%.*s' "
+                                 "transition action",
+                                 PRSTR(b->StorageClass), PRSTR(prefix), PRSTR(a->StorageClass));
             if (is_infrequent(a->StorageClass) && !is_infrequent(b->StorageClass) &&
-                b->Days.value < a->Days.value + IA_DAYS_MIN && b->Days.value >= a->Days.value)
+                b->Days.value < a->Days.value + IA_DAYS_MIN)
                 return call_fail(
                     call, WIRE_INVALID_PARAMETER_VALUE,
                     "'Days' in the '%.*s' transition action for filter '(prefix=%.*s)' must be 30 "

@@ -5,6 +5,7 @@
 #include "services/s3/archive.h"
 #include "services/s3/list_int.h"
 #include "store/record.h"
+#include "wire/params.h"
 
 /* --- walking --- */
 
@@ -147,11 +148,26 @@ static struct str or_empty(struct str s)
     return str_is_absent(s) ? STR("") : s;
 }
 
+/* list-type=2 is ListObjectsV2; there is no other. */
+static RESULT check_type(struct call *call)
+{
+    struct wire_params params = {0};
+    if (call->request == NULL || str_is_empty(call->request->query) ||
+        !wire_params_read(call->arena, call->request->query, &params))
+        return RESULT_OK;
+    const struct wire_param *type = wire_params_find(&params, STR("list-type"));
+    return type == NULL ? RESULT_OK
+                        : s3_invalid_argument(call, "list-type",
+                                              str_is_absent(type->value) ? STR("") : type->value,
+                                              "Invalid List Type specified in Request");
+}
+
 RESULT s3_ListObjects(struct call *call, const struct s3_ListObjectsRequest *in,
                       struct s3_ListObjectsOutput *out)
 {
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
+    TRY(check_type(call));
     TRY(s3_check_encoding(call, in->EncodingType));
     struct page page = {.call = call,
                         .bucket = &bucket,

@@ -124,8 +124,8 @@ RESULT s3_GetObjectLockConfiguration(struct call *call,
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(setting_get(call, &bucket, S3_SETTING_OBJECT_LOCK, (struct str){0}, all, &found));
     if (!found)
-        return call_fail(call, S3_OBJECT_LOCK_CONFIGURATION_NOT_FOUND,
-                         "Object Lock configuration does not exist for this bucket");
+        return s3_fail_bucket(call, S3_OBJECT_LOCK_CONFIGURATION_NOT_FOUND, bucket.name,
+                              "Object Lock configuration does not exist for this bucket");
     out->ObjectLockConfiguration = all;
     return RESULT_OK;
 }
@@ -176,12 +176,15 @@ static RESULT check_wish(struct call *call, const struct lock_wish *wish, bool r
         return FAIL_ARGUMENT("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must "
                              "both be supplied");
     if (retention && !mode_is_known(wish->mode))
-        return FAIL_ARGUMENT("Unknown wormMode directive.");
+        return s3_invalid_argument(call, "x-amz-object-lock-mode",
+                                   str_is_absent(wish->mode) ? STR("") : wish->mode,
+                                   "Unknown wormMode directive.");
     if (wish->until.set && wish->until.ms <= call->now_ms)
         return FAIL_ARGUMENT("The retain until date must be in the future!");
     if (!str_is_absent(wish->legal_hold) && !str_eq(wish->legal_hold, STR("ON")) &&
         !str_eq(wish->legal_hold, STR("OFF")))
-        return FAIL_ARGUMENT("Legal Hold must be either of 'ON' or 'OFF'");
+        return s3_invalid_argument(call, "x-amz-object-lock-legal-hold", wish->legal_hold,
+                                   "Legal Hold must be either of 'ON' or 'OFF'");
     return RESULT_OK;
 }
 

@@ -88,6 +88,7 @@ static RESULT create_check(struct call *call, const struct s3_CreateMultipartUpl
 {
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
+    TRY(s3_check_redirect(call, in->WebsiteRedirectLocation));
     return s3_check_storage_class(call, in->StorageClass);
 }
 

@@ -32,6 +32,15 @@ static RESULT fail_part(struct completion *c, const struct s3_CompletedPart *wan
                           "part's entity tag.");
 }
 
+static RESULT fail_order(struct completion *c)
+{
+    struct s3_InvalidPartOrder *detail = ARENA_NEW(c->call->arena, struct s3_InvalidPartOrder);
+    detail->UploadId = c->upload->upload_id;
+    return call_fail_with(c->call, S3_INVALID_PART_ORDER, detail,
+                          "The list of parts was not in ascending order. Parts must be ordered by "
+                          "part number.");
+}
+
 static RESULT fail_small(struct completion *c, const struct s3_part *part)
 {
     struct s3_EntityTooSmall *detail = ARENA_NEW(c->call->arena, struct s3_EntityTooSmall);
@@ -142,9 +151,7 @@ static RESULT add_parts(struct completion *c, const struct s3_CompletedPartList 
                              "our published schema");
         TRY(part_check_number(c->call, number));
         if (number <= before)
-            return call_fail(c->call, S3_INVALID_PART_ORDER,
-                             "The list of parts was not in ascending order. Parts must be ordered "
-                             "by part number.");
+            return fail_order(c);
         before = number;
     }
     for (size_t i = 0; i < list->len; i++)

@@ -15,6 +15,11 @@ RESULT s3_ListParts(struct call *call, const struct s3_ListPartsRequest *in,
     TRY(list_limit(call, in->MaxParts, "max-parts", &limit));
     TRY(upload_find(call, &bucket, in->Key, in->UploadId, &upload));
     int32_t marker = in->PartNumberMarker.set ? in->PartNumberMarker.value : 0;
+    if (marker < 0)
+        return s3_invalid_argument(call, "part-number-marker",
+                                   str_format(call->arena, "%d", (int)marker),
+                                   "Argument part-number-marker must be an integer between 0 and "
+                                   "2147483647");
     struct key prefix = part_prefix(call, upload.sequence);
     struct key from = part_key(call, &upload, (int64_t)marker + 1);
     TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
@@ -87,9 +92,12 @@ static RESULT uploads_seek(struct uploads *u)
         return kv_cursor_seek(u->cursor, list_behind(call, u->bucket, STR("s3-upload"), common));
     struct key at = list_prefix(call, u->bucket, STR("s3-upload"), (struct str){0});
     key_str(&at, key);
-    if (!str_is_empty(u->in->UploadIdMarker) &&
-        s3_read_id(call->arena, u->in->UploadIdMarker, &sequence))
+    if (!str_is_empty(u->in->UploadIdMarker)) {
+        if (!s3_read_id(call->arena, u->in->UploadIdMarker, &sequence))
+            return s3_invalid_argument(call, "upload-id-marker", u->in->UploadIdMarker,
+                                       "Invalid uploadId marker");
         key_i64(&at, (int64_t)sequence + 1);
+    }
     struct str from = key_bytes(&at);
     if (str_is_empty(u->in->UploadIdMarker))
         from = str_concat(call->arena, from, STR("\x05"));

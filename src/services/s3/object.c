@@ -172,6 +172,7 @@ RESULT object_open(struct call *call, const struct s3_bucket *bucket, struct str
                    struct str version_id, struct s3_object *object)
 {
     struct object_place place;
+    TRY(s3_check_key(call, key));
     TRY(object_find(call, bucket, key, version_id, &place));
     bool by_version = !str_is_absent(version_id);
     if (!place.found && by_version) {

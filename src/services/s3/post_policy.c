@@ -160,7 +160,7 @@ static RESULT check_expiration(struct post *post, struct str document)
         return invalid(post, "Policy missing expiration.");
     if (!json_string(call->arena, raw, &text) || !time_parse_iso8601(text, &until))
         return invalid(post, "Invalid 'expiration' value.");
-    if (until > call->now_ms)
+    if (until + call->signer_ahead_ms > call->now_ms)
         return RESULT_OK;
     return call_fail(call, WIRE_ACCESS_DENIED, "Invalid according to Policy: Policy expired.");
 }

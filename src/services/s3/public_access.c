@@ -45,10 +45,7 @@ RESULT s3_GetPublicAccessBlock(struct call *call, const struct s3_GetPublicAcces
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     if (bucket.public_access == 0) {
-        struct s3_NoSuchPublicAccessBlockConfiguration *detail =
-            ARENA_NEW(call->arena, struct s3_NoSuchPublicAccessBlockConfiguration);
-        detail->BucketName = bucket.name;
-        return call_fail_with(call, S3_NO_SUCH_PUBLIC_ACCESS_BLOCK_CONFIGURATION, detail,
+        return s3_fail_bucket(call, S3_NO_SUCH_PUBLIC_ACCESS_BLOCK_CONFIGURATION, bucket.name,
                               "The public access block configuration was not found");
     }
     struct s3_PublicAccessBlockConfiguration *shown =
@@ -124,10 +121,7 @@ RESULT s3_GetBucketOwnershipControls(struct call *call,
     struct s3_bucket bucket;
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     if (str_is_empty(bucket.ownership)) {
-        struct s3_OwnershipControlsNotFoundError *detail =
-            ARENA_NEW(call->arena, struct s3_OwnershipControlsNotFoundError);
-        detail->BucketName = bucket.name;
-        return call_fail_with(call, S3_OWNERSHIP_CONTROLS_NOT_FOUND, detail,
+        return s3_fail_bucket(call, S3_OWNERSHIP_CONTROLS_NOT_FOUND, bucket.name,
                               "The bucket ownership controls were not found");
     }
     out->OwnershipControls = ARENA_NEW(call->arena, struct s3_OwnershipControls);

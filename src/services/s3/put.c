@@ -28,6 +28,7 @@ static RESULT put_check(struct call *call, const struct s3_PutObjectRequest *in)
     TRY(s3_check_key(call, in->Key));
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(s3_check_storage_class(call, in->StorageClass));
+    TRY(s3_check_redirect(call, in->WebsiteRedirectLocation));
     if (call->payload.size > (uint64_t)S3_PUT_MAX)
         return call_fail(call, S3_REQUEST_TOO_LARGE,
                          "Your proposed upload exceeds the maximum allowed object size.");

@@ -215,8 +215,8 @@ RESULT s3_GetBucketReplication(struct call *call, const struct s3_GetBucketRepli
                     out->ReplicationConfiguration, &found));
     if (found)
         return RESULT_OK;
-    return call_fail(call, S3_REPLICATION_CONFIGURATION_NOT_FOUND,
-                     "The replication configuration was not found");
+    return s3_fail_bucket(call, S3_REPLICATION_CONFIGURATION_NOT_FOUND, bucket.name,
+                          "The replication configuration was not found");
 }
 
 RESULT s3_DeleteBucketReplication(struct call *call,

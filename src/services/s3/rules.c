@@ -15,6 +15,14 @@ RESULT s3_no_such_key(struct call *call, struct str key)
     return call_fail_with(call, S3_NO_SUCH_KEY, detail, "The specified key does not exist.");
 }
 
+RESULT s3_fail_bucket(struct call *call, uint32_t error, struct str bucket, const char *message)
+{
+    struct str *name = ARENA_NEW(call->arena, struct str);
+    ASSERT(s3_model.shapes[s3_model.errors[error].shape].size == sizeof *name);
+    *name = bucket;
+    return call_fail_with(call, error, name, "%s", message);
+}
+
 RESULT s3_precondition_failed(struct call *call, struct str condition)
 {
     struct s3_PreconditionFailed *detail = ARENA_NEW(call->arena, struct s3_PreconditionFailed);
@@ -86,7 +94,34 @@ RESULT s3_check_storage_class(struct call *call, struct str name)
                      "The storage class you specified is not valid");
 }
 
+/* "Configuring a webpage redirect", Amazon S3 User Guide. */
+RESULT s3_check_redirect(struct call *call, struct str location)
+{
+    if (str_is_absent(location))
+        return RESULT_OK;
+    if (!str_starts_with(location, STR("/")) && !str_starts_with(location, STR("http://")) &&
+        !str_starts_with(location, STR("https://")))
+        return call_fail(call, S3_INVALID_REDIRECT_LOCATION,
+                         "The website redirect location must have a prefix of 'http://' or "
+                         "'https://' or '/'.");
+    if (location.len > S3_REDIRECT_MAX)
+        return call_fail(call, S3_INVALID_REDIRECT_LOCATION,
+                         "The length of website redirect location cannot exceed 2,048 characters.");
+    return RESULT_OK;
+}
+
 /* --- tags --- */
+
+/* It says which; the value where that is wrong. */
+static RESULT fail_tag(struct call *call, const struct str_map_entry *tag, bool value,
+                       const char *message)
+{
+    struct s3_InvalidTag *detail = ARENA_NEW(call->arena, struct s3_InvalidTag);
+    detail->TagKey = tag->key;
+    if (value)
+        detail->TagValue = tag->value;
+    return call_fail_with(call, S3_INVALID_TAG, detail, "%s", message);
+}
 
 static RESULT check_tags(struct call *call, const struct str_map *tags, size_t limit)
 {
@@ -101,14 +136,18 @@ static RESULT check_tags(struct call *call, const struct str_map *tags, size_t l
                          limit);
     case TAGS_KEY_LENGTH:
     case TAGS_KEY_CHARACTERS:
-        return call_fail(call, S3_INVALID_TAG, "The TagKey you have provided is invalid");
+        return fail_tag(call, &tags->items[which], false,
+                        "The TagKey you have provided is invalid");
     case TAGS_KEY_RESERVED:
-        return call_fail(call, S3_INVALID_TAG, "System tags cannot be added/updated by requester");
+        return fail_tag(call, &tags->items[which], false,
+                        "System tags cannot be added/updated by requester");
     case TAGS_KEY_TWICE:
-        return call_fail(call, S3_INVALID_TAG, "Cannot provide multiple Tags with the same key");
+        return fail_tag(call, &tags->items[which], false,
+                        "Cannot provide multiple Tags with the same key");
     case TAGS_VALUE_LENGTH:
     case TAGS_VALUE_CHARACTERS:
-        return call_fail(call, S3_INVALID_TAG, "The TagValue you have provided is invalid");
+        return fail_tag(call, &tags->items[which], true,
+                        "The TagValue you have provided is invalid");
     }
     return FAULT("a problem with tags that has no name");
 }
@@ -119,10 +158,13 @@ RESULT s3_read_tagging(struct call *call, struct str text, struct str_map *tags)
     if (str_is_empty(text))
         return RESULT_OK;
     struct wire_params params = {0};
-    if (!wire_params_read(call->arena, text, &params))
-        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                         "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded "
-                         "URL query parameters without tag name duplicates.");
+    bool good = wire_params_read(call->arena, text, &params);
+    for (size_t i = 0; good && i < params.len; i++)
+        good = wire_params_find(&params, params.items[i].key) == &params.items[i];
+    if (!good)
+        return s3_invalid_argument(call, "x-amz-tagging", text,
+                                   "The header 'x-amz-tagging' shall be encoded as UTF-8 then "
+                                   "URLEncoded URL query parameters without tag name duplicates.");
     size_t cap = 0;
     for (size_t i = 0; i < params.len; i++) {
         struct str value = params.items[i].value;

@@ -12,7 +12,13 @@
 #define S3_PUT_MAX (INT64_C(5) << 30)
 #define S3_PART_MIN (INT64_C(5) << 20)
 #define S3_OBJECT_MAX INT64_C(53687091200000)
-enum { S3_KEY_MAX = 1024, S3_PARTS_MAX = 10000, S3_METADATA_MAX = 2048, S3_PAGE_MAX = 1000 };
+enum {
+    S3_KEY_MAX = 1024,
+    S3_PARTS_MAX = 10000,
+    S3_METADATA_MAX = 2048,
+    S3_REDIRECT_MAX = 2048,
+    S3_PAGE_MAX = 1000
+};
 
 /* --- bucket.c --- */
 
@@ -52,6 +58,8 @@ RESULT s3_read_tag_set(struct call *call, const struct s3_Tagging *tagging, size
 RESULT bucket_check_tag_policy(struct call *call, const struct s3_bucket *bucket);
 struct s3_TagSet s3_tag_set(struct call *call, const struct str_map *tags);
 RESULT s3_check_storage_class(struct call *call, struct str name);
+/* x-amz-website-redirect-location. */
+RESULT s3_check_redirect(struct call *call, struct str location);
 /* As a form would have it, in listings and events: "red flower.jpg" is "red+flower.jpg". */
 struct str s3_form_key(struct arena *arena, struct str key);
 /* "url" or absent; then keys are percent-encoded in the answer. */
@@ -178,6 +186,7 @@ bool conditions_range(struct str if_range, const struct s3_object *object);
 struct s3_conditions {
     struct str if_match, if_none_match;
     struct opt_time if_modified_since, if_unmodified_since;
+    bool of_copy; /* of its source: the headers have other names */
 };
 RESULT conditions_read(struct call *call, const struct s3_conditions *conditions,
                        const struct s3_object *object, bool *not_modified);
@@ -202,6 +211,8 @@ RESULT upload_drop_parts(struct call *call, int64_t upload_sequence, size_t limi
 /* --- errors that carry more --- */
 
 RESULT s3_no_such_key(struct call *call, struct str key);
+/* One of those that name the bucket and nothing else. */
+RESULT s3_fail_bucket(struct call *call, uint32_t error, struct str bucket, const char *message);
 RESULT s3_precondition_failed(struct call *call, struct str condition);
 RESULT s3_method_not_allowed(struct call *call, struct str resource);
 /* InvalidArgument, which names the argument and shows what it was given. */

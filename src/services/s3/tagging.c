@@ -72,16 +72,17 @@ static RESULT check_asked(struct call *call, const struct s3_GetObjectAttributes
     static const struct str known[] = {STR_INIT("ETag"), STR_INIT("Checksum"),
                                        STR_INIT("ObjectParts"), STR_INIT("StorageClass"),
                                        STR_INIT("ObjectSize")};
-    bool good = in->ObjectAttributes.len > 0;
-    for (size_t i = 0; i < in->ObjectAttributes.len; i++) {
+    struct str wrong = in->ObjectAttributes.len > 0 ? (struct str){0} : STR("");
+    for (size_t i = 0; i < in->ObjectAttributes.len && str_is_absent(wrong); i++) {
         bool found = false;
         for (size_t j = 0; j < sizeof known / sizeof known[0]; j++)
             found = found || str_eq(in->ObjectAttributes.items[i], known[j]);
-        good = good && found;
+        if (!found)
+            wrong = in->ObjectAttributes.items[i];
     }
-    return good
-               ? RESULT_OK
-               : call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid attribute name specified.");
+    return str_is_absent(wrong) ? RESULT_OK
+                                : s3_invalid_argument(call, "x-amz-object-attributes", wrong,
+                                                      "Invalid attribute name specified.");
 }
 
 /* Parts are listed for uploads whose parts have checksums of their own ("GetObjectAttributes",

@@ -123,10 +123,7 @@ RESULT s3_GetBucketWebsite(struct call *call, const struct s3_GetBucketWebsiteRe
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(setting_get(call, &bucket, S3_SETTING_WEBSITE, (struct str){0}, &kept, &found));
     if (!found) {
-        struct s3_NoSuchWebsiteConfiguration *detail =
-            ARENA_NEW(call->arena, struct s3_NoSuchWebsiteConfiguration);
-        detail->BucketName = bucket.name;
-        return call_fail_with(call, S3_NO_SUCH_WEBSITE_CONFIGURATION, detail,
+        return s3_fail_bucket(call, S3_NO_SUCH_WEBSITE_CONFIGURATION, bucket.name,
                               "The specified bucket does not have a website configuration");
     }
     out->RedirectAllRequestsTo = kept.RedirectAllRequestsTo;
