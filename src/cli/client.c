@@ -16,16 +16,21 @@ struct str client_endpoint(struct arena *arena)
                          : aws != NULL && aws[0] != '\0' ? aws
                                                          : NULL;
     struct str endpoint = chosen == NULL ? STR("http://127.0.0.1:4566") : str_from_c(chosen);
-    while (str_ends_with(endpoint, STR("/")))
+    while (str_ends_with(endpoint, STR("/")) && !str_ends_with(endpoint, STR("://")))
         endpoint.len--;
     return str_copy(arena, endpoint);
 }
 
 static int client_connect(struct arena *arena, struct str authority)
 {
-    struct str host, port;
-    if (!str_cut(authority, ':', &host, &port))
-        port = STR("80");
+    struct str host = authority, port = STR("80");
+    size_t colon = str_find_last_char(authority, ':');
+    if (colon != SIZE_MAX && !str_ends_with(authority, STR("]"))) {
+        host = str_slice(authority, 0, colon);
+        port = str_slice(authority, colon + 1, authority.len);
+    }
+    if (str_starts_with(host, STR("[")) && str_ends_with(host, STR("]")))
+        host = str_slice(host, 1, host.len - 1);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
     int error = getaddrinfo(str_to_c(arena, host), str_to_c(arena, port), &hints, &found);
@@ -92,12 +97,12 @@ RESULT client_send(struct arena *arena, const struct client_request *asked,
                    struct client_reply *out, struct str *message)
 {
     struct str endpoint = client_endpoint(arena);
-    if (!str_starts_with(endpoint, STR("http://"))) {
-        *message =
-            str_format(arena,
-                       "%.*s: this command speaks plain HTTP; set KUMONIWA_ENDPOINT to an http:// "
-                       "address of the server",
-                       PRSTR(endpoint));
+    if (!str_starts_with(endpoint, STR("http://")) || endpoint.len == 7) {
+        *message = str_format(
+            arena,
+            "\"%.*s\": this command speaks plain HTTP; set KUMONIWA_ENDPOINT to an http:// "
+            "address of the server",
+            PRSTR(endpoint));
         return RESULT_ERROR;
     }
     struct str authority = str_slice(endpoint, 7, endpoint.len);

@@ -188,6 +188,11 @@ int cli_logs(int argc, char **argv)
     struct str path = STR("/_kumoniwa/logs");
     struct str request_id = {0};
     int64_t count;
+    if (argc == 1 && argv[0][0] == '-') {
+        fprintf(stderr, "kumoniwa: logs: \"%s\" is neither a count nor a request id\n", argv[0]);
+        arena_free(arena);
+        return 2;
+    }
     if (argc == 1 && str_to_i64(str_from_c(argv[0]), &count)) {
         path = str_format(arena, "/_kumoniwa/logs?limit=%lld", (long long)count);
     } else if (argc == 1) {
@@ -258,7 +263,11 @@ int cli_reset(int argc, char **argv)
     return code;
 }
 
-/* "90s", "15m", "36h", "7d", or several: "1d12h". False when it is not of the form. */
+/* What the server advances its clock by at most. */
+#define CLOCK_MOST_MS ((int64_t)100 * 366 * 86400 * 1000)
+
+/* "90s", "15m", "36h", "7d", or several: "1d12h". False when it is not of the form, or longer than
+ * a century. */
 static bool clock_duration(struct str text, int64_t *ms)
 {
     int64_t total = 0;
@@ -279,6 +288,8 @@ static bool clock_duration(struct str text, int64_t *ms)
         if (unit_ms == 0)
             return false;
         total += number * unit_ms;
+        if (total > CLOCK_MOST_MS)
+            return false;
         text = str_slice(text, digits + 1, text.len);
     }
     *ms = total;
@@ -295,8 +306,8 @@ static void clock_settle(struct str text)
 
 int cli_clock(int argc, char **argv)
 {
-    static const char usage[] = "clock [advance DURATION]\n\nDURATION: 90s, 15m, 36h, 7d or 1d12h. "
-                                "The clock never goes back.";
+    static const char usage[] = "clock [advance DURATION]\n\nDURATION: 90s, 15m, 36h, 7d or 1d12h, "
+                                "at most a century. The clock never goes back.";
     int code;
     if (cli_usage(argc, argv, 2, usage, &code))
         return code;
@@ -311,6 +322,8 @@ int cli_clock(int argc, char **argv)
         method = "POST";
         path = str_format(arena, "/_kumoniwa/clock?advance_ms=%lld", (long long)ms);
     } else if (argc > 0) {
+        if (argc == 2 && str_eq(str_from_c(argv[0]), STR("advance")))
+            fprintf(stderr, "kumoniwa: \"%s\" is not a duration\n", argv[1]);
         fprintf(stderr, "usage: kumoniwa %s\n", usage);
         code = 2;
     }

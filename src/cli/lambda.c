@@ -1,4 +1,5 @@
 /* `kumoniwa lambda invoke`: a function of the running cloud, called from the shell. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "base/time.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "wire/json_text.h"
 
 enum { PAYLOAD_LIMIT = 8 << 20, HEX_SHA256 = 2 * SHA256_SIZE };
 
@@ -112,6 +114,18 @@ static bool read_payload(struct arena *arena, const char *given, struct str *out
     return got == 0;
 }
 
+/* As AWS's clients tell it: "ResourceNotFoundException: Function not found: ..." */
+static void tell_error(struct arena *arena, const struct client_reply *reply)
+{
+    struct str type = client_field(reply, STR("x-amzn-errortype")), raw, text = reply->body, rest;
+    (void)str_cut(type, ':', &type, &rest);
+    if (json_member(arena, reply->body, STR("Message"), &raw) ||
+        json_member(arena, reply->body, STR("message"), &raw))
+        (void)json_string(arena, raw, &text);
+    fprintf(stderr, "kumoniwa: %.*s%s%.*s\n", PRSTR(type), str_is_empty(type) ? "" : ": ",
+            PRSTR(text));
+}
+
 static int lambda_invoke(struct arena *arena, const char *name, const char *payload, bool debug)
 {
     struct client_request request = {.method = STR("POST")};
@@ -119,7 +133,7 @@ static int lambda_invoke(struct arena *arena, const char *name, const char *payl
     struct str message = {0}, log;
     struct buf path;
     if (!read_payload(arena, payload, &request.body)) {
-        fprintf(stderr, "kumoniwa: %s cannot be read\n", payload + 1);
+        fprintf(stderr, "kumoniwa: %s: %s\n", payload + 1, strerror(errno));
         return 1;
     }
     buf_init(&path, arena, 4096);
@@ -139,12 +153,14 @@ static int lambda_invoke(struct arena *arena, const char *name, const char *payl
         fprintf(stderr, "kumoniwa: %.*s\n", PRSTR(message));
         return 1;
     }
+    if (reply.status >= 300) {
+        tell_error(arena, &reply);
+        return 1;
+    }
     if (base64_decode(arena, client_field(&reply, STR("x-amz-log-result")), &log))
         fprintf(stderr, "%.*s", PRSTR(log));
     printf("%.*s\n", PRSTR(reply.body));
-    bool failed =
-        reply.status >= 300 || !str_is_empty(client_field(&reply, STR("x-amz-function-error")));
-    return failed ? 1 : 0;
+    return str_is_empty(client_field(&reply, STR("x-amz-function-error"))) ? 0 : 1;
 }
 
 int cli_lambda(int argc, char **argv)

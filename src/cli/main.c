@@ -39,24 +39,35 @@ static void main_help(FILE *out)
                  "$AWS_ENDPOINT_URL, or http://127.0.0.1:4566.\n");
 }
 
+static int main_command(const char *name, int argc, char **argv)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    fprintf(stderr, "kumoniwa: there is no command \"%s\"; `kumoniwa --help` lists them\n", name);
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     arena_process_start();
+    char help[] = "--help", *asked = help;
     struct str name = argc > 1 ? str_from_c(argv[1]) : (struct str){0};
     if (argc < 2) {
         main_help(stderr);
         return 2;
     }
+    /* As far as they are ours. */
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "-h") == 0)
+            argv[i] = help;
+    if (str_eq(name, STR("help")) && argc > 2)
+        return main_command(argv[2], 1, &asked);
     if (str_eq(name, STR("--help")) || str_eq(name, STR("-h")) || str_eq(name, STR("help"))) {
         main_help(stdout);
         return 0;
     }
     if (str_eq(name, STR("--version")))
         return cli_version(0, NULL);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (str_eq(name, str_from_c(commands[i].name)))
-            return commands[i].run(argc - 2, argv + 2);
-    fprintf(stderr, "kumoniwa: there is no command \"%s\"; `kumoniwa --help` lists them\n",
-            argv[1]);
-    return 2;
+    return main_command(argv[1], argc - 2, argv + 2);
 }

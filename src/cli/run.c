@@ -46,8 +46,10 @@ static pid_t run_server(int argc, char **argv, int ready)
     }
     config.ephemeral = true;
     config.quiet = true;
+    config.tls = false;
     config.address = STR("127.0.0.1");
     config.port = 0;
+    config.endpoint = (struct str){0};
     config.ready_fd = ready;
     _exit(serve_with_functions(&config));
 }
@@ -104,6 +106,19 @@ static int run_command(char **command)
     return run_wait(pid);
 }
 
+/* Where the private cloud stands is not for flags to say. */
+static bool run_is_fixed(const char *argument)
+{
+    static const char *const fixed[] = {"--listen", "--data",     "--ephemeral",
+                                        "--tls",    "--endpoint", "--quiet"};
+    struct str name, value;
+    (void)str_cut(str_from_c(argument), '=', &name, &value);
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        if (str_eq(name, str_from_c(fixed[i])))
+            return true;
+    return false;
+}
+
 int cli_run(int argc, char **argv)
 {
     int at = 0;
@@ -113,8 +128,17 @@ int cli_run(int argc, char **argv)
             return 0;
         }
     if (at + 1 >= argc) {
+        fprintf(stderr, at < argc ? "kumoniwa: run: a command is missing after --\n"
+                                  : "kumoniwa: run: -- and a command are missing\n");
         run_help(stderr);
         return 2;
+    }
+    for (int i = 0; i < at; i++) {
+        if (run_is_fixed(argv[i])) {
+            fprintf(stderr, "kumoniwa: run: %s: a private cloud has its own data and port\n",
+                    argv[i]);
+            return 2;
+        }
     }
     int ready[2];
     if (pipe(ready) != 0) {

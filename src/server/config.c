@@ -139,6 +139,40 @@ static RESULT config_enum(struct loader *loader, const struct setting *setting)
     return RESULT_OK;
 }
 
+static RESULT config_unknown(struct loader *loader, struct str source)
+{
+    *loader->message = str_format(loader->arena,
+                                  "%.*s: there is no such setting; `kumoniwa serve --help` lists "
+                                  "them",
+                                  PRSTR(source));
+    return RESULT_ERROR;
+}
+
+/* Flags: the settings, and where others stand. */
+static bool config_knows(struct str name)
+{
+    static const char *const names[] = {"listen",
+                                        "data",
+                                        "ephemeral",
+                                        "durability",
+                                        "region",
+                                        "auth",
+                                        "iam",
+                                        "threads",
+                                        "tls",
+                                        "endpoint",
+                                        "init",
+                                        "config",
+                                        "quiet",
+                                        "log-level",
+                                        "functions-idle",
+                                        "functions-network"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (str_eq(name, str_from_c(names[i])))
+            return true;
+    return false;
+}
+
 static RESULT config_set(struct loader *loader, const struct setting *setting)
 {
     struct config *config = loader->config;
@@ -175,10 +209,7 @@ static RESULT config_set(struct loader *loader, const struct setting *setting)
         config->endpoint = setting->value;
         return RESULT_OK;
     }
-    *loader->message = str_format(
-        loader->arena, "%.*s: there is no such setting; `kumoniwa serve --help` lists them",
-        PRSTR(setting->source));
-    return RESULT_ERROR;
+    return config_unknown(loader, setting->source);
 }
 
 /* --- the file
@@ -246,11 +277,14 @@ static RESULT config_environment(struct loader *loader)
         {"KUMONIWA_EPHEMERAL", "ephemeral"},
         {"KUMONIWA_DURABILITY", "durability"},
         {"AWS_DEFAULT_REGION", "region"},
+        {"KUMONIWA_REGION", "region"},
         {"KUMONIWA_AUTH", "auth"},
         {"KUMONIWA_THREADS", "threads"},
         {"KUMONIWA_TLS", "tls"},
         {"KUMONIWA_ENDPOINT", "endpoint"},
         {"KUMONIWA_LOG", "log-level"},
+        {"KUMONIWA_LOG_LEVEL", "log-level"},
+        {"KUMONIWA_QUIET", "quiet"},
         {"KUMONIWA_INIT", "init"},
         {"KUMONIWA_IAM", "iam"},
         {"KUMONIWA_FUNCTIONS_NETWORK", "functions-network"},
@@ -285,6 +319,8 @@ static RESULT config_flag(struct loader *loader, int argc, char *const *argv, in
     bool has_value =
         str_cut(str_slice(argument, 2, argument.len), '=', &setting.name, &setting.value);
     setting.source = str_format(loader->arena, "--%.*s", PRSTR(setting.name));
+    if (!config_knows(setting.name))
+        return config_unknown(loader, setting.source);
     bool is_switch = str_eq(setting.name, STR("ephemeral")) || str_eq(setting.name, STR("tls")) ||
                      str_eq(setting.name, STR("quiet"));
     if (!has_value && is_switch)

@@ -212,13 +212,21 @@ static void server_greet(const struct server *server)
 {
     const struct config *config = server->config;
     unsigned port = http_server_port(server->http);
+    const char *scheme = config->tls ? "https" : "http";
+    bool six = str_find_char(config->address, ':') != SIZE_MAX; /* in URLs between brackets */
+    const char *open = six ? "[" : "", *close = six ? "]" : "";
+    struct str near = config->address; /* where this machine reaches it */
     if (config->quiet)
         return;
-    printf("Kumoniwa answers on %s://%.*s:%u  (data: %.*s)  use it: "
-           "export AWS_ENDPOINT_URL=%s://127.0.0.1:%u AWS_ACCESS_KEY_ID=test "
+    if (str_eq(near, STR("0.0.0.0")))
+        near = STR("127.0.0.1");
+    else if (str_eq(near, STR("::")))
+        near = STR("::1");
+    printf("Kumoniwa answers on %s://%s%.*s%s:%u  (data: %.*s)  use it: "
+           "export AWS_ENDPOINT_URL=%s://%s%.*s%s:%u AWS_ACCESS_KEY_ID=test "
            "AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=%.*s\n",
-           config->tls ? "https" : "http", PRSTR(config->address), port, PRSTR(server->data),
-           config->tls ? "https" : "http", port, PRSTR(config->region));
+           scheme, open, PRSTR(config->address), close, port, PRSTR(server->data), scheme, open,
+           PRSTR(near), close, port, PRSTR(config->region));
     fflush(stdout);
 }
 

@@ -16,7 +16,7 @@ _kumoniwa() {
     done
     local words=
     case $command in
-    '') words='serve run env status services logs reset clock credentials doctor version --help --version' ;;
+    '') words='serve run env status services logs iam reset clock credentials lambda doctor version help --help --version' ;;
     serve | run)
         case $previous in
         --data | --init)
@@ -46,6 +46,9 @@ _kumoniwa() {
     services) words="$(kumoniwa services 2>/dev/null | awk '{print $1}') --help" ;;
     clock) words='advance --help' ;;
     credentials) words='issue revoke --help' ;;
+    iam) words='explain --help' ;;
+    lambda) words='invoke --payload --debug --help' ;;
+    help) words='serve run env status services logs iam reset clock credentials lambda doctor version' ;;
     *) words=--help ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

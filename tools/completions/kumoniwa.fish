@@ -1,6 +1,6 @@
 # Completion of kumoniwa(1) in fish.
 complete -c kumoniwa -f
-set -l commands serve run env status services logs reset clock credentials doctor version
+set -l commands serve run env status services logs iam reset clock credentials lambda doctor version help
 set -l first "not __fish_seen_subcommand_from $commands"
 complete -c kumoniwa -n $first -a serve -d 'run the cloud in the foreground'
 complete -c kumoniwa -n $first -a run -d 'run one command against a private, empty cloud'
@@ -8,11 +8,14 @@ complete -c kumoniwa -n $first -a env -d 'print the environment that points clie
 complete -c kumoniwa -n $first -a status -d 'tell how the running cloud is'
 complete -c kumoniwa -n $first -a services -d 'list services, or the operations of one'
 complete -c kumoniwa -n $first -a logs -d 'show the last calls, or one by its request id'
+complete -c kumoniwa -n $first -a iam -d 'explain why a call was denied'
 complete -c kumoniwa -n $first -a reset -d 'forget everything that the services keep'
 complete -c kumoniwa -n $first -a clock -d 'show the clock of the cloud, or advance it'
 complete -c kumoniwa -n $first -a credentials -d 'issue or revoke an access key'
+complete -c kumoniwa -n $first -a lambda -d 'invoke a function, with a debugger if wanted'
 complete -c kumoniwa -n $first -a doctor -d 'look for what could be wrong on this machine'
 complete -c kumoniwa -n $first -a version -d 'print the version'
+complete -c kumoniwa -n $first -a help -d 'tell more of a command'
 set -l serving '__fish_seen_subcommand_from serve run'
 complete -c kumoniwa -n $serving -l listen -x -d 'where to answer: ADDRESS:PORT'
 complete -c kumoniwa -n $serving -l data -r -a '(__fish_complete_directories)' -d 'where to keep everything'
@@ -33,4 +36,6 @@ complete -c kumoniwa -n $serving -l quiet -d 'no line at the start'
 complete -c kumoniwa -n '__fish_seen_subcommand_from services' -a '(kumoniwa services 2>/dev/null | string match -r "^\S+")'
 complete -c kumoniwa -n '__fish_seen_subcommand_from clock' -a advance
 complete -c kumoniwa -n '__fish_seen_subcommand_from credentials' -a 'issue revoke'
+complete -c kumoniwa -n '__fish_seen_subcommand_from iam' -a explain
+complete -c kumoniwa -n '__fish_seen_subcommand_from lambda' -a invoke
 complete -c kumoniwa -l help -d 'tell more'
