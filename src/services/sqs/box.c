@@ -272,16 +272,19 @@ static RESULT box_remove_due(struct box *box, uint64_t sequence, const struct sq
     return flew && !str_is_empty(group) ? group_land(box, group) : RESULT_OK;
 }
 
-RESULT box_remove(struct box *box, uint64_t sequence)
+RESULT box_remove(struct box *box, uint64_t sequence, const struct sqs_state *known)
 {
     struct call *call = box->call;
     struct sqs_message message;
     struct sqs_state state;
-    bool found, has_state;
+    bool found, has_state = known != NULL;
     TRY(box_outline(box, sequence, &message, &found));
     if (!found)
         return RESULT_OK;
-    TRY(box_state(box, sequence, &state, &has_state));
+    if (known != NULL)
+        state = *known;
+    else
+        TRY(box_state(box, sequence, &state, &has_state));
     box->changed = true;
     if (state.place == SQS_READY)
         TRY(box_unready(box, sequence, message.group, group_remove_ready));

@@ -85,7 +85,7 @@ static RESULT delete_one(struct box *box, struct str handle)
     if (!held.current)
         return RESULT_OK; /* "If you don't use the most recent handle the message might not be
                              deleted" */
-    return box_remove(box, held.receipt.sequence);
+    return box_remove(box, held.receipt.sequence, &held.state);
 }
 
 static RESULT visibility_one(struct box *box, struct str handle, struct opt_int timeout)

@@ -216,7 +216,7 @@ static RESULT receive_one(struct receiving *receiving, uint64_t sequence)
     if (!found)
         return FAULT("message %llu is ready and does not exist", (unsigned long long)sequence);
     if (message.sent_ms + receiving->queue.retention_s * 1000 <= call->now_ms)
-        return box_remove(box, sequence);
+        return box_remove(box, sequence, NULL);
     if (receiving->has_dead) {
         TRY(box_state(box, sequence, &state, &found));
         if (state.receives >= receiving->queue.max_receive_count)

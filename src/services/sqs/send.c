@@ -629,7 +629,7 @@ static RESULT sending_move(struct box *from, uint64_t sequence, struct box *to,
 {
     struct call *call = from->call;
     uint64_t new_sequence;
-    TRY(box_remove(from, sequence));
+    TRY(box_remove(from, sequence, NULL));
     TRY(call_sequence(call, &new_sequence));
     if (to->queue->fifo)
         moved->sequence_number = sqs_sequence_number(call->arena, new_sequence);

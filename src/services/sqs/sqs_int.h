@@ -100,8 +100,8 @@ RESULT box_take(struct box *box, uint64_t sequence, const struct sqs_message *me
                 int64_t due_ms, struct sqs_state *state);
 /* A message in flight gets another due time. */
 RESULT box_retime(struct box *box, uint64_t sequence, struct sqs_state *state, int64_t due_ms);
-/* Removes a message wherever it is. */
-RESULT box_remove(struct box *box, uint64_t sequence);
+/* Removes a message wherever it is. `known`: its state, where the caller has it; else NULL. */
+RESULT box_remove(struct box *box, uint64_t sequence, const struct sqs_state *known);
 /* The oldest ready message that has no group; 0: none. */
 RESULT box_first_ready(struct box *box, uint64_t *sequence);
 /* Messages in flight or delayed whose time has come but which nobody has promoted yet, at most

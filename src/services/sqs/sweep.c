@@ -135,7 +135,7 @@ static RESULT sweep_expired(struct box *box, enum sqs_kind kind, int64_t *next_m
         *next_ms = sent_ms + box->queue->retention_s * 1000;
         if (*next_ms > box->call->now_ms)
             return RESULT_OK;
-        TRY(box_remove(box, sequence));
+        TRY(box_remove(box, sequence, NULL));
     }
     *next_ms = box->call->now_ms;
     return RESULT_OK;
