@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 enum { BODY_RESERVED = 2 << 20 };
 
@@ -252,6 +253,17 @@ static void note_peer(struct http_connection *connection)
     }
 }
 
+/* A socket that is closed with bytes unread resets the connection, and the client may lose the
+ * reply that it was sent: what came of a request that was refused is thrown away before. */
+static void throw_away_unread(int fd)
+{
+    enum { PIECE = 32 << 10, PIECES = 128 };
+    char piece[PIECE];
+    for (int i = 0; i < PIECES; i++)
+        if (recv(fd, piece, sizeof piece, MSG_DONTWAIT) <= 0)
+            return;
+}
+
 void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
                         enum MHD_ConnectionNotificationCode code)
 {
@@ -275,6 +287,7 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
     if (connection->exchange.tag != 0 && server->config.gone != NULL)
         server->config.gone(server->config.handler.context, connection->exchange.tag);
     http_table_remove(server, connection);
+    throw_away_unread(connection->fd);
     atomic_fetch_sub(&server->connections, 1);
     arena_free(connection->exchange.arena);
     heap_free(connection);

@@ -93,12 +93,10 @@ def test_refused(server, what):
 
 
 def test_sizes_have_their_own_statuses(server):
-    # Refused before all of it is read: the connection's reset may overtake the reply.
+    # Refused before all of it is read; where the rest comes after the end, the connection's reset may overtake the reply.
     for name, statuses in (("header of 100 KiB", (431,)), ("target of 100 KiB", (414, 431))):
-        replies = []
-        while len(replies) < 5 or (len(replies) < 50 and not any(replies)):
-            replies.append(wire.exchange(server, REFUSED[name], half_close=True))
-        assert any(replies)
+        replies = [wire.exchange(server, REFUSED[name], half_close=True) for _ in range(20)]
+        assert sum(map(bool, replies)) > 10
         assert all(status_of(reply) in statuses for reply in replies if reply)
     assert status_of(wire.exchange(server, REFUSED["1000 headers"], half_close=True)) == 431
     assert status_of(wire.exchange(server, REFUSED["two lengths"], half_close=True)) == 400
