@@ -87,6 +87,19 @@ static void test_long_keys(void **state)
     }
 }
 
+static void test_part_numbers(void **state)
+{
+    struct loopback *lo = *state;
+    s3_bucket(lo, "bucket", false);
+    s3_put(lo, "bucket", STR("k"));
+    struct loopback_reply reply =
+        S3_CALL(lo, GetObject, .Bucket = STR("bucket"), .Key = STR("k"), .PartNumber = opt_int(3));
+    loopback_error(reply, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    const struct s3_InvalidPartNumber *detail = reply.detail;
+    assert_int_equal(detail->ActualPartCount.value, 1);
+    assert_int_equal(detail->PartNumberRequested.value, 3);
+}
+
 static void test_redirects(void **state)
 {
     struct loopback *lo = *state;
@@ -208,13 +221,10 @@ static void test_markers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        S3_TEST(test_named_buckets),
-        S3_TEST(test_locations),
-        S3_TEST(test_long_keys),
-        S3_TEST(test_redirects),
-        S3_TEST(test_tags),
-        S3_TEST(test_sources),
-        S3_TEST(test_conditions_on_sources),
+        S3_TEST(test_named_buckets), S3_TEST(test_locations),
+        S3_TEST(test_long_keys),     S3_TEST(test_redirects),
+        S3_TEST(test_part_numbers),  S3_TEST(test_tags),
+        S3_TEST(test_sources),       S3_TEST(test_conditions_on_sources),
         S3_TEST(test_markers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
