@@ -61,7 +61,8 @@ static const char more_keys[] =
     "s3:tlsversion s3:versionid s3:x-amz-acl s3:x-amz-content-sha256 s3:x-amz-copy-source "
     "s3:x-amz-grant-full-control s3:x-amz-grant-read s3:x-amz-grant-read-acp "
     "s3:x-amz-grant-write s3:x-amz-grant-write-acp s3:x-amz-metadata-directive "
-    "s3:x-amz-object-ownership s3:x-amz-server-side-encryption "
+    "s3:x-amz-object-ownership s3:x-amz-bucket-namespace "
+    "s3:x-amz-server-side-encryption "
     "s3:x-amz-server-side-encryption-aws-kms-key-id "
     "s3:x-amz-server-side-encryption-customer-algorithm s3:x-amz-storage-class "
     "s3:x-amz-website-redirect-location ";

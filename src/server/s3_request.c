@@ -179,6 +179,8 @@ RESULT s3_check_subresource(struct request *request)
     for (size_t i = 0; i < params.len; i++) {
         struct str name = params.items[i].key;
         bool found[2] = {false, false};
+        if (!str_is_empty(params.items[i].value))
+            continue; /* subresources have no values, signatures' parameters all do */
         subresource_find(model, name, found);
         if (found[object]) {
             request_detail(request, STR("Method"), method);

@@ -23,7 +23,8 @@ struct str s3_website_of_host(struct arena *arena, struct str host);
 RESULT s3_take_query_headers(struct request *request);
 
 /* A request for a bucket or an object that names a subresource (?acl, ?policy) under a method that
- * the subresource has not: what it would do to the bucket or the object itself was not asked for. */
+ * the subresource has not: what it would do to the bucket or the object itself was not asked for.
+ */
 RESULT s3_check_subresource(struct request *request);
 
 #endif

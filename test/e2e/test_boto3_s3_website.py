@@ -76,6 +76,8 @@ def test_pages_by_host(cloud, site, host):
     assert ask(cloud, "/a%20b.txt", host).body == "blank"
     folder = ask(cloud, "/docs", host)
     assert (folder.status, folder.headers["location"]) == (302, "/docs/")
+    assert (folder.headers["x-amz-error-code"], folder.headers["x-amz-error-message"]) == ("Found", "Resource Found")
+    assert "<h1>302 Moved Temporarily</h1>" in folder.body and "<li>Code: Found</li>" in folder.body
     missing = ask(cloud, "/none", host)
     assert (missing.status, missing.body) == (403, "oops")  # nobody may list, so that nobody is told
     assert missing.headers["x-amz-error-code"] == "AccessDenied"

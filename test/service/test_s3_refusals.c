@@ -62,6 +62,35 @@ static void test_locations(void **state)
     assert_text(detail->LocationConstraint, STR("nowhere"));
 }
 
+static struct loopback_reply create_in(struct loopback *lo, const char *name, const char *space)
+{
+    return S3_CALL(lo, CreateBucket, .Bucket = str_from_c(name),
+                   .BucketNamespace = str_from_c(space));
+}
+
+static void test_namespaces(void **state)
+{
+    struct loopback *lo = *state;
+    loopback_ok(create_in(lo, "data-000000000000-us-east-1-an", "account-regional"));
+    loopback_ok(create_in(lo, "data-an-old", "global"));
+    static const struct {
+        const char *name, *space;
+    } wrong[] = {
+        {"data", "account-regional"},
+        {"data-111111111111-us-east-1-an", "account-regional"},
+        {"data-000000000000-eu-west-1-an", "account-regional"},
+        {"-000000000000-us-east-1-an", "account-regional"},
+        {"more-000000000000-us-east-1-an", "global"},
+        {"more-000000000000-us-east-1-an", NULL},
+        {"more-an", NULL},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        loopback_error(create_in(lo, wrong[i].name, wrong[i].space), "InvalidBucketName",
+                       "The specified bucket is not valid.");
+    loopback_error(create_in(lo, "data", "moon"), "InvalidArgument",
+                   "Invalid x-amz-bucket-namespace header: moon");
+}
+
 /* --- objects --- */
 
 static void test_long_keys(void **state)
@@ -85,6 +114,19 @@ static void test_long_keys(void **state)
         assert_int_equal(detail->Size.value, S3_TEST_KEY_MAX + 1);
         assert_int_equal(detail->MaxSizeAllowed.value, S3_TEST_KEY_MAX);
     }
+}
+
+static void test_part_numbers(void **state)
+{
+    struct loopback *lo = *state;
+    s3_bucket(lo, "bucket", false);
+    s3_put(lo, "bucket", STR("k"));
+    struct loopback_reply reply =
+        S3_CALL(lo, GetObject, .Bucket = STR("bucket"), .Key = STR("k"), .PartNumber = opt_int(3));
+    loopback_error(reply, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    const struct s3_InvalidPartNumber *detail = reply.detail;
+    assert_int_equal(detail->ActualPartCount.value, 1);
+    assert_int_equal(detail->PartNumberRequested.value, 3);
 }
 
 static void test_redirects(void **state)
@@ -208,13 +250,9 @@ static void test_markers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        S3_TEST(test_named_buckets),
-        S3_TEST(test_locations),
-        S3_TEST(test_long_keys),
-        S3_TEST(test_redirects),
-        S3_TEST(test_tags),
-        S3_TEST(test_sources),
-        S3_TEST(test_conditions_on_sources),
+        S3_TEST(test_named_buckets), S3_TEST(test_locations), S3_TEST(test_namespaces),
+        S3_TEST(test_long_keys),     S3_TEST(test_redirects), S3_TEST(test_part_numbers),
+        S3_TEST(test_tags),          S3_TEST(test_sources),   S3_TEST(test_conditions_on_sources),
         S3_TEST(test_markers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ static void test_pages(void **state)
     const struct s3_WebsiteConfiguration plain = {.IndexDocument = &index_document};
     static const struct page pages[] = {
         {"a.html", 200, NULL, NULL},      {"docs/", 200, NULL, NULL},
-        {"docs", 302, NULL, "/docs/"},    {"moved", 301, NULL, "/a.html"},
+        {"docs", 302, "Found", "/docs/"}, {"moved", 301, NULL, "/a.html"},
         {"none", 404, "NoSuchKey", NULL}, {"none/", 404, "NoSuchKey", NULL},
     };
     make_site(lo, &plain);

@@ -96,7 +96,8 @@ static void test_reads_empty_elements(void **state)
     (void)state;
     check_read("PutBucketTagging", "tagging", "<Tagging><TagSet/></Tagging>",
                "{\"Bucket\":\"b\",\"Tagging\":{\"TagSet\":[]}}");
-    check_read("PutBucketTagging", "tagging", "", "{\"Bucket\":\"b\"}");
+    check_read("PutBucketTagging", "tagging", "", "Request Body is empty");
+    check_read("CreateBucket", "", "", "{\"Bucket\":\"b\"}");
 }
 
 static void test_refuses_what_is_not_xml(void **state)
@@ -127,7 +128,9 @@ static void test_refuses_what_is_not_in_the_model(void **state)
     check_refused("<Tagging><TagSet><Other/></TagSet></Tagging>");
     check_refused("<Tagging><TagSet><Tag><Key><a/></Key></Tag></TagSet></Tagging>");
     check_read("DeleteObjects", "delete", "<Delete><Quiet>maybe</Quiet></Delete>",
-               "The value of element Quiet is not a valid boolean");
+               "The XML you provided was not well-formed or did not validate against our published "
+               "schema");
+    check_refused("<Tags><TagSet/></Tags>");
 }
 
 static void test_refuses_depth_and_size(void **state)

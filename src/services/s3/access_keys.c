@@ -197,6 +197,7 @@ static bool key_of_member(const struct access_question *question, struct str key
         {STR_INIT("s3:x-amz-copy-source"), "CopySource"},
         {STR_INIT("s3:x-amz-metadata-directive"), "MetadataDirective"},
         {STR_INIT("s3:x-amz-object-ownership"), "ObjectOwnership"},
+        {STR_INIT("s3:x-amz-bucket-namespace"), "BucketNamespace"},
         {STR_INIT("s3:x-amz-server-side-encryption"), "ServerSideEncryption"},
         {STR_INIT("s3:x-amz-server-side-encryption-aws-kms-key-id"), "SSEKMSKeyId"},
         {STR_INIT("s3:x-amz-server-side-encryption-customer-algorithm"), "SSECustomerAlgorithm"},

@@ -66,20 +66,38 @@ static RESULT create_region(struct call *call, struct str location, struct str *
     return RESULT_OK;
 }
 
+static RESULT fail_name(struct call *call, struct str name)
+{
+    return s3_fail_bucket(call, S3_INVALID_BUCKET_NAME, name, "The specified bucket is not valid.");
+}
+
+/* "Account regional namespace naming rules": NAME-ACCOUNT-REGION-an stands there and nowhere
+ * else. */
+static RESULT create_namespace(struct call *call, const struct s3_CreateBucketRequest *in,
+                               struct str region)
+{
+    bool regional = str_eq(in->BucketNamespace, STR("account-regional"));
+    struct str suffix = STR("-an");
+    if (regional)
+        suffix = str_format(call->arena, "-%.*s-%.*s-an", PRSTR(call->account), PRSTR(region));
+    bool ends = str_ends_with(in->Bucket, suffix) && in->Bucket.len > suffix.len;
+    return ends == regional ? RESULT_OK : fail_name(call, in->Bucket);
+}
+
 static RESULT create_check(struct call *call, const struct s3_CreateBucketRequest *in)
 {
     if (call->principal.kind == PRINCIPAL_ANONYMOUS)
         return call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
-    if (!bucket_name_is_valid(in->Bucket)) {
-        return s3_fail_bucket(call, S3_INVALID_BUCKET_NAME, in->Bucket,
-                              "The specified bucket is not valid.");
-    }
+    if (!str_is_absent(in->BucketNamespace) && !str_eq(in->BucketNamespace, STR("global")) &&
+        !str_eq(in->BucketNamespace, STR("account-regional")))
+        return s3_invalid_argument(call, "x-amz-bucket-namespace", in->BucketNamespace,
+                                   "Invalid x-amz-bucket-namespace header: %.*s",
+                                   PRSTR(in->BucketNamespace));
+    if (!bucket_name_is_valid(in->Bucket))
+        return fail_name(call, in->Bucket);
     if (!str_is_absent(in->ObjectOwnership) && !ownership_is_known(in->ObjectOwnership))
         return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
                          "Invalid x-amz-object-ownership header: %.*s", PRSTR(in->ObjectOwnership));
-    if (!str_is_absent(in->BucketNamespace) && !str_eq(in->BucketNamespace, STR("global")))
-        return call_fail(call, S3_UNBUILT_HEADER,
-                         "Bucket namespaces other than global are not implemented.");
     const struct s3_CreateBucketConfiguration *more = in->CreateBucketConfiguration;
     if (more != NULL && (more->Location != NULL || more->Bucket != NULL))
         return call_fail(call, S3_UNBUILT_HEADER, "Directory buckets are not implemented.");
@@ -148,6 +166,7 @@ RESULT s3_CreateBucket(struct call *call, const struct s3_CreateBucketRequest *i
     TRY(create_check(call, in));
     TRY(s3_check_body(call));
     TRY(create_region(call, location, &region));
+    TRY(create_namespace(call, in, region));
     TRY(bucket_find(call, in->Bucket, &old, &found));
     if (found)
         TRY(create_again(call, &old, region));

@@ -68,14 +68,22 @@ struct view {
     struct crypt_customer customer;
 };
 
+static RESULT fail_part_number(struct call *call, int64_t number, int64_t count)
+{
+    struct s3_InvalidPartNumber *detail = ARENA_NEW(call->arena, struct s3_InvalidPartNumber);
+    detail->ActualPartCount = opt_int((int32_t)count);
+    detail->PartNumberRequested = opt_int((int32_t)number);
+    return call_fail_with(call, S3_INVALID_PART_NUMBER, detail,
+                          "The requested partnumber is not satisfiable");
+}
+
 /* partNumber=N: that part of a multipart upload; the whole of another object is its part 1. */
 static RESULT view_part(struct call *call, struct view *view, int64_t number)
 {
     const struct s3_object *object = &view->object;
     if (object->part_count == 0) {
         if (number != 1)
-            return call_fail(call, S3_INVALID_PART_NUMBER,
-                             "The requested partnumber is not satisfiable");
+            return fail_part_number(call, number, 1);
         view->partial = object->size > 0;
         return RESULT_OK;
     }
@@ -88,7 +96,7 @@ static RESULT view_part(struct call *call, struct view *view, int64_t number)
         }
         view->offset += (uint64_t)part->size;
     }
-    return call_fail(call, S3_INVALID_PART_NUMBER, "The requested partnumber is not satisfiable");
+    return fail_part_number(call, number, object->part_count);
 }
 
 static struct str view_header(const struct call *call, const char *name)

@@ -89,7 +89,7 @@ static void send_problem(struct site *site, const struct problem *problem,
     if (problem->detail_name != NULL)
         append_item(&out, problem->detail_name, problem->detail);
     append_item(&out, "RequestId", call->request_id);
-    append_item(&out, "HostId", call->request_id);
+    append_item(&out, "HostId", wire_s3_host_id(call->arena, call->request_id));
     buf_append_c(&out, "</ul>\n");
     if (of_document != NULL) {
         buf_append_c(&out, "<h3>An Error Occurred While Attempting to Retrieve a Custom Error "
@@ -314,7 +314,9 @@ static RESULT try_folder(struct site *site, bool *answered)
     TRY(find(site, str_concat(call->arena, folder, suffix), &there, &may, &object));
     if (!there || !may)
         return RESULT_OK;
-    send(site, 302, STR(""));
+    const struct problem found = {
+        .status = 302, .code = STR("Found"), .message = STR("Resource Found")};
+    send_problem(site, &found, NULL);
     site->out->Location = path_of(site, folder, true);
     *answered = true;
     return RESULT_OK;
