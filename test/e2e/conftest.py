@@ -75,3 +75,15 @@ def queue(sqs, name):
 @pytest.fixture
 def fifo(sqs, name):
     return sqs.create_queue(QueueName=name + ".fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+
+
+@pytest.fixture
+def s3(cloud):
+    return cloud.client("s3")
+
+
+@pytest.fixture
+def bucket(s3, name):
+    """A bucket of this test's own, empty."""
+    s3.create_bucket(Bucket=name.lower())
+    return name.lower()

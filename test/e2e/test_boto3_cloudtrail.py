@@ -13,6 +13,7 @@ import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
+from accounts import new_account
 from kumoniwa import wait_until
 
 ACCOUNT = "000000000000"
@@ -295,15 +296,7 @@ def test_a_trail_of_an_organization(own):
     made = trail.create_trail(**wanted)
     assert made["IsOrganizationTrail"] is True
     trail.start_logging(Name="org")
-    asked = orgs.create_account(Email="a@example.com", AccountName="a")["CreateAccountStatus"]["Id"]
-    status = {}
-
-    def there():
-        status.update(orgs.describe_create_account_status(CreateAccountRequestId=asked)["CreateAccountStatus"])
-        return status["State"] == "SUCCEEDED"
-
-    wait_until(there, message="no account")
-    member = status["AccountId"]
+    member = new_account(orgs, "a")["AccountId"]
     theirs = own.client("cloudtrail", key=member)
     refused("NotOrganizationMasterAccountException", theirs.create_trail, **wanted)
     assert [t["TrailARN"] for t in theirs.describe_trails()["trailList"]] == [made["TrailARN"]]

@@ -6,6 +6,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from accounts import new_account
+
 MASTER = "100000000001"
 
 
@@ -21,17 +23,6 @@ def refused(code, call, **params):
         call(**params)
     assert caught.value.response["Error"]["Code"] == code, caught.value
     return caught.value.response
-
-
-def new_account(client, name, email=None):
-    status = client.create_account(AccountName=name, Email=email or f"{name}@example.com")["CreateAccountStatus"]
-    assert status["State"] == "IN_PROGRESS" and status["Id"].startswith("car-")
-    for _ in range(100):
-        status = client.describe_create_account_status(CreateAccountRequestId=status["Id"])["CreateAccountStatus"]
-        if status["State"] != "IN_PROGRESS":
-            return status
-        time.sleep(0.05)
-    raise AssertionError("the account was never made")
 
 
 def test_an_organization_begins_and_ends(own):

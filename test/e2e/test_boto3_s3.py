@@ -23,18 +23,6 @@ def fails(status, code, call, **arguments):
     return answer["Error"]
 
 
-@pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-")[:63].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
-
-
 def test_buckets(s3, cloud):
     assert s3.create_bucket(Bucket="one.bucket")["Location"] == "/one.bucket"
     s3.create_bucket(Bucket="one.bucket")  # us-east-1 does not mind

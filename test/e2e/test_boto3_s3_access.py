@@ -33,18 +33,6 @@ def allow(resource, *actions, **more):
 
 
 @pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-")[:63].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
-
-
-@pytest.fixture
 def open_bucket(s3, bucket):
     """One that may be made public, with lists enabled."""
     s3.delete_public_access_block(Bucket=bucket)

@@ -24,11 +24,6 @@ def policy(*statements):
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-@pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
 def control_of(cloud, account):
     """boto3 puts the account before the host, which is an address here."""
     client = cloud.client("s3control", account, "x")
@@ -43,13 +38,6 @@ def control_of(cloud, account):
 @pytest.fixture
 def control(cloud):
     return control_of(cloud, OWNER)
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-")[:63].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
 
 
 @pytest.fixture

@@ -11,18 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 
-@pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-")[:63].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
-
-
 def fails(code, call, status=400, **arguments):
     with pytest.raises(ClientError) as caught:
         call(**arguments)

@@ -7,18 +7,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 
-@pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-")[:63].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
-
-
 def put(s3, bucket, *rules, **more):
     whole = [{"Status": "Enabled", **({} if "Prefix" in r else {"Filter": {"Prefix": ""}}), **r} for r in rules]
     return s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": whole}, **more)

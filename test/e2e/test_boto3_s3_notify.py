@@ -13,18 +13,6 @@ from botocore.exceptions import ClientError
 AWS = str(pathlib.Path(sys.executable).parent / "aws")
 
 
-@pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-")[:63].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
-
-
 def allow(sqs, queue, bucket):
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = {"Version": "2012-10-17", "Statement": [{

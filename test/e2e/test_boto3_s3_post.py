@@ -11,11 +11,6 @@ import urllib.parse
 import pytest
 
 
-@pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
 @pytest.fixture(params=["s3", "s3v4"])
 def signer(cloud, request):
     key, secret = cloud.issue()

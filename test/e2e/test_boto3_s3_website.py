@@ -19,18 +19,6 @@ def fails(status, code, call, **arguments):
 
 
 @pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-")[:63].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
-
-
-@pytest.fixture
 def site(s3, bucket):
     """Public, with an index and an error document."""
     s3.delete_public_access_block(Bucket=bucket)

@@ -1,24 +1,14 @@
 """When services were last used in the organization, and which its policies let it use."""
 
 import json
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
+from accounts import new_account
 from kumoniwa import wait_until
 
 MASTER = "100000000001"
-
-
-def account(org, name):
-    made = org.create_account(AccountName=name, Email=f"{name}@example.com")["CreateAccountStatus"]
-    for _ in range(100):
-        made = org.describe_create_account_status(CreateAccountRequestId=made["Id"])["CreateAccountStatus"]
-        if made["State"] != "IN_PROGRESS":
-            return made["AccountId"]
-        time.sleep(0.05)
-    raise AssertionError(made)
 
 
 def report(iam, path, policy=None, **more):
@@ -32,7 +22,7 @@ def test_access_in_the_organization(own):
     organization = org.create_organization()["Organization"]["Id"]
     root = org.list_roots()["Roots"][0]["Id"]
     unit = org.create_organizational_unit(ParentId=root, Name="u")["OrganizationalUnit"]["Id"]
-    first, second = account(org, "first"), account(org, "second")
+    first, second = (new_account(org, name)["AccountId"] for name in ("first", "second"))
     org.move_account(AccountId=first, SourceParentId=root, DestinationParentId=unit)
     path = f"{organization}/{root}"
     failed = report(iam, path)

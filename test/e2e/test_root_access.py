@@ -6,6 +6,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from accounts import new_account
 from kumoniwa import wait_until
 
 MASTER = "100000000001"
@@ -20,16 +21,6 @@ def refused(code, call, **params):
     return error["Message"]
 
 
-def new_account(org, name):
-    made = org.create_account(AccountName=name, Email=f"{name}@example.com")["CreateAccountStatus"]
-    for _ in range(100):
-        made = org.describe_create_account_status(CreateAccountRequestId=made["Id"])["CreateAccountStatus"]
-        if made["State"] != "IN_PROGRESS":
-            return made["AccountId"]
-        time.sleep(0.05)
-    raise AssertionError(made)
-
-
 @pytest.fixture
 def member(own):
     """An organization with one member; own.admin makes clients of an administrator of the management account."""
@@ -40,7 +31,7 @@ def member(own):
     iam.attach_user_policy(UserName="admin", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     key = iam.create_access_key(UserName="admin")["AccessKey"]
     own.admin = lambda service: own.client(service, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
-    return new_account(org, "member")
+    return new_account(org, "member")["AccountId"]
 
 
 @pytest.fixture

@@ -27,18 +27,6 @@ def customer(key=b"k" * 32, prefix=""):
     return {prefix + "SSECustomerAlgorithm": "AES256", prefix + "SSECustomerKey": key}
 
 
-@pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-").replace("[", "-").replace("]", "")[:60].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    return plain
-
-
 def allow_customers(s3, bucket):
     rule = {"BlockedEncryptionTypes": {"EncryptionType": ["NONE"]}}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})

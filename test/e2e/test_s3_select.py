@@ -13,17 +13,10 @@ LINES = [{"id": 1, "name": "ä", "tags": ["x", "y"], "at": {"lat": 1.5}}, {"id":
 
 
 @pytest.fixture
-def s3(cloud):
-    return cloud.client("s3")
-
-
-@pytest.fixture
-def bucket(s3, name):
-    plain = name.lower().replace("_", "-").replace("[", "-").replace("]", "")[:60].rstrip("-")
-    s3.create_bucket(Bucket=plain)
-    s3.put_object(Bucket=plain, Key="csv", Body=PEOPLE.encode())
-    s3.put_object(Bucket=plain, Key="json", Body="\n".join(json.dumps(line) for line in LINES).encode())
-    return plain
+def bucket(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="csv", Body=PEOPLE.encode())
+    s3.put_object(Bucket=bucket, Key="json", Body="\n".join(json.dumps(line) for line in LINES).encode())
+    return bucket
 
 
 USE = {"CSV": {"FileHeaderInfo": "USE"}}
