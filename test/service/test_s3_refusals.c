@@ -223,6 +223,21 @@ static void test_conditions_on_sources(void **state)
     }
 }
 
+static void test_lists_name_versions(void **state)
+{
+    struct loopback *lo = *state;
+    s3_bucket(lo, "bucket", true);
+    struct str version_id = s3_put(lo, "bucket", STR("k"));
+    struct loopback_reply reply =
+        S3_CALL(lo, GetObjectAcl, .Bucket = STR("bucket"), .Key = STR("k"));
+    loopback_ok(reply);
+    assert_text(loopback_header(reply, "x-amz-version-id"), version_id);
+    reply = S3_CALL(lo, PutObjectAcl, .Bucket = STR("bucket"), .Key = STR("k"),
+                    .ACL = STR("bucket-owner-full-control"));
+    loopback_ok(reply);
+    assert_text(loopback_header(reply, "x-amz-version-id"), version_id);
+}
+
 /* --- listings --- */
 
 static void test_markers(void **state)
@@ -250,9 +265,16 @@ static void test_markers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        S3_TEST(test_named_buckets), S3_TEST(test_locations), S3_TEST(test_namespaces),
-        S3_TEST(test_long_keys),     S3_TEST(test_redirects), S3_TEST(test_part_numbers),
-        S3_TEST(test_tags),          S3_TEST(test_sources),   S3_TEST(test_conditions_on_sources),
+        S3_TEST(test_named_buckets),
+        S3_TEST(test_locations),
+        S3_TEST(test_namespaces),
+        S3_TEST(test_long_keys),
+        S3_TEST(test_redirects),
+        S3_TEST(test_part_numbers),
+        S3_TEST(test_tags),
+        S3_TEST(test_sources),
+        S3_TEST(test_conditions_on_sources),
+        S3_TEST(test_lists_name_versions),
         S3_TEST(test_markers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -420,6 +420,15 @@ RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *i
     return setting_put(call, &bucket, S3_SETTING_ACL, (struct str){0}, acl);
 }
 
+/* A header that the pages' examples have, and the model has not. */
+static void acl_show_version(struct call *call, const struct s3_bucket *bucket,
+                             const struct s3_object *object)
+{
+    struct str version_id = object_shown_version(bucket, object);
+    if (!str_is_absent(version_id))
+        call_add_header(call, STR("x-amz-version-id"), version_id);
+}
+
 RESULT s3_GetObjectAcl(struct call *call, const struct s3_GetObjectAclRequest *in,
                        struct s3_GetObjectAclOutput *out)
 {
@@ -434,6 +443,7 @@ RESULT s3_GetObjectAcl(struct call *call, const struct s3_GetObjectAclRequest *i
                                     : object.owner);
     out->Owner = acl->Owner;
     out->Grants = acl->Grants;
+    acl_show_version(call, &bucket, &object);
     return RESULT_OK;
 }
 
@@ -450,6 +460,7 @@ RESULT s3_PutObjectAcl(struct call *call, const struct s3_PutObjectAclRequest *i
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(s3_check_body(call));
     TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
+    acl_show_version(call, &bucket, &object);
     if (!acl_is_enabled(&bucket))
         return acl_to_ignore(call, &request, in->AccessControlPolicy, bucket.account);
     struct str owner = str_is_absent(object.owner) ? bucket.account : object.owner;
