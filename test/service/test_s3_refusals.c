@@ -129,6 +129,46 @@ static void test_part_numbers(void **state)
     assert_int_equal(detail->PartNumberRequested.value, 3);
 }
 
+static void assert_argument(struct loopback_reply reply, const char *message, const char *name,
+                            const char *value)
+{
+    loopback_error(reply, "InvalidArgument", message);
+    const struct s3_InvalidArgument *detail = reply.detail;
+    assert_non_null(detail);
+    assert_text(detail->ArgumentName, str_from_c(name));
+    assert_text(detail->ArgumentValue, str_from_c(value));
+}
+
+static void test_words_that_nobody_knows(void **state)
+{
+    struct loopback *lo = *state;
+    loopback_ok(
+        S3_CALL(lo, CreateBucket, .Bucket = STR("bucket"), .ObjectOwnership = STR("ObjectWriter")));
+    const struct s3_PutObjectRequest base = {.Bucket = STR("bucket"), .Key = STR("k")};
+    struct s3_PutObjectRequest one = base;
+    one.StorageClass = STR("WARM");
+    struct loopback_reply reply = loopback_call(lo, &s3_model, S3_OP_PutObject, &one);
+    loopback_error(reply, "InvalidStorageClass", "The storage class you specified is not valid");
+    assert_text(((const struct s3_InvalidStorageClass *)reply.detail)->StorageClassRequested,
+                STR("WARM"));
+    one = base;
+    one.ServerSideEncryption = STR("rot13");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one),
+                    "The encryption method specified is not supported",
+                    "x-amz-server-side-encryption", "rot13");
+    one = base;
+    one.GrantRead = STR("id=me");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one), "Invalid id",
+                    "CanonicalUser/ID", "me");
+    one.GrantRead = STR("uri=\"http://all\"");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one), "Invalid group uri",
+                    "Group/URI", "http://all");
+    one = base;
+    one.ACL = STR("mine");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one),
+                    "The canned ACL mine is not valid.", "x-amz-acl", "mine");
+}
+
 static void test_redirects(void **state)
 {
     struct loopback *lo = *state;
@@ -270,6 +310,7 @@ int main(void)
         S3_TEST(test_namespaces),
         S3_TEST(test_long_keys),
         S3_TEST(test_redirects),
+        S3_TEST(test_words_that_nobody_knows),
         S3_TEST(test_part_numbers),
         S3_TEST(test_tags),
         S3_TEST(test_sources),

@@ -149,6 +149,18 @@ static RESULT refuse_email(struct call *call)
                           "The specified method is not allowed against this resource.");
 }
 
+/* id absent: a group. */
+static RESULT acl_check_grantee(struct call *call, struct str id, struct str uri)
+{
+    bool group = str_is_absent(id);
+    struct str value = group ? uri : id;
+    if (group ? is_group(uri) : is_canonical_id(id))
+        return RESULT_OK;
+    return s3_invalid_argument(call, group ? "Group/URI" : "CanonicalUser/ID",
+                               str_is_absent(value) ? STR("") : value, "%s",
+                               group ? "Invalid group uri" : "Invalid id");
+}
+
 /* A grant header: id="...", uri="...", emailAddress="..." */
 static RESULT acl_add_header(struct acl_maker *maker, struct str text, struct str permission)
 {
@@ -167,10 +179,7 @@ static RESULT acl_add_header(struct acl_maker *maker, struct str text, struct st
         bool id = str_eq_nocase(name, STR("id"));
         if (!id && !str_eq_nocase(name, STR("uri")))
             return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Argument format not recognized");
-        if (id && !is_canonical_id(value))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid id");
-        if (!id && !is_group(value))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid group uri");
+        TRY(acl_check_grantee(call, id ? value : (struct str){0}, value));
         acl_add(maker, id ? value : (struct str){0}, id ? (struct str){0} : value, permission);
     }
     return RESULT_OK;
@@ -348,10 +357,8 @@ static RESULT acl_of_body(struct call *call, const struct s3_AccessControlPolicy
         bool group = str_eq(grantee->Type, STR("Group"));
         if (!group && !str_eq(grantee->Type, STR("CanonicalUser")))
             return malformed(call);
-        if (group && !is_group(grantee->URI))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid group uri");
-        if (!group && !is_canonical_id(grantee->ID))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid id");
+        struct str id = str_is_absent(grantee->ID) ? STR("") : grantee->ID;
+        TRY(acl_check_grantee(call, group ? (struct str){0} : id, grantee->URI));
         acl_add(&maker, group ? (struct str){0} : grantee->ID,
                 group ? grantee->URI : (struct str){0}, permission);
     }
