@@ -111,7 +111,8 @@ static RESULT collect(struct arena *arena, const struct condition *condition, st
     for (size_t i = 0; i < parts->len; i++)
         if (str_eq(part_name(parts->items[i]), part_name(condition)))
             return value_fail(arena, failure,
-                              "KeyConditionExpressions must only contain one condition per key");
+                              "Invalid KeyConditionExpression: KeyConditionExpressions must only "
+                              "contain one condition per key");
     if (parts->len == PARTS_MAX)
         return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
     parts->items[parts->len++] = condition;
@@ -260,8 +261,11 @@ RESULT key_condition_resolve(struct arena *arena, const struct condition *condit
     struct parts parts = {0};
     struct key_condition key = {0};
     TRY(collect(arena, condition, &parts, failure));
-    if (parts.len > 2 && schema->partition_len == 1 && schema->sort_len <= 1)
-        return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
+    if (parts.len > 2 && parts.len > schema->partition_len + schema->sort_len)
+        return value_fail(arena, failure,
+                          "The number of query conditions (%zu) exceeds the number of key "
+                          "attributes defined in the schema (%zu)",
+                          parts.len, schema->partition_len + schema->sort_len);
     TRY(resolve_partition(arena, schema, &parts, &key, failure));
     TRY(resolve_sort(arena, schema, &parts, &key, failure));
     *out = key;

@@ -97,7 +97,7 @@ static RESULT fail_duplicates(struct arena *arena, enum value_type type, struct 
                               struct value_failure *failure)
 {
     if (type == VALUE_NS)
-        return value_fail(arena, failure, INVALID "Input collection contains duplicates");
+        return value_fail(arena, failure, "Input collection contains duplicates");
     struct buf text;
     buf_init(&text, arena, SIZE_MAX / 2);
     for (size_t i = 0; i < set.len; i++) {
