@@ -428,7 +428,7 @@ static RESULT asked_parse(struct call *call, const struct asked *in,
           expression_check_parameters(arena, parameters, keys == NULL ? 6 : 7, in->names,
                                       in->values, &failure));
     CHECK(call, failure, expression_scope_init(&scope, arena, in->names, in->values, &failure));
-    scope.scans = keys == NULL;
+    scope.tells_size = keys == NULL;
     if (!str_is_absent(in->filter))
         CHECK(call, failure, condition_parse(&scope, EXPRESSION_FILTER, in->filter, &r->filter));
     else

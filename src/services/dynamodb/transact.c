@@ -145,6 +145,7 @@ static RESULT action_read(struct call *call, const struct dynamodb_TransactWrite
             .update = (update_text),                                                               \
             .names = (action)->ExpressionAttributeNames,                                           \
             .values = (action)->ExpressionAttributeValues,                                         \
+            .in_transaction = true,                                                                \
         };                                                                                         \
         out->on_check_failure = (action)->ReturnValuesOnConditionCheckFailure;                     \
     } while (0)
@@ -173,8 +174,14 @@ static RESULT action_parse(struct call *call, const struct dynamodb_TransactWrit
     CHECK(call, failure,
           expression_check_parameters(call->arena, parameters, 2, out->expressions.names,
                                       out->expressions.values, &failure));
+    if (out->write.kind == ITEM_PUT) {
+        CHECK(call, failure, item_check(call->arena, out->write.key, &failure));
+        CHECK(call, failure, item_check_size(call->arena, &out->write.key, false, NULL, &failure));
+        return item_parse(call, &out->expressions, &out->write.condition, &out->write.update);
+    }
+    TRY(item_parse(call, &out->expressions, &out->write.condition, &out->write.update));
     CHECK(call, failure, item_check(call->arena, out->write.key, &failure));
-    return item_parse(call, &out->expressions, &out->write.condition, &out->write.update);
+    return RESULT_OK;
 }
 
 static RESULT action_refuse_twin(struct call *call, struct map *seen,
