@@ -138,13 +138,13 @@ class Tables(unittest.TestCase):
         self.assertEqual(animal.members[0].json_name, "parents")
         self.assertEqual(animal.members[2].time_format, "ISO8601")
         get, feed = service.operations
-        self.assertEqual(get.flags, ["STREAM_OUT", "READ_ONLY"])
+        self.assertEqual(get.flags, ["STREAM_OUT", "READ_ONLY", "QUERY_LITERAL"])
         self.assertEqual((get.status, feed.flags, feed.input.index), (202, [], 0))
 
     def test_read_only_option(self):
         service = zoo(options={"readonly": "-GetAnimal,+Feed"})
         flags = [operation.flags for operation in service.operations]
-        self.assertEqual(flags, [["STREAM_OUT"], ["READ_ONLY"]])
+        self.assertEqual(flags, [["STREAM_OUT", "QUERY_LITERAL"], ["READ_ONLY"]])
 
     def test_errors(self):
         service = zoo(errors={"Late": {"status": 410}, "NoAnimalException": {"code": "None"}})
