@@ -107,9 +107,8 @@ struct call {
                            owner's */
     struct str region;
     bool any_region; /* nothing in the request says which: S3's unsigned ones, and its older URLs */
-    int64_t
-        signer_ahead_ms; /* of a signed form: how far the cloud's clock was ahead of its signer's */
-    struct str partition; /* "aws" */
+    int64_t signer_ahead_ms; /* how far the cloud's clock was ahead of the signer's */
+    struct str partition;    /* "aws" */
     struct principal principal;
     struct str request_id;
     int64_t now_ms; /* cloud time, the same through one run of the handler */

@@ -335,9 +335,14 @@ static int64_t authenticate_ahead_at(const struct request *request, int64_t sign
 /* A URL of version 2 does not say when it was signed, only when it ends: by the signer's clock. */
 static int64_t authenticate_ahead(const struct request *request)
 {
-    return request->signature.form == SIGV4_PRESIGNED
-               ? authenticate_ahead_at(request, request->signature.time_ms)
-               : clock_offset_ms(request->call.cloud->clock);
+    const struct sigv4 *signature = &request->signature;
+    const struct clock *clock = request->call.cloud->clock;
+    int64_t ahead_ms = clock_offset_ms(clock);
+    if (signature->form == SIGV4_PRESIGNED)
+        return authenticate_ahead_at(request, signature->time_ms);
+    bool foreseen = signature->form == SIGV4_HEADER &&
+                    signature->time_ms > clock_now(clock) - ahead_ms + CLOCK_SKEW_MS;
+    return foreseen ? 0 : ahead_ms;
 }
 
 static RESULT authenticate_signature(struct request *request, const struct credentials *credentials,
@@ -351,13 +356,12 @@ static RESULT authenticate_signature(struct request *request, const struct crede
         result = sigv2_verify_query(
             call->arena, signature, &request->wire,
             s3_bucket_of_host(request->wire.host, signature->service, call->cloud->index),
-            credentials->secret, clock_now(call->cloud->clock), authenticate_ahead(request),
-            &problem);
+            credentials->secret, clock_now(call->cloud->clock), call->signer_ahead_ms, &problem);
         return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
     }
     struct sigv4_rules rules = {
         .now_ms = clock_now(call->cloud->clock),
-        .ahead_ms = authenticate_ahead(request),
+        .ahead_ms = call->signer_ahead_ms,
         .s3 = request_is_s3(request),
         .secret = credentials->secret,
         .service = request->routed ? request->route.model->signing_name : (struct str){0},
@@ -377,7 +381,7 @@ static RESULT authenticate_expiry(struct request *request)
     struct sigv4_problem problem = {0};
     enum result result =
         sigv4_check_expiry(&request->signature, clock_now(request->call.cloud->clock),
-                           authenticate_ahead(request), &problem);
+                           request->call.signer_ahead_ms, &problem);
     return result == RESULT_ERROR ? authenticate_refuse(request, &problem) : result;
 }
 
@@ -407,6 +411,7 @@ static RESULT authenticate_signed(struct request *request, const uint8_t *body_s
     if (signature->form != SIGV4_HEADER && signature->form != SIGV4_PRESIGNED && !v2)
         return authenticate_unsigned(request);
     struct credentials credentials;
+    request->call.signer_ahead_ms = authenticate_ahead(request);
     TRY(authenticate_credentials(request, &credentials));
     if (!str_is_absent(credentials.secret))
         TRY(authenticate_signature(request, &credentials, body_sha256));

@@ -535,8 +535,14 @@ static RESULT request_refuse_size(struct request *request)
     if (known != RESULT_OK && known != RESULT_ERROR)
         return known;
     request->code = (struct str){0};
-    return request_fail(request, WIRE_REQUEST_TOO_LARGE,
-                        STR("The request body is larger than this service takes."));
+    request->extra_count = 0;
+    if (!request->routed || !str_eq(request->route.model->name, STR("s3")))
+        return request_fail(request, WIRE_REQUEST_TOO_LARGE,
+                            STR("The request body is larger than this service takes."));
+    request->code = STR("MaxMessageLengthExceeded");
+    request_detail(request, STR("MaxMessageLengthBytes"),
+                   str_format(request->call.arena, "%d", (int)BODY_MAX));
+    return request_fail(request, WIRE_REQUEST_TOO_LARGE, STR("Your request was too large."));
 }
 
 /* An operation whose payload streams: everything that the head can tell is checked before a byte is

@@ -161,7 +161,11 @@ def test_broken_chunks(place, size):
             "Content-Length": str(len(wrong)), "x-amz-decoded-content-length": str(size), "Content-Encoding": "aws-chunked"},
             "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
         answer = exchange(place, head + wrong)
-        assert answer.startswith(b"HTTP/1.1 4"), answer[-500:]
+        assert answer.startswith(b"HTTP/1.1 400 "), answer[-500:]
+        assert re.search(b"<Code>(IncompleteBody|InvalidChunkSizeError|MalformedTrailerError)</Code>", answer), answer
+    head = signed(place, "PUT", "/bucket/k", {"Content-Length": str(len(sent)), "Content-Encoding": "aws-chunked"},
+                  "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+    refused(exchange(place, head + sent), 411, "MissingContentLength")
 
 
 @pytest.mark.parametrize("skew", [-1000, 1000])
@@ -221,6 +225,14 @@ def test_bad_xml(place, body):
 def test_a_body_that_is_too_long(place):
     head = signed(place, "PUT", "/bucket/k", {"Content-Length": str(5 * 1024 * MIB + 1)}, "UNSIGNED-PAYLOAD")
     refused(exchange(place, head), 400, "EntityTooLarge")
+
+
+def test_a_message_that_is_too_long(place):
+    """Of a configuration: nothing is taken of it."""
+    head = signed(place, "PUT", "/bucket?cors", {"Content-Length": str(17 * MIB)}, "UNSIGNED-PAYLOAD")
+    answer = exchange(place, head)
+    refused(answer, 400, "MaxMessageLengthExceeded")
+    assert b"<MaxMessageLengthBytes>16777216</MaxMessageLengthBytes>" in answer
 
 
 def test_a_length_is_needed(place):

@@ -2,6 +2,7 @@
 URLs and forms signed in advance live when the cloud's clock is moved."""
 
 import datetime
+import json
 import re
 import urllib.parse
 
@@ -211,6 +212,13 @@ def test_the_cloud_s_clock_is_moved(make_cloud, known):
     by_the_cloud = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=2)
     assert status(presign(cloud, key, 60, by_the_cloud)) == 200
     assert status(presign(cloud, key, 60, version="s3")) == 200  # version 2 says when it ends, not when it was signed
+    young = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::signatures/*",
+        "Condition": {"NumericGreaterThan": {"s3:signatureAge": "600000"}}}]}
+    client.put_bucket_policy(Bucket="signatures", Policy=json.dumps(young))
+    assert client.get_object(Bucket="signatures", Key="k") and status(presign(cloud, key, 3600)) == 200
+    assert status(longer) == 403  # two hours of age are too much now
+    client.delete_bucket_policy(Bucket="signatures")
     cloud.kill()
     cloud.start()
     assert (status(old), status(longer)) == (403, 200)

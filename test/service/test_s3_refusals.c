@@ -129,6 +129,46 @@ static void test_part_numbers(void **state)
     assert_int_equal(detail->PartNumberRequested.value, 3);
 }
 
+static void assert_argument(struct loopback_reply reply, const char *message, const char *name,
+                            const char *value)
+{
+    loopback_error(reply, "InvalidArgument", message);
+    const struct s3_InvalidArgument *detail = reply.detail;
+    assert_non_null(detail);
+    assert_text(detail->ArgumentName, str_from_c(name));
+    assert_text(detail->ArgumentValue, str_from_c(value));
+}
+
+static void test_words_that_nobody_knows(void **state)
+{
+    struct loopback *lo = *state;
+    loopback_ok(
+        S3_CALL(lo, CreateBucket, .Bucket = STR("bucket"), .ObjectOwnership = STR("ObjectWriter")));
+    const struct s3_PutObjectRequest base = {.Bucket = STR("bucket"), .Key = STR("k")};
+    struct s3_PutObjectRequest one = base;
+    one.StorageClass = STR("WARM");
+    struct loopback_reply reply = loopback_call(lo, &s3_model, S3_OP_PutObject, &one);
+    loopback_error(reply, "InvalidStorageClass", "The storage class you specified is not valid");
+    assert_text(((const struct s3_InvalidStorageClass *)reply.detail)->StorageClassRequested,
+                STR("WARM"));
+    one = base;
+    one.ServerSideEncryption = STR("rot13");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one),
+                    "The encryption method specified is not supported",
+                    "x-amz-server-side-encryption", "rot13");
+    one = base;
+    one.GrantRead = STR("id=me");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one), "Invalid id",
+                    "CanonicalUser/ID", "me");
+    one.GrantRead = STR("uri=\"http://all\"");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one), "Invalid group uri",
+                    "Group/URI", "http://all");
+    one = base;
+    one.ACL = STR("mine");
+    assert_argument(loopback_call(lo, &s3_model, S3_OP_PutObject, &one),
+                    "The canned ACL mine is not valid.", "x-amz-acl", "mine");
+}
+
 static void test_redirects(void **state)
 {
     struct loopback *lo = *state;
@@ -223,6 +263,21 @@ static void test_conditions_on_sources(void **state)
     }
 }
 
+static void test_lists_name_versions(void **state)
+{
+    struct loopback *lo = *state;
+    s3_bucket(lo, "bucket", true);
+    struct str version_id = s3_put(lo, "bucket", STR("k"));
+    struct loopback_reply reply =
+        S3_CALL(lo, GetObjectAcl, .Bucket = STR("bucket"), .Key = STR("k"));
+    loopback_ok(reply);
+    assert_text(loopback_header(reply, "x-amz-version-id"), version_id);
+    reply = S3_CALL(lo, PutObjectAcl, .Bucket = STR("bucket"), .Key = STR("k"),
+                    .ACL = STR("bucket-owner-full-control"));
+    loopback_ok(reply);
+    assert_text(loopback_header(reply, "x-amz-version-id"), version_id);
+}
+
 /* --- listings --- */
 
 static void test_markers(void **state)
@@ -250,9 +305,17 @@ static void test_markers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        S3_TEST(test_named_buckets), S3_TEST(test_locations), S3_TEST(test_namespaces),
-        S3_TEST(test_long_keys),     S3_TEST(test_redirects), S3_TEST(test_part_numbers),
-        S3_TEST(test_tags),          S3_TEST(test_sources),   S3_TEST(test_conditions_on_sources),
+        S3_TEST(test_named_buckets),
+        S3_TEST(test_locations),
+        S3_TEST(test_namespaces),
+        S3_TEST(test_long_keys),
+        S3_TEST(test_redirects),
+        S3_TEST(test_words_that_nobody_knows),
+        S3_TEST(test_part_numbers),
+        S3_TEST(test_tags),
+        S3_TEST(test_sources),
+        S3_TEST(test_conditions_on_sources),
+        S3_TEST(test_lists_name_versions),
         S3_TEST(test_markers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

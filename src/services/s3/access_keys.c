@@ -172,8 +172,10 @@ static bool key_of_signature(const struct access_question *question, struct str 
     int64_t signed_ms;
     if (str_is_absent(date))
         date = wire_request_header(call->request, STR("x-amz-date"));
-    return time_parse_basic(date, &signed_ms) &&
-           give_number(question, call->now_ms > signed_ms ? call->now_ms - signed_ms : 0, out);
+    if (!time_parse_basic(date, &signed_ms))
+        return false;
+    signed_ms += call->signer_ahead_ms;
+    return give_number(question, call->now_ms > signed_ms ? call->now_ms - signed_ms : 0, out);
 }
 
 /* --- members --- */

@@ -149,6 +149,18 @@ static RESULT refuse_email(struct call *call)
                           "The specified method is not allowed against this resource.");
 }
 
+/* id absent: a group. */
+static RESULT acl_check_grantee(struct call *call, struct str id, struct str uri)
+{
+    bool group = str_is_absent(id);
+    struct str value = group ? uri : id;
+    if (group ? is_group(uri) : is_canonical_id(id))
+        return RESULT_OK;
+    return s3_invalid_argument(call, group ? "Group/URI" : "CanonicalUser/ID",
+                               str_is_absent(value) ? STR("") : value, "%s",
+                               group ? "Invalid group uri" : "Invalid id");
+}
+
 /* A grant header: id="...", uri="...", emailAddress="..." */
 static RESULT acl_add_header(struct acl_maker *maker, struct str text, struct str permission)
 {
@@ -167,10 +179,7 @@ static RESULT acl_add_header(struct acl_maker *maker, struct str text, struct st
         bool id = str_eq_nocase(name, STR("id"));
         if (!id && !str_eq_nocase(name, STR("uri")))
             return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Argument format not recognized");
-        if (id && !is_canonical_id(value))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid id");
-        if (!id && !is_group(value))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid group uri");
+        TRY(acl_check_grantee(call, id ? value : (struct str){0}, value));
         acl_add(maker, id ? value : (struct str){0}, id ? (struct str){0} : value, permission);
     }
     return RESULT_OK;
@@ -348,10 +357,8 @@ static RESULT acl_of_body(struct call *call, const struct s3_AccessControlPolicy
         bool group = str_eq(grantee->Type, STR("Group"));
         if (!group && !str_eq(grantee->Type, STR("CanonicalUser")))
             return malformed(call);
-        if (group && !is_group(grantee->URI))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid group uri");
-        if (!group && !is_canonical_id(grantee->ID))
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE, "Invalid id");
+        struct str id = str_is_absent(grantee->ID) ? STR("") : grantee->ID;
+        TRY(acl_check_grantee(call, group ? (struct str){0} : id, grantee->URI));
         acl_add(&maker, group ? (struct str){0} : grantee->ID,
                 group ? grantee->URI : (struct str){0}, permission);
     }
@@ -420,6 +427,15 @@ RESULT s3_PutBucketAcl(struct call *call, const struct s3_PutBucketAclRequest *i
     return setting_put(call, &bucket, S3_SETTING_ACL, (struct str){0}, acl);
 }
 
+/* A header that the pages' examples have, and the model has not. */
+static void acl_show_version(struct call *call, const struct s3_bucket *bucket,
+                             const struct s3_object *object)
+{
+    struct str version_id = object_shown_version(bucket, object);
+    if (!str_is_absent(version_id))
+        call_add_header(call, STR("x-amz-version-id"), version_id);
+}
+
 RESULT s3_GetObjectAcl(struct call *call, const struct s3_GetObjectAclRequest *in,
                        struct s3_GetObjectAclOutput *out)
 {
@@ -434,6 +450,7 @@ RESULT s3_GetObjectAcl(struct call *call, const struct s3_GetObjectAclRequest *i
                                     : object.owner);
     out->Owner = acl->Owner;
     out->Grants = acl->Grants;
+    acl_show_version(call, &bucket, &object);
     return RESULT_OK;
 }
 
@@ -450,6 +467,7 @@ RESULT s3_PutObjectAcl(struct call *call, const struct s3_PutObjectAclRequest *i
     TRY(bucket_open(call, in->Bucket, in->ExpectedBucketOwner, &bucket));
     TRY(s3_check_body(call));
     TRY(object_open(call, &bucket, in->Key, in->VersionId, &object));
+    acl_show_version(call, &bucket, &object);
     if (!acl_is_enabled(&bucket))
         return acl_to_ignore(call, &request, in->AccessControlPolicy, bucket.account);
     struct str owner = str_is_absent(object.owner) ? bucket.account : object.owner;

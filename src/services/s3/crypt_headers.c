@@ -204,7 +204,8 @@ static RESULT wish_check(struct call *call, const struct crypt_wish *wish)
                              "with the encryption method specified");
     if (!str_is_absent(wish->algorithm) && !str_eq(wish->algorithm, STR("AES256")) &&
         !str_eq(wish->algorithm, STR("aws:kms")) && !str_eq(wish->algorithm, STR("aws:kms:dsse")))
-        return FAIL_ARGUMENT("The encryption method specified is not supported");
+        return s3_invalid_argument(call, "x-amz-server-side-encryption", wish->algorithm,
+                                   "The encryption method specified is not supported");
     if (!str_is_absent(wish->kms_key) && !kms)
         return FAIL_ARGUMENT("Server Side Encryption with AWS KMS managed key requires HTTP header "
                              "x-amz-server-side-encryption : aws:kms");

@@ -99,8 +99,10 @@ RESULT s3_check_storage_class(struct call *call, struct str name)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (str_eq(name, known[i]))
             return RESULT_OK;
-    return call_fail(call, S3_INVALID_STORAGE_CLASS,
-                     "The storage class you specified is not valid");
+    struct s3_InvalidStorageClass *detail = ARENA_NEW(call->arena, struct s3_InvalidStorageClass);
+    detail->StorageClassRequested = name;
+    return call_fail_with(call, S3_INVALID_STORAGE_CLASS, detail,
+                          "The storage class you specified is not valid");
 }
 
 /* "Configuring a webpage redirect", Amazon S3 User Guide. */
