@@ -99,3 +99,13 @@ struct str lambda_make(struct loopback *lo, const char *name)
     loopback_advance(lo, 1000);
     return lambda_test_arn(lo, name);
 }
+
+void lambda_as_dev(struct loopback *lo, struct str document)
+{
+    lo->principal = PRINCIPAL_ROOT;
+    lo->user = (struct str){0};
+    IAM_DO(lo, PutUserPolicy, .UserName = STR("dev"), .PolicyName = STR("p"),
+           .PolicyDocument = document);
+    lo->principal = PRINCIPAL_USER;
+    lo->user = STR("dev");
+}

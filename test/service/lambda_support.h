@@ -31,6 +31,8 @@ struct str zip_one(struct loopback *lo, const char *name, const char *content);
 
 /* A role that Lambda may assume; its ARN. */
 struct str lambda_role(struct loopback *lo, const char *name);
+/* Who calls from here on is the user "dev", who is there, with that policy alone. */
+void lambda_as_dev(struct loopback *lo, struct str document);
 /* The function that most tests begin with: python3.12, settled; its unqualified ARN. */
 struct str lambda_make(struct loopback *lo, const char *name);
 /* arn:aws:lambda:us-east-1:000000000000:function:NAME */

@@ -218,16 +218,6 @@ static void a_whole_policy_replaces_the_statements(void **state)
 
 /* --- policies of users --- */
 
-static void grant(struct loopback *lo, struct str document)
-{
-    lo->principal = PRINCIPAL_ROOT;
-    lo->user = (struct str){0};
-    IAM_DO(lo, PutUserPolicy, .UserName = STR("dev"), .PolicyName = STR("p"),
-           .PolicyDocument = document);
-    lo->principal = PRINCIPAL_USER;
-    lo->user = STR("dev");
-}
-
 #define STATEMENT(action, condition)                                                               \
     STR("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"" action    \
         "\",\"Resource\":\"*\",\"Condition\":" condition "}]}")
@@ -243,42 +233,43 @@ static void conditions_know_what_is_asked_for(void **state)
     LAMBDA_DO(lo, PublishLayerVersion, .LayerName = STR("m"), .Content = &content);
     LAMBDA_DO(lo, TagResource, .Resource = STR(F), .Tags = PAIRS(lo, "team", "a"));
     IAM_DO(lo, CreateUser, .UserName = STR("dev"));
-    grant(lo, POLICY("Allow", "lambda:GetFunction", F));
+    lambda_as_dev(lo, POLICY("Allow", "lambda:GetFunction", F));
     LAMBDA_DO(lo, GetFunction, .FunctionName = STR("000000000000:f"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, DeleteFunction, .FunctionName = STR("f"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunction, .FunctionName = STR("g"));
     /* Each of the layers must be one of these. */
-    grant(lo, STATEMENT("lambda:*", "{\"ForAllValues:StringEquals\":{\"lambda:Layer\":"
-                                    "\"arn:aws:lambda:us-east-1:000000000000:layer:l:1\"}}"));
+    lambda_as_dev(lo,
+                  STATEMENT("lambda:*", "{\"ForAllValues:StringEquals\":{\"lambda:Layer\":"
+                                        "\"arn:aws:lambda:us-east-1:000000000000:layer:l:1\"}}"));
     LAMBDA_DO(lo, UpdateFunctionConfiguration, .FunctionName = STR("f"), .Layers = {layers, 1});
     loopback_advance(lo, 1000);
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, UpdateFunctionConfiguration,
                  .FunctionName = STR("f"), .Layers = {layers, 2});
-    grant(lo, STATEMENT("lambda:AddPermission",
-                        "{\"StringEquals\":{\"lambda:Principal\":\"s3.amazonaws.com\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:AddPermission",
+                                "{\"StringEquals\":{\"lambda:Principal\":\"s3.amazonaws.com\"}}"));
     LAMBDA_DO(lo, AddPermission, .FunctionName = STR("f"), .StatementId = STR("s"),
               .Action = STR("lambda:InvokeFunction"), .Principal = STR("s3.amazonaws.com"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, AddPermission, .FunctionName = STR("f"),
                  .StatementId = STR("t"), .Action = STR("lambda:InvokeFunction"),
                  .Principal = STR("*"));
-    grant(lo, STATEMENT("lambda:CreateFunctionUrlConfig",
-                        "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"AWS_IAM\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:CreateFunctionUrlConfig",
+                                "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"AWS_IAM\"}}"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, CreateFunctionUrlConfig,
                  .FunctionName = STR("f"), .AuthType = STR("NONE"));
     LAMBDA_DO(lo, CreateFunctionUrlConfig, .FunctionName = STR("f"), .AuthType = STR("AWS_IAM"));
-    grant(lo,
-          STATEMENT("lambda:GetFunction", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
+    lambda_as_dev(
+        lo, STATEMENT("lambda:GetFunction", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
     LAMBDA_DO(lo, GetFunction, .FunctionName = STR("f"));
-    grant(lo,
-          STATEMENT("lambda:GetFunction", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"b\"}}"));
+    lambda_as_dev(
+        lo, STATEMENT("lambda:GetFunction", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"b\"}}"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunction, .FunctionName = STR("f"));
-    grant(lo, STATEMENT("lambda:InvokeFunction",
-                        "{\"Bool\":{\"lambda:InvokedViaFunctionUrl\":\"true\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:InvokeFunction",
+                                "{\"Bool\":{\"lambda:InvokedViaFunctionUrl\":\"true\"}}"));
     loopback_error(LAMBDA_CALL(lo, Invoke, InvocationRequest, .FunctionName = STR("f"),
                                .InvocationType = STR("DryRun")),
                    "AccessDeniedException", NULL);
-    grant(lo, STATEMENT("lambda:InvokeFunction",
-                        "{\"Bool\":{\"lambda:InvokedViaFunctionUrl\":\"false\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:InvokeFunction",
+                                "{\"Bool\":{\"lambda:InvokedViaFunctionUrl\":\"false\"}}"));
     loopback_ok(LAMBDA_CALL(lo, Invoke, InvocationRequest, .FunctionName = STR("f"),
                             .InvocationType = STR("DryRun")));
 }
@@ -315,28 +306,28 @@ static void conditions_know_what_is_there(void **state)
                  .Tags = PAIRS(lo, "team", "b"));
     as_account(lo, "000000000000");
     IAM_DO(lo, CreateUser, .UserName = STR("dev"));
-    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"a\"}}"));
     LAMBDA_DO(lo, GetEventSourceMapping, .UUID = uuid);
     LAMBDA_DO(lo, GetCodeSigningConfig, .CodeSigningConfigArn = config);
     LAMBDA_DO(lo, ListTags, .Resource = config);
-    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"b\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"aws:ResourceTag/team\":\"b\"}}"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetEventSourceMapping, .UUID = uuid);
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetCodeSigningConfig,
                  .CodeSigningConfigArn = config);
-    grant(lo,
-          STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"AWS_IAM\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:*",
+                                "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"AWS_IAM\"}}"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, GetFunctionUrlConfig, .FunctionName = STR("f"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, RemovePermission, .FunctionName = STR("f"),
                  .StatementId = STR("s"));
-    grant(lo,
-          STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"NONE\"}}"));
+    lambda_as_dev(
+        lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:FunctionUrlAuthType\":\"NONE\"}}"));
     LAMBDA_DO(lo, GetFunctionUrlConfig, .FunctionName = STR("f"));
     LAMBDA_DO(lo, DeleteFunctionUrlConfig, .FunctionName = STR("f"));
-    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":"
-                                    "\"s3.amazonaws.com\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":"
+                                            "\"s3.amazonaws.com\"}}"));
     LAMBDA_FAILS(lo, "AccessDeniedException", NULL, RemovePermission, .FunctionName = STR("f"),
                  .StatementId = STR("s"));
-    grant(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":\"*\"}}"));
+    lambda_as_dev(lo, STATEMENT("lambda:*", "{\"StringEquals\":{\"lambda:Principal\":\"*\"}}"));
     LAMBDA_DO(lo, RemovePermission, .FunctionName = STR("f"), .StatementId = STR("s"));
 }
 
@@ -464,7 +455,7 @@ static void variables_are_sealed_with_the_customers_key(void **state)
     assert_int_equal(system(str_to_c(lo->arena, command)), 0);
     loopback_start(lo);
     IAM_DO(lo, CreateUser, .UserName = STR("dev"));
-    grant(lo, POLICY("Allow", "lambda:*", "*"));
+    lambda_as_dev(lo, POLICY("Allow", "lambda:*", "*"));
     got = LAMBDA_OK(lo, FunctionConfiguration, GetFunctionConfiguration, .FunctionName = STR("f"));
     assert_null(got->Environment->Variables.items);
     assert_str(got->Environment->Error->ErrorCode, STR("AccessDeniedException"));

@@ -239,8 +239,10 @@ static void check_presence(struct loopback *lo, const char *name, int done, int 
         assert_false(there);
 }
 
-static void verify(struct loopback *lo, int done)
+static void verify(struct loopback *lo, struct str told, bool lived)
 {
+    int done = (int)told.len; /* a byte for each step */
+    assert_true(!lived || done == STEPS);
     size_t codes = verify_store(lo);
     assert_true(entries(lo, "functions/code") <= codes);
     assert_int_equal(blobs(lo), codes);
@@ -258,23 +260,15 @@ static void verify(struct loopback *lo, int done)
     assert_int_equal(blobs(lo), 0);
 }
 
+static void prepare(struct loopback *lo)
+{
+    (void)lambda_role(lo, "r");
+}
+
 static void test_every_write(void **state)
 {
     (void)state;
-    bool lived = false;
-    int writes = 0;
-    for (; !lived; writes++) {
-        struct loopback lo = {0};
-        struct str steps;
-        loopback_open(&lo);
-        (void)lambda_role(&lo, "r");
-        lived = crash_at(&lo, writes, work, &steps);
-        verify(&lo, (int)steps.len);
-        assert_true(!lived || steps.len == STEPS);
-        loopback_close(&lo);
-    }
-    print_message("ended at each of %d writes\n", writes - 1);
-    assert_true(writes > 20);
+    crash_at_every_write(20, prepare, work, verify);
 }
 
 int main(void)

@@ -257,16 +257,6 @@ static void a_key_that_is_taken_back_leaves_nothing(void **state)
 
 /* --- tags --- */
 
-static void grant(struct loopback *lo, struct str document)
-{
-    lo->principal = PRINCIPAL_ROOT;
-    lo->user = (struct str){0};
-    IAM_DO(lo, PutUserPolicy, .UserName = STR("dev"), .PolicyName = STR("p"),
-           .PolicyDocument = document);
-    lo->principal = PRINCIPAL_USER;
-    lo->user = STR("dev");
-}
-
 #define MAY(actions)                                                                               \
     STR("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[" actions    \
         "],\"Resource\":\"*\"}]}")
@@ -284,14 +274,14 @@ static void tags_are_given_and_read_by_who_may(void **state)
                                               .Code = &code,
                                               .Tags = PAIRS(lo, "team", "a")};
     IAM_DO(lo, CreateUser, .UserName = STR("dev"));
-    grant(lo, MAY("\"lambda:GetFunction\",\"lambda:CreateFunction\",\"iam:PassRole\""));
+    lambda_as_dev(lo, MAY("\"lambda:GetFunction\",\"lambda:CreateFunction\",\"iam:PassRole\""));
     loopback_error(loopback_call(lo, &lambda_model, LAMBDA_OP_CreateFunction, &in),
                    "AccessDeniedException", NULL);
     const struct lambda_GetFunctionResponse *got =
         LAMBDA_OK(lo, GetFunctionResponse, GetFunction, .FunctionName = STR("f"));
     assert_int_equal(got->Tags.len, 0);
     assert_str(got->TagsError->ErrorCode, STR("AccessDeniedException"));
-    grant(lo, MAY("\"lambda:*\",\"iam:PassRole\""));
+    lambda_as_dev(lo, MAY("\"lambda:*\",\"iam:PassRole\""));
     loopback_ok(loopback_call(lo, &lambda_model, LAMBDA_OP_CreateFunction, &in));
     got = LAMBDA_OK(lo, GetFunctionResponse, GetFunction, .FunctionName = STR("g"));
     assert_int_equal(got->Tags.len, 1);

@@ -178,8 +178,13 @@ static void check_export(struct loopback *lo, const struct report *told, const i
     assert_int_equal(lines, expected);
 }
 
-static void verify(struct loopback *lo, const struct report *reports, size_t count)
+static void verify(struct loopback *lo, struct str told, bool lived)
 {
+    struct report reports[REPORTS_MAX];
+    size_t count = told.len / sizeof reports[0];
+    (void)lived;
+    assert_true(count <= REPORTS_MAX && told.len % sizeof reports[0] == 0);
+    memcpy(reports, told.ptr, told.len);
     int seen[NUMBERS];
     loopback_deliver(lo);
     assert_int_equal(log_sink_flush(lo->cloud->log_sink), RESULT_OK);
@@ -238,23 +243,7 @@ static void prepare(struct loopback *lo)
 static void test_every_write(void **state)
 {
     (void)state;
-    bool lived = false;
-    int writes = 0;
-    for (; !lived; writes++) {
-        struct loopback lo = {0};
-        struct report reports[REPORTS_MAX];
-        struct str told;
-        loopback_open(&lo);
-        prepare(&lo);
-        lived = crash_at(&lo, writes, work, &told);
-        size_t count = told.len / sizeof reports[0];
-        assert_true(count <= REPORTS_MAX && told.len % sizeof reports[0] == 0);
-        memcpy(reports, told.ptr, told.len);
-        verify(&lo, reports, count);
-        loopback_close(&lo);
-    }
-    print_message("ended at each of %d writes\n", writes - 1);
-    assert_true(writes > 30);
+    crash_at_every_write(30, prepare, work, verify);
 }
 
 /* --- files of lines that a crash left --- */

@@ -110,8 +110,13 @@ static bool was_deleted(const struct report *reports, size_t count, const struct
     return false;
 }
 
-static void verify(struct loopback *lo, const struct report *reports, size_t count)
+static void verify(struct loopback *lo, struct str told, bool lived)
 {
+    struct report reports[REPORTS_MAX];
+    size_t count = told.len / sizeof reports[0];
+    (void)lived;
+    assert_true(count <= REPORTS_MAX && told.len % sizeof reports[0] == 0);
+    memcpy(reports, told.ptr, told.len);
     struct str ids[REPORTS_MAX];
     size_t sent = 0, deleted = 0, maybe_deleted = 0;
     bool moving = count > 0 && reports[count - 1].kind == MOVING;
@@ -145,23 +150,7 @@ static void make_queues(struct loopback *lo)
 static void test_every_write(void **state)
 {
     (void)state;
-    bool lived = false;
-    int writes = 0;
-    for (; !lived; writes++) {
-        struct loopback lo = {0};
-        loopback_open(&lo);
-        make_queues(&lo);
-        struct str told;
-        struct report reports[REPORTS_MAX];
-        lived = crash_at(&lo, writes, work, &told);
-        size_t count = told.len / sizeof reports[0];
-        assert_true(count <= REPORTS_MAX && told.len % sizeof reports[0] == 0);
-        memcpy(reports, told.ptr, told.len);
-        verify(&lo, reports, count);
-        loopback_close(&lo);
-    }
-    print_message("ended at each of %d writes\n", writes - 1);
-    assert_true(writes > 20);
+    crash_at_every_write(20, make_queues, work, verify);
 }
 
 /* --- a full disk

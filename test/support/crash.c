@@ -56,3 +56,23 @@ bool crash_at(struct loopback *loopback, int writes,
         *told = str_make(bytes, size);
     return WEXITSTATUS(status) == 0;
 }
+
+void crash_at_every_write(int least, void (*prepare)(struct loopback *loopback),
+                          void (*work)(struct loopback *loopback, int tell),
+                          void (*verify)(struct loopback *loopback, struct str told, bool lived))
+{
+    bool lived = false;
+    int writes = 0;
+    for (; !lived; writes++) {
+        struct loopback lo = {0};
+        struct str told;
+        loopback_open(&lo);
+        if (prepare != NULL)
+            prepare(&lo);
+        lived = crash_at(&lo, writes, work, &told);
+        verify(&lo, told, lived);
+        loopback_close(&lo);
+    }
+    print_message("ended at each of %d writes\n", writes - 1);
+    assert_true(writes > least);
+}

@@ -10,4 +10,11 @@
 bool crash_at(struct loopback *loopback, int writes,
               void (*work)(struct loopback *loopback, int tell), struct str *told);
 
+/* The work in one cloud after another, each ended at one write more, until it comes through. After
+ * each verify() has what was told. At least `least` writes. prepare: NULL, or what is there before.
+ */
+void crash_at_every_write(int least, void (*prepare)(struct loopback *loopback),
+                          void (*work)(struct loopback *loopback, int tell),
+                          void (*verify)(struct loopback *loopback, struct str told, bool lived));
+
 #endif
