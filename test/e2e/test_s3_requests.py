@@ -627,3 +627,11 @@ def test_a_subresource_is_not_taken_for_its_owner(s3, bucket, raw, method, path,
     assert s3.head_bucket(Bucket=bucket)
     if "/k" in path:
         assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"as it was"
+
+
+def test_listings_say_where_the_bucket_is(s3, bucket, raw):  # noqa: F811
+    for query in ("", "?list-type=2"):
+        assert raw("GET", f"/{bucket}{query}").headers["x-amz-bucket-region"] == "us-east-1"
+        answer = raw("GET", f"/{bucket}{query}", signed=False)
+        assert (answer.status, answer.code) == (403, "AccessDenied")
+        assert answer.headers["x-amz-bucket-region"] == "us-east-1"
