@@ -322,14 +322,17 @@ static RESULT read_header_map(struct reader *reader, const struct wire_member *m
 
 /* ---- body */
 
+/* S3 wants a configuration's own root element; of CreateBucket's, which may be absent, older
+ * clients have sent others. */
 static RESULT read_payload(struct reader *reader, const struct wire_member *member)
 {
     const struct wire_shape *shape = shape_at(reader->model, member->shape);
     void *place = member_place(member, reader->value);
     struct str body = reader->request->body;
 
-    if (body.len == 0 && shape->type == WIRE_STRUCT && member->flags & WIRE_MEMBER_REQUIRED &&
-        wire_is_s3(reader->model)) {
+    bool rooted = shape->type == WIRE_STRUCT && member->flags & WIRE_MEMBER_REQUIRED &&
+                  wire_is_s3(reader->model);
+    if (body.len == 0 && rooted) {
         enum result result =
             wire_fail(reader->arena, reader->failure, WIRE_SERIALIZATION, "Request Body is empty");
         reader->failure->code = STR("MissingRequestBodyError");
@@ -356,9 +359,8 @@ static RESULT read_payload(struct reader *reader, const struct wire_member *memb
     }
     if (reader->xml)
         return wire_xml_read(reader->arena, reader->model, member->shape,
-                             wire_is_s3(reader->model)
-                                 ? wire_string(reader->model, member->wire_name)
-                                 : (struct str){0},
+                             rooted ? wire_string(reader->model, member->wire_name)
+                                    : (struct str){0},
                              body, place, reader->failure);
     return wire_json_read(reader->arena, reader->model, member->shape, body, place,
                           reader->failure);

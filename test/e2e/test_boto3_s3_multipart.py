@@ -11,7 +11,7 @@ import zlib
 import pytest
 from boto3.s3.transfer import TransferConfig
 from kumoniwa import wait_until
-from test_boto3_s3 import bucket, fails, pattern, s3  # noqa: F401 (fixtures)
+from test_boto3_s3 import fails, pattern
 
 MIB = 1 << 20
 

@@ -18,7 +18,7 @@ import urllib.request
 
 import pytest
 from kumoniwa import SLOWNESS, clean_environment, wait_until
-from test_boto3_s3 import bucket, fails, pattern, s3  # noqa: F401 (fixtures)
+from test_boto3_s3 import fails, pattern
 
 MIB = 1 << 20
 CLI = {"v1": [str(pathlib.Path(sys.executable).parent / "aws")], "debian-v2": ["/usr/bin/aws"]}

@@ -9,7 +9,7 @@ import urllib.parse
 import boto3
 import pytest
 from botocore.config import Config
-from test_boto3_s3 import bucket, fails, pattern, s3  # noqa: F401 (fixtures)
+from test_boto3_s3 import fails, pattern
 from test_s3_requests import Answer, raw  # noqa: F401 (fixtures)
 
 HOSTS = ["{b}.localhost:{p}", "{b}.localhost", "{b}.s3.localhost:{p}", "{b}.s3.localhost.localstack.cloud:{p}",
@@ -198,7 +198,7 @@ def test_region_for_everyone(bucket, raw, cloud):
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
 @pytest.mark.parametrize("issued", [True, False])
-def test_urls_end(cloud, bucket, s3, version, issued):  # noqa: F811
+def test_urls_end(cloud, bucket, s3, version, issued):
     """By their own word: with keys that nobody issued, too, though their signatures prove nothing."""
     key, secret = cloud.issue() if issued else ("test", "test")
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")

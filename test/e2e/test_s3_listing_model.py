@@ -4,7 +4,6 @@ fixed seed. Every page must be as long as it may be, say truly whether more foll
 import random
 
 import pytest
-from test_boto3_s3 import bucket, s3  # noqa: F401 (fixtures)
 
 LETTERS = ["a", "b", "/", "-", "ä", "～", "𝄞", " ", "+", "%", "A", "&", "\x01", "\x7f", "\ufffd"]
 
@@ -76,7 +75,7 @@ def wanted_prefixes(page):
 
 
 @pytest.fixture
-def keys(s3, bucket):  # noqa: F811
+def keys(s3, bucket):
     rng = random.Random(22)
     made = sorted({random_key(rng) for _ in range(250)}, key=str.encode)
     for key in made:
@@ -85,7 +84,7 @@ def keys(s3, bucket):  # noqa: F811
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_objects(s3, bucket, keys, version):  # noqa: F811
+def test_objects(s3, bucket, keys, version):
     rng = random.Random(version)
     entries = [(key,) for key in keys]
     for _ in range(150):
@@ -112,7 +111,7 @@ def test_objects(s3, bucket, keys, version):  # noqa: F811
                 more = {"Marker": end}
 
 
-def test_versions(s3, bucket):  # noqa: F811
+def test_versions(s3, bucket):
     rng = random.Random(3)
     names = sorted({random_key(rng) for _ in range(60)}, key=str.encode)
     entries = {name: [] for name in names}
@@ -163,7 +162,7 @@ def test_versions(s3, bucket):  # noqa: F811
                 more["VersionIdMarker"] = answer["NextVersionIdMarker"]
 
 
-def test_uploads(s3, bucket):  # noqa: F811
+def test_uploads(s3, bucket):
     rng = random.Random(4)
     names = sorted({random_key(rng, PRINTABLE) for _ in range(50)}, key=str.encode)
     entries = {name: [] for name in names}
@@ -185,7 +184,7 @@ def test_uploads(s3, bucket):  # noqa: F811
             more = {"KeyMarker": answer.get("NextKeyMarker"), "UploadIdMarker": answer.get("NextUploadIdMarker") or ""}
 
 
-def test_parts(s3, bucket):  # noqa: F811
+def test_parts(s3, bucket):
     rng = random.Random(5)
     one = {"Bucket": bucket, "Key": "k"}
     upload = s3.create_multipart_upload(**one)["UploadId"]

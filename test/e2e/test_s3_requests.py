@@ -14,7 +14,7 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from test_boto3_s3 import bucket, fails, pattern, s3  # noqa: F401 (fixtures)
+from test_boto3_s3 import fails, pattern
 
 MIB = 1 << 20
 
@@ -402,7 +402,7 @@ def test_digests_that_lie(s3, bucket, raw):
 
 
 
-def test_checksums_of_parts(s3, bucket):  # noqa: F811
+def test_checksums_of_parts(s3, bucket):
     """By number, or by a range that is one part."""
     one = {"Bucket": bucket, "Key": "k"}
     bodies = [b"a" * (5 * MIB), b"b" * (5 * MIB), b"c"]
@@ -430,7 +430,7 @@ def test_checksums_of_parts(s3, bucket):  # noqa: F811
 # --- nothing that a request says goes unheard ---------------------------------------------------------------------
 
 
-def one_part(s3, bucket, **more):  # noqa: F811
+def one_part(s3, bucket, **more):
     one = {"Bucket": bucket, "Key": "k"}
     upload = s3.create_multipart_upload(**one, **more)["UploadId"]
     return f"/{bucket}/k?uploadId={upload}", s3.upload_part(**one, UploadId=upload, PartNumber=1, Body=b"abc",
@@ -441,7 +441,7 @@ def parts_of(etag, more=""):
     return f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag>{more}</Part></CompleteMultipartUpload>".encode()
 
 
-def test_what_a_complete_says_of_checksums(s3, bucket, raw):  # noqa: F811
+def test_what_a_complete_says_of_checksums(s3, bucket, raw):
     path, etag = one_part(s3, bucket)
     for more, headers, code in [
         ("<ChecksumSHA512>AAAA</ChecksumSHA512>", {}, "InvalidRequest"),
@@ -471,7 +471,7 @@ def test_what_a_complete_says_of_checksums(s3, bucket, raw):  # noqa: F811
     ("?metrics&id=m", b"<MetricsConfiguration><Id>m</Id></MetricsConfiguration>"),
     ("?versioning", b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"),
 ])
-def test_digests_of_configurations(bucket, raw, query, body):  # noqa: F811
+def test_digests_of_configurations(bucket, raw, query, body):
     def put(headers):
         answer = raw("PUT", f"/{bucket}{query}", headers, body)
         return answer.status if answer.status < 300 else answer.code
@@ -485,14 +485,14 @@ def test_digests_of_configurations(bucket, raw, query, body):  # noqa: F811
     assert put({"Content-MD5": right}) in (200, 204)
 
 
-def test_blanks_in_encoded_listings(s3, bucket, raw):  # noqa: F811
+def test_blanks_in_encoded_listings(s3, bucket, raw):
     s3.put_object(Bucket=bucket, Key="a b+c/d e")
     text = raw("GET", f"/{bucket}?list-type=2&encoding-type=url&prefix=a%20b&delimiter=/").text
     assert "<CommonPrefixes><Prefix>a+b%2Bc/</Prefix></CommonPrefixes>" in text and "<Prefix>a+b</Prefix>" in text
     assert "<Key>a+b%2Bc/d+e</Key>" in raw("GET", f"/{bucket}?versions&encoding-type=url").text
 
 
-def test_halves_of_requests(s3, bucket, raw):  # noqa: F811
+def test_halves_of_requests(s3, bucket, raw):
     """What names half of an operation is refused, and writes nothing."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
     for query in ("uploadId=x", "partNumber=1", "x-id=PutObject&partNumber=1"):
@@ -506,7 +506,7 @@ def test_halves_of_requests(s3, bucket, raw):  # noqa: F811
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
 
 
-def test_directory_buckets_are_refused(s3, bucket):  # noqa: F811
+def test_directory_buckets_are_refused(s3, bucket):
     """Their requests look like those of others here, where one host serves all."""
     fails(501, "NotImplemented", s3.list_directory_buckets)
     fails(501, "NotImplemented", s3.list_directory_buckets, MaxDirectoryBuckets=3)
@@ -515,7 +515,7 @@ def test_directory_buckets_are_refused(s3, bucket):  # noqa: F811
     assert bucket in [b["Name"] for b in s3.list_buckets()["Buckets"]]
 
 
-def test_arguments_are_named(bucket, raw):  # noqa: F811
+def test_arguments_are_named(bucket, raw):
     for query, name, value in [
         ("max-keys=-1", "maxKeys", "-1"),
         ("list-type=2&continuation-token=zz", "continuation-token", "zz"),
@@ -530,7 +530,7 @@ def test_arguments_are_named(bucket, raw):  # noqa: F811
     assert "Version id cannot be the empty string" in raw("GET", f"/{bucket}/k?versionId=").text
 
 
-def test_not_modified(s3, bucket, raw):  # noqa: F811
+def test_not_modified(s3, bucket, raw):
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789", ContentType="text/x", Metadata={"a": "b"})["ETag"]
     for method in ("GET", "HEAD"):
         answer = raw(method, f"/{bucket}/k", {"If-None-Match": etag})
@@ -554,25 +554,27 @@ def md5_of(body):
     ("lifecycle", "<LifecycleConfiguration><Rule><Status>Enabled</Status><Expiration><Date>then</Date></Expiration>"
                   "</Rule></LifecycleConfiguration>"),
 ])
-def test_xml_that_is_not_the_schema_s(bucket, raw, query, body):  # noqa: F811
+def test_xml_that_is_not_the_schema_s(bucket, raw, query, body):
     answer = raw("PUT", f"/{bucket}?{query}", md5_of(body), body.encode())
     assert (answer.status, answer.code) == (400, "MalformedXML")
     assert ("<Message>The XML you provided was not well-formed or did not validate against our published schema"
             "</Message>") in answer.text
 
 
-def test_a_configuration_needs_a_body(bucket, raw):  # noqa: F811
+def test_a_configuration_needs_a_body(bucket, raw):
     answer = raw("PUT", f"/{bucket}?cors", md5_of(""))
     assert (answer.status, answer.code) == (400, "MissingRequestBodyError")
     assert "<Message>Request Body is empty</Message>" in answer.text
 
 
-def test_create_bucket_wants_its_own_element(raw, name):
-    answer = raw("PUT", f"/{name.lower()}", body=b"<Other/>")
-    assert (answer.status, answer.code) == (400, "MalformedXML")
+def test_the_root_of_create_bucket_may_be_older(s3, raw, name):
+    """boto 2 sends CreateBucketConstraint."""
+    body = b"<CreateBucketConstraint><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConstraint>"
+    assert raw("PUT", f"/{name.lower()}", body=body).status == 200
+    assert s3.get_bucket_location(Bucket=name.lower())["LocationConstraint"] == "eu-west-1"
 
 
-def test_numbers_that_are_none(s3, bucket, raw):  # noqa: F811
+def test_numbers_that_are_none(s3, bucket, raw):
     for query, argument in (("max-keys=many", "max-keys"), ("list-type=2&max-keys=", "max-keys"),
                             ("uploads&max-uploads=x", "max-uploads")):
         answer = raw("GET", f"/{bucket}?{query}")
@@ -585,7 +587,7 @@ def test_numbers_that_are_none(s3, bucket, raw):  # noqa: F811
         assert "<Message>Invalid List Type specified in Request</Message>" in answer.text
 
 
-def test_a_length_is_wanted(cloud, bucket):  # noqa: F811
+def test_a_length_is_wanted(cloud, bucket):
     connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=30)
     connection.putrequest("PUT", f"/{bucket}/k")
     connection.endheaders()
@@ -595,12 +597,12 @@ def test_a_length_is_wanted(cloud, bucket):  # noqa: F811
     assert "<Message>You must provide the Content-Length HTTP header.</Message>" in answer.text
 
 
-def test_an_empty_type_is_none(s3, bucket, raw):  # noqa: F811
+def test_an_empty_type_is_none(s3, bucket, raw):
     raw("PUT", f"/{bucket}/k", {"Content-Type": ""}, b"x")
     assert s3.head_object(Bucket=bucket, Key="k")["ContentType"] == "binary/octet-stream"
 
 
-def test_an_entry_without_a_key_spoils_the_list(s3, bucket, raw):  # noqa: F811
+def test_an_entry_without_a_key_spoils_the_list(s3, bucket, raw):
     s3.put_object(Bucket=bucket, Key="k")
     for entry in ("", "<Key></Key>"):
         body = f"<Delete><Object><Key>k</Key></Object><Object>{entry}</Object></Delete>"
@@ -617,7 +619,7 @@ def test_an_entry_without_a_key_spoils_the_list(s3, bucket, raw):  # noqa: F811
     ("PUT", "/k?lifecycle", "InvalidArgument"), ("DELETE", "/k?policy", "InvalidArgument"),
     ("PUT", "/k?versionId=null", "InvalidArgument"),
 ])
-def test_a_subresource_is_not_taken_for_its_owner(s3, bucket, raw, method, path, code):  # noqa: F811
+def test_a_subresource_is_not_taken_for_its_owner(s3, bucket, raw, method, path, code):
     if "/k" in path:
         s3.put_object(Bucket=bucket, Key="k", Body=b"as it was")
     answer = raw(method, f"/{bucket}{path}", {}, b"x" if method in ("PUT", "POST") else b"")
@@ -627,3 +629,11 @@ def test_a_subresource_is_not_taken_for_its_owner(s3, bucket, raw, method, path,
     assert s3.head_bucket(Bucket=bucket)
     if "/k" in path:
         assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"as it was"
+
+
+def test_listings_say_where_the_bucket_is(s3, bucket, raw):
+    for query in ("", "?list-type=2"):
+        assert raw("GET", f"/{bucket}{query}").headers["x-amz-bucket-region"] == "us-east-1"
+        answer = raw("GET", f"/{bucket}{query}", signed=False)
+        assert (answer.status, answer.code) == (403, "AccessDenied")
+        assert answer.headers["x-amz-bucket-region"] == "us-east-1"

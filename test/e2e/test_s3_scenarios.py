@@ -18,7 +18,7 @@ import urllib.request
 import botocore.exceptions
 from boto3.s3.transfer import TransferConfig
 from kumoniwa import SLOWNESS, wait_until
-from test_boto3_s3 import bucket, fails, pattern, s3  # noqa: F401 (fixtures)
+from test_boto3_s3 import fails, pattern
 from test_s3_clients import aws, files, run, tree  # noqa: F401 (fixtures)
 
 MIB = 1 << 20

@@ -14,7 +14,6 @@ import wire
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from test_boto3_s3 import s3  # noqa: F401 (a fixture)
 from test_s3_requests import Answer
 
 

@@ -61,8 +61,8 @@ static void test_nobody(void **state)
     set_policy(lo, POLICY("{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:GetObject\","
                           "\"Resource\":\"arn:aws:s3:::bucket/*\"}"));
     loopback_ok(GET(anybody(lo)));
-    loopback_error(S3_CALL(anybody(lo), ListObjectsV2, .Bucket = STR("bucket")), "AccessDenied",
-                   "Access Denied");
+    loopback_error(S3_CALL(anybody(lo), ListObjectsV2, .Bucket = STR("bucket")),
+                   "BucketAccessDenied", "Access Denied");
     loopback_error(S3_CALL(anybody(lo), GetObject, .Bucket = STR("bucket"), .Key = STR("none")),
                    "AccessDenied", "Access Denied");
     loopback_error(S3_CALL(anybody(lo), CreateBucket, .Bucket = STR("mine")), "AccessDenied",

@@ -436,7 +436,7 @@ static void test_credentials(void **state)
     loopback_ok(AS(lo, reader, GetObject, .Bucket = data, .Key = STR("a/1")));
     loopback_ok(AS(lo, reader, GetObject, .Bucket = data, .Key = STR("a/2")));
     loopback_ok(AS(lo, reader, ListObjectsV2, .Bucket = data, .Prefix = STR("a/")));
-    loopback_error(AS(lo, reader, ListObjectsV2, .Bucket = data), "AccessDenied", NULL);
+    loopback_error(AS(lo, reader, ListObjectsV2, .Bucket = data), "BucketAccessDenied", NULL);
     loopback_error(AS(lo, reader, GetObject, .Bucket = data, .Key = STR("b/1")), "AccessDenied",
                    NULL);
     loopback_error(AS(lo, reader, PutObject, .Bucket = data, .Key = STR("a/3")), "AccessDenied",

@@ -206,7 +206,9 @@ static RESULT put(struct access_question *question, struct str resource, struct 
     call->message = is_stranger(call, &question->target->bucket)
                         ? STR("Access Denied")
                         : quoted(call->arena, call->message);
-    if (call->model != &s3_model || call->operation != S3_OP_HeadBucket)
+    if (call->model != &s3_model ||
+        (call->operation != S3_OP_HeadBucket && call->operation != S3_OP_ListObjects &&
+         call->operation != S3_OP_ListObjectsV2))
         return result;
     /* Clients find a bucket's region so, whoever owns it ("HeadBucket"). */
     struct s3_BucketAccessDenied *detail = ARENA_NEW(call->arena, struct s3_BucketAccessDenied);

@@ -179,6 +179,7 @@ RESULT s3_ListObjects(struct call *call, const struct s3_ListObjectsRequest *in,
     TRY(archive_read_optional(call, &in->OptionalObjectAttributes, &page.restores));
     TRY(list_limit(call, in->MaxKeys, "maxKeys", &page.limit));
     TRY(page_walk(&page));
+    call_add_header(call, STR("x-amz-bucket-region"), bucket.region);
     out->Name = in->Bucket;
     out->Prefix = s3_encode_key(call, in->EncodingType, page.prefix);
     out->Marker = s3_encode_key(call, in->EncodingType, page.after);
@@ -215,6 +216,7 @@ RESULT s3_ListObjectsV2(struct call *call, const struct s3_ListObjectsV2Request 
         return s3_invalid_argument(call, "continuation-token", in->ContinuationToken,
                                    "The continuation token provided is incorrect");
     TRY(page_walk(&page));
+    call_add_header(call, STR("x-amz-bucket-region"), bucket.region);
     out->Name = in->Bucket;
     out->Prefix = s3_encode_key(call, in->EncodingType, page.prefix);
     out->StartAfter = s3_encode_key(call, in->EncodingType, in->StartAfter);
