@@ -295,100 +295,6 @@ static void test_descriptions(void **state)
         assert_true(str_find(deleted, str_from_c(untold[i])) == SIZE_MAX);
 }
 
-/* What is wrong with an action is told before any table is looked for, the first action's first. */
-static void test_transaction_words(void **state)
-{
-    struct loopback *lo = *state;
-    ddb_table(lo);
-#define DEEP                                                                                       \
-    "{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':["   \
-    "{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':[{'L':["   \
-    "{'L':[{'L':[{'S':'x'}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}]}"
-#define WRITE(actions) DDB(lo, TransactWriteItems, "{'TransactItems':[" actions "]}")
-    static const char nested[] = "ValidationException: Nesting Levels have exceeded supported "
-                                 "limits: Attributes in the item have nested levels beyond "
-                                 "supported limit";
-    static const char syntax[] = "ValidationException: Invalid ConditionExpression: Syntax error; "
-                                 "token: \"=\", near: \"= = b\"";
-    static const char no_name[] = "ValidationException: Empty attribute name";
-    assert_answer(WRITE("{'Put':{'TableName':'nope','Item':{'pk':{'S':'a'},'d':" DEEP
-                        ",'':{'S':'x'}"
-                        "}}}"),
-                  no_name);
-    assert_answer(WRITE("{'Put':{'TableName':'nope','Item':{'pk':{'S':'a'},'d':" DEEP "}}},"
-                        "{'Put':{'TableName':'nope','Item':{'pk':{'S':'b'},'':{'S':'x'}}}}"),
-                  nested);
-    assert_answer(WRITE("{'Delete':{'TableName':'nope','Key':{'pk':" DEEP "},"
-                        "'ConditionExpression':'a = = b'}}"),
-                  syntax);
-    assert_answer(WRITE("{'Delete':{'TableName':'nope','Key':{'pk':" DEEP "}}},{'Put':{'TableName':"
-                        "'nope','Item':{'pk':{'S':'a'}},'ConditionExpression':'a = = b'}}"),
-                  nested);
-#undef DEEP
-#undef WRITE
-    assert_answer(DDB(lo, PutItem,
-                      "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1'},'':{"
-                      "'S':'x'}}}"),
-                  no_name);
-    assert_answer(DDB(lo, PutItem,
-                      "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1'},'m':{"
-                      "'M':{'':{'S':'x'}}}}}"),
-                  no_name);
-    assert_answer(DDB(lo, UpdateItem,
-                      "{'TableName':'tab','Key':{'pk':{'S':'a'},'sk':{'N':'1'}},"
-                      "'AttributeUpdates':{'':{'Value':{'S':'x'}}}}"),
-                  no_name);
-    struct buf text;
-    buf_init(&text, lo->arena, 1 << 20);
-    for (int i = 0; i < 410000; i++)
-        buf_append_char(&text, 'x');
-    assert_answer(DDB(lo, TransactWriteItems,
-                      "{'TransactItems':[{'Put':{'TableName':'nope','Item':{'pk':{'S':'a'},'t':{"
-                      "'S':'%.*s'}}}}]}",
-                      PRSTR(buf_str(&text))),
-                  "ValidationException: Item size has exceeded the maximum allowed size");
-    assert_answer(DDB(lo, TransactWriteItems,
-                      "{'TransactItems':[{'Delete':{'TableName':'nope','Key':{'pk':{'S':'a'}},"
-                      "'ConditionExpression':'attribute_exists(%.*s)'}}]}",
-                      PRSTR(str_slice(buf_str(&text), 0, 4079))),
-                  "ValidationException: Invalid ConditionExpression: Expression size has exceeded "
-                  "the maximum allowed size; expression size: 4097");
-}
-
-/* The sort key's attributes from left to right. */
-static void test_sort_gaps(void **state)
-{
-    struct loopback *lo = *state;
-    DDB(lo, CreateTable,
-        "{'TableName':'many','BillingMode':'PAY_PER_REQUEST','KeySchema':[{'AttributeName':'pk',"
-        "'KeyType':'HASH'}],'AttributeDefinitions':[{'AttributeName':'pk','AttributeType':'S'},{"
-        "'AttributeName':'a','AttributeType':'N'},{'AttributeName':'b','AttributeType':'N'},{"
-        "'AttributeName':'c','AttributeType':'N'}],'GlobalSecondaryIndexes':[{'IndexName':'by-n',"
-        "'KeySchema':[{'AttributeName':'pk','KeyType':'HASH'},{'AttributeName':'a','KeyType':"
-        "'RANGE'},{'AttributeName':'b','KeyType':'RANGE'},{'AttributeName':'c','KeyType':'RANGE'}],"
-        "'Projection':{'ProjectionType':'ALL'}}]}");
-#define QUERY(condition)                                                                           \
-    DDB(lo, Query,                                                                                 \
-        "{'TableName':'many','IndexName':'by-n','KeyConditionExpression':'pk = :p AND " condition  \
-        "','ExpressionAttributeValues':{':p':{'S':'x'},':n':{'N':'1'}}}")
-#define GAP(gaps, name)                                                                            \
-    "ValidationException: RANGE key attributes " gaps " must have equality conditions specified "  \
-    "in the query because a condition is present on key attribute " name
-    assert_answer(QUERY("a = :n AND c = :n"), GAP("b", "c"));
-    assert_answer(QUERY("c = :n AND a = :n AND b > :n"), GAP("b", "c"));
-    assert_answer(QUERY("c > :n"), GAP("a, b", "c"));
-    assert_answer(QUERY("b < :n AND a = :n"), "{'Items':[],'Count':0,'ScannedCount':0}");
-#undef QUERY
-#undef GAP
-    assert_answer(DDB(lo, CreateTable,
-                      "{'TableName':'twice','BillingMode':'PAY_PER_REQUEST','KeySchema':[{"
-                      "'AttributeName':'pk','KeyType':'HASH'},{'AttributeName':'pk','KeyType':"
-                      "'RANGE'}],'AttributeDefinitions':[{'AttributeName':'pk','AttributeType':'S'}"
-                      "]}"),
-                  "ValidationException: Invalid KeySchema: Some index key attribute have no "
-                  "definition");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,8 +308,6 @@ int main(void)
         DDB_TEST(test_definitions_that_nothing_uses),
         DDB_TEST(test_throughput_of_an_index_that_does_not_change),
         DDB_TEST(test_descriptions),
-        DDB_TEST(test_transaction_words),
-        DDB_TEST(test_sort_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

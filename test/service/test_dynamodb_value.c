@@ -61,7 +61,9 @@ static void test_check(void **state)
     expect_refused(arena, "{'SS': ['b', 'a', 'b']}",
                    "One or more parameter values were invalid: Input collection [b, a, b] contains "
                    "duplicates.");
-    expect_refused(arena, "{'NS': ['1', '1.0']}", "Input collection contains duplicates");
+    expect_refused(arena, "{'NS': ['1', '1.0']}",
+                   "One or more parameter values were invalid: Input collection contains "
+                   "duplicates");
     expect_refused(arena, "{'BS': ['Yg==', 'Yg==']}",
                    "One or more parameter values were invalid: Input collection [Yg==, Yg==]of "
                    "type BS contains duplicates.");

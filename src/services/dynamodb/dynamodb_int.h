@@ -354,7 +354,6 @@ struct item_expressions {
     struct str condition, update;
     struct str_map names;
     struct dynamodb_ExpressionAttributeValueMap values;
-    bool in_transaction;
 };
 RESULT item_parse(struct call *call, const struct item_expressions *in,
                   const struct condition **condition, const struct update **update);

@@ -33,9 +33,7 @@ struct expression_scope {
     bool *values_used;
     struct map *names_by_key; /* NULL: few, searched one by one */
     struct map *values_by_key;
-    /* Scan's filter and conditions of transactions tell their size when they are too large, no
-     * other expression does. */
-    bool tells_size;
+    bool scans; /* Scan's filter tells its size when it is too large, no other expression does */
 };
 
 /* Checks the placeholders' syntax and the values, whose numbers become canonical in place. Absent

@@ -80,18 +80,19 @@ static void note_wrong_use(struct parser *parser, struct str function)
                    PRSTR(function));
 }
 
-/* A value of a type that the operator cannot take. */
-static void check_type(struct parser *parser, struct str name, const struct operand *operand,
-                       unsigned types)
+/* A value of a type that the operator cannot take; `what` is "operator" or "operator or function".
+ */
+static void check_type(struct parser *parser, const char *what, struct str name,
+                       const struct operand *operand, unsigned types)
 {
     if (operand->kind != OPERAND_VALUE || operand->value == NULL)
         return;
     enum value_type type = value_type(operand->value);
     if (!(types & 1u << type))
         parser_problem(parser, PROBLEM_OPERAND_TYPE,
-                       "Incorrect operand type for operator or function; operator or function: "
-                       "%.*s, operand type: %.*s",
-                       PRSTR(name), PRSTR(value_type_name(type)));
+                       "Incorrect operand type for operator or function; %s: %.*s, "
+                       "operand type: %.*s",
+                       what, PRSTR(name), PRSTR(value_type_name(type)));
 }
 
 static void check_distinct(struct parser *parser, struct str name, const struct operand *operands,
@@ -178,7 +179,7 @@ static void check_call(struct parser *parser, const struct function *function,
                        PRSTR(function->name));
     check_distinct(parser, function->name, arguments, count);
     for (size_t i = 0; i < count; i++)
-        check_type(parser, function->name, &arguments[i], function->types);
+        check_type(parser, "operator or function", function->name, &arguments[i], function->types);
     if (function->condition == CONDITION_TYPE)
         check_type_name(parser, &arguments[1]);
 }
@@ -291,7 +292,7 @@ static RESULT parse_between(struct parser *parser, struct operand *operands)
     parser_next(parser);
     TRY(parse_operand(parser, &operands[2]));
     for (int i = 0; i < 3; i++)
-        check_type(parser, STR("BETWEEN"), &operands[i], TYPES_ORDERED);
+        check_type(parser, "operator", STR("BETWEEN"), &operands[i], TYPES_ORDERED);
     check_distinct(parser, STR("BETWEEN"), operands, 3);
     check_between(parser, &operands[1], &operands[2]);
     return RESULT_OK;
@@ -338,7 +339,7 @@ static RESULT parse_compared(struct parser *parser, enum condition_kind kind,
     check_distinct(parser, name, operands, 2);
     if (kind != CONDITION_EQ && kind != CONDITION_NE)
         for (int i = 0; i < 2; i++)
-            check_type(parser, name, &operands[i], TYPES_ORDERED);
+            check_type(parser, "operator", name, &operands[i], TYPES_ORDERED);
     return RESULT_OK;
 }
 

@@ -111,8 +111,7 @@ static RESULT collect(struct arena *arena, const struct condition *condition, st
     for (size_t i = 0; i < parts->len; i++)
         if (str_eq(part_name(parts->items[i]), part_name(condition)))
             return value_fail(arena, failure,
-                              "Invalid KeyConditionExpression: KeyConditionExpressions must only "
-                              "contain one condition per key");
+                              "KeyConditionExpressions must only contain one condition per key");
     if (parts->len == PARTS_MAX)
         return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
     parts->items[parts->len++] = condition;
@@ -231,37 +230,18 @@ static RESULT resolve_partition(struct arena *arena, const struct key_schema *sc
 }
 
 /* "Sort key attributes must be queried from left to right"; what is no equality comes last. */
-static RESULT check_gaps(struct arena *arena, const struct key_schema *schema,
-                         const struct parts *parts, struct value_failure *failure)
-{
-    struct str gaps = {0};
-    for (size_t i = 0; i < schema->sort_len; i++) {
-        struct str name = schema->sort[i].name;
-        const struct condition *part = NULL;
-        for (size_t k = 0; k < parts->len && part == NULL; k++)
-            if (str_eq(part_name(parts->items[k]), name))
-                part = parts->items[k];
-        if (part != NULL && !str_is_absent(gaps))
-            return value_fail(arena, failure,
-                              "RANGE key attributes %.*s must have equality conditions specified "
-                              "in the query because a condition is present on key attribute %.*s",
-                              PRSTR(gaps), PRSTR(name));
-        if (part == NULL || part->kind != CONDITION_EQ)
-            gaps = str_is_absent(gaps) ? name
-                                       : str_format(arena, "%.*s, %.*s", PRSTR(gaps), PRSTR(name));
-    }
-    return RESULT_OK;
-}
-
 static RESULT resolve_sort(struct arena *arena, const struct key_schema *schema,
                            struct parts *parts, struct key_condition *out,
                            struct value_failure *failure)
 {
-    TRY(check_gaps(arena, schema, parts, failure));
     for (size_t i = 0; i < schema->sort_len && parts->len > 0; i++) {
         const struct condition *part = take_part(parts, schema->sort[i].name);
+        if (part == NULL)
+            return fail_missed(arena, schema->sort[i].name, failure);
         TRY(check_value(arena, part, schema->sort[i].type, true, failure));
         if (parts->len > 0) {
+            if (part->kind != CONDITION_EQ)
+                return fail_unsupported(arena, failure);
             out->equal[out->equal_len++] = part_value(part);
             continue;
         }
@@ -280,11 +260,8 @@ RESULT key_condition_resolve(struct arena *arena, const struct condition *condit
     struct parts parts = {0};
     struct key_condition key = {0};
     TRY(collect(arena, condition, &parts, failure));
-    if (parts.len > 2 && parts.len > schema->partition_len + schema->sort_len)
-        return value_fail(arena, failure,
-                          "The number of query conditions (%zu) exceeds the number of key "
-                          "attributes defined in the schema (%zu)",
-                          parts.len, schema->partition_len + schema->sort_len);
+    if (parts.len > 2 && schema->partition_len == 1 && schema->sort_len <= 1)
+        return value_fail(arena, failure, "Conditions can be of length 1 or 2 only");
     TRY(resolve_partition(arena, schema, &parts, &key, failure));
     TRY(resolve_sort(arena, schema, &parts, &key, failure));
     *out = key;

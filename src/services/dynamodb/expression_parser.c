@@ -139,8 +139,7 @@ RESULT parser_init(struct parser *parser, struct expression_scope *scope, enum e
         return value_fail(scope->arena, scope->failure,
                           "Invalid %s: The expression can not be empty;",
                           expression_kind_name(kind));
-    if (text.len > EXPRESSION_SIZE_MAX && scope->tells_size &&
-        (kind == EXPRESSION_FILTER || kind == EXPRESSION_CONDITION))
+    if (text.len > EXPRESSION_SIZE_MAX && scope->scans && kind == EXPRESSION_FILTER)
         return value_fail(scope->arena, scope->failure,
                           "Invalid %s: Expression size has exceeded the maximum allowed size; "
                           "expression size: %zu",

@@ -12,7 +12,6 @@ RESULT item_parse(struct call *call, const struct item_expressions *in,
     struct value_failure failure;
     CHECK(call, failure,
           expression_scope_init(&scope, call->arena, in->names, in->values, &failure));
-    scope.tells_size = in->in_transaction;
     if (!str_is_absent(in->update))
         CHECK(call, failure, update_parse(&scope, in->update, update));
     if (!str_is_absent(in->condition))

@@ -7,43 +7,11 @@
 
 /* --- SELECT ----------------------------------------------------------------------------------- */
 
-/* FROM "T" t, FROM "T" AS t: told when all else is well. */
-static void skip_alias(struct partiql *p)
-{
-    bool as = partiql_take_word(p, STR("AS"));
-    if (!as && !partiql_at_name(p))
-        return;
-    p->aliased = true;
-    if (partiql_at_name(p))
-        partiql_next(p);
-}
-
-static RESULT parse_component(struct partiql *p, struct str *out)
-{
-    TRY(partiql_name(p, out));
-    if (out->len == 0)
-        return value_fail(p->arena, p->failure, "Path component cannot be an empty string");
-    return RESULT_OK;
-}
-
-static RESULT parse_table(struct partiql *p, struct partiql_statement *out)
-{
-    TRY(parse_component(p, &out->table));
-    skip_alias(p);
-    return RESULT_OK;
-}
-
 static RESULT parse_source(struct partiql *p, struct partiql_statement *out)
 {
-    if (p->kind != PARTIQL_STRING && !partiql_at_name(p))
-        return partiql_unexpected(p);
-    TRY(parse_component(p, &out->table));
+    TRY(partiql_name(p, &out->table));
     if (partiql_take(p, "."))
-        TRY(parse_component(p, &out->index));
-    if (partiql_at(p, "."))
-        return value_fail(p->arena, p->failure,
-                          "A path may contain at most 2 components in the FROM clause");
-    skip_alias(p);
+        return partiql_name(p, &out->index);
     return RESULT_OK;
 }
 
@@ -75,11 +43,6 @@ static RESULT parse_columns(struct partiql *p, struct partiql_statement *out)
         const struct path *other = NULL;
         bool conflict = false;
         struct path *path = ARENA_NEW(p->arena, struct path);
-        if (partiql_at_call(p))
-            return value_fail(p->arena, p->failure, "Unexpected path component at %.*s",
-                              PRSTR(partiql_position(p, p->start, p->at)));
-        if (!partiql_at_name(p))
-            return partiql_unexpected(p);
         TRY(partiql_path(p, path));
         if (!path_tree_add(p->arena, &projection->root, path, NULL, &other, &conflict))
             return partiql_malformed(p, "Two document paths overlap with each other");
@@ -115,11 +78,7 @@ static RESULT parse_select(struct partiql *p, struct partiql_statement *out)
     TRY(partiql_expect_word(p, STR("FROM")));
     TRY(parse_source(p, out));
     TRY(parse_where(p, out));
-    TRY(parse_order(p, out));
-    if (partiql_take_word(p, STR("LIMIT")))
-        return value_fail(p->arena, p->failure, "Unsupported clause: LIMIT at %.*s",
-                          PRSTR(partiql_position(p, p->start, p->at)));
-    return RESULT_OK;
+    return parse_order(p, out);
 }
 
 static RESULT parse_exists(struct partiql *p, struct partiql_statement *out)
@@ -139,10 +98,8 @@ static RESULT parse_insert(struct partiql *p, struct partiql_statement *out)
     bool found = false;
     out->kind = PARTIQL_INSERT;
     TRY(partiql_expect_word(p, STR("INTO")));
-    TRY(parse_component(p, &out->table));
-    if (!partiql_take_word(p, STR("VALUE")))
-        return partiql_malformed(p, "Unexpected token after expression");
-    p->is_item = true;
+    TRY(partiql_name(p, &out->table));
+    TRY(partiql_expect_word(p, STR("VALUE")));
     TRY(partiql_value(p, &value, &found));
     if (!found || value.M.items == NULL)
         return partiql_malformed(p, "Expected a map of attributes");
@@ -176,18 +133,12 @@ static RESULT parse_delete(struct partiql *p, struct partiql_statement *out)
 {
     out->kind = PARTIQL_DELETE;
     TRY(partiql_expect_word(p, STR("FROM")));
-    TRY(parse_table(p, out));
+    TRY(partiql_name(p, &out->table));
     TRY(parse_where(p, out));
     TRY(parse_returning(p, out));
-    if (out->returning <= PARTIQL_RETURN_ALL_OLD)
-        return RESULT_OK;
-    return value_fail(
-        p->arena, p->failure,
-        "Invalid returning clause: RETURNING %s *. Only RETURNING ALL OLD * is allowed "
-        "in DELETE statements.",
-        out->returning == PARTIQL_RETURN_ALL_NEW        ? "ALL NEW"
-        : out->returning == PARTIQL_RETURN_MODIFIED_OLD ? "MODIFIED OLD"
-                                                        : "MODIFIED NEW");
+    if (out->returning > PARTIQL_RETURN_ALL_OLD)
+        return partiql_malformed(p, "Unexpected returning clause");
+    return RESULT_OK;
 }
 
 /* --- UPDATE ----------------------------------------------------------------------------------- */
@@ -206,63 +157,40 @@ static const struct operand *keep(struct partiql *p, const struct operand *opera
 
 static bool take_call(struct partiql *p, struct str name)
 {
-    if (!partiql_at_word(p, name) || !partiql_at_call(p))
+    struct partiql ahead = *p;
+    if (!partiql_take_word(&ahead, name) || !partiql_take(&ahead, "("))
         return false;
-    partiql_next(p);
-    partiql_next(p);
+    *p = ahead;
     return true;
 }
 
-static bool is_set(const struct operand *operand)
-{
-    const struct dynamodb_AttributeValue *value = operand->value;
-    return operand->kind == OPERAND_VALUE &&
-           (value->SS.items != NULL || value->NS.items != NULL || value->BS.items != NULL);
-}
-
 /* SET path = SET_ADD(path, <<...>>), SET_DELETE(path, <<...>>): ADD and DELETE of update
- * expressions. at: the function's. */
-static RESULT parse_set_change(struct partiql *p, struct str at, struct update_clause *clause)
+ * expressions. */
+static RESULT parse_set_change(struct partiql *p, struct update_clause *clause)
 {
-    const char *name = clause->action == UPDATE_ADD ? "SET_ADD" : "SET_DELETE";
-    struct str first = partiql_position(p, p->start, p->at);
-    struct operand operands[2];
-    size_t count = 0;
-    while (!partiql_at(p, ")")) {
-        struct operand operand;
-        if (count > 0)
-            TRY(partiql_expect(p, ","));
-        TRY(partiql_operand(p, &operand));
-        if (count < 2)
-            operands[count] = operand;
-        count++;
-    }
-    partiql_next(p);
-    if (count != 2)
-        return value_fail(p->arena, p->failure, "%s must have exactly two arguments at %.*s", name,
-                          PRSTR(at));
-    if (operands[0].kind != OPERAND_PATH || !path_equal(&operands[0].path, &clause->path))
-        return value_fail(p->arena, p->failure,
-                          "The first argument to %s must equal the assignment value at %.*s", name,
-                          PRSTR(at));
-    if (!is_set(&operands[1]))
-        return value_fail(p->arena, p->failure,
-                          "The second argument to %s must be a value with type SET at %.*s", name,
-                          PRSTR(first));
-    clause->operand = operands[1];
+    struct path path;
+    TRY(partiql_path(p, &path));
+    TRY(partiql_expect(p, ","));
+    TRY(partiql_operand(p, &clause->operand));
+    TRY(partiql_expect(p, ")"));
+    if (!path_equal(&path, &clause->path))
+        return partiql_malformed(p, "A set function must change the attribute it is assigned to");
+    const struct dynamodb_AttributeValue *value = clause->operand.value;
+    if (clause->operand.kind != OPERAND_VALUE ||
+        (value->SS.items == NULL && value->NS.items == NULL && value->BS.items == NULL))
+        return partiql_malformed(p, "A set function takes a set");
     return RESULT_OK;
 }
 
 static RESULT parse_assigned(struct partiql *p, struct update_clause *clause)
 {
-    struct str at = partiql_position(p, p->start, p->at);
     if (take_call(p, STR("SET_ADD"))) {
         clause->action = UPDATE_ADD;
-        return parse_set_change(p, at, clause);
+        return parse_set_change(p, clause);
     }
     if (take_call(p, STR("SET_DELETE"))) {
         clause->action = UPDATE_DELETE;
-        return parse_set_change(p, at, clause);
+        return parse_set_change(p, clause);
     }
     struct operand left;
     struct operand right;
@@ -312,9 +240,11 @@ static RESULT parse_changes(struct partiql *p, struct clauses *clauses)
     return RESULT_OK;
 }
 
-static RESULT parse_update_changes(struct partiql *p, struct partiql_statement *out)
+static RESULT parse_update(struct partiql *p, struct partiql_statement *out)
 {
     struct clauses clauses = {0};
+    out->kind = PARTIQL_UPDATE;
+    TRY(partiql_name(p, &out->table));
     TRY(parse_changes(p, &clauses));
     struct update *update = ARENA_NEW(p->arena, struct update);
     update->clauses = clauses.items;
@@ -327,25 +257,7 @@ static RESULT parse_update_changes(struct partiql *p, struct partiql_statement *
             return partiql_malformed(p, "Two document paths overlap with each other");
     }
     out->update = update;
-    return RESULT_OK;
-}
-
-static RESULT parse_update(struct partiql *p, struct partiql_statement *out)
-{
-    out->kind = PARTIQL_UPDATE;
-    TRY(parse_table(p, out));
-    TRY(parse_update_changes(p, out));
     TRY(parse_where(p, out));
-    return parse_returning(p, out);
-}
-
-/* FROM "T" WHERE ... SET ...: an UPDATE, too. */
-static RESULT parse_from(struct partiql *p, struct partiql_statement *out)
-{
-    out->kind = PARTIQL_UPDATE;
-    TRY(parse_table(p, out));
-    TRY(parse_where(p, out));
-    TRY(parse_update_changes(p, out));
     return parse_returning(p, out);
 }
 
@@ -359,8 +271,6 @@ static RESULT parse_statement(struct partiql *p, struct partiql_statement *out)
         return parse_insert(p, out);
     if (partiql_take_word(p, STR("UPDATE")))
         return parse_update(p, out);
-    if (partiql_take_word(p, STR("FROM")))
-        return parse_from(p, out);
     if (partiql_take_word(p, STR("DELETE")))
         return parse_delete(p, out);
     if (partiql_take_word(p, STR("EXISTS")))
@@ -374,20 +284,11 @@ RESULT partiql_parse(struct arena *arena, struct str text,
 {
     struct partiql p = {.arena = arena, .failure = failure, .text = text, .parameters = parameters};
     struct partiql_statement statement = {0};
-    /* All of it is taken to tokens before any is looked at. */
-    struct partiql tokens = p;
-    do
-        partiql_next(&tokens);
-    while (tokens.kind != PARTIQL_END && tokens.kind != PARTIQL_BROKEN);
-    if (tokens.kind == PARTIQL_BROKEN)
-        return partiql_malformed(&p, "");
     partiql_next(&p);
     TRY(parse_statement(&p, &statement));
     (void)partiql_take(&p, ";");
     if (p.kind != PARTIQL_END)
-        return partiql_malformed(&p, "Unexpected token after expression");
-    if (p.aliased)
-        return value_fail(arena, failure, "Aliasing is not supported");
+        return partiql_malformed(&p, "Unexpected term");
     if (p.parameters_used != parameters.len)
         return value_fail(arena, failure,
                           "Number of parameters in request and statement don't match.");

@@ -44,12 +44,8 @@ struct partiql_statement {
     enum partiql_returning returning;
 };
 
-/* Before anything else; numbers become canonical. */
-RESULT partiql_check_parameters(struct arena *arena,
-                                struct dynamodb_PreparedStatementParameters parameters,
-                                struct value_failure *failure);
-/* Parameters, which are checked, take the place of question marks, in their order; all must be
- * used. Numbers become canonical, values are checked. A failure is a ValidationException. */
+/* Parameters take the place of question marks, in their order; all must be used. Numbers become
+ * canonical, values are checked. A failure is a ValidationException. */
 RESULT partiql_parse(struct arena *arena, struct str text,
                      struct dynamodb_PreparedStatementParameters parameters,
                      struct partiql_statement *out, struct value_failure *failure);
@@ -69,8 +65,6 @@ struct partiql_partitions {
 /* False: the clause may hold anywhere. What it says beside must still be looked at. */
 bool partiql_partitions(struct arena *arena, const struct condition *where,
                         const struct key_schema *schema, struct partiql_partitions *out);
-/* Whether the clause, or what it joins with AND, asks for the partition key by = or IN. */
-bool partiql_is_keyed(const struct condition *where, const struct key_schema *schema);
 /* For key_condition_resolve(): the i-th partition and the sort key. */
 const struct condition *partiql_key_condition(struct arena *arena, const struct key_schema *schema,
                                               const struct partiql_partitions *partitions,

@@ -12,41 +12,24 @@ enum partiql_token {
     PARTIQL_STRING, /* 'text' */
     PARTIQL_NUMBER,
     PARTIQL_SYMBOL,
-    PARTIQL_BROKEN, /* a quotation that does not end, a character of no token, a number too far out
-                     */
-};
-/* Where a literal stands within the value it is part of. */
-struct partiql_step {
-    const struct partiql_step *up;
-    struct str name; /* absent: index */
-    size_t index;
+    PARTIQL_BROKEN, /* a quotation that does not end, a character of no token */
 };
 struct partiql {
     struct arena *arena;
     struct value_failure *failure;
     struct str text;
-    size_t start, at; /* of the token; behind it */
+    size_t at;
     enum partiql_token kind;
     struct str token; /* quoted ones: what they say */
     struct dynamodb_PreparedStatementParameters parameters;
     size_t parameters_used;
     unsigned depth;
-    const struct partiql_step *step; /* NULL: the value itself */
-    bool is_item;                    /* the next map's members are values themselves */
-    bool aliased;                    /* a table has another name, which is not supported */
 };
 
 enum { PARTIQL_DEPTH_MAX = 300 }; /* of parentheses and NOTs */
 
 void partiql_next(struct partiql *p);
 RESULT partiql_malformed(struct partiql *p, const char *what);
-/* What stands where a term should begin: a keyword, an operator, nothing that could begin one. */
-RESULT partiql_unexpected(struct partiql *p);
-/* After an operator of two operands. */
-RESULT partiql_need_right(struct partiql *p);
-/* "1:8:16": line and column of the text from start to end, and its length. */
-struct str partiql_position(const struct partiql *p, size_t start, size_t end);
-bool partiql_at_call(const struct partiql *p); /* a name before a parenthesis */
 bool partiql_at_word(const struct partiql *p, struct str upper);
 bool partiql_at(const struct partiql *p, const char *symbol);
 /* Takes it when it stands there. */
@@ -58,7 +41,6 @@ RESULT partiql_expect(struct partiql *p, const char *symbol);
 /* A literal or a parameter; *found false, and nothing taken, when neither stands there. */
 RESULT partiql_value(struct partiql *p, struct dynamodb_AttributeValue *out, bool *found);
 RESULT partiql_name(struct partiql *p, struct str *out);
-bool partiql_at_name(const struct partiql *p);
 RESULT partiql_path(struct partiql *p, struct path *out);
 /* A value, a path, or size(path). */
 RESULT partiql_operand(struct partiql *p, struct operand *out);

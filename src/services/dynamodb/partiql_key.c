@@ -131,14 +131,6 @@ static bool gather(struct arena *arena, const struct condition *condition,
     }
 }
 
-bool partiql_is_keyed(const struct condition *where, const struct key_schema *schema)
-{
-    if (where->kind == CONDITION_AND)
-        return partiql_is_keyed(where->left, schema) || partiql_is_keyed(where->right, schema);
-    return (where->kind == CONDITION_EQ || where->kind == CONDITION_IN) &&
-           is_about(where, &schema->partition[0]);
-}
-
 static const struct condition *find_sort(const struct condition *condition,
                                          const struct key_schema *schema)
 {

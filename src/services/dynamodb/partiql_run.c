@@ -3,13 +3,6 @@
 #include "services/dynamodb/meter.h"
 #include "services/dynamodb/transact.h"
 
-static RESULT run_check(struct call *call, struct dynamodb_PreparedStatementParameters parameters)
-{
-    struct value_failure failure;
-    CHECK(call, failure, partiql_check_parameters(call->arena, parameters, &failure));
-    return RESULT_OK;
-}
-
 static RESULT run_parse(struct call *call, struct str text,
                         struct dynamodb_PreparedStatementParameters parameters,
                         struct partiql_statement *out)
@@ -27,7 +20,6 @@ RESULT dynamodb_ExecuteStatement(struct call *call, const struct dynamodb_Execut
                                  struct dynamodb_ExecuteStatementOutput *out)
 {
     struct partiql_statement *statement = ARENA_NEW(call->arena, struct partiql_statement);
-    TRY(run_check(call, in->Parameters));
     TRY(run_parse(call, in->Statement, in->Parameters, statement));
     if (statement->kind == PARTIQL_EXISTS)
         return DYNAMODB_ERROR(call, "EXISTS is only supported within transactions");
@@ -151,9 +143,7 @@ RESULT dynamodb_BatchExecuteStatement(struct call *call,
     out->Responses.len = count;
     for (size_t i = 0; i < count; i++) {
         const struct dynamodb_BatchStatementRequest *one = &in->Statements.items[i];
-        enum result parsed = run_check(call, one->Parameters);
-        if (parsed == RESULT_OK)
-            parsed = run_parse(call, one->Statement, one->Parameters, &statements[i]);
+        enum result parsed = run_parse(call, one->Statement, one->Parameters, &statements[i]);
         TRY(batch_result(call, parsed, &out->Responses.items[i]));
     }
     TRY(batch_check(call, statements, count));
@@ -190,9 +180,7 @@ static RESULT transaction_read(struct call *call, const struct dynamodb_ExecuteT
     struct dynamodb_TransactGetItemsOutput answer = {0};
     for (size_t i = 0; i < count; i++) {
         if (!str_is_absent(statements[i].index))
-            return partiql_in_transaction(
-                call, i,
-                DYNAMODB_ERROR(call, "Reads on indices are not supported within transactions."));
+            return DYNAMODB_ERROR(call, "Reads on indices are not supported within transactions.");
         reads[i].table = statements[i].table;
         reads[i].get.statement = &statements[i];
     }
@@ -222,16 +210,15 @@ static RESULT transaction_write(struct call *call,
         return RESULT_RESTART;
     for (size_t i = 0; i < count; i++) {
         if (statements[i].returning != PARTIQL_RETURN_NONE)
-            return partiql_in_transaction(
-                call, i,
-                DYNAMODB_ERROR(call, "RETURNING clause is not supported in ExecuteTransaction."));
+            return DYNAMODB_ERROR(call, "RETURNING clause is not supported within transactions.");
         actions[i].table = statements[i].table;
         actions[i].statement = &statements[i];
         actions[i].on_check_failure =
             in->TransactStatements.items[i].ReturnValuesOnConditionCheckFailure;
     }
     TRY(transact_write(call, actions, count, &options, &answer));
-    out->Responses.items = ARENA_NEW(call->arena, struct dynamodb_ItemResponse); /* of no one */
+    out->Responses.items = ARENA_ARRAY(call->arena, count, struct dynamodb_ItemResponse);
+    out->Responses.len = count;
     out->ConsumedCapacity = answer.ConsumedCapacity;
     return RESULT_OK;
 }
@@ -243,12 +230,9 @@ RESULT dynamodb_ExecuteTransaction(struct call *call,
     size_t count = in->TransactStatements.len, reads = 0;
     struct partiql_statement *statements =
         ARENA_ARRAY(call->arena, count + 1, struct partiql_statement);
-    for (size_t i = 0; i < count; i++)
-        TRY(run_check(call, in->TransactStatements.items[i].Parameters));
     for (size_t i = 0; i < count; i++) {
         const struct dynamodb_ParameterizedStatement *one = &in->TransactStatements.items[i];
-        TRY(partiql_in_transaction(
-            call, i, run_parse(call, one->Statement, one->Parameters, &statements[i])));
+        TRY(run_parse(call, one->Statement, one->Parameters, &statements[i]));
         reads += statements[i].kind == PARTIQL_SELECT;
     }
     /* "The entire transaction must consist of either read statements or write statements"; EXISTS

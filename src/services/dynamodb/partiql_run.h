@@ -16,18 +16,13 @@ RESULT partiql_select(struct call *call, const struct dynamodb_ExecuteStatementI
                       const struct partiql_statement *statement,
                       struct dynamodb_ExecuteStatementOutput *out);
 
-/* A SELECT of a batch or a transaction, which names one item by its whole key and nothing else. */
+/* A SELECT of a batch or a transaction, which names one item by its whole key. */
 struct partiql_get {
     struct dynamodb_table table;
     struct dynamodb_AttributeMap key;
+    const struct condition *rest; /* what the item must fulfil besides; NULL: nothing */
     const struct partiql_statement *statement;
 };
-/* A statement of a transaction that names no whole key, or an EXISTS with nothing beside. The table
- * is open. */
-RESULT partiql_check_key(struct call *call, const struct partiql_statement *statement,
-                         const struct dynamodb_table *table, size_t i);
-/* For errors of the i-th statement of a transaction. */
-RESULT partiql_in_transaction(struct call *call, size_t i, enum result result);
 /* The table is open. */
 RESULT partiql_prepare_get(struct call *call, const struct partiql_statement *statement,
                            struct partiql_get *out, const char *unless_key);

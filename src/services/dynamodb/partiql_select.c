@@ -229,29 +229,12 @@ static RESULT select_scan(struct selecting *s)
  * --------------------------------------------------------------------------------------------------
  */
 
-/* A read by the index's key filters by what the index has; a walk over all of it finds nothing by
- * what it lacks. */
-static RESULT select_filter(struct selecting *s)
-{
-    struct reading *r = s->r;
-    if (r->filter == NULL || r->place.index == NULL || !partiql_is_keyed(r->filter, &s->schema))
-        return RESULT_OK;
-    struct str lacking = reading_lacks(r, condition_attributes(r->call->arena, r->filter));
-    if (str_is_absent(lacking))
-        return RESULT_OK;
-    return DYNAMODB_ERROR(r->call,
-                          "One or more parameter values were invalid: Secondary index %.*s does "
-                          "not project one or more filter attributes: [%.*s]",
-                          PRSTR(r->place.index->name), PRSTR(lacking));
-}
-
 static RESULT select_plan(struct selecting *s, const struct partiql_statement *statement)
 {
     struct reading *r = s->r;
     TRY(reading_find_place(r, statement->index));
     TRY(reading_select(r, "ProjectionExpression"));
     s->schema = table_schema(&r->table, r->place.index);
-    TRY(select_filter(s));
     s->by_partition =
         partiql_partitions(r->call->arena, statement->where, &s->schema, &s->partitions);
     if (s->by_partition && s->partitions.count > PARTITIONS_MAX)

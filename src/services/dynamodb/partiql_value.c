@@ -1,6 +1,5 @@
 /* PartiQL's tokens, literals and paths ("PartiQL data types for DynamoDB"). */
 #include "base/vec.h"
-#include "services/dynamodb/number.h"
 #include "services/dynamodb/partiql_int.h"
 
 /* --- tokens ----------------------------------------------------------------------------------- */
@@ -14,24 +13,14 @@ static bool is_word_start(char c)
     return (unsigned char)((c | 0x20) - 'a') < 26 || c == '_' || c == '$';
 }
 
-/* And comments: two dashes up to the line's end, and between slash-star and star-slash. False: such
- * a one does not end. */
-static bool skip_blanks(struct partiql *p)
+static void skip_blanks(struct partiql *p)
 {
     for (;;) {
         while (p->at < p->text.len && strchr(" \t\r\n\f\v", p->text.ptr[p->at]) != NULL &&
                p->text.ptr[p->at] != '\0')
             p->at++;
-        struct str rest = str_slice(p->text, p->at, p->text.len);
-        if (str_starts_with(rest, STR("/*"))) {
-            size_t end = str_find(str_slice(rest, 2, rest.len), STR("*/"));
-            if (end == SIZE_MAX)
-                return false;
-            p->at += 2 + end + 2;
-            continue;
-        }
-        if (!str_starts_with(rest, STR("--")))
-            return true;
+        if (!str_starts_with(str_slice(p->text, p->at, p->text.len), STR("--")))
+            return;
         while (p->at < p->text.len && p->text.ptr[p->at] != '\n')
             p->at++;
     }
@@ -58,57 +47,20 @@ static void scan_quoted(struct partiql *p, char quote)
     p->kind = PARTIQL_BROKEN;
 }
 
-/* As Java's BigDecimal has numbers: digits and a scale, which is what stands behind the point less
- * the exponent; exponent and scale have 32 bits. False: not so, or no number at all. */
-static bool measure_number(struct str text, int64_t *precision, int64_t *scale)
-{
-    size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+');
-    bool point = false, some = false;
-    *precision = *scale = 0;
-    for (; at < text.len && (is_digit(text.ptr[at]) || (text.ptr[at] == '.' && !point)); at++) {
-        bool digit = text.ptr[at] != '.';
-        point = point || !digit;
-        some = some || digit;
-        *scale += digit && point;
-        *precision += digit && (*precision > 0 || text.ptr[at] != '0');
-    }
-    if (some && at < text.len && (text.ptr[at] | 0x20) == 'e') {
-        bool negative = ++at < text.len && text.ptr[at] == '-';
-        int64_t exponent = 0;
-        at += negative || (at < text.len && text.ptr[at] == '+');
-        some = at < text.len;
-        for (; at < text.len && is_digit(text.ptr[at]); at++)
-            if (exponent <= INT32_MAX)
-                exponent = 10 * exponent + (text.ptr[at] - '0');
-        exponent = negative ? -exponent : exponent;
-        *scale -= exponent;
-        some = some && exponent >= INT32_MIN && exponent <= INT32_MAX;
-    }
-    return some && at == text.len && *scale >= INT32_MIN && *scale <= INT32_MAX;
-}
-
-static void skip_digits(struct partiql *p)
-{
-    while (p->at < p->text.len && is_digit(p->text.ptr[p->at]))
-        p->at++;
-}
-
 static void scan_number(struct partiql *p)
 {
-    int64_t precision, scale;
-    skip_digits(p);
-    if (p->at < p->text.len && p->text.ptr[p->at] == '.') {
+    size_t start = p->at;
+    while (p->at < p->text.len && (is_digit(p->text.ptr[p->at]) || p->text.ptr[p->at] == '.'))
         p->at++;
-        skip_digits(p);
-    }
     if (p->at < p->text.len && (p->text.ptr[p->at] | 0x20) == 'e') {
         p->at++;
         if (p->at < p->text.len && (p->text.ptr[p->at] == '-' || p->text.ptr[p->at] == '+'))
             p->at++;
-        skip_digits(p);
+        while (p->at < p->text.len && is_digit(p->text.ptr[p->at]))
+            p->at++;
     }
-    p->token = str_slice(p->text, p->start, p->at);
-    p->kind = measure_number(p->token, &precision, &scale) ? PARTIQL_NUMBER : PARTIQL_BROKEN;
+    p->kind = PARTIQL_NUMBER;
+    p->token = str_slice(p->text, start, p->at);
 }
 
 static void scan_symbol(struct partiql *p)
@@ -127,87 +79,32 @@ static void scan_symbol(struct partiql *p)
 
 void partiql_next(struct partiql *p)
 {
-    bool whole = skip_blanks(p);
-    p->kind = whole ? PARTIQL_END : PARTIQL_BROKEN;
+    skip_blanks(p);
+    p->kind = PARTIQL_END;
     p->token = STR("");
-    p->start = p->at;
-    if (p->at == p->text.len || !whole)
+    if (p->at == p->text.len)
         return;
     char c = p->text.ptr[p->at];
-    char after = p->at + 1 < p->text.len ? p->text.ptr[p->at + 1] : ' ';
+    size_t start = p->at;
     if (c == '"' || c == '\'') {
         scan_quoted(p, c);
-    } else if (is_digit(c) || (c == '.' && is_digit(after))) {
+    } else if (is_digit(c)) {
         scan_number(p);
     } else if (is_word_start(c)) {
         while (p->at < p->text.len &&
                (is_word_start(p->text.ptr[p->at]) || is_digit(p->text.ptr[p->at])))
             p->at++;
         p->kind = PARTIQL_WORD;
-        p->token = str_slice(p->text, p->start, p->at);
+        p->token = str_slice(p->text, start, p->at);
     } else {
         scan_symbol(p);
     }
 }
 
-static bool is_keyword(const struct partiql *p)
-{
-    static const struct str keywords[] = {
-        STR_INIT("SELECT"), STR_INIT("FROM"),   STR_INIT("WHERE"),     STR_INIT("AND"),
-        STR_INIT("OR"),     STR_INIT("NOT"),    STR_INIT("IN"),        STR_INIT("BETWEEN"),
-        STR_INIT("IS"),     STR_INIT("ORDER"),  STR_INIT("BY"),        STR_INIT("INSERT"),
-        STR_INIT("INTO"),   STR_INIT("UPDATE"), STR_INIT("SET"),       STR_INIT("REMOVE"),
-        STR_INIT("DELETE"), STR_INIT("VALUE"),  STR_INIT("RETURNING"), STR_INIT("LIKE"),
-        STR_INIT("LIMIT"),  STR_INIT("INNER"),  STR_INIT("AS")};
-    for (size_t i = 0; p->kind == PARTIQL_WORD && i < sizeof(keywords) / sizeof(keywords[0]); i++)
-        if (str_eq_nocase(p->token, keywords[i]))
-            return true;
-    return false;
-}
-
-static bool is_operator(const struct partiql *p)
-{
-    static const struct str words[] = {STR_INIT("AND"),     STR_INIT("OR"), STR_INIT("IN"),
-                                       STR_INIT("BETWEEN"), STR_INIT("IS"), STR_INIT("LIKE")};
-    for (size_t i = 0; p->kind == PARTIQL_WORD && i < sizeof(words) / sizeof(words[0]); i++)
-        if (str_eq_nocase(p->token, words[i]))
-            return true;
-    return p->kind == PARTIQL_SYMBOL && (strchr("=<>!", p->token.ptr[0]) != NULL) &&
-           !partiql_at(p, "<<") && !partiql_at(p, ">>");
-}
-
 RESULT partiql_malformed(struct partiql *p, const char *what)
 {
     return value_fail(p->arena, p->failure, "Statement wasn't well formed, can't be processed: %s",
-                      what);
-}
-
-RESULT partiql_unexpected(struct partiql *p)
-{
-    return partiql_malformed(p, is_operator(p)  ? "Unexpected operator"
-                                : is_keyword(p) ? "Unexpected keyword"
-                                                : "Unexpected term");
-}
-
-RESULT partiql_need_right(struct partiql *p)
-{
-    if (p->kind != PARTIQL_END)
-        return RESULT_OK;
-    return partiql_malformed(p, "Missing right-hand side expression of infix operator");
-}
-
-struct str partiql_position(const struct partiql *p, size_t start, size_t end)
-{
-    size_t line = 1, column = 1, len = 0;
-    for (size_t i = 0; i < end; i++) {
-        if (((unsigned char)p->text.ptr[i] & 0xc0) == 0x80)
-            continue; /* within a character */
-        bool feed = i < start && p->text.ptr[i] == '\n';
-        line += feed;
-        column = feed ? 1 : column + (i < start);
-        len += i >= start;
-    }
-    return str_format(p->arena, "%zu:%zu:%zu", line, column, len);
+                      p->kind == PARTIQL_END ? "Unexpected end of statement" : what);
 }
 
 bool partiql_at_word(const struct partiql *p, struct str upper)
@@ -243,32 +140,15 @@ RESULT partiql_expect(struct partiql *p, const char *symbol)
 
 /* --- literals --------------------------------------------------------------------------------- */
 
-/* "root.a[1]" */
-static struct str step_text(const struct partiql *p)
-{
-    struct str text = STR("");
-    for (const struct partiql_step *step = p->step; step != NULL; step = step->up)
-        text = str_is_absent(step->name)
-                   ? str_format(p->arena, "[%zu]%.*s", step->index, PRSTR(text))
-                   : str_format(p->arena, ".%.*s%.*s", PRSTR(step->name), PRSTR(text));
-    return str_concat(p->arena, STR("root"), text);
-}
-
 static RESULT expect_value(struct partiql *p, struct dynamodb_AttributeValue *out)
 {
     bool found = false;
     TRY(partiql_value(p, out, &found));
-    if (!found && partiql_at_call(p))
-        return value_fail(p->arena, p->failure,
-                          "Unsupported data type: %.*s under key %.*s at %.*s",
-                          PRSTR(str_lower(p->arena, p->token)), PRSTR(step_text(p)),
-                          PRSTR(partiql_position(p, p->start, p->at)));
-    return found ? RESULT_OK : partiql_unexpected(p);
+    return found ? RESULT_OK : partiql_malformed(p, "Unexpected term");
 }
 
 static RESULT parse_list(struct partiql *p, struct dynamodb_AttributeValue *out)
 {
-    struct partiql_step step = {.up = p->step};
     struct dynamodb_AttributeValue *items =
         ARENA_ARRAY(p->arena, 1, struct dynamodb_AttributeValue);
     size_t len = 0;
@@ -278,12 +158,9 @@ static RESULT parse_list(struct partiql *p, struct dynamodb_AttributeValue *out)
         struct dynamodb_AttributeValue value;
         if (len > 0)
             TRY(partiql_expect(p, ","));
-        step.index = len;
-        p->step = &step;
         TRY(expect_value(p, &value));
         VEC_PUSH(p->arena, items, len, cap, value);
     }
-    p->step = step.up;
     partiql_next(p);
     *out = (struct dynamodb_AttributeValue){.L = {.items = items, .len = len}};
     return RESULT_OK;
@@ -293,11 +170,8 @@ static RESULT parse_map(struct partiql *p, struct dynamodb_AttributeValue *out)
 {
     struct dynamodb_MapAttributeValue_entry *items =
         ARENA_ARRAY(p->arena, 1, struct dynamodb_MapAttributeValue_entry);
-    struct partiql_step step = {.up = p->step};
-    bool is_item = p->is_item;
     size_t len = 0;
     size_t cap = 1;
-    p->is_item = false;
     partiql_next(p);
     while (!partiql_at(p, "}")) {
         struct dynamodb_MapAttributeValue_entry entry = {0};
@@ -311,12 +185,9 @@ static RESULT parse_map(struct partiql *p, struct dynamodb_AttributeValue *out)
                 return partiql_malformed(p, "Duplicate key");
         partiql_next(p);
         TRY(partiql_expect(p, ":"));
-        step.name = entry.key;
-        p->step = is_item ? NULL : &step;
         TRY(expect_value(p, &entry.value));
         VEC_PUSH(p->arena, items, len, cap, entry);
     }
-    p->step = step.up;
     partiql_next(p);
     *out = (struct dynamodb_AttributeValue){.M = {.items = items, .len = len}};
     return RESULT_OK;
@@ -326,7 +197,6 @@ static RESULT parse_map(struct partiql *p, struct dynamodb_AttributeValue *out)
 static RESULT parse_set(struct partiql *p, struct dynamodb_AttributeValue *out)
 {
     struct str_list set = {.items = ARENA_ARRAY(p->arena, 1, struct str)};
-    struct partiql_step step = {.up = p->step};
     size_t cap = 1;
     enum value_type type = VALUE_NONE;
     partiql_next(p);
@@ -334,8 +204,6 @@ static RESULT parse_set(struct partiql *p, struct dynamodb_AttributeValue *out)
         struct dynamodb_AttributeValue value;
         if (set.len > 0)
             TRY(partiql_expect(p, ","));
-        step.index = set.len;
-        p->step = &step;
         TRY(expect_value(p, &value));
         enum value_type member = value_type(&value);
         if ((member != VALUE_S && member != VALUE_N) || (type != VALUE_NONE && type != member))
@@ -343,9 +211,6 @@ static RESULT parse_set(struct partiql *p, struct dynamodb_AttributeValue *out)
         type = member;
         VEC_PUSH(p->arena, set.items, set.len, cap, type == VALUE_S ? value.S : value.N);
     }
-    if (set.len == 0)
-        return value_fail(p->arena, p->failure, "Empty bags are not supported");
-    p->step = step.up;
     partiql_next(p);
     *out = (struct dynamodb_AttributeValue){0};
     if (type == VALUE_N)
@@ -373,14 +238,11 @@ static RESULT parse_number(struct partiql *p, struct dynamodb_AttributeValue *ou
 {
     bool negative = partiql_take(p, "-");
     if (p->kind != PARTIQL_NUMBER)
-        return partiql_unexpected(p);
+        return partiql_malformed(p, "Unexpected term");
     *out = (struct dynamodb_AttributeValue){.N = negative ? str_concat(p->arena, STR("-"), p->token)
                                                           : p->token};
     partiql_next(p);
-    if (value_check(p->arena, out, p->failure) == RESULT_OK)
-        return RESULT_OK;
-    return value_fail(p->arena, p->failure, "%.*s under %.*s", PRSTR(p->failure->message),
-                      PRSTR(step_text(p)));
+    return value_check(p->arena, out, p->failure);
 }
 
 static RESULT parse_parameter(struct partiql *p, struct dynamodb_AttributeValue *out)
@@ -391,7 +253,7 @@ static RESULT parse_parameter(struct partiql *p, struct dynamodb_AttributeValue 
         return value_fail(p->arena, p->failure,
                           "Number of parameters in request and statement don't match.");
     *out = p->parameters.items[index];
-    return RESULT_OK;
+    return value_check(p->arena, out, p->failure);
 }
 
 RESULT partiql_value(struct partiql *p, struct dynamodb_AttributeValue *out, bool *found)
@@ -421,24 +283,19 @@ RESULT partiql_value(struct partiql *p, struct dynamodb_AttributeValue *out, boo
 
 /* --- paths ------------------------------------------------------------------------------------ */
 
-bool partiql_at_name(const struct partiql *p)
-{
-    return p->kind == PARTIQL_QUOTED || (p->kind == PARTIQL_WORD && !is_keyword(p));
-}
-
-bool partiql_at_call(const struct partiql *p)
-{
-    struct partiql ahead = *p;
-    if (p->kind != PARTIQL_WORD || is_keyword(p))
-        return false;
-    partiql_next(&ahead);
-    return partiql_at(&ahead, "(");
-}
-
 RESULT partiql_name(struct partiql *p, struct str *out)
 {
-    if (!partiql_at_name(p))
+    static const struct str keywords[] = {
+        STR_INIT("SELECT"), STR_INIT("FROM"),   STR_INIT("WHERE"),    STR_INIT("AND"),
+        STR_INIT("OR"),     STR_INIT("NOT"),    STR_INIT("IN"),       STR_INIT("BETWEEN"),
+        STR_INIT("IS"),     STR_INIT("ORDER"),  STR_INIT("BY"),       STR_INIT("INSERT"),
+        STR_INIT("INTO"),   STR_INIT("UPDATE"), STR_INIT("SET"),      STR_INIT("REMOVE"),
+        STR_INIT("DELETE"), STR_INIT("VALUE"),  STR_INIT("RETURNING")};
+    if (p->kind != PARTIQL_WORD && p->kind != PARTIQL_QUOTED)
         return partiql_malformed(p, "Expected identifier for simple path");
+    for (size_t i = 0; p->kind == PARTIQL_WORD && i < sizeof(keywords) / sizeof(keywords[0]); i++)
+        if (str_eq_nocase(p->token, keywords[i]))
+            return partiql_malformed(p, "Unexpected keyword");
     *out = p->token;
     partiql_next(p);
     return RESULT_OK;
@@ -453,8 +310,6 @@ RESULT partiql_path(struct partiql *p, struct path *out)
     while (partiql_at(p, ".") || partiql_at(p, "[")) {
         struct path_element element = {0};
         if (partiql_take(p, ".")) {
-            if (!partiql_at_name(p))
-                return partiql_malformed(p, "Invalid path dot component");
             TRY(partiql_name(p, &element.name));
         } else {
             uint64_t index = 0;
@@ -473,53 +328,5 @@ RESULT partiql_path(struct partiql *p, struct path *out)
         VEC_PUSH(p->arena, elements, len, cap, element);
     }
     *out = (struct path){.elements = elements, .len = len};
-    return RESULT_OK;
-}
-
-/* --- parameters ------------------------------------------------------------------------------- */
-
-/* The first number, as items are read, that is none of DynamoDB's; absent: there is none. Where a
- * value is nested too deeply that has been found before. */
-static struct str bad_number(struct arena *arena, const struct dynamodb_AttributeValue *value)
-{
-    struct str bad = {0};
-    struct str ignored;
-    if (value->N.ptr != NULL && number_normalize(arena, value->N, &ignored) != NUMBER_OK)
-        return value->N;
-    for (size_t i = 0; i < value->NS.len && str_is_absent(bad); i++)
-        if (number_normalize(arena, value->NS.items[i], &ignored) != NUMBER_OK)
-            return value->NS.items[i];
-    for (size_t i = 0; i < value->L.len && str_is_absent(bad); i++)
-        bad = bad_number(arena, &value->L.items[i]);
-    for (size_t i = 0; i < value->M.len && str_is_absent(bad); i++)
-        bad = bad_number(arena, &value->M.items[i].value);
-    return bad;
-}
-
-/* Java's BigDecimal reads them: what it cannot hold is no number, and precision less scale, by
- * which the magnitude is judged, has 32 bits and wraps around. */
-static RESULT fail_number(struct arena *arena, struct str number, struct value_failure *failure)
-{
-    int64_t precision, scale;
-    enum number_status status = NUMBER_UNDERFLOW;
-    if (!measure_number(number, &precision, &scale))
-        status = NUMBER_SYNTAX;
-    else if (precision - scale <= INT32_MAX)
-        return RESULT_ERROR;
-    failure->message = number_problem(arena, status, number);
-    return RESULT_ERROR;
-}
-
-RESULT partiql_check_parameters(struct arena *arena,
-                                struct dynamodb_PreparedStatementParameters parameters,
-                                struct value_failure *failure)
-{
-    for (size_t i = 0; i < parameters.len; i++) {
-        struct dynamodb_AttributeValue *value = &parameters.items[i];
-        if (value_check(arena, value, failure) == RESULT_OK)
-            continue;
-        bool number = str_starts_with(failure->message, STR("Number "));
-        return number ? fail_number(arena, bad_number(arena, value), failure) : RESULT_ERROR;
-    }
     return RESULT_OK;
 }

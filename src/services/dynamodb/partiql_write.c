@@ -4,8 +4,6 @@
 #include "services/dynamodb/meter.h"
 #include "services/dynamodb/partiql_run.h"
 
-#define WITHOUT_KEY "Where clause does not contain a mandatory equality on all key attributes"
-
 /* "IAM security policies with PartiQL for DynamoDB": EXISTS is a SELECT. */
 RESULT partiql_open(struct call *call, const struct partiql_statement *statement,
                     struct str enclosing, struct str capacity, struct dynamodb_table *table)
@@ -53,39 +51,6 @@ static RESULT partiql_key(struct call *call, const struct dynamodb_table *table,
     return RESULT_OK;
 }
 
-RESULT partiql_in_transaction(struct call *call, size_t i, enum result result)
-{
-    if (result == RESULT_ERROR)
-        call->message =
-            str_format(call->arena, "Validation failed in TransactStatements[%zu]: %.*s", i,
-                       PRSTR(call->message));
-    return result;
-}
-
-RESULT partiql_check_key(struct call *call, const struct partiql_statement *statement,
-                         const struct dynamodb_table *table, size_t i)
-{
-    static const char *const unless[] = {
-        [PARTIQL_SELECT] = "Select statements within ExecuteTransaction must specify the primary "
-                           "key in the where clause.",
-        [PARTIQL_UPDATE] = WITHOUT_KEY,
-        [PARTIQL_DELETE] = WITHOUT_KEY,
-        [PARTIQL_EXISTS] = "EXISTS() must contain a single item read with additional condition",
-    };
-    struct dynamodb_AttributeMap key;
-    const struct condition *rest = NULL;
-    bool found = false;
-    if (statement->kind == PARTIQL_INSERT)
-        return RESULT_OK;
-    if (str_is_absent(statement->index))
-        TRY(partiql_key(call, table, statement->where, &key, &rest, &found));
-    found = found && (statement->kind != PARTIQL_EXISTS || rest != NULL) &&
-            (statement->kind != PARTIQL_SELECT || rest == NULL);
-    if (found)
-        return RESULT_OK;
-    return partiql_in_transaction(call, i, DYNAMODB_ERROR(call, "%s", unless[statement->kind]));
-}
-
 /* --- reading one item
  * ---------------------------------------------------------------------------------------------------
  */
@@ -93,12 +58,11 @@ RESULT partiql_check_key(struct call *call, const struct partiql_statement *stat
 RESULT partiql_prepare_get(struct call *call, const struct partiql_statement *statement,
                            struct partiql_get *out, const char *unless_key)
 {
-    const struct condition *rest = NULL;
     bool found = false;
     out->statement = statement;
     if (str_is_absent(statement->index))
-        TRY(partiql_key(call, &out->table, statement->where, &out->key, &rest, &found));
-    if (!found || rest != NULL)
+        TRY(partiql_key(call, &out->table, statement->where, &out->key, &out->rest, &found));
+    if (!found)
         return DYNAMODB_ERROR(call, "%s", unless_key);
     return place_check_key(call, &out->table, out->key);
 }
@@ -110,7 +74,8 @@ RESULT partiql_get(struct call *call, const struct partiql_get *get,
     TRY(store_get(call, &get->table, &get->key, false, &stored));
     *size = stored.size;
     *item = (struct dynamodb_AttributeMap){0};
-    if (!stored.found)
+    if (!stored.found ||
+        (get->rest != NULL && !condition_holds(call->arena, get->rest, &stored.item)))
         return RESULT_OK;
     *item = get->statement->columns == NULL
                 ? stored.item
@@ -137,7 +102,8 @@ RESULT partiql_prepare_write(struct call *call, const struct partiql_statement *
     }
     TRY(partiql_key(call, table, statement->where, &write->key, &write->condition, &found));
     if (!found || !str_is_absent(statement->index))
-        return DYNAMODB_ERROR(call, WITHOUT_KEY);
+        return DYNAMODB_ERROR(
+            call, "Where clause does not contain a mandatory equality on all key attributes");
     switch (statement->kind) {
     case PARTIQL_UPDATE:
         write->kind = ITEM_UPDATE;

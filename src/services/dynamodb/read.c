@@ -57,9 +57,7 @@ RESULT reading_take(struct reading *r, struct str value)
     r->last = item;
     if (r->fetch)
         TRY(reading_fetch(r, &item));
-    /* PartiQL's filters see what the index has. */
-    if (r->filter != NULL &&
-        !condition_holds(arena, r->filter, r->statement != NULL ? &r->last : &item))
+    if (r->filter != NULL && !condition_holds(arena, r->filter, &item))
         return RESULT_OK;
     r->count++;
     if (r->count_only)
@@ -207,17 +205,12 @@ RESULT reading_find_place(struct reading *r, struct str index_name)
         return RESULT_OK;
     const struct dynamodb_index *index = table_index(&r->table, index_name);
     if (index == NULL)
-        return r->statement != NULL
-                   ? DYNAMODB_ERROR(call, "The table does not have the specified index")
-                   : DYNAMODB_ERROR(call, "The table does not have the specified index: %.*s",
-                                    PRSTR(index_name));
+        return DYNAMODB_ERROR(call, "The table does not have the specified index: %.*s",
+                              PRSTR(index_name));
     r->place.index = index;
     if (index->global && r->consistent)
-        return DYNAMODB_ERROR(
-            call, "%s",
-            r->statement != NULL
-                ? "Strongly consistent read is not supported on Global Secondary Indexes"
-                : "Consistent reads are not supported on global secondary indexes");
+        return DYNAMODB_ERROR(call,
+                              "Consistent reads are not supported on global secondary indexes");
     if (index->backfilling)
         return DYNAMODB_ERROR(call, "Cannot read from backfilling global secondary index: %.*s",
                               PRSTR(index_name));
@@ -239,30 +232,20 @@ static bool reading_projects(const struct reading *r, struct str name)
     return false;
 }
 
-struct str reading_lacks(const struct reading *r, struct str_list names)
-{
-    struct str text = {0};
-    for (size_t i = 0; i < names.len; i++)
-        if (!reading_projects(r, names.items[i]))
-            text = str_is_absent(text) ? names.items[i]
-                                       : str_format(r->call->arena, "%.*s, %.*s", PRSTR(text),
-                                                    PRSTR(names.items[i]));
-    return text;
-}
-
 /* Attributes that an expression names but the index lacks: a local index reads the item, a global
  * one refuses. */
 static RESULT reading_need(struct reading *r, struct str_list names)
 {
-    struct str lacking = reading_lacks(r, names);
-    if (str_is_absent(lacking))
-        return RESULT_OK;
-    if (r->place.index->global)
-        return DYNAMODB_ERROR(r->call,
-                              "One or more parameter values were invalid: Global secondary "
-                              "index %.*s does not project [%.*s]",
-                              PRSTR(r->place.index->name), PRSTR(lacking));
-    r->fetch = true;
+    for (size_t i = 0; i < names.len; i++) {
+        if (reading_projects(r, names.items[i]))
+            continue;
+        if (r->place.index->global)
+            return DYNAMODB_ERROR(r->call,
+                                  "One or more parameter values were invalid: Global secondary "
+                                  "index %.*s does not project [%.*s]",
+                                  PRSTR(r->place.index->name), PRSTR(names.items[i]));
+        r->fetch = true;
+    }
     return RESULT_OK;
 }
 
@@ -298,7 +281,7 @@ RESULT reading_select(struct reading *r, const char *parameter)
     r->fetch = all;
     if (r->projection != NULL)
         TRY(reading_need(r, projection_attributes(call->arena, r->projection)));
-    if (r->filter != NULL && r->statement == NULL)
+    if (r->filter != NULL)
         TRY(reading_need(r, condition_attributes(call->arena, r->filter)));
     return RESULT_OK;
 }
@@ -428,7 +411,7 @@ static RESULT asked_parse(struct call *call, const struct asked *in,
           expression_check_parameters(arena, parameters, keys == NULL ? 6 : 7, in->names,
                                       in->values, &failure));
     CHECK(call, failure, expression_scope_init(&scope, arena, in->names, in->values, &failure));
-    scope.tells_size = keys == NULL;
+    scope.scans = keys == NULL;
     if (!str_is_absent(in->filter))
         CHECK(call, failure, condition_parse(&scope, EXPRESSION_FILTER, in->filter, &r->filter));
     else

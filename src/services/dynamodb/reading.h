@@ -38,8 +38,6 @@ RESULT reading_find_place(struct reading *r, struct str index_name);
 /* What `select`, the projection and the filter ask of the place. parameter: what the request calls
  * its projection. */
 RESULT reading_select(struct reading *r, const char *parameter);
-/* Those of the names that the place's index does not have: "a, b"; absent: it has all. */
-struct str reading_lacks(const struct reading *r, struct str_list names);
 /* prefix, from and to, of a key condition. */
 void reading_bounds(struct reading *r, const struct key_condition *condition);
 /* ExclusiveStartKey: the key attributes of the place and of the table, no others. */

@@ -114,12 +114,8 @@ RESULT schema_read_key(struct call *call, struct dynamodb_KeySchema schema, cons
                 call, "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
         for (size_t k = 0; k < i; k++)
             if (str_eq(schema.items[k].AttributeName, name))
-                return DYNAMODB_ERROR(
-                    call, "%s",
-                    table->attributes.len < schema.len
-                        ? "Invalid KeySchema: Some index key attribute have no definition"
-                        : "Both the Hash Key and the Range Key element in the KeySchema have the "
-                          "same name");
+                return DYNAMODB_ERROR(call, "Both the Hash Key and the Range Key element in the "
+                                            "KeySchema have the same name");
         if ((hash ? key.partition_len : key.sort_len) == KEY_ATTRIBUTES_MAX)
             return DYNAMODB_ERROR(call,
                                   "Invalid KeySchema: At most %d KeySchemaElements may be of "

@@ -145,7 +145,6 @@ static RESULT action_read(struct call *call, const struct dynamodb_TransactWrite
             .update = (update_text),                                                               \
             .names = (action)->ExpressionAttributeNames,                                           \
             .values = (action)->ExpressionAttributeValues,                                         \
-            .in_transaction = true,                                                                \
         };                                                                                         \
         out->on_check_failure = (action)->ReturnValuesOnConditionCheckFailure;                     \
     } while (0)
@@ -174,14 +173,8 @@ static RESULT action_parse(struct call *call, const struct dynamodb_TransactWrit
     CHECK(call, failure,
           expression_check_parameters(call->arena, parameters, 2, out->expressions.names,
                                       out->expressions.values, &failure));
-    if (out->write.kind == ITEM_PUT) {
-        CHECK(call, failure, item_check(call->arena, out->write.key, &failure));
-        CHECK(call, failure, item_check_size(call->arena, &out->write.key, false, NULL, &failure));
-        return item_parse(call, &out->expressions, &out->write.condition, &out->write.update);
-    }
-    TRY(item_parse(call, &out->expressions, &out->write.condition, &out->write.update));
     CHECK(call, failure, item_check(call->arena, out->write.key, &failure));
-    return RESULT_OK;
+    return item_parse(call, &out->expressions, &out->write.condition, &out->write.update);
 }
 
 static RESULT action_refuse_twin(struct call *call, struct map *seen,
@@ -258,8 +251,6 @@ static RESULT transact_judge(struct call *call, struct transact_action *actions,
         bool refused = false;
         if (actions[i].statement == NULL)
             TRY(place_check_empty(call, &actions[i].write.table, &actions[i].write.key));
-        else
-            TRY(partiql_check_key(call, actions[i].statement, &actions[i].write.table, i));
         TRY(transact_reason(call, action_check(call, &actions[i]), &reasons->items[i], &refused));
         *cancelled = *cancelled || refused;
         if (!refused)
@@ -405,7 +396,9 @@ static RESULT transact_read_open(struct call *call, struct transact_read *read, 
 static RESULT transact_read_check(struct call *call, struct transact_read *read)
 {
     if (read->get.statement != NULL)
-        return partiql_prepare_get(call, read->get.statement, &read->get, "");
+        return partiql_prepare_get(call, read->get.statement, &read->get,
+                                   "Where clause does not contain a mandatory equality on all key "
+                                   "attributes");
     return place_check_key(call, &read->get.table, read->get.key);
 }
 
@@ -421,7 +414,8 @@ static RESULT transact_read_one(struct call *call, const struct transact_read *r
     used.units = 2 * capacity_read(stored.size, true);
     capacity_sum(bill_of(call->arena, bill, &get->table, true), &used);
     TRY(meter_take(call, &used, NULL, &get->key));
-    if (!stored.found)
+    if (!stored.found ||
+        (get->rest != NULL && !condition_holds(call->arena, get->rest, &stored.item)))
         return RESULT_OK;
     if (get->statement != NULL && get->statement->columns != NULL)
         out->Item = partiql_columns(call->arena, get->statement, &stored.item);
@@ -450,8 +444,6 @@ RESULT transact_read(struct call *call, struct transact_read *reads, size_t coun
         TRY(transact_read_open(call, &reads[i], capacity));
         if (reads[i].get.statement == NULL)
             TRY(place_check_empty(call, &reads[i].get.table, &reads[i].get.key));
-        else
-            TRY(partiql_check_key(call, reads[i].get.statement, &reads[i].get.table, i));
         TRY(transact_reason(call, transact_read_check(call, &reads[i]), &reasons.items[i],
                             &refused));
         cancelled = cancelled || refused;

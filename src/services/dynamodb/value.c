@@ -97,7 +97,7 @@ static RESULT fail_duplicates(struct arena *arena, enum value_type type, struct 
                               struct value_failure *failure)
 {
     if (type == VALUE_NS)
-        return value_fail(arena, failure, "Input collection contains duplicates");
+        return value_fail(arena, failure, INVALID "Input collection contains duplicates");
     struct buf text;
     buf_init(&text, arena, SIZE_MAX / 2);
     for (size_t i = 0; i < set.len; i++) {
@@ -155,8 +155,6 @@ static int count_types(const struct dynamodb_AttributeValue *value)
 
 RESULT value_check_name(struct arena *arena, struct str name, struct value_failure *failure)
 {
-    if (name.len == 0)
-        return value_fail(arena, failure, "Empty attribute name");
     if (name.len <= ATTRIBUTE_NAME_MAX)
         return RESULT_OK;
     return value_fail(arena, failure, "Attribute name is too large, must be less than %d bytes",
@@ -218,12 +216,7 @@ RESULT item_check(struct arena *arena, struct dynamodb_AttributeMap item,
 {
     for (size_t i = 0; i < item.len; i++) {
         TRY(value_check_name(arena, item.items[i].key, failure));
-        if (check(arena, &item.items[i].value, 0, failure) == RESULT_OK)
-            continue;
-        /* All names come before the first value. */
-        for (i++; i < item.len; i++)
-            TRY(value_check_name(arena, item.items[i].key, failure));
-        return RESULT_ERROR;
+        TRY(check(arena, &item.items[i].value, 0, failure));
     }
     return RESULT_OK;
 }
