@@ -157,6 +157,22 @@ static void test_sizes(void **state)
 #define NAME(value, more)                                                                          \
     "Value '" value "' at 'tableName' failed to satisfy constraint: Member must " more
 
+static void test_empty_names(void **state)
+{
+    struct loopback *lo = *state;
+    static const char refused[] =
+        "ValidationException: Attribute names must be at least one character long";
+    ddb_table(lo);
+    assert_answer(
+        DDB(lo, PutItem, "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1'},'':{'S':'x'}}}"),
+        refused);
+    assert_answer(DDB(lo, PutItem,
+                      "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1'},"
+                      "'m':{'L':[{'M':{'':{'S':'x'}}}]}}}"),
+                  refused);
+    assert_answer(DDB(lo, GetItem, KEYS "'ConsistentRead':true}"), "{}");
+}
+
 static void test_names(void **state)
 {
     struct loopback *lo = *state;
@@ -302,6 +318,7 @@ int main(void)
         DDB_TEST(test_starting_keys),
         DDB_TEST(test_attribute_names),
         DDB_TEST(test_sizes),
+        DDB_TEST(test_empty_names),
         DDB_TEST(test_names),
         DDB_TEST(test_batches),
         DDB_TEST(test_time_to_live_within_the_hour),

@@ -51,12 +51,12 @@ static RESULT take_names(struct expression_scope *scope)
     for (size_t i = 0; i < scope->names.len; i++) {
         const struct str_map_entry *entry = &scope->names.items[i];
         TRY(check_placeholder(scope, "ExpressionAttributeNames", entry->key, '#'));
-        TRY(value_check_name(scope->arena, entry->value, scope->failure));
         if (entry->value.len == 0)
             return value_fail(scope->arena, scope->failure,
                               "ExpressionAttributeNames contains invalid value: Attribute name "
                               "must not be empty for key %.*s",
                               PRSTR(entry->key));
+        TRY(value_check_name(scope->arena, entry->value, scope->failure));
     }
     scope->names_used = ARENA_ARRAY(scope->arena, scope->names.len, bool);
     if (scope->names.len <= FEW)

@@ -153,8 +153,11 @@ static int count_types(const struct dynamodb_AttributeValue *value)
            (value->M.items != NULL) + (value->L.items != NULL) + value->NULL_.set + value->BOOL.set;
 }
 
+/* "Naming rules", Supported data types and naming rules in Amazon DynamoDB. */
 RESULT value_check_name(struct arena *arena, struct str name, struct value_failure *failure)
 {
+    if (name.len == 0)
+        return value_fail(arena, failure, "Attribute names must be at least one character long");
     if (name.len <= ATTRIBUTE_NAME_MAX)
         return RESULT_OK;
     return value_fail(arena, failure, "Attribute name is too large, must be less than %d bytes",
