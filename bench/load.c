@@ -344,16 +344,22 @@ static double positive(const char *flag, const char *text)
     return n;
 }
 
+static const struct workload *find_workload(const char *name)
+{
+    const struct workload *workload = workloads;
+    while (workload->name != NULL && strcmp(workload->name, name) != 0)
+        workload++;
+    if (workload->name == NULL)
+        die("no workload is called %s; --help lists them", name);
+    return workload;
+}
+
 static void read_flag(struct load *load, int flag, const char *name, const char *value)
 {
     struct options *options = &load->options;
     switch (flag) {
     case FLAG_WORKLOAD:
-        load->workload = workloads;
-        while (load->workload->name != NULL && strcmp(load->workload->name, value) != 0)
-            load->workload++;
-        if (load->workload->name == NULL)
-            die("no workload is called %s; --help lists them", value);
+        load->workload = find_workload(value);
         break;
     case FLAG_ENDPOINT:
         options->endpoint = value;
