@@ -488,7 +488,7 @@ static RESULT request_check_route(struct request *request)
         text = STR("The action or operation requested is invalid. Verify that the action is typed "
                    "correctly.");
     else if (str_eq(request->call.model->name, STR("s3")))
-        text = STR("The specified method is not allowed against this resource.");
+        return s3_refuse_method(request);
     return request_fail(request, WIRE_INVALID_ACTION, text);
 }
 

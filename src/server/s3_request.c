@@ -165,6 +165,26 @@ static void subresource_find(const struct wire_model *model, struct str name, bo
     }
 }
 
+RESULT s3_refuse_method(struct request *request)
+{
+    struct str path = request->wire.path, bucket = {0}, key = {0};
+    if (str_starts_with(path, STR("/")))
+        path = str_slice(path, 1, path.len);
+    struct str host = request->wire.host;
+    bool hosted = !str_is_absent(s3_bucket_of_host(host, STR("s3"), request->call.cloud->index));
+    if (hosted)
+        key = path;
+    else
+        str_cut(path, '/', &bucket, &key);
+    request_detail(request, STR("Method"), request->wire.method);
+    request_detail(request, STR("ResourceType"),
+                   !str_is_empty(key)                ? STR("OBJECT")
+                   : hosted || !str_is_empty(bucket) ? STR("BUCKET")
+                                                     : STR("SERVICE"));
+    return request_fail(request, WIRE_INVALID_ACTION,
+                        STR("The specified method is not allowed against this resource."));
+}
+
 RESULT s3_check_subresource(struct request *request)
 {
     const struct wire_model *model = request->route.model;
@@ -182,12 +202,8 @@ RESULT s3_check_subresource(struct request *request)
         if (!str_is_empty(params.items[i].value))
             continue; /* subresources have no values, signatures' parameters all do */
         subresource_find(model, name, found);
-        if (found[object]) {
-            request_detail(request, STR("Method"), method);
-            request_detail(request, STR("ResourceType"), object ? STR("OBJECT") : STR("BUCKET"));
-            return request_fail(request, WIRE_INVALID_ACTION,
-                                STR("The specified method is not allowed against this resource."));
-        }
+        if (found[object])
+            return s3_refuse_method(request);
         if (!found[!object] || str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")))
             continue;
         request_detail(request, STR("ArgumentName"), STR("ResourceType"));

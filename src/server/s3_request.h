@@ -22,6 +22,9 @@ struct str s3_website_of_host(struct arena *arena, struct str host);
  * signature is verified. */
 RESULT s3_take_query_headers(struct request *request);
 
+/* MethodNotAllowed: of a resource that has not the request's method. */
+RESULT s3_refuse_method(struct request *request);
+
 /* A request for a bucket or an object that names a subresource (?acl, ?policy) under a method that
  * the subresource has not: what it would do to the bucket or the object itself was not asked for.
  */

@@ -637,3 +637,17 @@ def test_listings_say_where_the_bucket_is(s3, bucket, raw):
         answer = raw("GET", f"/{bucket}{query}", signed=False)
         assert (answer.status, answer.code) == (403, "AccessDenied")
         assert answer.headers["x-amz-bucket-region"] == "us-east-1"
+
+
+@pytest.mark.parametrize("method,path,resource", [
+    ("PATCH", "/", "SERVICE"), ("PATCH", "/bucket", "BUCKET"), ("PATCH", "/bucket/", "BUCKET"),
+    ("PATCH", "/bucket/k/x", "OBJECT"), ("DELETE", "/", "SERVICE"),
+])
+def test_methods_that_nobody_has(raw, method, path, resource):
+    answer = raw(method, path)
+    assert (answer.status, answer.code) == (405, "MethodNotAllowed")
+    assert f"<Method>{method}</Method><ResourceType>{resource}</ResourceType>" in answer.text
+    answer = raw(method, path, host="bucket.s3.us-east-1.amazonaws.com")
+    if method == "PATCH":
+        kind = "BUCKET" if path == "/" else "OBJECT"
+        assert f"<ResourceType>{kind}</ResourceType>" in answer.text
