@@ -182,6 +182,7 @@ class Bench:
 
     def serve(self, free=False):
         """On the server's core, or on all of them."""
+        os.sync()  # or the kernel writes what the part before has left, on the server's core too
         self.count += 1
         port, data = free_port(), self.scratch / ("data%d" % self.count)
         return Server(self.cores, [self.program, "serve", "--listen", "127.0.0.1:%d" % port, "--data", data], port,
