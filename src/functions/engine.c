@@ -127,16 +127,15 @@ static void start_one(struct environment *environment)
     sandbox_close_stdin(sandbox);
 }
 
-/* Those that were waiting when it began: one that cannot be started now waits for the next round.
- */
+/* As many as were waiting when it began: one that cannot be started now waits for the next round.
+ * While one is started the others may leave: they end, or their event has found another place. */
 static bool start_some(struct functions *functions)
 {
-    const struct environment *last = functions->queue_last;
-    bool more = functions->queue_first != NULL;
-    while (more && functions->starting < functions->starting_limit && !functions->stopping) {
-        struct environment *environment = environment_unqueue(functions);
-        more = environment != last && functions->queue_first != NULL;
-        start_one(environment);
+    for (size_t left = functions->queued; left > 0; left--) {
+        if (functions->queue_first == NULL || functions->stopping ||
+            functions->starting >= functions->starting_limit)
+            break;
+        start_one(environment_unqueue(functions));
     }
     return functions->queue_first != NULL && functions->starting < functions->starting_limit;
 }

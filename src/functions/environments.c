@@ -92,6 +92,7 @@ void environment_queue(struct environment *environment)
     *(functions->queue_last == NULL ? &functions->queue_first : &functions->queue_last->newer) =
         environment;
     functions->queue_last = environment;
+    functions->queued++;
     engine_wake(functions);
 }
 
@@ -103,6 +104,7 @@ static void queue_remove(struct environment *environment)
     *(environment->newer == NULL ? &functions->queue_last : &environment->newer->older) =
         environment->older;
     environment->older = environment->newer = NULL;
+    functions->queued--;
 }
 
 struct environment *environment_unqueue(struct functions *functions)

@@ -172,6 +172,7 @@ struct functions {
     uint64_t generation;
     struct environment *idle_oldest, *idle_newest;
     struct environment *queue_first, *queue_last;
+    size_t queued;
     uint64_t started, invoked;
     struct runtimes *runtimes;
     struct http_server *api;
