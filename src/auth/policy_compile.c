@@ -196,14 +196,6 @@ static enum result compile_resources(struct compiler *compiler, struct str raw, 
 
 /* --- Principal --- */
 
-static bool is_digits(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-    return text.len > 0;
-}
-
 /* An AWS principal: an account by number or root ARN, somebody by ARN or by unique id. */
 static bool principal_of_aws(struct str text, struct policy_principal_entry *out)
 {
@@ -213,7 +205,7 @@ static bool principal_of_aws(struct str text, struct policy_principal_entry *out
         out->form = PRINCIPAL_ANYBODY;
         return true;
     }
-    if (text.len == 12 && is_digits(text)) {
+    if (text.len == 12 && str_is_digits(text)) {
         out->form = PRINCIPAL_OF_ACCOUNT;
         return true;
     }
@@ -225,7 +217,7 @@ static bool principal_of_aws(struct str text, struct policy_principal_entry *out
     for (int i = 0; i < 5; i++)
         if (!str_cut(rest, ':', &part[i], &rest))
             return false;
-    if (!str_eq(part[0], STR("arn")) || part[4].len != 12 || !is_digits(part[4]) ||
+    if (!str_eq(part[0], STR("arn")) || part[4].len != 12 || !str_is_digits(part[4]) ||
         str_find_char(text, '*') != SIZE_MAX || part[3].len > 0 || rest.len == 0 ||
         !(str_eq(part[2], STR("iam")) || str_eq(part[2], STR("sts"))))
         return false;

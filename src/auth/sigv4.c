@@ -4,8 +4,6 @@
 #include "base/buf.h"
 #include "base/time.h"
 
-enum { SKEW_MS = 15 * 60 * 1000 };
-
 struct str sigv4_string_to_sign(struct arena *arena, const struct sigv4 *signature,
                                 struct str canonical_request)
 {
@@ -44,7 +42,7 @@ static struct str skew_message(struct arena *arena, const char *what, const char
     buf_append_c(&buf, what);
     buf_append(&buf, time);
     buf_append_c(&buf, than);
-    time_format_basic(&buf, now_ms + (future ? SKEW_MS : -SKEW_MS));
+    time_format_basic(&buf, now_ms + (future ? SIGV4_SKEW_MS : -SIGV4_SKEW_MS));
     buf_append(&buf, STR(" ("));
     time_format_basic(&buf, now_ms);
     buf_append(&buf, future ? STR(" + 15 min.)") : STR(" - 15 min.)"));
@@ -70,7 +68,7 @@ static RESULT verify_time(struct arena *arena, const struct sigv4 *signature,
     /* The signature has whole seconds. */
     int64_t now_ms = rules->now_ms - rules->now_ms % 1000;
     bool presigned = signature->form == SIGV4_PRESIGNED;
-    if (signature->time_ms + (presigned ? rules->ahead_ms : 0) > now_ms + SKEW_MS) {
+    if (signature->time_ms + (presigned ? rules->ahead_ms : 0) > now_ms + SIGV4_SKEW_MS) {
         if (rules->s3)
             return sigv4_refuse(problem, SIGV4_SKEWED,
                                 presigned ? STR("Request is not yet valid")
@@ -82,11 +80,11 @@ static RESULT verify_time(struct arena *arena, const struct sigv4 *signature,
     }
     if (presigned)
         return sigv4_check_expiry(signature, now_ms, rules->ahead_ms, problem);
-    if (signature->time_ms >= now_ms - SKEW_MS)
+    if (signature->time_ms >= now_ms - SIGV4_SKEW_MS)
         return RESULT_OK;
     /* Nobody's clock but the cloud's was moved. */
-    if (signature->time_ms >= now_ms - rules->ahead_ms - SKEW_MS &&
-        signature->time_ms <= now_ms - rules->ahead_ms + SKEW_MS)
+    if (signature->time_ms >= now_ms - rules->ahead_ms - SIGV4_SKEW_MS &&
+        signature->time_ms <= now_ms - rules->ahead_ms + SIGV4_SKEW_MS)
         return RESULT_OK;
     if (rules->s3)
         return sigv4_refuse(

@@ -9,6 +9,8 @@
 #include "base/result.h"
 #include "wire/wire.h"
 
+enum { SIGV4_SKEW_MS = 15 * 60 * 1000 }; /* a signer's clock may be wrong by so much */
+
 enum sigv4_form {
     SIGV4_NONE,      /* no sign of a signature */
     SIGV4_HEADER,    /* Authorization: AWS4-HMAC-SHA256 ..., or AWS4-ECDSA-P256-SHA256 */

@@ -63,6 +63,7 @@ struct str str_trim(struct str s);
 /* Cuts at the first `separator`: *head is what stands before, *rest what follows. False when there
  * is none: *head is all of s and *rest absent. */
 bool str_cut(struct str s, char separator, struct str *head, struct str *rest);
+bool str_is_digits(struct str s); /* decimal ones, at least one */
 /* Strict decimal, the whole string, in range; false otherwise and *out untouched. */
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);

@@ -53,12 +53,18 @@ struct str account_canonical_id(struct arena *arena, struct str account)
 
 bool arn_is_account(struct str account)
 {
-    if (account.len != 12)
-        return false;
-    for (size_t i = 0; i < account.len; i++)
-        if (account.ptr[i] < '0' || account.ptr[i] > '9')
+    return account.len == 12 && str_is_digits(account);
+}
+
+bool arn_is_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && !(c >= '0' && c <= '9') && memchr("+=,.@_-", c, 7) == NULL)
             return false;
-    return true;
+    }
+    return name.len > 0;
 }
 
 bool arn_is_region(struct str region)

@@ -108,8 +108,10 @@ int64_t clock_offset_at(struct clock *clock, int64_t machine_ms)
 
 void clock_note_signed(struct clock *clock, int64_t machine_ms)
 {
-    if (machine_ms > clock->signed_ms)
-        clock->signed_ms = machine_ms;
+    int64_t latest = atomic_load_explicit(&clock->signed_ms, memory_order_relaxed);
+    while (machine_ms > latest &&
+           !atomic_compare_exchange_weak(&clock->signed_ms, &latest, machine_ms))
+        ;
 }
 
 int64_t clock_settles_ms(struct clock *clock)

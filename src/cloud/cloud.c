@@ -215,6 +215,7 @@ void cloud_close(struct cloud *cloud)
 
 RESULT cloud_advance_clock(struct cloud *cloud, int64_t ms)
 {
+    trail_settle(cloud->trail); /* what happened before it is not told of as if it came after */
     TRY(clock_advance(cloud->clock, ms));
     park_clock_changed(cloud->parks);
     dispatcher_wake(cloud->dispatcher);

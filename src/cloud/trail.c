@@ -18,6 +18,7 @@ enum {
     TRAIL_EVENT_MAX = 256 << 10,
     TRAIL_FILE_MAX = 4 << 20,
     TRAIL_FILES_MAX = 64, /* that wait: then events are lost */
+    TRAIL_SETTLE_MS = 2000,
 };
 
 struct trail_file {
@@ -32,12 +33,14 @@ struct trail {
     struct cloud *cloud;
     struct spool_family family;
     pthread_mutex_t mutex; /* of what follows, for moments */
-    pthread_cond_t wake;
-    struct trail_file *front;        /* takes events; NULL: none came */
-    struct trail_file *first, *last; /* full ones, oldest first */
-    struct trail_file *spare;        /* taken, and mapped still */
-    size_t waiting;                  /* full ones */
-    uint64_t number;                 /* of the next file */
+    pthread_cond_t wake, settled;
+    uint64_t rounds_begun, rounds_ended; /* the thread's: each takes all that there is */
+    bool hurried;                        /* somebody waits for the next one */
+    struct trail_file *front;            /* takes events; NULL: none came */
+    struct trail_file *first, *last;     /* full ones, oldest first */
+    struct trail_file *spare;            /* taken, and mapped still */
+    size_t waiting;                      /* full ones */
+    uint64_t number;                     /* of the next file */
     uint64_t lost;
     bool stopping;
     bool running;
@@ -307,7 +310,7 @@ static RESULT trail_take_all(struct trail *trail)
 }
 
 /* False: the time is over. The mutex is held. */
-static bool trail_wait(struct trail *trail, int ms)
+static bool trail_wait(struct trail *trail, pthread_cond_t *condition, int ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -317,44 +320,67 @@ static bool trail_wait(struct trail *trail, int ms)
         until.tv_sec++;
         until.tv_nsec -= 1000000000L;
     }
-    return pthread_cond_timedwait(&trail->wake, &trail->mutex, &until) != ETIMEDOUT;
+    return pthread_cond_timedwait(condition, &trail->mutex, &until) != ETIMEDOUT;
 }
 
 /* Until there is something to take. The mutex is held. */
 static void trail_rest(struct trail *trail)
 {
-    while (trail->front == NULL && trail->first == NULL && !trail->stopping) {
+    while (trail->front == NULL && trail->first == NULL && !trail->hurried && !trail->stopping) {
         if (trail->spare == NULL) {
             pthread_cond_wait(&trail->wake, &trail->mutex);
-        } else if (!trail_wait(trail, TRAIL_REST_MS)) {
+        } else if (!trail_wait(trail, &trail->wake, TRAIL_REST_MS)) {
             file_close(trail->spare, true);
             trail->spare = NULL;
         }
     }
     bool waits = true;
-    while (waits && trail->first == NULL && !trail->stopping)
-        waits = trail_wait(trail, TRAIL_WAIT_MS);
+    while (waits && trail->first == NULL && !trail->hurried && !trail->stopping)
+        waits = trail_wait(trail, &trail->wake, TRAIL_WAIT_MS);
+}
+
+/* The mutex is held, but not while it takes. */
+static void trail_round(struct trail *trail)
+{
+    trail->rounds_begun++;
+    trail->hurried = false;
+    pthread_mutex_unlock(&trail->mutex);
+    enum result result = trail_take_all(trail);
+    if (result != RESULT_OK) {
+        log_line(LOG_WARN, "events wait to be kept by the trail: trying again");
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    }
+    pthread_mutex_lock(&trail->mutex);
+    trail->rounds_ended = trail->rounds_begun;
+    pthread_cond_broadcast(&trail->settled);
+    if (result == RESULT_OK)
+        trail_rest(trail);
 }
 
 static void *trail_run(void *context)
 {
     struct trail *trail = context;
-    bool stopping = false;
-    while (!stopping) {
-        enum result result = trail_take_all(trail);
-        if (result != RESULT_OK) {
-            log_line(LOG_WARN, "events wait to be kept by the trail: trying again");
-            nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        }
-        pthread_mutex_lock(&trail->mutex);
-        if (result == RESULT_OK)
-            trail_rest(trail);
-        stopping = trail->stopping;
-        pthread_mutex_unlock(&trail->mutex);
-    }
+    pthread_mutex_lock(&trail->mutex);
+    while (!trail->stopping)
+        trail_round(trail);
+    pthread_mutex_unlock(&trail->mutex);
     if (trail_take_all(trail) != RESULT_OK)
         log_line(LOG_WARN, "events wait to be kept by the trail: at the next start");
     return NULL;
+}
+
+void trail_settle(struct trail *trail)
+{
+    if (trail == NULL || !trail->running)
+        return;
+    pthread_mutex_lock(&trail->mutex);
+    uint64_t awaited = trail->rounds_begun + 1;
+    trail->hurried = true;
+    pthread_cond_signal(&trail->wake);
+    bool waits = true;
+    while (waits && trail->rounds_ended < awaited && !trail->stopping)
+        waits = trail_wait(trail, &trail->settled, TRAIL_SETTLE_MS);
+    pthread_mutex_unlock(&trail->mutex);
 }
 
 /* --- life --- */
@@ -371,6 +397,7 @@ RESULT trail_open(struct cloud *cloud, struct str directory, struct trail **out)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&trail->wake, &monotonic);
+    pthread_cond_init(&trail->settled, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&trail->mutex, NULL);
     *out = trail;
@@ -405,5 +432,6 @@ void trail_close(struct trail *trail)
         file_close(file, false);
     }
     pthread_cond_destroy(&trail->wake);
+    pthread_cond_destroy(&trail->settled);
     pthread_mutex_destroy(&trail->mutex);
 }

@@ -40,6 +40,9 @@ RESULT trail_start(struct trail *trail); /* the thread that takes */
 void trail_close(struct trail *trail);   /* its thread takes what is there; NULL is fine */
 /* Any thread. That it fails is logged, once until the next is kept. */
 void trail_append(struct trail *trail, struct arena *arena, const struct cloud_trail_event *event);
+/* Returns when what was appended is kept; after a time without news it does not wait longer. NULL
+ * is fine. */
+void trail_settle(struct trail *trail);
 
 /* A UUID of version 7 (RFC 9562): its time says where the event is kept. In the arena. */
 struct str trail_event_id(struct arena *arena, int64_t time_ms);

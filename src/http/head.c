@@ -206,15 +206,6 @@ static enum MHD_Result take_field(void *context, enum MHD_ValueKind kind, const 
     return head->refusal.status == 0 ? MHD_YES : MHD_NO;
 }
 
-static bool is_digits(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9')
-            return false;
-    }
-    return s.len > 0;
-}
-
 static void judge_framing(struct head *head, const char *version)
 {
     struct http_connection *connection = head->connection;
@@ -231,7 +222,7 @@ static void judge_framing(struct head *head, const char *version)
         connection->body_coming = true;
     }
     if (!str_is_absent(head->length)) {
-        if (!is_digits(head->length))
+        if (!str_is_digits(head->length))
             refuse(head, 400, "malformed Content-Length");
         if (!str_to_u64(head->length, &exchange->content_length) ||
             exchange->content_length >= (uint64_t)INT64_MAX)

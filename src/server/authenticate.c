@@ -8,8 +8,6 @@
 #include "cloud/credentials.h"
 #include "server/s3_request.h"
 
-enum { CLOCK_SKEW_MS = 15 * 60 * 1000 };
-
 static bool request_is_s3(const struct request *request)
 {
     return request->routed && request->route.protocol == WIRE_PROTOCOL_REST_XML &&
@@ -147,7 +145,8 @@ static void authenticate_show(struct request *request, const struct sigv4_proble
         request_detail(request, STR("RequestTime"), request->signature.time);
         request_detail(request, STR("ServerTime"),
                        authenticate_time(arena, clock_now(request->call.cloud->clock)));
-        request_detail(request, STR("MaxAllowedSkewMilliseconds"), STR("900000"));
+        request_detail(request, STR("MaxAllowedSkewMilliseconds"),
+                       str_format(arena, "%d", SIGV4_SKEW_MS));
     } else if (problem->fault == SIGV4_MISMATCH) {
         authenticate_show_mismatch(request, problem);
     } else if (problem->fault == SIGV4_EXPIRED) {
@@ -325,7 +324,7 @@ static int64_t authenticate_ahead_at(const struct request *request, int64_t sign
 {
     struct clock *clock = request->call.cloud->clock;
     int64_t machine_ms = clock_now(clock) - clock_offset_ms(clock);
-    if (signed_ms > machine_ms + CLOCK_SKEW_MS)
+    if (signed_ms > machine_ms + SIGV4_SKEW_MS)
         return 0;
     if (signed_ms <= machine_ms)
         clock_note_signed(clock, signed_ms);
@@ -341,7 +340,7 @@ static int64_t authenticate_ahead(const struct request *request)
     if (signature->form == SIGV4_PRESIGNED)
         return authenticate_ahead_at(request, signature->time_ms);
     bool foreseen = signature->form == SIGV4_HEADER &&
-                    signature->time_ms > clock_now(clock) - ahead_ms + CLOCK_SKEW_MS;
+                    signature->time_ms > clock_now(clock) - ahead_ms + SIGV4_SKEW_MS;
     return foreseen ? 0 : ahead_ms;
 }
 

@@ -148,66 +148,82 @@ static RESULT config_unknown(struct loader *loader, struct str source)
     return RESULT_ERROR;
 }
 
-/* Flags: the settings, and where others stand. */
-static bool config_knows(struct str name)
+enum setting_kind {
+    SETTING_LISTEN,
+    SETTING_PATH,
+    SETTING_SWITCH,
+    SETTING_THREADS,
+    SETTING_IDLE,
+    SETTING_ENUM,
+    SETTING_REGION,
+    SETTING_ENDPOINT,
+    SETTING_FILE, /* says where others stand: a flag alone */
+};
+
+struct setting_known {
+    const char *name;
+    enum setting_kind kind;
+    size_t place; /* in struct config, of a path or a switch */
+};
+
+static const struct setting_known settings_known[] = {
+    {"listen", SETTING_LISTEN, 0},
+    {"data", SETTING_PATH, offsetof(struct config, data)},
+    {"init", SETTING_PATH, offsetof(struct config, init_directory)},
+    {"ephemeral", SETTING_SWITCH, offsetof(struct config, ephemeral)},
+    {"tls", SETTING_SWITCH, offsetof(struct config, tls)},
+    {"quiet", SETTING_SWITCH, offsetof(struct config, quiet)},
+    {"threads", SETTING_THREADS, 0},
+    {"functions-idle", SETTING_IDLE, 0},
+    {"durability", SETTING_ENUM, 0},
+    {"auth", SETTING_ENUM, 0},
+    {"iam", SETTING_ENUM, 0},
+    {"log-level", SETTING_ENUM, 0},
+    {"functions-network", SETTING_ENUM, 0},
+    {"region", SETTING_REGION, 0},
+    {"endpoint", SETTING_ENDPOINT, 0},
+    {"config", SETTING_FILE, 0},
+};
+
+static const struct setting_known *config_find(struct str name)
 {
-    static const char *const names[] = {"listen",
-                                        "data",
-                                        "ephemeral",
-                                        "durability",
-                                        "region",
-                                        "auth",
-                                        "iam",
-                                        "threads",
-                                        "tls",
-                                        "endpoint",
-                                        "init",
-                                        "config",
-                                        "quiet",
-                                        "log-level",
-                                        "functions-idle",
-                                        "functions-network"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (str_eq(name, str_from_c(names[i])))
-            return true;
-    return false;
+    for (size_t i = 0; i < sizeof settings_known / sizeof settings_known[0]; i++)
+        if (str_eq(name, str_from_c(settings_known[i].name)))
+            return &settings_known[i];
+    return NULL;
 }
 
 static RESULT config_set(struct loader *loader, const struct setting *setting)
 {
     struct config *config = loader->config;
-    struct str name = setting->name;
-    if (str_eq(name, STR("listen")))
+    const struct setting_known *known = config_find(setting->name);
+    void *place = known == NULL ? NULL : (char *)config + known->place;
+    switch (known == NULL ? SETTING_FILE : known->kind) {
+    case SETTING_LISTEN:
         return config_listen(loader, setting);
-    if (str_eq(name, STR("data")))
-        return config_path(loader, setting, &config->data);
-    if (str_eq(name, STR("init")))
-        return config_path(loader, setting, &config->init_directory);
-    if (str_eq(name, STR("ephemeral")))
-        return config_bool(loader, setting, &config->ephemeral);
-    if (str_eq(name, STR("tls")))
-        return config_bool(loader, setting, &config->tls);
-    if (str_eq(name, STR("quiet")))
-        return config_bool(loader, setting, &config->quiet);
-    if (str_eq(name, STR("threads")))
+    case SETTING_PATH:
+        return config_path(loader, setting, place);
+    case SETTING_SWITCH:
+        return config_bool(loader, setting, place);
+    case SETTING_THREADS:
         return config_threads(loader, setting);
-    if (str_eq(name, STR("functions-idle")))
+    case SETTING_IDLE:
         return config_functions_idle(loader, setting);
-    if (str_eq(name, STR("durability")) || str_eq(name, STR("auth")) || str_eq(name, STR("iam")) ||
-        str_eq(name, STR("log-level")) || str_eq(name, STR("functions-network")))
+    case SETTING_ENUM:
         return config_enum(loader, setting);
-    if (str_eq(name, STR("region"))) {
+    case SETTING_REGION:
         if (!arn_is_region(setting->value))
             return config_refuse(loader, setting, "a region, such as us-east-1");
         config->region = setting->value;
         return RESULT_OK;
-    }
-    if (str_eq(name, STR("endpoint"))) {
+    case SETTING_ENDPOINT:
         if (!str_starts_with(setting->value, STR("http://")) &&
             !str_starts_with(setting->value, STR("https://")))
             return config_refuse(loader, setting, "an URL, such as http://localhost:4566");
         config->endpoint = setting->value;
         return RESULT_OK;
+    case SETTING_FILE:
+        break;
     }
     return config_unknown(loader, setting->source);
 }
@@ -319,11 +335,10 @@ static RESULT config_flag(struct loader *loader, int argc, char *const *argv, in
     bool has_value =
         str_cut(str_slice(argument, 2, argument.len), '=', &setting.name, &setting.value);
     setting.source = str_format(loader->arena, "--%.*s", PRSTR(setting.name));
-    if (!config_knows(setting.name))
+    const struct setting_known *known = config_find(setting.name);
+    if (known == NULL)
         return config_unknown(loader, setting.source);
-    bool is_switch = str_eq(setting.name, STR("ephemeral")) || str_eq(setting.name, STR("tls")) ||
-                     str_eq(setting.name, STR("quiet"));
-    if (!has_value && is_switch)
+    if (!has_value && known->kind == SETTING_SWITCH)
         setting.value = STR("yes");
     else if (!has_value && *i + 1 < argc)
         setting.value = str_from_c(argv[++*i]);
@@ -331,7 +346,7 @@ static RESULT config_flag(struct loader *loader, int argc, char *const *argv, in
         *loader->message = str_format(loader->arena, "%.*s wants a value", PRSTR(setting.source));
         return RESULT_ERROR;
     }
-    if (str_eq(setting.name, STR("config")))
+    if (known->kind == SETTING_FILE)
         return RESULT_OK; /* has been read, before the environment */
     return config_set(loader, &setting);
 }

@@ -300,20 +300,9 @@ static RESULT local_credentials_change(struct local *local, struct kv_txn *txn, 
     return RESULT_OK;
 }
 
-/* "IAM and AWS STS quotas, name requirements, and character limits". */
-static bool local_is_user_name(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && memchr("+=,.@_-", c, 7) == NULL)
-            return false;
-    }
-    return name.len > 0 && name.len <= 64;
-}
-
 static void local_credentials(struct local *local)
 {
+    enum { USER_NAME_MAX = 64 };
     bool issue = str_eq(local->exchange->method, STR("POST"));
     struct str account = local_parameter(local, STR("account"));
     struct str user = local_parameter(local, STR("user"));
@@ -325,7 +314,7 @@ static void local_credentials(struct local *local)
         local_error(local, 400, STR("an account is twelve digits"));
         return;
     }
-    if (!str_is_absent(user) && !local_is_user_name(user)) {
+    if (!str_is_absent(user) && !(arn_is_name(user) && user.len <= USER_NAME_MAX)) {
         local_error(local, 400, STR("a user's name is 1 to 64 letters, digits and any of +=,.@_-"));
         return;
     }

@@ -274,6 +274,12 @@ static bool rank_of(const struct wire_model *model, const struct wire_operation 
     struct str uri = wire_string(model, operation->uri), template, literals;
 
     *rank = (struct rank){0};
+    if (operation->flags & WIRE_OP_QUERY_LITERAL) { /* most of them fail by it */
+        str_cut(uri, '?', &template, &literals);
+        rank->literals = match_literals(literals, query);
+        if (rank->literals < 0)
+            return false;
+    }
     if (operation->uri != walked->uri) {
         walked->uri = operation->uri;
         walked->fits = false;
@@ -282,14 +288,8 @@ static bool rank_of(const struct wire_model *model, const struct wire_operation 
             walked->fits = wire_rest_walk(template, path, NULL, NULL, &walked->score);
         }
     }
-    if (!walked->fits)
-        return false;
     rank->path = walked->score;
-    if (operation->flags & WIRE_OP_QUERY_LITERAL) {
-        str_cut(uri, '?', &template, &literals);
-        rank->literals = match_literals(literals, query);
-    }
-    return rank->literals >= 0;
+    return walked->fits;
 }
 
 int wire_rest_match(const struct wire_model *model, const struct wire_request *request,

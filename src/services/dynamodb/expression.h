@@ -113,10 +113,10 @@ RESULT update_check_keys(struct arena *arena, const struct update *update, struc
 RESULT update_apply(struct arena *arena, const struct update *update,
                     const struct dynamodb_AttributeMap *old, struct dynamodb_AttributeMap *out,
                     struct value_failure *failure);
-/* What UPDATED_OLD (of the old item) and UPDATED_NEW (of the new one) return: the updated paths'
- * values. */
 /* Nothing but REMOVE and DELETE, which make no item where there is none. */
 bool update_only_removes(const struct update *update);
+/* What UPDATED_OLD (of the old item) and UPDATED_NEW (of the new one) return: the updated paths'
+ * values. */
 struct dynamodb_AttributeMap update_returned(struct arena *arena, const struct update *update,
                                              const struct dynamodb_AttributeMap *item);
 /* The top-level attributes it writes, and those it reads. */

@@ -2,6 +2,7 @@
  */
 #include "base/encode.h"
 #include "base/rng.h"
+#include "cloud/arn.h"
 #include "services/iam/iam_int.h"
 
 struct key iam_key_of(struct call *call, struct str account, const char *kind, struct str name)
@@ -35,16 +36,12 @@ struct str iam_new_id(struct call *call, struct str prefix)
 
 RESULT iam_check_name(struct call *call, const char *member, struct str name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              (c != '\0' && strchr("+=,.@_-", c) != NULL)))
-            return call_fail(call, IAM_VALIDATION,
-                             "The specified value for %s is invalid. It must contain only "
-                             "alphanumeric characters and/or the following: +=,.@_-",
-                             member);
-    }
-    return RESULT_OK;
+    return name.len == 0 || arn_is_name(name)
+               ? RESULT_OK
+               : call_fail(call, IAM_VALIDATION,
+                           "The specified value for %s is invalid. It must contain only "
+                           "alphanumeric characters and/or the following: +=,.@_-",
+                           member);
 }
 
 RESULT iam_check_path(struct call *call, const char *member, struct str path)

@@ -100,10 +100,7 @@ struct s3_Owner *s3_owner(struct call *call, struct str account)
 /* "Verifying bucket ownership with bucket owner condition", Amazon S3 User Guide. */
 static RESULT check_owner(struct call *call, const struct s3_bucket *bucket, struct str expected)
 {
-    bool account = expected.len == 12;
-    for (size_t i = 0; i < expected.len; i++)
-        account = account && expected.ptr[i] >= '0' && expected.ptr[i] <= '9';
-    if (!account)
+    if (!arn_is_account(expected))
         return call_fail(call, S3_INVALID_BUCKET_OWNER_AWS_ACCOUNT_ID,
                          "The value of the expected bucket owner parameter must be an AWS account "
                          "ID.");

@@ -148,15 +148,9 @@ static bool saml_names_role(const struct saml *saml)
 static RESULT saml_take_name(struct call *call, struct saml *saml)
 {
     struct str name = saml_first(saml, ATTRIBUTES "RoleSessionName");
-    bool good = name.len >= NAME_MIN && name.len <= NAME_MAX;
     if (str_is_absent(name))
         return saml_invalid(call, "RoleSessionName is required in AuthnResponse");
-    for (size_t i = 0; i < name.len && good; i++) {
-        char c = name.ptr[i];
-        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               (c != '\0' && strchr("_+=,.@-", c) != NULL);
-    }
-    if (!good)
+    if (name.len < NAME_MIN || name.len > NAME_MAX || !arn_is_name(name))
         return saml_invalid(call,
                             "RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}");
     saml->session_name = name;
