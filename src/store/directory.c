@@ -117,6 +117,16 @@ static RESULT take_lock(struct arena *arena, struct str path, struct directory *
     return RESULT_OK;
 }
 
+static RESULT write_format(struct arena *arena, struct str path, struct directory *directory,
+                           struct str *message)
+{
+    struct str own = str_format(arena, "%d\n", DIRECTORY_FORMAT);
+    if (write_small(arena, directory->fd, "format", own))
+        return RESULT_OK;
+    return refuse(message, str_format(arena, "The data directory %.*s is not writable: %s.",
+                                      PRSTR(path), strerrordesc_np(errno)));
+}
+
 static RESULT check_format(struct arena *arena, struct str path, struct directory *directory,
                            struct str *message)
 {
@@ -125,11 +135,7 @@ static RESULT check_format(struct arena *arena, struct str path, struct director
         if (errno != ENOENT)
             return refuse(message, str_format(arena, "Cannot read %.*s/format: %s.", PRSTR(path),
                                               strerrordesc_np(errno)));
-        struct str own = str_format(arena, "%d\n", DIRECTORY_FORMAT);
-        if (!write_small(arena, directory->fd, "format", own))
-            return refuse(message, str_format(arena, "The data directory %.*s is not writable: %s.",
-                                              PRSTR(path), strerrordesc_np(errno)));
-        return RESULT_OK;
+        return write_format(arena, path, directory, message);
     }
     uint64_t format;
     if (!str_to_u64(text, &format) || format == 0)
@@ -145,7 +151,8 @@ static RESULT check_format(struct arena *arena, struct str path, struct director
                                  "kumoniwa; this program knows formats up to %d. Use a newer "
                                  "kumoniwa, or give another directory.",
                                  PRSTR(path), (unsigned long long)format, DIRECTORY_FORMAT));
-    return RESULT_OK;
+    /* What it writes from now on an older program would take for something else. */
+    return format < DIRECTORY_FORMAT ? write_format(arena, path, directory, message) : RESULT_OK;
 }
 
 /* Left behind by a process that ended without closing: harmless, unless the machine went down with

@@ -12,8 +12,9 @@
 #include "base/result.h"
 #include "base/str.h"
 
-/* The format that this program writes. It reads all from 1 on. */
-enum { DIRECTORY_FORMAT = 1 };
+/* The format that this program writes. It reads all from 1 on. 2: values may stand apart
+ * (kv.slots). */
+enum { DIRECTORY_FORMAT = 2 };
 
 struct directory;
 

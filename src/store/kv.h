@@ -20,8 +20,7 @@ struct kv_txn;
 struct kv_cursor;
 
 struct kv_config {
-    struct str
-        directory; /* exists, is ours alone (locked by the caller); files kv.mdb and its lock */
+    struct str directory; /* exists, is ours alone (locked by the caller); files kv.* */
     enum kv_durability durability;
     size_t map_size; /* bytes of address space; 0: 1 TiB */
     /* Tests: called before every write of a page group, commit included; returning false makes it
@@ -49,6 +48,9 @@ RESULT kv_get(struct kv_txn *txn, struct str key, struct str *value);
 /* RESULT_RESTART in a reading transaction; RESULT_FULL when the disk is full (abort the
  * transaction). */
 RESULT kv_put(struct kv_txn *txn, struct str key, struct str value);
+/* The same, for values of some length that are often written over, among very many keys: writing
+ * over such a value costs the same whatever else there is. A key is always put in the same way. */
+RESULT kv_put_apart(struct kv_txn *txn, struct str key, struct str value);
 RESULT kv_delete(struct kv_txn *txn, struct str key, bool *existed); /* existed may be NULL */
 /* Deletes up to `limit` keys that begin with prefix; *deleted counts them (< limit: none are left).
  */

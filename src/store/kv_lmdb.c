@@ -24,7 +24,11 @@ _Static_assert(sizeof(chapters_name) - 1 > KV_SEGMENT && sizeof(chapters_name) -
 
 static const uint64_t map_sizes[] = {UINT64_C(1) << 40, UINT64_C(1) << 36, UINT64_C(1) << 33,
                                      UINT64_C(3) << 29, UINT64_C(1) << 28};
-enum { MAP_SIZES = sizeof(map_sizes) / sizeof(map_sizes[0]), SMALL = 64 * 1024 * 1024 };
+enum {
+    MAP_SIZES = sizeof(map_sizes) / sizeof(map_sizes[0]),
+    SMALL = 64 * 1024 * 1024,
+    SWEEP_MIN = 64 * 1024 * 1024
+};
 
 /* A store is cold when of so many writes one in eight waited for a page (8 blocks of 512 bytes). */
 enum { WARMTH_WRITES = 64, COLD_BLOCKS = WARMTH_WRITES / 8 * 8 };
@@ -193,6 +197,7 @@ static RESULT open_all(struct kv *kv, const char *directory, const char *path, u
     kv->space.size_before = stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
     TRY(open_with_fallback(kv, path, map_size));
     TRY(kv_space_open(kv));
+    TRY(kv_apart_open(kv, false));
     TRY(open_trees(kv));
     if (kv->durability == KV_POWER) {
         TRY(sync_directory(directory));
@@ -208,6 +213,9 @@ RESULT kv_open(const struct kv_config *config, struct kv **out)
     const char *directory = str_to_c(scratch, config->directory);
     const char *path = str_to_c(scratch, str_concat(scratch, config->directory, STR("/kv.mdb")));
     kv->durability = config->durability;
+    kv->sweep_min = SWEEP_MIN;
+    kv->directory = heap_alloc(config->directory.len + 1);
+    memcpy(kv->directory, config->directory.ptr, config->directory.len);
     kv->write_hook = config->write_hook;
     kv->hook_context = config->hook_context;
     /* Under `power` the price of fsync hides the price of write(2), which leaves the pages out of
@@ -229,6 +237,7 @@ void kv_close(struct kv *kv)
     if (kv == NULL)
         return;
     kv_group_close(kv);
+    kv_apart_close(kv);
     while (kv->readers != NULL) {
         struct kv_txn *txn = kv->readers;
         kv->readers = txn->next_reader;
@@ -244,6 +253,7 @@ void kv_close(struct kv *kv)
         mdb_env_close(kv->env);
     }
     pthread_mutex_destroy(&kv->pool_lock);
+    heap_free(kv->directory);
     heap_free(kv);
 }
 
@@ -280,13 +290,15 @@ static RESULT begin_reading(struct kv *kv, struct kv_txn **out)
     /* Until the state that it sees is known, it may be any: the writer then counts on no free page.
      */
     atomic_store_explicit(&txn->snapshot, 1, memory_order_seq_cst);
+    uint64_t committed = kv_apart_committed(kv);
     int code = txn->txn != NULL ? mdb_txn_renew(txn->txn)
                                 : mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn->txn);
     if (code != 0) {
         give_reader(txn);
         return kv_result("beginning to read", code);
     }
-    atomic_store_explicit(&txn->snapshot, mdb_txn_id(txn->txn), memory_order_release);
+    atomic_store_explicit(&txn->snapshot, kv_apart_snapshot(committed, mdb_txn_id(txn->txn)),
+                          memory_order_release);
     *out = txn;
     return RESULT_OK;
 }
@@ -331,6 +343,8 @@ static RESULT begin_writing(struct kv *kv, struct kv_txn **out)
     txn->writing = true;
     txn->failed = RESULT_OK;
     txn->writes = 0;
+    txn->apart_version = 0;
+    txn->changed_trees = false;
     txn->cursors = NULL;
     *out = txn;
     return RESULT_OK;
@@ -346,6 +360,8 @@ void kv_abort(struct kv_txn *txn)
     if (txn == NULL)
         return;
     kv_cursors_close(txn);
+    if (txn->writing)
+        kv_apart_abort(txn);
     if (!txn->writing) {
         mdb_txn_reset(txn->txn);
         give_reader(txn);
@@ -358,26 +374,47 @@ void kv_abort(struct kv_txn *txn)
     }
 }
 
+/* alone: no tree has changed. The lock goes with LMDB's end of the transaction: the struct is
+ * another's from then on. */
+static RESULT commit_alone(struct kv_txn *txn, bool alone)
+{
+    struct kv *kv = txn->kv;
+    MDB_txn *inner = txn->txn;
+    bool has_apart = txn->apart_version != 0;
+    txn->txn = NULL;
+    if (alone) {
+        kv_apart_commit(txn);
+        mdb_txn_abort(inner);
+    } else {
+        int code = mdb_txn_commit(inner);
+        if (code != 0 && has_apart)
+            kv_apart_undo(kv);
+        if (code != 0)
+            return kv_result("committing", code);
+    }
+    if (has_apart)
+        kv_apart_settle(kv);
+    return RESULT_OK;
+}
+
 RESULT kv_commit(struct kv_txn *txn)
 {
     if (!txn->writing) {
         kv_abort(txn);
         return RESULT_OK;
     }
+    bool alone = false;
     enum result result = txn->failed;
-    if (result == RESULT_OK && txn->writes > 0)
+    if (result == RESULT_OK)
+        result = kv_apart_prepare(txn, &alone);
+    if (result == RESULT_OK && (alone || txn->writes > 0))
         result = kv_hook(txn->kv);
     if (result != RESULT_OK) {
         kv_abort(txn);
         return result;
     }
     kv_cursors_close(txn);
-    if (txn->kv->group != NULL)
-        return kv_group_commit(txn->kv);
-    /* The lock goes with the commit: the struct is another's from then on. */
-    MDB_txn *inner = txn->txn;
-    txn->txn = NULL;
-    return kv_result("committing", mdb_txn_commit(inner));
+    return txn->kv->group != NULL ? kv_group_commit(txn->kv) : commit_alone(txn, alone);
 }
 
 bool kv_is_writing(const struct kv_txn *txn)
@@ -401,11 +438,14 @@ RESULT kv_usage(struct kv *kv, struct kv_usage *out)
         if (i > 0)
             usage.entries += stat.ms_entries;
     }
+    uint64_t freed = 0;
+    enum result result = kv_result("measuring the store", code);
+    if (result == RESULT_OK)
+        result = kv_apart_entries(txn, &freed);
     kv_abort(txn);
-    if (code != 0)
-        return kv_result("measuring the store", code);
-    usage.entries -= 1; /* the tree of chapters is an entry of the main one */
-    usage.used = pages * stat.ms_psize;
+    TRY(result);
+    usage.entries -= 1 + freed; /* the tree of chapters is an entry of the main one */
+    usage.used = pages * stat.ms_psize + kv_apart_used(kv);
     struct statfs fs;
     if (fstatfs(kv->space.fd, &fs) != 0)
         return FAULT("fstatfs: %s", strerrordesc_np(errno));

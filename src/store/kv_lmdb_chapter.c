@@ -36,25 +36,27 @@ static RESULT check_key(struct str key)
     return RESULT_OK;
 }
 
-static int raw_get(struct kv_txn *txn, enum kv_tree tree, struct str key, MDB_val *value)
+int kv_raw_get(struct kv_txn *txn, enum kv_tree tree, struct str key, MDB_val *value)
 {
     MDB_val k = kv_val(key);
     return mdb_get(txn->txn, txn->kv->trees[tree], &k, value);
 }
 
-static RESULT raw_put(struct kv_txn *txn, enum kv_tree tree, struct str key, struct str value)
+RESULT kv_raw_put(struct kv_txn *txn, enum kv_tree tree, struct str key, struct str value,
+                  bool deleting)
 {
     TRY(kv_hook(txn->kv));
-    TRY(kv_space_before(txn, tree, value.len, false));
+    TRY(kv_space_before(txn, tree, value.len, deleting));
     MDB_val k = kv_val(key), v = kv_val(value);
     txn->writes++;
     int code = mdb_put(txn->txn, txn->kv->trees[tree], &k, &v, 0);
     if (code != 0)
         return kv_result("putting", code);
+    txn->changed_trees = true;
     return kv_space_after(txn, tree, value.len);
 }
 
-static RESULT raw_delete(struct kv_txn *txn, enum kv_tree tree, struct str key, bool *existed)
+RESULT kv_raw_delete(struct kv_txn *txn, enum kv_tree tree, struct str key, bool *existed)
 {
     TRY(kv_hook(txn->kv));
     TRY(kv_space_before(txn, tree, 0, true));
@@ -64,6 +66,7 @@ static RESULT raw_delete(struct kv_txn *txn, enum kv_tree tree, struct str key, 
     if (code != 0 && code != MDB_NOTFOUND)
         return kv_result("deleting", code);
     *existed = code == 0;
+    txn->changed_trees = txn->changed_trees || *existed;
     return kv_space_after(txn, tree, 0);
 }
 
@@ -92,7 +95,7 @@ static int descend(struct kv_txn *txn, struct str key, struct step steps[KV_LEVE
         if (!marker)
             return 0;
         MDB_val value;
-        int code = raw_get(txn, step->tree, step->bytes, &value);
+        int code = kv_raw_get(txn, step->tree, step->bytes, &value);
         if (code != 0)
             return code;
         if (!kv_find_chapter(value, id))
@@ -109,21 +112,20 @@ static int get_long(struct kv_txn *txn, struct str key, MDB_val *value)
     int code = descend(txn, key, steps, &count);
     if (code != 0)
         return code;
-    return raw_get(txn, steps[count].tree, steps[count].bytes, value);
+    return kv_raw_get(txn, steps[count].tree, steps[count].bytes, value);
 }
 
 RESULT kv_get(struct kv_txn *txn, struct str key, struct str *value)
 {
     TRY(check_key(key));
     MDB_val v = {0};
-    int code = key.len < KV_SEGMENT ? raw_get(txn, KV_MAIN, key, &v) : get_long(txn, key, &v);
+    int code = key.len < KV_SEGMENT ? kv_raw_get(txn, KV_MAIN, key, &v) : get_long(txn, key, &v);
     if (code == MDB_NOTFOUND) {
         *value = (struct str){0};
         return RESULT_OK;
     }
     TRY(kv_result("getting", code));
-    *value = kv_str(v);
-    return RESULT_OK;
+    return kv_apart_resolve(txn, v, value);
 }
 
 static void next_id(char id[KV_ID])
@@ -168,12 +170,12 @@ static RESULT put_new(struct kv_txn *txn, struct str key, const struct step *fir
     if (step.tree == KV_CHAPTERS)
         step.bytes.ptr = step.key.bytes;
     for (;;) {
-        TRY(raw_put(txn, step.tree, step.bytes, str_make(id, KV_ID)));
+        TRY(kv_raw_put(txn, step.tree, step.bytes, str_make(id, KV_ID), false));
         key = str_make(key.ptr + KV_SEGMENT, key.len - KV_SEGMENT);
         bool marker = key.len >= KV_SEGMENT;
         make_step(&step, false, id, marker ? str_make(key.ptr, KV_SEGMENT) : key);
         if (!marker)
-            return raw_put(txn, step.tree, step.bytes, value);
+            return kv_raw_put(txn, step.tree, step.bytes, value, false);
         next_id(id);
     }
 }
@@ -184,7 +186,7 @@ static RESULT put_long(struct kv_txn *txn, struct str key, struct str value)
     size_t count;
     int code = descend(txn, key, steps, &count);
     if (code == 0)
-        return raw_put(txn, steps[count].tree, steps[count].bytes, value);
+        return kv_raw_put(txn, steps[count].tree, steps[count].bytes, value, false);
     if (code != MDB_NOTFOUND)
         return kv_result("putting", code);
     return put_new(txn, str_make(key.ptr + count * KV_SEGMENT, key.len - count * KV_SEGMENT),
@@ -204,8 +206,27 @@ RESULT kv_put(struct kv_txn *txn, struct str key, struct str value)
     TRY(check_key(key));
     if (value.len > VALUE_MAX)
         return FAULT("a value of %zu bytes", value.len);
-    return kv_fail(txn, key.len < KV_SEGMENT ? raw_put(txn, KV_MAIN, key, value)
-                                             : put_long(txn, key, value));
+    struct arena *scratch = NULL;
+    if (kv_apart_looks_ours(value)) {
+        scratch = arena_new(0);
+        value = kv_apart_escape(scratch, value);
+    }
+    enum result result =
+        kv_fail(txn, key.len < KV_SEGMENT ? kv_raw_put(txn, KV_MAIN, key, value, false)
+                                          : put_long(txn, key, value));
+    if (scratch != NULL)
+        arena_free(scratch);
+    return result;
+}
+
+RESULT kv_put_apart(struct kv_txn *txn, struct str key, struct str value)
+{
+    bool done = false;
+    TRY(check_writing(txn));
+    TRY(check_key(key));
+    if (key.len < KV_SEGMENT)
+        TRY(kv_fail(txn, kv_apart_put(txn, key, value, &done)));
+    return done ? RESULT_OK : kv_put(txn, key, value);
 }
 
 /* Does any entry of the chapter remain? */
@@ -233,7 +254,7 @@ static RESULT delete_long(struct kv_txn *txn, struct str key, bool *existed)
         return RESULT_OK;
     }
     TRY(kv_result("deleting", code));
-    TRY(raw_delete(txn, steps[count].tree, steps[count].bytes, existed));
+    TRY(kv_raw_delete(txn, steps[count].tree, steps[count].bytes, existed));
     /* A chapter without entries goes, and its marker with it. */
     while (*existed && count > 0) {
         bool empty = false, had;
@@ -241,7 +262,7 @@ static RESULT delete_long(struct kv_txn *txn, struct str key, bool *existed)
         if (!empty)
             break;
         count--;
-        TRY(raw_delete(txn, steps[count].tree, steps[count].bytes, &had));
+        TRY(kv_raw_delete(txn, steps[count].tree, steps[count].bytes, &had));
     }
     return RESULT_OK;
 }
@@ -251,7 +272,9 @@ RESULT kv_delete(struct kv_txn *txn, struct str key, bool *existed)
     TRY(check_writing(txn));
     TRY(check_key(key));
     bool had = false;
-    TRY(kv_fail(txn, key.len < KV_SEGMENT ? raw_delete(txn, KV_MAIN, key, &had)
+    if (key.len < KV_SEGMENT)
+        TRY(kv_fail(txn, kv_apart_forget(txn, key)));
+    TRY(kv_fail(txn, key.len < KV_SEGMENT ? kv_raw_delete(txn, KV_MAIN, key, &had)
                                           : delete_long(txn, key, &had)));
     if (existed != NULL)
         *existed = had;

@@ -21,8 +21,8 @@ static uint64_t oldest_snapshot(struct kv *kv)
     pthread_mutex_lock(&kv->pool_lock);
     for (struct kv_txn *reader = kv->readers; reader != NULL; reader = reader->next_reader) {
         uint64_t snapshot = atomic_load_explicit(&reader->snapshot, memory_order_seq_cst);
-        if (snapshot != 0 && snapshot < oldest)
-            oldest = snapshot;
+        if (snapshot != 0 && kv_apart_state(snapshot) < oldest)
+            oldest = kv_apart_state(snapshot);
     }
     pthread_mutex_unlock(&kv->pool_lock);
     return oldest;

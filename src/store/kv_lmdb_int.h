@@ -6,6 +6,8 @@
  *   kv_lmdb_free.c     free pages inside the file, counted when it cannot grow
  *   kv_lmdb_chapter.c  get, put and delete; keys longer than LMDB's
  *   kv_lmdb_cursor.c   walking
+ *   kv_lmdb_apart.c    values that stand apart from the tree: slots, versions, the journal
+ *   kv_lmdb_log.c      where those values are
  *   kv_lmdb_copy.c     copies */
 #ifndef KUMONIWA_STORE_KV_LMDB_INT_H
 #define KUMONIWA_STORE_KV_LMDB_INT_H
@@ -82,6 +84,7 @@ struct kv_warmth {
 };
 
 struct kv_group;
+struct kv_apart;
 
 struct kv_txn {
     struct kv *kv;
@@ -92,7 +95,9 @@ struct kv_txn {
     struct kv_cursor *cursors;  /* open ones */
     struct kv_txn *next_free;   /* in the pool */
     struct kv_txn *next_reader; /* of all readers ever made */
-    _Atomic uint64_t snapshot;  /* id of the state that a reader sees; 0: at rest */
+    _Atomic uint64_t snapshot;  /* what a reader sees, see kv_apart_snapshot(); 0: at rest */
+    uint64_t apart_version;     /* that a writer makes apart from the trees; 0: none yet */
+    bool changed_trees;         /* a writer did */
 };
 
 struct kv {
@@ -109,6 +114,9 @@ struct kv {
     struct kv_space space;
     struct kv_warmth warmth;
     struct kv_group *group; /* durability `power` alone */
+    char *directory;
+    uint64_t sweep_min;               /* bytes of garbage in the log that are left alone */
+    _Atomic(struct kv_apart *) apart; /* NULL: no value ever stood apart */
 };
 
 /* kv_lmdb.c */
@@ -142,7 +150,45 @@ uint64_t kv_free_places(const struct kv_free *free, uint64_t length);
 /* kv_lmdb_chapter.c */
 bool kv_find_chapter(MDB_val marker, char id[KV_ID]);
 
+int kv_raw_get(struct kv_txn *txn, enum kv_tree tree, struct str key, MDB_val *value);
+/* deleting: it is what a deletion needs, and may take what is kept for those. */
+RESULT kv_raw_put(struct kv_txn *txn, enum kv_tree tree, struct str key, struct str value,
+                  bool deleting);
+RESULT kv_raw_delete(struct kv_txn *txn, enum kv_tree tree, struct str key, bool *existed);
+
+/* kv_lmdb_apart.c */
+/* Opens the files, if they exist or are to be made. Before LMDB commits anything. */
+RESULT kv_apart_open(struct kv *kv, bool make);
+void kv_apart_close(struct kv *kv);
+/* What a reader sees who found `committed` before he saw LMDB's state of that number. */
+uint64_t kv_apart_committed(struct kv *kv);
+uint64_t kv_apart_snapshot(uint64_t committed, uint64_t state);
+uint64_t kv_apart_state(uint64_t snapshot);
+/* What a value found in the tree stands for. */
+RESULT kv_apart_resolve(struct kv_txn *txn, MDB_val found, struct str *value);
+bool kv_apart_is_reference(MDB_val value);
+/* A value of the owner's that would be taken for a reference of ours, and what is put instead. */
+bool kv_apart_looks_ours(struct str value);
+struct str kv_apart_escape(struct arena *arena, struct str value);
+/* *done false: the value is to be put into the tree, where no reference stands any more. */
+RESULT kv_apart_put(struct kv_txn *txn, struct str key, struct str value, bool *done);
+/* What stands apart under the key, which is about to be deleted, is given up. */
+RESULT kv_apart_forget(struct kv_txn *txn, struct str key);
+/* Before the commit. *alone: no tree has changed, and kv_apart_commit() is the commit. */
+RESULT kv_apart_prepare(struct kv_txn *txn, bool *alone);
+void kv_apart_commit(struct kv_txn *txn);
+void kv_apart_settle(struct kv *kv); /* after the commit of a transaction that had changes apart */
+void kv_apart_undo(struct kv *kv);   /* after one that LMDB did not commit */
+void kv_apart_abort(struct kv_txn *txn);
+uint64_t kv_apart_used(struct kv *kv); /* bytes on the disk */
+/* Entries of the tree of chapters that are ours, not a key's. */
+RESULT kv_apart_entries(struct kv_txn *txn, uint64_t *count);
+/* False: there are none. The arguments may be NULL. */
+bool kv_apart_files(struct kv *kv, int *slots, int *values);
+
 /* kv_lmdb_cursor.c */
+/* Whether the value that kv_next() gave stands apart. */
+bool kv_cursor_is_apart(const struct kv_cursor *cursor);
 void kv_cursors_close(struct kv_txn *txn);
 
 static inline MDB_val kv_val(struct str s)

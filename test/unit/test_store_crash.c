@@ -2,9 +2,10 @@
  *
  * A child commits transactions 1, 2, 3... Transaction n sets the counter to n, puts the entries
  * that n's seed makes, and deletes those of n - WINDOW; so the counter alone tells what the whole
- * store must hold. The child says in shared memory what was acknowledged; it is killed from outside
- * after a random time, or by its own write hook at the Nth write, and the parent opens the store
- * and compares. */
+ * store must hold. The counter stands apart and so do some of the entries, which take turns: every
+ * fourth transaction writes over nothing but those. The child says in shared memory what was
+ * acknowledged; it is killed from outside after a random time, or by its own write hook at the Nth
+ * write, and the parent opens the store and compares. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,9 +23,10 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "store/kv_lmdb_int.h"
 #include "store_support.h"
 
-enum { WINDOW = 6, ENTRIES_MAX = 24 };
+enum { WINDOW = 6, ENTRIES_MAX = 24, TURNS = 10, COUNTER_SIZE = 300 };
 
 struct shared {
     _Atomic uint64_t acknowledged;
@@ -53,6 +55,22 @@ static size_t entries_of(struct arena *arena, uint64_t n, struct entry entries[E
     return count;
 }
 
+/* Which of those that take turns transaction n writes, and what. */
+static struct entry turn_of(struct arena *arena, uint64_t n)
+{
+    rng_set_seed(n * 31 + 7);
+    size_t size = 200 + (size_t)rng_below(rng_below(10) == 0 ? 300000 : 3000);
+    char *value = arena_alloc_raw(arena, size);
+    memset(value, (char)n, size);
+    return (struct entry){str_format(arena, "turn%llu", (unsigned long long)(n % TURNS)),
+                          str_make(value, size)};
+}
+
+static bool has_entries(uint64_t n)
+{
+    return n % 4 != 0;
+}
+
 static uint64_t read_counter(struct kv_txn *txn)
 {
     struct str value;
@@ -67,13 +85,16 @@ static uint64_t read_counter(struct kv_txn *txn)
 static enum result change(struct kv_txn *txn, struct arena *arena, uint64_t n)
 {
     struct entry entries[ENTRIES_MAX];
-    char counter[sizeof(n)];
+    char counter[COUNTER_SIZE] = {0};
     memcpy(counter, &n, sizeof(n));
-    size_t count = entries_of(arena, n, entries);
+    size_t count = has_entries(n) ? entries_of(arena, n, entries) : 0;
     for (size_t i = 0; i < count; i++)
-        TRY(kv_put(txn, entries[i].key, entries[i].value));
-    TRY(kv_put(txn, STR("counter"), str_make(counter, sizeof(counter))));
-    count = n > WINDOW ? entries_of(arena, n - WINDOW, entries) : 0;
+        TRY(i % 3 == 0 ? kv_put_apart(txn, entries[i].key, entries[i].value)
+                       : kv_put(txn, entries[i].key, entries[i].value));
+    TRY(kv_put_apart(txn, STR("counter"), str_make(counter, sizeof(counter))));
+    struct entry turn = turn_of(arena, n);
+    TRY(kv_put_apart(txn, turn.key, turn.value));
+    count = n > WINDOW && has_entries(n - WINDOW) ? entries_of(arena, n - WINDOW, entries) : 0;
     for (size_t i = 0; i < count; i++)
         TRY(kv_delete(txn, entries[i].key, NULL));
     return RESULT_OK;
@@ -99,6 +120,7 @@ static void work(struct str directory, enum kv_durability durability, uint64_t w
     struct kv *kv;
     if (kv_open(&config, &kv) != RESULT_OK)
         return;
+    kv->sweep_min = 0;
     struct arena *arena = arena_new(0);
     for (;;) {
         struct kv_txn *txn;
@@ -124,11 +146,13 @@ static uint64_t verify(struct str directory, enum kv_durability durability)
     struct kv *kv = test_kv_open(directory, durability);
     struct kv_txn *txn = test_begin(kv, false);
     uint64_t n = read_counter(txn);
-    static struct entry expected[WINDOW * ENTRIES_MAX + 1];
+    static struct entry expected[WINDOW * ENTRIES_MAX + 1 + TURNS];
     size_t count = 0;
     for (uint64_t i = n > WINDOW ? n - WINDOW + 1 : 1; i <= n; i++)
-        count += entries_of(arena, i, expected + count);
-    char counter[sizeof(n)];
+        count += has_entries(i) ? entries_of(arena, i, expected + count) : 0;
+    for (uint64_t i = n > TURNS ? n - TURNS + 1 : 1; i <= n; i++)
+        expected[count++] = turn_of(arena, i);
+    char counter[COUNTER_SIZE] = {0};
     memcpy(counter, &n, sizeof(n));
     if (n > 0)
         expected[count++] = (struct entry){STR("counter"), str_make(counter, sizeof(counter))};

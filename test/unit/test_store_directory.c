@@ -96,9 +96,9 @@ static void one_process_at_a_time(void **state)
 static void newer_formats_are_refused(void **state)
 {
     struct fixture *fixture = *state;
-    write_file(fixture, "format", STR("2\n"));
+    write_file(fixture, "format", STR("3\n"));
     struct str refused = open_refused(fixture, fixture->path);
-    assert_says(refused, STR("format 2"));
+    assert_says(refused, STR("format 3"));
     assert_says(refused, STR("up to 1"));
     assert_says(refused, STR("newer kumoniwa"));
     write_file(fixture, "format", STR("one"));

@@ -284,15 +284,70 @@ static int on_a_small_file_system(struct arena *arena, struct str directory)
     return 0;
 }
 
-static void survives_a_small_file_system(void **state)
+static const char *path_in(struct arena *arena, struct str directory, const char *name)
 {
-    (void)state;
+    return str_to_c(arena, str_concat(arena, directory, str_from_c(name)));
+}
+
+/* Values that stand apart, one a transaction, until one is refused. */
+static uint32_t fill_apart(struct kv *kv, uint32_t first, uint32_t end, char letter)
+{
+    char value[1500];
+    memset(value, letter, sizeof(value));
+    for (struct arena *arena = arena_new(0);; first++) {
+        struct kv_txn *txn = test_begin(kv, true);
+        enum result result = first < end ? kv_put_apart(txn, key_of(arena, first * 2654435761u, 0),
+                                                        str_make(value, sizeof(value)))
+                                         : RESULT_FULL;
+        assert_true(result == RESULT_OK || result == RESULT_FULL);
+        enum result commit = kv_commit(txn);
+        if (result == RESULT_FULL || commit == RESULT_FULL) {
+            arena_free(arena);
+            return first;
+        }
+        arena_reset(arena);
+    }
+}
+
+static int apart_on_a_small_file_system(struct arena *arena, struct str directory)
+{
+    const char *path = str_to_c(arena, directory);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", path, "tmpfs", 0, "size=24m") != 0)
+        return 77;
+    struct kv *kv = test_kv_open(directory, KV_PROCESS);
+    kv->sweep_min = 0;
+    uint32_t end = fill_apart(kv, 0, UINT32_MAX, 'a');
+    printf("  %u values\n", end);
+    assert_true(end > 5000);
+    check(kv, 0, end, 1500, 0);
+    /* Nothing more goes in; what stands can be read and deleted, and leaves room. */
+    delete_range(kv, 0, 100, 0);
+    kv_close(kv);
+    int fd = open(path_in(arena, directory, "/hog"), O_WRONLY | O_CREAT, 0600);
+    static const char bytes[4096] = {1};
+    while (write(fd, bytes, sizeof(bytes)) > 0)
+        ;
+    close(fd);
+    kv = test_kv_open(directory, KV_PROCESS);
+    kv->sweep_min = 0;
+    check(kv, 100, end, 1500, 0);
+    delete_range(kv, 100, end / 2, 0);
+    uint32_t again = fill_apart(kv, 0, UINT32_MAX / 2, 'b');
+    printf("  %u values come into the room of half of them\n", again);
+    assert_true(again > end / 4);
+    kv_close(kv);
+    return 0;
+}
+
+static void in_a_child(int (*run)(struct arena *arena, struct str directory))
+{
     struct arena *arena = arena_new(0);
     struct str directory = test_directory(arena);
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        int code = on_a_small_file_system(arena, directory);
+        int code = run(arena, directory);
         fflush(NULL);
         _exit(code);
     }
@@ -306,6 +361,18 @@ static void survives_a_small_file_system(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void survives_a_small_file_system(void **state)
+{
+    (void)state;
+    in_a_child(on_a_small_file_system);
+}
+
+static void values_apart_survive_a_small_file_system(void **state)
+{
+    (void)state;
+    in_a_child(apart_on_a_small_file_system);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +380,7 @@ int main(void)
         cmocka_unit_test(counts_on_no_page_that_a_reader_sees),
         cmocka_unit_test(writes_zeros_where_blocks_cannot_be_asked_for),
         cmocka_unit_test(survives_a_small_file_system),
+        cmocka_unit_test(values_apart_survive_a_small_file_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

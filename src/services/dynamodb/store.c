@@ -212,7 +212,7 @@ static RESULT store_write_item(struct call *call, const struct change *change)
     }
     struct key key = place_item(&place, change->new);
     TRY(codec_encode(call->arena, change->new, change->new_size, &bytes));
-    return kv_put(call->txn, key_bytes(&key), bytes);
+    return kv_put_apart(call->txn, key_bytes(&key), bytes);
 }
 
 static RESULT store_change(struct call *call, const struct change *change,

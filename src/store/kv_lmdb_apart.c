@@ -1,0 +1,804 @@
+/* Values that stand apart from the tree (kv_put_apart()). A tree copies a leaf for every change;
+ * where keys are many and changed at random each change is of a leaf that nobody has had in hand
+ * lately. Such a value is written to a log instead (kv_lmdb_log.c), and the tree keeps the number
+ * of its *slot*, which says where. Writing a value over changes the slot in place; the tree is not
+ * touched.
+ *
+ * A slot holds two versions, each of the transaction that wrote it: readers take the newest one
+ * that their snapshot knows, and a writer writes over the older one, when every reader knows the
+ * newer. Versions are numbered like this: LMDB's number of the last state that it committed, and
+ * behind it (20 bits) a count of transactions since that changed nothing in the trees. Those are
+ * committed by one word, `committed`; the others by LMDB's own commit, after which every number of
+ * before is in the past.
+ *
+ * The journal says which slots the running transaction has changed, and what it leaves of each
+ * segment's live bytes: after a crash the first is undone, or the second done, by whether the
+ * transaction was committed. Under `power` nothing is put apart. */
+#include "store/kv_lmdb_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/kv_lmdb_apart.h"
+
+enum {
+    SLOT_STEP = 1 << 20, /* bytes by which the slots grow */
+    MINOR_BITS = 20,
+    MAP_MIN = 16 << 20,
+    PLACE_LEN_BITS = 24,
+};
+static const uint64_t minor_max = (UINT64_C(1) << MINOR_BITS) - 1;
+
+/* --- references --- */
+
+/* What the tree keeps: `mark`, then a kind. Values of the owner's that begin with the mark get the
+ * kind `itself` before them. */
+static const char mark[] = "\xff\x91kumo\xf0\x1e";
+enum { MARK = sizeof mark - 1, REFERENCE = MARK + 1 + 8 };
+static const char kind_slot = 1, kind_itself = 2;
+
+static bool is_marked(struct str value)
+{
+    return value.len > MARK && memcmp(value.ptr, mark, MARK) == 0;
+}
+
+static bool reference_number(struct str value, uint64_t *number)
+{
+    if (value.len != REFERENCE || !is_marked(value) || value.ptr[MARK] != kind_slot)
+        return false;
+    memcpy(number, value.ptr + MARK + 1, sizeof *number);
+    return true;
+}
+
+static struct str reference_make(char bytes[REFERENCE], uint64_t number)
+{
+    memcpy(bytes, mark, MARK);
+    bytes[MARK] = kind_slot;
+    memcpy(bytes + MARK + 1, &number, sizeof number);
+    return str_make(bytes, REFERENCE);
+}
+
+bool kv_apart_is_reference(MDB_val value)
+{
+    uint64_t number;
+    return reference_number(kv_str(value), &number);
+}
+
+bool kv_apart_looks_ours(struct str value)
+{
+    return value.len >= MARK && memcmp(value.ptr, mark, MARK) == 0;
+}
+
+struct str kv_apart_escape(struct arena *arena, struct str value)
+{
+    struct str own = str_concat(arena, str_make(mark, MARK), str_make(&kind_itself, 1));
+    return str_concat(arena, own, value);
+}
+
+/* --- slots --- */
+
+static uint64_t place_make(uint64_t offset, size_t len)
+{
+    return offset / KV_LOG_ALIGN << PLACE_LEN_BITS | len;
+}
+
+struct kv_place kv_apart_place(uint64_t packed)
+{
+    return (struct kv_place){(packed >> PLACE_LEN_BITS) * KV_LOG_ALIGN,
+                             packed & ((UINT64_C(1) << PLACE_LEN_BITS) - 1)};
+}
+
+struct kv_slot *kv_apart_slot(const struct kv_apart *apart, uint64_t number)
+{
+    if (number == 0 || number > atomic_load_explicit(&apart->head->slots, memory_order_acquire))
+        return NULL;
+    return &apart->slots[number];
+}
+
+/* The newest version up to `version`; NULL: none. */
+static struct kv_version *version_at(struct kv_slot *slot, uint64_t version)
+{
+    struct kv_version *best = NULL;
+    uint64_t best_number = 0;
+    for (int i = 0; i < 2; i++) {
+        uint64_t number = atomic_load_explicit(&slot->versions[i].number, memory_order_acquire);
+        if (number != 0 && number <= version && number > best_number) {
+            best = &slot->versions[i];
+            best_number = number;
+        }
+    }
+    return best;
+}
+
+uint64_t kv_apart_oldest(struct kv *kv)
+{
+    uint64_t oldest = UINT64_MAX;
+    pthread_mutex_lock(&kv->pool_lock);
+    for (struct kv_txn *reader = kv->readers; reader != NULL; reader = reader->next_reader) {
+        uint64_t snapshot = atomic_load_explicit(&reader->snapshot, memory_order_seq_cst);
+        if (snapshot != 0 && snapshot < oldest)
+            oldest = snapshot;
+    }
+    pthread_mutex_unlock(&kv->pool_lock);
+    return oldest;
+}
+
+static uint64_t committed_of(const struct kv_apart *apart)
+{
+    return apart == NULL ? 0 : atomic_load_explicit(&apart->head->committed, memory_order_seq_cst);
+}
+
+uint64_t kv_apart_snapshot(uint64_t committed, uint64_t state)
+{
+    return committed >> MINOR_BITS == state ? committed : state << MINOR_BITS;
+}
+
+uint64_t kv_apart_committed(struct kv *kv)
+{
+    return committed_of(atomic_load_explicit(&kv->apart, memory_order_acquire));
+}
+
+uint64_t kv_apart_state(uint64_t snapshot)
+{
+    return snapshot >> MINOR_BITS;
+}
+
+/* --- the file --- */
+
+static RESULT blocks(int fd, uint64_t from, uint64_t to)
+{
+    int code = EINTR;
+    while (code == EINTR)
+        code = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
+    if (code == ENOSPC || code == EDQUOT || code == EFBIG)
+        return RESULT_FULL;
+    return code == 0 ? RESULT_OK : FAULT("posix_fallocate: %s", strerrordesc_np(code));
+}
+
+RESULT kv_apart_blocks(struct kv_file *file, uint64_t to)
+{
+    if (to <= file->allocated)
+        return RESULT_OK;
+    if (to > file->mapped)
+        return RESULT_FULL;
+    TRY(blocks(file->fd, file->allocated, to));
+    file->allocated = to;
+    return RESULT_OK;
+}
+
+RESULT kv_apart_file(struct kv *kv, const char *name, uint64_t mapped, bool make,
+                     struct kv_file *out, bool *exists)
+{
+    struct arena *scratch = arena_new(0);
+    const char *path =
+        str_to_c(scratch, str_concat(scratch, str_from_c(kv->directory), str_from_c(name)));
+    struct stat stat;
+    *out = (struct kv_file){.fd = open(path, O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0), 0600)};
+    *exists = out->fd >= 0;
+    enum result result = RESULT_OK;
+    if (out->fd < 0) {
+        if (make || errno != ENOENT)
+            result = errno == ENOSPC || errno == EDQUOT
+                         ? RESULT_FULL
+                         : FAULT("opening %s: %s", path, strerrordesc_np(errno));
+    } else if (fstat(out->fd, &stat) != 0) {
+        result = FAULT("fstat of %s: %s", path, strerrordesc_np(errno));
+    } else {
+        out->allocated = (uint64_t)stat.st_size;
+        /* A copy made by other means may have holes. */
+        if (out->allocated > 0)
+            result = blocks(out->fd, 0, out->allocated);
+    }
+    if (result == RESULT_OK && *exists) {
+        /* A limit of the process or a sanitizer may not allow what we want. */
+        void *map = MAP_FAILED;
+        for (out->mapped = mapped * 2; map == MAP_FAILED && out->mapped > MAP_MIN;) {
+            out->mapped /= 2;
+            map = mmap(NULL, out->mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                       out->fd, 0);
+        }
+        out->map = map == MAP_FAILED ? NULL : map;
+        if (map == MAP_FAILED)
+            result = FAULT("mapping %s: %s", path, strerrordesc_np(errno));
+        else
+            (void)madvise(map, out->mapped, MADV_RANDOM);
+    }
+    arena_free(scratch);
+    return result;
+}
+
+static void file_close(struct kv_file *file)
+{
+    if (file->map != NULL)
+        (void)munmap(file->map, file->mapped);
+    if (file->fd >= 0)
+        (void)close(file->fd);
+    *file = (struct kv_file){.fd = -1};
+}
+
+/* Versions above `committed` go from the slots that the journal names. */
+static void undo(struct kv_apart *apart, uint64_t committed)
+{
+    for (uint32_t i = 0; i < apart->journal->slots; i++) {
+        struct kv_slot *slot = kv_apart_slot(apart, apart->journal->numbers[i]);
+        for (int j = 0; slot != NULL && j < 2; j++)
+            if (atomic_load(&slot->versions[j].number) > committed)
+                atomic_store(&slot->versions[j].number, 0);
+    }
+}
+
+/* After a crash: what was not committed is undone, what was is counted. */
+static void recover(struct kv_apart *apart, uint64_t committed)
+{
+    struct kv_journal *journal = apart->journal;
+    if (journal->version > committed)
+        undo(apart, committed);
+    else
+        for (uint32_t i = 0; i < journal->counts; i++)
+            apart->segments[journal->live[i].segment].live = journal->live[i].bytes;
+    journal->slots = journal->counts = 0;
+}
+
+static RESULT last_state(struct kv *kv, uint64_t *state)
+{
+    MDB_envinfo info;
+    TRY(kv_result("opening the store", mdb_env_info(kv->env, &info)));
+    *state = info.me_last_txnid;
+    return RESULT_OK;
+}
+
+static RESULT open_files(struct kv *kv, struct kv_apart *apart, bool make)
+{
+    bool exists;
+    uint64_t map = kv->space.map_size;
+    TRY(kv_apart_file(kv, "/kv.slots", KV_SLOTS_AT + map / 32, make, &apart->file, &exists));
+    if (!exists)
+        return RESULT_OK;
+    if (apart->file.allocated < KV_SEGMENTS_AT + 4096)
+        TRY(kv_apart_blocks(&apart->file, KV_SEGMENTS_AT + 4096));
+    char *base = apart->file.map;
+    void *head = base, *journal = base + KV_JOURNAL_AT, *segments = base + KV_SEGMENTS_AT,
+         *slots = base + KV_SLOTS_AT;
+    apart->head = head;
+    apart->journal = journal;
+    apart->segments = segments;
+    apart->slots = slots;
+    static const char magic[8] = "kumoapt1";
+    if (memcmp(apart->head->magic, (const char[8]){0}, 8) == 0)
+        memcpy(apart->head->magic, magic, 8);
+    if (memcmp(apart->head->magic, magic, 8) != 0)
+        return FAULT("kv.slots is not ours");
+    TRY(kv_log_open(kv, apart));
+    uint64_t state;
+    TRY(last_state(kv, &state));
+    uint64_t committed = kv_apart_snapshot(committed_of(apart), state);
+    recover(apart, committed);
+    kv_log_measure(apart, committed);
+    return RESULT_OK;
+}
+
+static void apart_free(struct kv_apart *apart)
+{
+    file_close(&apart->file);
+    file_close(&apart->log);
+    pthread_mutex_destroy(&apart->lock);
+    pthread_cond_destroy(&apart->wanted);
+    heap_free(apart->deltas);
+    heap_free(apart->dropped.items);
+    heap_free(apart->taken.items);
+    heap_free(apart->available.items);
+    heap_free(apart);
+}
+
+RESULT kv_apart_open(struct kv *kv, bool make)
+{
+    struct kv_apart *apart = heap_alloc(sizeof *apart);
+    apart->file.fd = apart->log.fd = -1;
+    pthread_mutex_init(&apart->lock, NULL);
+    pthread_cond_init(&apart->wanted, NULL);
+    enum result result = open_files(kv, apart, make);
+    if (result != RESULT_OK || apart->head == NULL) {
+        apart_free(apart);
+        return result;
+    }
+    if (kv->durability == KV_POWER && (fsync(apart->file.fd) != 0 || fsync(apart->log.fd) != 0)) {
+        apart_free(apart);
+        return FAULT("fsync: %s", strerrordesc_np(errno));
+    }
+    apart->may_have_freed = true;
+    atomic_store_explicit(&kv->apart, apart, memory_order_release);
+    return RESULT_OK;
+}
+
+void kv_apart_close(struct kv *kv)
+{
+    struct kv_apart *apart = kv->apart;
+    if (apart == NULL)
+        return;
+    kv_log_stop(apart);
+    if (msync(apart->file.map, apart->file.allocated, MS_SYNC) != 0 || fsync(apart->log.fd) != 0)
+        log_line(LOG_ERROR, "store: the last sync failed: %s", strerrordesc_np(errno));
+    kv->apart = NULL;
+    apart_free(apart);
+}
+
+/* --- one transaction --- */
+
+static void push(struct kv_numbers *list, uint64_t number)
+{
+    if (list->len == list->cap) {
+        list->cap = list->cap == 0 ? 64 : list->cap * 2;
+        list->items = heap_grow(list->items, list->cap * sizeof *list->items);
+    }
+    list->items[list->len++] = number;
+}
+
+/* The version that the running transaction writes. */
+static uint64_t own_version(struct kv_txn *txn)
+{
+    uint64_t state = mdb_txn_id(txn->txn) - 1;
+    return kv_apart_snapshot(committed_of(txn->kv->apart), state) + 1;
+}
+
+static uint64_t version_seen(struct kv_txn *txn)
+{
+    if (!txn->writing)
+        return atomic_load_explicit(&txn->snapshot, memory_order_relaxed);
+    return txn->apart_version != 0 ? txn->apart_version : own_version(txn);
+}
+
+RESULT kv_apart_enter(struct kv_txn *txn, struct kv_apart **out)
+{
+    struct kv *kv = txn->kv;
+    if (kv->apart == NULL)
+        TRY(kv_apart_open(kv, true));
+    struct kv_apart *apart = *out = kv->apart;
+    if (txn->apart_version != 0)
+        return RESULT_OK;
+    pthread_mutex_lock(&apart->lock);
+    txn->apart_version = own_version(txn);
+    apart->delta_len = 0;
+    apart->dropped.len = apart->taken.len = 0;
+    apart->loaded_from = SIZE_MAX;
+    apart->changed = false;
+    if (kv->durability == KV_PROCESS) {
+        apart->journal->slots = apart->journal->counts = 0;
+        apart->journal->version = txn->apart_version;
+    }
+    return RESULT_OK;
+}
+
+static void count(struct kv_apart *apart, uint64_t place, int sign)
+{
+    if (place == 0)
+        return;
+    if (apart->delta_len == apart->delta_cap) {
+        apart->delta_cap = apart->delta_cap == 0 ? 64 : apart->delta_cap * 2;
+        apart->deltas = heap_grow(apart->deltas, apart->delta_cap * sizeof *apart->deltas);
+    }
+    struct kv_place at = kv_apart_place(place);
+    apart->deltas[apart->delta_len++] = (struct kv_delta){(uint32_t)(at.offset / KV_LOG_SEGMENT),
+                                                          sign * (int32_t)kv_log_size(at.len)};
+}
+
+static bool note(struct kv_apart *apart, uint64_t number)
+{
+    struct kv_journal *journal = apart->journal;
+    if (journal->slots == KV_JOURNAL_MAX)
+        return false;
+    journal->numbers[journal->slots] = number;
+    atomic_signal_fence(memory_order_seq_cst);
+    journal->slots++;
+    atomic_signal_fence(memory_order_seq_cst);
+    return true;
+}
+
+/* Writes a version; place 0: the value is gone. False: not now, a reader still needs the older one.
+ */
+static bool slot_write(struct kv_txn *txn, struct kv_slot *slot, uint64_t number, uint64_t place)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    uint64_t mine = txn->apart_version;
+    struct kv_version *newest = version_at(slot, mine);
+    struct kv_version *other =
+        newest == &slot->versions[0] ? &slot->versions[1] : &slot->versions[0];
+    if (newest == NULL)
+        return false;
+    uint64_t before = atomic_load_explicit(&newest->place, memory_order_relaxed);
+    if (atomic_load_explicit(&newest->number, memory_order_relaxed) == mine) {
+        count(apart, before, -1);
+        count(apart, place, 1);
+        atomic_store_explicit(&newest->place, place, memory_order_release);
+        return true;
+    }
+    if ((mine & minor_max) == minor_max ||
+        kv_apart_oldest(txn->kv) < atomic_load_explicit(&newest->number, memory_order_relaxed) ||
+        !note(apart, number))
+        return false;
+    count(apart, before, -1);
+    count(apart, place, 1);
+    atomic_store_explicit(&other->number, mine, memory_order_release);
+    atomic_store_explicit(&other->place, place, memory_order_release);
+    apart->changed = true;
+    return true;
+}
+
+bool kv_apart_move(struct kv_txn *txn, uint64_t number, uint64_t from, struct str value,
+                   bool *moved)
+{
+    *moved = false;
+    struct kv_apart *apart;
+    uint64_t offset;
+    struct kv_slot *slot = kv_apart_slot(txn->kv->apart, number);
+    if (slot == NULL)
+        return true;
+    struct kv_version *newest = version_at(slot, version_seen(txn));
+    uint64_t place = place_make(from, value.len);
+    if (newest == NULL || atomic_load(&newest->place) != place)
+        return true;
+    if (kv_apart_enter(txn, &apart) != RESULT_OK ||
+        kv_log_append(txn->kv, number, value, &offset) != RESULT_OK)
+        return false;
+    *moved = true;
+    return slot_write(txn, slot, number, place_make(offset, value.len));
+}
+
+/* --- numbers of slots that were given up ---
+ *
+ * They stand in the tree of chapters under the id 0, which no chapter has: (0, version, count) ->
+ * numbers. They may be given out again when every reader sees that version. */
+
+enum { FREED_KEY = KV_ID + 8 + 4 };
+
+static void big_endian(char *bytes, uint64_t n, int len)
+{
+    for (int i = len - 1; i >= 0; i--, n >>= 8)
+        bytes[i] = (char)n;
+}
+
+static bool freed_version(MDB_val key, uint64_t *version)
+{
+    const unsigned char *bytes = key.mv_data;
+    uint64_t id = 0;
+    *version = 0;
+    if (key.mv_size < KV_ID)
+        return false;
+    memcpy(&id, bytes, KV_ID);
+    for (int i = KV_ID; i < KV_ID + 8 && key.mv_size == FREED_KEY; i++)
+        *version = *version << 8 | bytes[i];
+    return id == 0;
+}
+
+RESULT kv_apart_entries(struct kv_txn *txn, uint64_t *count)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    uint64_t version;
+    *count = 0;
+    TRY(kv_result("opening a cursor",
+                  mdb_cursor_open(txn->txn, txn->kv->trees[KV_CHAPTERS], &cursor)));
+    int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    for (; code == 0 && freed_version(key, &version); ++*count)
+        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    mdb_cursor_close(cursor);
+    return code == MDB_NOTFOUND ? RESULT_OK : kv_result("counting free slots", code);
+}
+
+/* The first of those entries, if it may be used: *key has its key. */
+static RESULT find_freed(struct kv_txn *txn, char key[FREED_KEY], MDB_val *numbers, bool *found)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    MDB_cursor *cursor;
+    MDB_val at;
+    uint64_t version;
+    TRY(kv_result("opening a cursor",
+                  mdb_cursor_open(txn->txn, txn->kv->trees[KV_CHAPTERS], &cursor)));
+    int code = mdb_cursor_get(cursor, &at, numbers, MDB_FIRST);
+    bool some = code == 0 && freed_version(at, &version);
+    apart->may_have_freed = some || code != 0;
+    if (code == MDB_NOTFOUND)
+        apart->may_have_freed = false;
+    *found = some && version <= kv_apart_oldest(txn->kv) && version < txn->apart_version;
+    if (*found)
+        memcpy(key, at.mv_data, FREED_KEY);
+    mdb_cursor_close(cursor);
+    return code == MDB_NOTFOUND ? RESULT_OK : kv_result("looking for free slots", code);
+}
+
+static RESULT take_freed(struct kv_txn *txn)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    char key[FREED_KEY];
+    MDB_val numbers;
+    bool found = false, existed;
+    if (apart->may_have_freed)
+        TRY(find_freed(txn, key, &numbers, &found));
+    if (!found)
+        return RESULT_OK;
+    if (apart->loaded_from == SIZE_MAX)
+        apart->loaded_from = apart->taken.len;
+    for (size_t i = 0; i + sizeof(uint64_t) <= numbers.mv_size; i += sizeof(uint64_t)) {
+        uint64_t number;
+        memcpy(&number, (const char *)numbers.mv_data + i, sizeof number);
+        push(&apart->available, number);
+    }
+    return kv_raw_delete(txn, KV_CHAPTERS, str_make(key, FREED_KEY), &existed);
+}
+
+static RESULT put_freed(struct kv_txn *txn)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    char key[FREED_KEY] = {0};
+    if (apart->dropped.len == 0)
+        return RESULT_OK;
+    big_endian(key + KV_ID, txn->apart_version, 8);
+    big_endian(key + KV_ID + 8, apart->drops++, 4);
+    apart->may_have_freed = true;
+    return kv_raw_put(txn, KV_CHAPTERS, str_make(key, FREED_KEY),
+                      str_make((const char *)apart->dropped.items,
+                               apart->dropped.len * sizeof *apart->dropped.items),
+                      true);
+}
+
+/* --- writing --- */
+
+static RESULT new_number(struct kv_txn *txn, uint64_t *number)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    if (apart->available.len == 0)
+        TRY(take_freed(txn));
+    if (apart->available.len > 0) {
+        *number = apart->available.items[--apart->available.len];
+    } else {
+        *number = atomic_load(&apart->head->slots) + 1;
+        uint64_t end = KV_SLOTS_AT + (*number + 1) * sizeof(struct kv_slot);
+        if (end > apart->file.allocated) {
+            uint64_t from =
+                apart->file.allocated < KV_SLOTS_AT ? KV_SLOTS_AT : apart->file.allocated;
+            TRY(kv_apart_blocks(&apart->file, from + SLOT_STEP));
+        }
+        atomic_store_explicit(&apart->head->slots, *number, memory_order_release);
+    }
+    push(&apart->taken, *number);
+    return RESULT_OK;
+}
+
+static RESULT put_new(struct kv_txn *txn, struct str key, struct str value)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    uint64_t number, offset;
+    char bytes[REFERENCE];
+    TRY(new_number(txn, &number));
+    TRY(kv_log_append(txn->kv, number, value, &offset));
+    struct kv_slot *slot = &apart->slots[number];
+    uint64_t place = place_make(offset, value.len);
+    /* What stood there may have been needed by a reader when it was given up. */
+    struct kv_version *before = version_at(slot, UINT64_MAX);
+    if (before != NULL)
+        count(apart, atomic_load_explicit(&before->place, memory_order_relaxed), -1);
+    if (!note(apart, number))
+        return FAULT("the journal is full");
+    atomic_store_explicit(&slot->versions[1].number, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->versions[0].place, place, memory_order_relaxed);
+    atomic_store_explicit(&slot->versions[0].number, txn->apart_version, memory_order_release);
+    count(apart, place, 1);
+    apart->changed = true;
+    return kv_raw_put(txn, KV_MAIN, key, reference_make(bytes, number), false);
+}
+
+static RESULT drop(struct kv_txn *txn, uint64_t number)
+{
+    struct kv_apart *apart;
+    TRY(kv_apart_enter(txn, &apart));
+    struct kv_slot *slot = kv_apart_slot(apart, number);
+    if (slot == NULL)
+        return FAULT("the store is damaged: slot %llu is not there", (unsigned long long)number);
+    if (txn->kv->durability == KV_PROCESS)
+        (void)slot_write(txn, slot, number, 0);
+    push(&apart->dropped, number);
+    return RESULT_OK;
+}
+
+/* The reference that stands under the key; 0: none does. */
+static RESULT stands(struct kv_txn *txn, struct str key, uint64_t *number)
+{
+    MDB_val value = {0};
+    *number = 0;
+    int code = kv_raw_get(txn, KV_MAIN, key, &value);
+    if (code == MDB_NOTFOUND)
+        return RESULT_OK;
+    TRY(kv_result("getting", code));
+    (void)reference_number(kv_str(value), number);
+    return RESULT_OK;
+}
+
+RESULT kv_apart_forget(struct kv_txn *txn, struct str key)
+{
+    uint64_t number;
+    if (txn->kv->apart == NULL)
+        return RESULT_OK;
+    TRY(stands(txn, key, &number));
+    return number == 0 ? RESULT_OK : drop(txn, number);
+}
+
+static bool has_room(const struct kv_txn *txn)
+{
+    const struct kv_apart *apart = txn->kv->apart;
+    return apart == NULL ||
+           (kv_log_has_room(apart) &&
+            (txn->apart_version == 0 || apart->journal->slots < KV_JOURNAL_MAX - 1));
+}
+
+RESULT kv_apart_put(struct kv_txn *txn, struct str key, struct str value, bool *done)
+{
+    struct kv *kv = txn->kv;
+    struct kv_apart *apart;
+    uint64_t number, offset;
+    *done = false;
+    TRY(stands(txn, key, &number));
+    bool fits = kv->durability == KV_PROCESS && kv->mapped_writes && value.len >= KV_APART_MIN &&
+                value.len <= KV_APART_MAX;
+    if (fits && kv->space.tight)
+        return RESULT_FULL;
+    if (!fits || !has_room(txn))
+        return number == 0 ? RESULT_OK : drop(txn, number);
+    TRY(kv_hook(kv));
+    TRY(kv_apart_enter(txn, &apart));
+    *done = true;
+    if (number == 0)
+        return put_new(txn, key, value);
+    struct kv_slot *slot = kv_apart_slot(apart, number);
+    if (slot == NULL)
+        return FAULT("the store is damaged: slot %llu is not there", (unsigned long long)number);
+    TRY(kv_log_append(kv, number, value, &offset));
+    if (slot_write(txn, slot, number, place_make(offset, value.len)))
+        return RESULT_OK;
+    TRY(drop(txn, number));
+    return put_new(txn, key, value);
+}
+
+RESULT kv_apart_resolve(struct kv_txn *txn, MDB_val found, struct str *value)
+{
+    uint64_t number;
+    *value = kv_str(found);
+    if (!is_marked(*value))
+        return RESULT_OK;
+    if (!reference_number(*value, &number)) {
+        *value = str_slice(*value, MARK + 1, value->len);
+        return RESULT_OK;
+    }
+    struct kv_apart *apart = atomic_load_explicit(&txn->kv->apart, memory_order_acquire);
+    struct kv_slot *slot = apart == NULL ? NULL : kv_apart_slot(apart, number);
+    struct kv_version *version = slot == NULL ? NULL : version_at(slot, version_seen(txn));
+    uint64_t place =
+        version == NULL ? 0 : atomic_load_explicit(&version->place, memory_order_relaxed);
+    if (place == 0)
+        return FAULT("the store is damaged: slot %llu is empty", (unsigned long long)number);
+    struct kv_place at = kv_apart_place(place);
+    *value = str_make(apart->log.map + at.offset + KV_LOG_HEAD, at.len);
+    return RESULT_OK;
+}
+
+/* --- ending --- */
+
+static int by_segment(const void *a, const void *b)
+{
+    const struct kv_delta *x = a, *y = b;
+    return (x->segment > y->segment) - (x->segment < y->segment);
+}
+
+static void plan_some(struct kv_apart *apart, bool more)
+{
+    struct kv_journal *journal = apart->journal;
+    for (size_t i = 0, end; i < apart->delta_len; i = end) {
+        uint32_t segment = apart->deltas[i].segment;
+        int64_t sum = 0;
+        for (end = i; end < apart->delta_len && apart->deltas[end].segment == segment; end++)
+            sum += apart->deltas[end].bytes;
+        if ((sum > 0) != more || sum == 0 || journal->counts == KV_JOURNAL_MAX)
+            continue;
+        int64_t live = (int64_t)apart->segments[segment].live + sum;
+        ASSERT(live >= 0);
+        journal->live[journal->counts++] = (struct kv_live){segment, (uint32_t)live};
+    }
+}
+
+/* What each segment has afterwards goes into the journal, where it grows first: should there be no
+ * room, less is said to be garbage than is. */
+static void plan_counts(struct kv_apart *apart)
+{
+    if (apart->delta_len > 2)
+        qsort(apart->deltas, apart->delta_len, sizeof *apart->deltas, by_segment);
+    plan_some(apart, true);
+    plan_some(apart, false);
+}
+
+RESULT kv_apart_prepare(struct kv_txn *txn, bool *alone)
+{
+    *alone = false;
+    if (txn->apart_version == 0)
+        return RESULT_OK;
+    struct kv_apart *apart = txn->kv->apart;
+    TRY(put_freed(txn));
+    if (txn->kv->durability == KV_PROCESS) {
+        plan_counts(apart);
+        *alone = apart->changed && !txn->changed_trees;
+    } else { /* others of its group may come in before it is on the disk */
+        txn->apart_version = 0;
+        pthread_mutex_unlock(&apart->lock);
+    }
+    return RESULT_OK;
+}
+
+void kv_apart_commit(struct kv_txn *txn)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    atomic_store_explicit(&apart->head->committed, txn->apart_version, memory_order_seq_cst);
+}
+
+void kv_apart_settle(struct kv *kv)
+{
+    struct kv_apart *apart = kv->apart;
+    struct kv_journal *journal = apart->journal;
+    for (uint32_t i = 0; i < journal->counts; i++)
+        kv_log_set_live(apart, journal->live[i].segment, journal->live[i].bytes, journal->version);
+    atomic_signal_fence(memory_order_seq_cst);
+    journal->counts = journal->slots = 0;
+    pthread_mutex_unlock(&apart->lock);
+}
+
+/* Of a transaction that was not committed; its lock goes. */
+void kv_apart_undo(struct kv *kv)
+{
+    struct kv_apart *apart = kv->apart;
+    struct kv_journal *journal = apart->journal;
+    if (kv->durability == KV_PROCESS) {
+        journal->counts = 0;
+        undo(apart, journal->version - 1);
+        journal->slots = 0;
+    }
+    /* What was loaded from the tree of free numbers stands there again. */
+    size_t back = apart->loaded_from == SIZE_MAX ? apart->taken.len : apart->loaded_from;
+    if (apart->loaded_from != SIZE_MAX)
+        apart->available.len = 0;
+    for (size_t i = 0; i < back; i++)
+        push(&apart->available, apart->taken.items[i]);
+    apart->may_have_freed = true;
+    pthread_mutex_unlock(&apart->lock);
+}
+
+void kv_apart_abort(struct kv_txn *txn)
+{
+    if (txn->apart_version == 0)
+        return;
+    txn->apart_version = 0;
+    kv_apart_undo(txn->kv);
+}
+
+bool kv_apart_files(struct kv *kv, int *slots, int *values)
+{
+    struct kv_apart *apart = atomic_load_explicit(&kv->apart, memory_order_acquire);
+    if (apart == NULL)
+        return false;
+    if (slots != NULL) {
+        *slots = apart->file.fd;
+        *values = apart->log.fd;
+    }
+    return true;
+}
+
+uint64_t kv_apart_used(struct kv *kv)
+{
+    struct kv_apart *apart = atomic_load_explicit(&kv->apart, memory_order_acquire);
+    if (apart == NULL)
+        return 0;
+    pthread_mutex_lock(&apart->lock);
+    uint64_t used = apart->file.allocated + apart->head->log_segments * KV_LOG_SEGMENT;
+    pthread_mutex_unlock(&apart->lock);
+    return used;
+}

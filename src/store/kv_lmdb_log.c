@@ -1,0 +1,304 @@
+/* The log of values that stand apart: segments, one of which is open at its end. Nothing in it is
+ * ever changed; a segment whose records nobody needs is written again from its beginning.
+ *
+ * Which records are needed the slots say. Each segment counts the bytes of those that are a slot's
+ * newest version; where none is left it is *emptied*, and free once every reader has seen that.
+ * While more than a third of the log is garbage, a thread brings what is needed of the emptiest
+ * segment to the log's end. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/kv_lmdb_apart.h"
+
+enum {
+    BRING = 64 << 10,
+    SWEEP_BYTES = 64 << 10, /* brought along in one transaction */
+    SWEEP_RECORDS = 1024,   /* looked at in one */
+    STACK_SIZE = 256 << 10,
+    REST_MS = 10, /* when readers are in the way */
+};
+
+struct record {
+    uint64_t number, len;
+};
+_Static_assert(sizeof(struct record) == KV_LOG_HEAD, "a record's head");
+
+RESULT kv_log_open(struct kv *kv, struct kv_apart *apart)
+{
+    bool exists;
+    uint64_t most = (uint64_t)KV_SEGMENTS_MAX * KV_LOG_SEGMENT;
+    uint64_t map = kv->space.map_size < most ? kv->space.map_size : most;
+    return kv_apart_file(kv, "/kv.values", map, true, &apart->log, &exists);
+}
+
+bool kv_log_has_room(const struct kv_apart *apart)
+{
+    return (apart->head->log_segments + 1) * KV_LOG_SEGMENT <= apart->log.mapped;
+}
+
+void kv_log_measure(struct kv_apart *apart, uint64_t committed)
+{
+    apart->full_bytes = apart->full_live = 0;
+    apart->brought = 0;
+    for (uint64_t i = 0; i < apart->head->log_segments; i++) {
+        struct kv_segment *row = &apart->segments[i];
+        if (row->state == KV_SEGMENT_OPEN && apart->head->log_at / KV_LOG_SEGMENT != i)
+            row->state = KV_SEGMENT_FULL;
+        if (row->state != KV_SEGMENT_FULL)
+            continue;
+        if (row->live == 0) {
+            row->state = KV_SEGMENT_EMPTIED;
+            row->emptied = committed;
+            continue;
+        }
+        apart->full_bytes += KV_LOG_SEGMENT;
+        apart->full_live += row->live;
+    }
+}
+
+static void emptied(struct kv_apart *apart, struct kv_segment *row, uint64_t version)
+{
+    apart->full_bytes -= KV_LOG_SEGMENT;
+    apart->full_live -= row->live;
+    row->live = 0;
+    row->emptied = version;
+    row->state = KV_SEGMENT_EMPTIED;
+}
+
+void kv_log_set_live(struct kv_apart *apart, uint32_t segment, uint32_t bytes, uint64_t version)
+{
+    struct kv_segment *row = &apart->segments[segment];
+    bool full = row->state == KV_SEGMENT_FULL;
+    if (full)
+        apart->full_live = apart->full_live - row->live + bytes;
+    row->live = bytes;
+    if (full && bytes == 0)
+        emptied(apart, row, version);
+}
+
+/* The first bytes are left out: 0 is no place. */
+static uint64_t segment_begin(uint64_t segment)
+{
+    return segment * KV_LOG_SEGMENT + KV_LOG_ALIGN;
+}
+
+/* --- sweeping --- */
+
+static bool sweep_wanted(const struct kv *kv, const struct kv_apart *apart)
+{
+    uint64_t garbage = apart->full_bytes - apart->full_live;
+    return garbage > kv->sweep_min && garbage > apart->full_bytes / 3;
+}
+
+static bool pick_victim(struct kv_apart *apart, uint64_t *victim)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint64_t i = 0; i < apart->head->log_segments; i++) {
+        const struct kv_segment *row = &apart->segments[i];
+        if (row->state == KV_SEGMENT_FULL && row->live < least) {
+            least = row->live;
+            *victim = i;
+        }
+    }
+    return least != UINT32_MAX;
+}
+
+/* Records from *at on, within a transaction. *done: the segment has no more. False: not now. */
+static bool sweep_records(struct kv_txn *txn, uint64_t end, uint64_t *at, bool *done)
+{
+    struct kv_apart *apart = txn->kv->apart;
+    uint64_t moved = 0;
+    for (int i = 0; i < SWEEP_RECORDS && moved < SWEEP_BYTES; i++) {
+        struct record record;
+        *done = *at + KV_LOG_HEAD > end;
+        if (!*done) {
+            memcpy(&record, apart->log.map + *at, sizeof record);
+            *done = record.number == 0 || record.len > end - *at - KV_LOG_HEAD;
+        }
+        if (*done)
+            return true;
+        struct str value = str_make(apart->log.map + *at + KV_LOG_HEAD, record.len);
+        bool moves;
+        if (!kv_apart_move(txn, record.number, *at, value, &moves))
+            return false;
+        moved += moves ? record.len : 0;
+        *at += kv_log_size(record.len);
+    }
+    return true;
+}
+
+/* One transaction's worth. False: there is nothing to do, or not now. */
+static bool sweep_step(struct kv *kv, struct kv_sweep *sweep)
+{
+    struct kv_txn *txn;
+    if (kv_begin(kv, true, &txn) != RESULT_OK)
+        return false;
+    struct kv_apart *apart;
+    if (kv_apart_enter(txn, &apart) != RESULT_OK) {
+        kv_abort(txn);
+        return false;
+    }
+    if (sweep->done) { /* the transaction before has brought along the last of it */
+        struct kv_segment *row = &apart->segments[sweep->at / KV_LOG_SEGMENT];
+        if (row->state == KV_SEGMENT_FULL)
+            emptied(apart, row, txn->apart_version);
+        sweep->at = 0;
+        sweep->running = sweep->done = false;
+    }
+    uint64_t victim;
+    bool some = sweep->running || (sweep_wanted(kv, apart) && pick_victim(apart, &victim));
+    if (some && !sweep->running) {
+        sweep->running = true;
+        sweep->at = segment_begin(victim);
+        sweep->end = (victim + 1) * KV_LOG_SEGMENT;
+    }
+    uint64_t at = sweep->at;
+    bool done = false, goes_on = some && sweep_records(txn, sweep->end, &at, &done);
+    if (!goes_on) {
+        kv_abort(txn);
+        return false;
+    }
+    if (kv_commit(txn) != RESULT_OK)
+        return false;
+    sweep->done = done;
+    sweep->at = done ? sweep->end - KV_LOG_SEGMENT : at;
+    return true;
+}
+
+static void *sweep_main(void *argument)
+{
+    struct kv *kv = argument;
+    struct kv_apart *apart = kv->apart;
+    struct kv_sweep sweep = {0};
+    pthread_mutex_lock(&apart->lock);
+    while (!apart->stop) {
+        if (!sweep_wanted(kv, apart) && !sweep.running) {
+            pthread_cond_wait(&apart->wanted, &apart->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&apart->lock);
+        bool went = sweep_step(kv, &sweep);
+        if (!went)
+            nanosleep(&(struct timespec){.tv_nsec = REST_MS * 1000000L}, NULL);
+        pthread_mutex_lock(&apart->lock);
+    }
+    pthread_mutex_unlock(&apart->lock);
+    return NULL;
+}
+
+/* The lock is held. */
+static void sweep_wake(struct kv *kv, struct kv_apart *apart)
+{
+    if (!sweep_wanted(kv, apart))
+        return;
+    if (apart->has_thread) {
+        pthread_cond_signal(&apart->wanted);
+        return;
+    }
+    pthread_attr_t attributes;
+    sigset_t all, old;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int code = pthread_create(&apart->thread, &attributes, sweep_main, kv);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    apart->has_thread = code == 0;
+    if (code != 0)
+        log_line(LOG_WARN, "store: garbage is not collected: %s", strerrordesc_np(code));
+}
+
+void kv_log_stop(struct kv_apart *apart)
+{
+    pthread_mutex_lock(&apart->lock);
+    apart->stop = true;
+    pthread_cond_signal(&apart->wanted);
+    pthread_mutex_unlock(&apart->lock);
+    if (apart->has_thread)
+        pthread_join(apart->thread, NULL);
+}
+
+/* --- appending --- */
+
+static void seal(struct kv *kv, struct kv_apart *apart)
+{
+    uint64_t at = apart->head->log_at;
+    if (at == 0)
+        return;
+    uint64_t segment = (at - 1) / KV_LOG_SEGMENT;
+    uint64_t left = (segment + 1) * KV_LOG_SEGMENT - at;
+    if (left >= KV_LOG_HEAD)
+        memset(apart->log.map + at, 0, KV_LOG_HEAD);
+    apart->segments[segment].state = KV_SEGMENT_FULL;
+    apart->full_bytes += KV_LOG_SEGMENT;
+    apart->full_live += apart->segments[segment].live;
+    apart->head->log_at = 0;
+    sweep_wake(kv, apart);
+}
+
+static bool find_emptied(struct kv *kv, struct kv_apart *apart, uint64_t *segment)
+{
+    uint64_t oldest = kv_apart_oldest(kv);
+    uint64_t own = kv->writer.apart_version;
+    for (uint64_t i = 0; i < apart->head->log_segments; i++) {
+        const struct kv_segment *row = &apart->segments[i];
+        /* Its own emptying is not committed yet. */
+        if (row->state == KV_SEGMENT_EMPTIED && row->emptied <= oldest && row->emptied < own) {
+            *segment = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static RESULT open_segment(struct kv *kv, struct kv_apart *apart)
+{
+    uint64_t segment;
+    if (!find_emptied(kv, apart, &segment)) {
+        segment = apart->head->log_segments;
+        TRY(kv_apart_blocks(&apart->log, (segment + 1) * KV_LOG_SEGMENT));
+        apart->segments[segment] = (struct kv_segment){0};
+        apart->head->log_segments = segment + 1;
+    }
+    apart->segments[segment].state = KV_SEGMENT_OPEN;
+    apart->segments[segment].live = 0;
+    apart->head->log_at = segment_begin(segment);
+    apart->brought = segment * KV_LOG_SEGMENT;
+    return RESULT_OK;
+}
+
+/* Pages one after another are made ready together: one by one each is a fault of its own. */
+static void bring_in(struct kv_apart *apart, uint64_t to)
+{
+    while (apart->brought < to && apart->brought % KV_LOG_SEGMENT + BRING <= KV_LOG_SEGMENT) {
+#ifdef MADV_POPULATE_WRITE
+        (void)madvise(apart->log.map + apart->brought, BRING, MADV_POPULATE_WRITE);
+#endif
+        apart->brought += BRING;
+    }
+}
+
+RESULT kv_log_append(struct kv *kv, uint64_t number, struct str value, uint64_t *offset)
+{
+    struct kv_apart *apart = kv->apart;
+    uint64_t size = kv_log_size(value.len);
+    uint64_t at = apart->head->log_at;
+    if (at == 0 || at % KV_LOG_SEGMENT == 0 || at % KV_LOG_SEGMENT + size > KV_LOG_SEGMENT) {
+        seal(kv, apart);
+        TRY(open_segment(kv, apart));
+        at = apart->head->log_at;
+    }
+    bring_in(apart, at + size);
+    const struct record record = {number, value.len};
+    memcpy(apart->log.map + at, &record, sizeof record);
+    memcpy(apart->log.map + at + KV_LOG_HEAD, value.ptr, value.len);
+    atomic_signal_fence(memory_order_seq_cst);
+    apart->head->log_at = at + size;
+    *offset = at;
+    return RESULT_OK;
+}
