@@ -357,8 +357,6 @@ struct item_expressions {
 };
 RESULT item_parse(struct call *call, const struct item_expressions *in,
                   const struct condition **condition, const struct update **update);
-/* service_hooks.look_ahead */
-RESULT item_look_ahead(struct call *call, const void *in);
 /* ProjectionExpression, or else AttributesToGet; NULL: neither. */
 RESULT item_parse_projection(struct call *call, struct str expression, struct str_map names,
                              struct str_list attributes_to_get, const struct projection **out);
