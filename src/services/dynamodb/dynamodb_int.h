@@ -62,6 +62,7 @@ RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification 
 /* StreamSpecification, checked. */
 RESULT table_read_stream(struct call *call, const struct dynamodb_StreamSpecification *in,
                          bool *enabled);
+RESULT table_check_protection(struct call *call, const struct dynamodb_table *table);
 RESULT table_forget(struct call *call, const struct dynamodb_table *table);
 struct key table_prefix(struct call *call);
 struct str table_arn(struct arena *arena, const struct dynamodb_table *table);
@@ -98,6 +99,8 @@ void schema_drop_unused(struct dynamodb_table *table);
 RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedThroughput *units,
                           const struct dynamodb_OnDemandThroughput *maximum, bool on_demand,
                           struct str index);
+/* Each global index has units of its own where they are provisioned. */
+RESULT schema_check_index_units(struct call *call, const struct dynamodb_table *table);
 
 /* --- describe.c
  * -------------------------------------------------------------------------------------------------

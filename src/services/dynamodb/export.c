@@ -174,11 +174,14 @@ static RESULT export_collect(struct export_work *work)
 static RESULT export_store(struct export_work *work, struct str name, struct str bytes,
                            struct object_io_stored *stored)
 {
-    const struct object_io_put put = {
-        .bucket = work->export->bucket,
+    const struct dynamodb_export *export = work->export;
+    struct object_io_put put = {
+        .bucket = export->bucket,
         .key = name,
-        .expected_owner = work->export->bucket_owner,
+        .expected_owner = export->bucket_owner,
     };
+    if (str_eq(export->sse, DYNAMODB_S3_SSE_ALGORITHM_KMS))
+        put.kms_key = str_is_absent(export->sse_key) ? STR("alias/aws/s3") : export->sse_key;
     return object_io_put_bytes(work->call, &work->caller, &put, bytes, stored, &work->problem);
 }
 
@@ -267,8 +270,9 @@ static struct str export_summary(struct call *call, const struct dynamodb_export
     }
     member(&text, "s3Bucket", export->bucket);
     member(&text, "s3Prefix", export->prefix);
-    member(&text, "s3SseAlgorithm", STR("AES256"));
-    member(&text, "s3SseKmsKeyId", (struct str){0});
+    member(&text, "s3SseAlgorithm",
+           str_is_absent(export->sse) ? DYNAMODB_S3_SSE_ALGORITHM_AES256 : export->sse);
+    member(&text, "s3SseKmsKeyId", export->sse_key);
     member(&text, "manifestFilesS3Key", export_own_name(call, export, "manifest-files.json"));
     buf_append_format(&text, ",\"billedSizeBytes\":%lld,\"itemCount\":%lld",
                       (long long)export->bytes, (long long)export->items);
@@ -394,6 +398,7 @@ static struct dynamodb_ExportDescription *export_describe(struct call *call,
     out->S3BucketOwner = export->bucket_owner;
     out->S3Prefix = export->prefix;
     out->S3SseAlgorithm = export->sse;
+    out->S3SseKmsKeyId = export->sse_key;
     out->FailureCode = export->failure_code;
     out->FailureMessage = export->failure_message;
     out->ExportFormat = DYNAMODB_EXPORT_FORMAT_DYNAMODB_JSON;
@@ -425,12 +430,13 @@ static RESULT export_refuse(struct call *call,
         what = "ExportFormat ION";
     else if (in->FilterSpecification != NULL)
         what = "FilterSpecification";
-    else if (str_eq(in->S3SseAlgorithm, STR("KMS")) || !str_is_absent(in->S3SseKmsKeyId))
-        what = "S3SseAlgorithm KMS";
-    if (what == NULL)
-        return RESULT_OK;
-    return call_fail(call, DYNAMODB_NOT_IMPLEMENTED,
-                     "ExportTableToPointInTime with %s is not implemented.", what);
+    if (what != NULL)
+        return call_fail(call, DYNAMODB_NOT_IMPLEMENTED,
+                         "ExportTableToPointInTime with %s is not implemented.", what);
+    if (!str_is_absent(in->S3SseKmsKeyId) &&
+        !str_eq(in->S3SseAlgorithm, DYNAMODB_S3_SSE_ALGORITHM_KMS))
+        return DYNAMODB_ERROR(call, "S3SseKmsKeyId can only be specified for S3SseAlgorithm KMS");
+    return RESULT_OK;
 }
 
 static RESULT export_time_fails(struct call *call)
@@ -532,6 +538,7 @@ RESULT dynamodb_ExportTableToPointInTime(struct call *call,
         .bucket_owner = in->S3BucketOwner,
         .prefix = in->S3Prefix,
         .sse = in->S3SseAlgorithm,
+        .sse_key = in->S3SseKmsKeyId,
         .holder = table.name,
     };
     TRY(export_read_times(call, in, &table, &export));
@@ -568,7 +575,7 @@ static bool export_list_visit(void *context, struct str value, enum result *resu
         return false;
     *result =
         record_decode(page->call->arena, &dynamodb_model, DYNAMODB_SHAPE_export, value, &export);
-    if (*result == RESULT_OK)
+    if (*result == RESULT_OK && transfer_is_listed(page->call, export.start_ms))
         page->list->items[page->list->len++] =
             (struct dynamodb_ExportSummary){export.arn, export.status, export.type};
     return true;

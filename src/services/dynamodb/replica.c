@@ -304,9 +304,12 @@ static RESULT region_check(struct call *call, struct str region)
     return RESULT_OK;
 }
 
-/* "Requirements for adding a replica": streams, and capacity that follows the load. */
-static RESULT source_check(struct call *call, const struct dynamodb_table *table)
+/* "Streams are enabled by default on all replicas" ("How DynamoDB global tables work"); capacity
+ * follows the load. */
+static RESULT source_check(struct call *call, struct dynamodb_table *table)
 {
+    if (str_is_absent(table->stream_view))
+        TRY(stream_begin(call, table, DYNAMODB_STREAM_VIEW_TYPE_NEW_AND_OLD_IMAGES));
     if (!str_eq(table->stream_view, DYNAMODB_STREAM_VIEW_TYPE_NEW_AND_OLD_IMAGES))
         return DYNAMODB_ERROR(call,
                               "One or more parameter values were invalid: Table %.*s must have "
@@ -362,6 +365,13 @@ static RESULT key_apply(struct call *call, struct str name, struct dynamodb_tabl
     return result;
 }
 
+RESULT replica_key_missing(struct call *call)
+{
+    return DYNAMODB_ERROR(call, "One or more parameter values were invalid: KMSMasterKeyId must be "
+                                "specified for each replica of a table that is encrypted with a "
+                                "customer managed key");
+}
+
 /* Keys are of one region: a replica of a table with a customer's key must be given its own. */
 static RESULT key_inherit(struct call *call, const struct dynamodb_table *source,
                           const struct dynamodb_replica *replica, struct dynamodb_table *table)
@@ -371,16 +381,12 @@ static RESULT key_inherit(struct call *call, const struct dynamodb_table *source
         return RESULT_OK;
     TRY(key_apply(call, (struct str){0}, &usual));
     if (!str_eq(usual.sse_key, source->sse_key))
-        return DYNAMODB_ERROR(call,
-                              "One or more parameter values were invalid: KMSMasterKeyId must be "
-                              "specified for each replica of a table that is encrypted with a "
-                              "customer managed key");
+        return replica_key_missing(call);
     return key_apply(call, (struct str){0}, table);
 }
 
-/* What is overridden is the member's own. */
-static RESULT overrides_apply(struct call *call, const struct dynamodb_replica *replica,
-                              struct dynamodb_table *table)
+RESULT replica_override(struct call *call, const struct dynamodb_replica *replica,
+                        struct dynamodb_table *table)
 {
     if (!str_is_absent(replica->sse_key))
         TRY(key_apply(call, replica->sse_key, table));
@@ -435,7 +441,7 @@ static RESULT replica_make(struct call *call, const struct dynamodb_table *sourc
     }
     insights_forget(table);
     TRY(key_inherit(call, source, replica, table));
-    return overrides_apply(call, replica, table);
+    return replica_override(call, replica, table);
 }
 
 static RESULT replica_begin_copy(struct call *call, struct dynamodb_table *source,
@@ -517,7 +523,7 @@ static RESULT replica_change(struct call *call,
                               "Update global table operation failed because one or more replicas "
                               "were not part of the global table.");
     READ_OVERRIDES(call, in, replica);
-    TRY(overrides_apply(call, replica, &table));
+    TRY(replica_override(call, replica, &table));
     TRY(table_put(call, &table));
     for (size_t i = 0; i < table.replicas.len; i++) {
         struct dynamodb_table other;
@@ -559,6 +565,7 @@ static RESULT replica_delete(struct call *call, struct str region, struct dynamo
                          "Attempt to change a resource which is still in use: Table is being "
                          "created: %.*s",
                          PRSTR(table.name));
+    TRY(table_check_protection(call, &table));
     TRY(replica_leave(call, &table));
     replica_list_remove(source, region);
     table.replicas.len = 0;
@@ -666,6 +673,8 @@ void replica_describe(struct call *call, const struct dynamodb_table *table,
     if (count == 0)
         return;
     out->GlobalTableVersion = table->replicas_joined ? STR("2017.11.29") : STR("2019.11.21");
+    if (!table->replicas_joined)
+        out->MultiRegionConsistency = DYNAMODB_MULTI_REGION_CONSISTENCY_EVENTUAL;
     out->Replicas.items = ARENA_ARRAY(call->arena, count, struct dynamodb_ReplicaDescription);
     out->Replicas.len = count;
     for (size_t i = 0; i < count; i++)

@@ -101,6 +101,8 @@ static void index_push(struct call *call, struct dynamodb_table *table,
     if (index->global)
         own->status = DYNAMODB_INDEX_STATUS_CREATING;
     own->backfilling = false;
+    if (table->on_demand)
+        own->read_units = own->write_units = 0;
     index_begin_anew(own);
     table->indexes = list;
 }
@@ -120,10 +122,8 @@ static RESULT restore_globals(struct call *call, const struct overrides *in,
             index.read_units = given->ProvisionedThroughput->ReadCapacityUnits.value;
             index.write_units = given->ProvisionedThroughput->WriteCapacityUnits.value;
         }
-        if (given->OnDemandThroughput != NULL) {
-            index.read_maximum = given->OnDemandThroughput->MaxReadRequestUnits.value;
-            index.write_maximum = given->OnDemandThroughput->MaxWriteRequestUnits.value;
-        }
+        TRY(limit_read_maximum(call, given->OnDemandThroughput, &index.read_maximum,
+                               &index.write_maximum));
         index_push(call, table, &index);
     }
     return RESULT_OK;
@@ -164,17 +164,11 @@ static RESULT restore_throughput(struct call *call, const struct overrides *in,
     table->on_demand_ms = on_demand ? call->now_ms : 0;
     if (on_demand)
         table->read_units = table->write_units = 0;
-    for (size_t i = 0; on_demand && i < table->indexes.len; i++)
-        table->indexes.items[i].read_units = table->indexes.items[i].write_units = 0;
     if (in->units != NULL) {
         table->read_units = in->units->ReadCapacityUnits.value;
         table->write_units = in->units->WriteCapacityUnits.value;
     }
-    if (in->maximum != NULL) {
-        table->read_maximum = in->maximum->MaxReadRequestUnits.value;
-        table->write_maximum = in->maximum->MaxWriteRequestUnits.value;
-    }
-    return RESULT_OK;
+    return limit_read_maximum(call, in->maximum, &table->read_maximum, &table->write_maximum);
 }
 
 static RESULT restore_is_new(struct call *call, struct str name)
@@ -223,9 +217,11 @@ static RESULT restore_make(struct call *call, const struct overrides *in,
         .sse_key = source->sse_key,
         .restored = ARENA_NEW(call->arena, struct dynamodb_restored),
     };
+    TRY(restore_throughput(call, in, table)); /* which the indexes' must fit */
     TRY(restore_indexes(call, in, source, table));
+    TRY(schema_check_index_units(call, table));
     insights_forget(table);
-    TRY(restore_throughput(call, in, table));
+    TRY(limit_check_account(call, table));
     return table_read_sse(call, in->sse, table);
 }
 

@@ -18,6 +18,8 @@ RESULT once_deliver(struct call *call, const struct outbox_item *item);
 /* In whose name S3 is asked, as the record has it. */
 RESULT transfer_caller(struct call *call, struct str kept, struct str source_arn,
                        struct object_io_caller *out);
+/* "Lists ... within the past 90 days." */
+bool transfer_is_listed(const struct call *call, int64_t start_ms);
 /* As FailureCode has it: "S3NoSuchBucket"; what S3 did not say stands as it is. */
 #define TRANSFER_INVALID STR("ItemValidationError")
 struct str transfer_failure(struct call *call, const struct object_io_problem *problem);

@@ -1,0 +1,109 @@
+"""DynamoDB's tables, exports, imports and restores where settings meet one another, through boto3."""
+
+import json
+import time
+
+import botocore.exceptions
+import pytest
+
+UNITS = {"ReadCapacityUnits": 2, "WriteCapacityUnits": 3}
+INDEX = {"IndexName": "gsi", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+         "Projection": {"ProjectionType": "ALL"}}
+
+
+@pytest.fixture
+def ddb(cloud):
+    return cloud.client("dynamodb")
+
+
+def until(ask, wanted, seconds=60):
+    deadline = time.monotonic() + seconds
+    while (seen := ask()) != wanted:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.02)
+
+
+def table(ddb, name):
+    made = ddb.create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "g")],
+        GlobalSecondaryIndexes=[INDEX])["TableDescription"]
+    ddb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    return made["TableArn"]
+
+
+def refused(call, code, part, **members):
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**members)
+    error = caught.value.response["Error"]
+    assert (error["Code"], part in error["Message"]) == (code, True), error
+
+
+def test_restores_into_another_mode(ddb, name):
+    table(ddb, name)
+    arn = ddb.create_backup(TableName=name, BackupName="one")["BackupDetails"]["BackupArn"]
+    state = lambda: ddb.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupStatus"]  # noqa: E731
+    until(state, "AVAILABLE")
+    changed = {"BackupArn": arn, "TargetTableName": name + "-two", "BillingModeOverride": "PROVISIONED",
+               "ProvisionedThroughputOverride": UNITS}
+    refused(ddb.restore_table_from_backup, "ValidationException",
+            "ProvisionedThroughput must be specified for index: gsi", **changed)
+    made = ddb.restore_table_from_backup(
+        **changed, GlobalSecondaryIndexOverride=[{**INDEX, "ProvisionedThroughput": UNITS}])["TableDescription"]
+    assert made["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["WriteCapacityUnits"] == 3
+    refused(ddb.restore_table_from_backup, "ValidationException", "OnDemandThroughput must give", BackupArn=arn,
+            TargetTableName=name + "-three", OnDemandThroughputOverride={})
+
+
+def test_export_under_a_key(ddb, s3, bucket, cloud, name):
+    arn = table(ddb, name)
+    ddb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    ddb.put_item(TableName=name, Item={"pk": {"S": "a"}})
+    refused(ddb.export_table_to_point_in_time, "ValidationException", "S3SseKmsKeyId", TableArn=arn, S3Bucket=bucket,
+            S3SseKmsKeyId="alias/aws/s3")
+    export = ddb.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket, S3SseAlgorithm="KMS",
+                                               S3SseKmsKeyId="alias/aws/s3")["ExportDescription"]
+    about = lambda: ddb.describe_export(ExportArn=export["ExportArn"])["ExportDescription"]  # noqa: E731
+    until(lambda: about()["ExportStatus"], "COMPLETED")
+    assert (about()["S3SseAlgorithm"], about()["S3SseKmsKeyId"]) == ("KMS", "alias/aws/s3")
+    for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        assert s3.head_object(Bucket=bucket, Key=found["Key"])["ServerSideEncryption"] == "aws:kms", found["Key"]
+    summary = json.loads(s3.get_object(Bucket=bucket, Key=about()["ExportManifest"])["Body"].read())
+    assert (summary["s3SseAlgorithm"], summary["s3SseKmsKeyId"]) == ("KMS", "alias/aws/s3")
+
+
+def test_import_logs_what_it_refuses(ddb, s3, bucket, cloud, name):
+    s3.put_object(Bucket=bucket, Key="in/a.csv", Body="pk,n\na,1\n,2\nc\n")
+    made = ddb.import_table(
+        S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": "in/"}, InputFormat="CSV",
+        TableCreationParameters={"TableName": name, "BillingMode": "PAY_PER_REQUEST",
+                                 "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+                                 "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]},
+    )["ImportTableDescription"]
+    about = lambda: ddb.describe_import(ImportArn=made["ImportArn"])["ImportTableDescription"]  # noqa: E731
+    until(lambda: about()["ImportStatus"], "COMPLETED")
+    assert (about()["ImportedItemCount"], about()["ErrorCount"]) == (1, 2)
+    group = about()["CloudWatchLogGroupArn"].split(":log-group:")[1].removesuffix(":*")
+    logs = cloud.client("logs")
+    stream = made["ImportArn"].rsplit("/", 1)[1]
+
+    def told():
+        try:
+            events = logs.filter_log_events(logGroupName=group, logStreamNames=[stream])["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [json.loads(event["message"]) for event in events]
+
+    until(lambda: len(told()), 2)
+    assert [one["itemS3Pointer"] for one in told()] == [{"bucket": bucket, "key": "in/a.csv", "itemIndex": n}
+                                                       for n in (1, 2)]
+    assert all(one["importArn"] == made["ImportArn"] and one["errorMessages"] for one in told())
+
+
+def test_partiql_in_has_a_limit(ddb, name):
+    table(ddb, name)
+    values = ",".join(f"'{n}'" for n in range(101))
+    refused(ddb.execute_statement, "ValidationException", "The IN operator is given 101 values; the limit is 100",
+            Statement=f'SELECT * FROM "{name}" WHERE v IN [{values}]')
+    values = values.rsplit(",", 1)[0]
+    assert ddb.execute_statement(Statement=f'SELECT * FROM "{name}" WHERE v IN [{values}]')["Items"] == []
