@@ -107,3 +107,45 @@ def test_partiql_in_has_a_limit(ddb, name):
             Statement=f'SELECT * FROM "{name}" WHERE v IN [{values}]')
     values = values.rsplit(",", 1)[0]
     assert ddb.execute_statement(Statement=f'SELECT * FROM "{name}" WHERE v IN [{values}]')["Items"] == []
+
+
+def test_expressions_in_has_a_limit(ddb, name):
+    table(ddb, name)
+    refused(ddb.scan, "ValidationException",
+            "Invalid FilterExpression: The IN operator is provided with too many operands; number of operands: 101",
+            TableName=name, FilterExpression=f"v IN ({', '.join(f':{n}' for n in range(101))})",
+            ExpressionAttributeValues={f":{n}": {"N": str(n)} for n in range(101)})
+
+
+def test_a_filter_shows_no_more_than_the_local_index(ddb, name):
+    ddb.create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in (("pk", "HASH"), ("sk", "RANGE"))],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk", "l")],
+        LocalSecondaryIndexes=[{"IndexName": "lsi", "Projection": {"ProjectionType": "KEYS_ONLY"},
+                                "KeySchema": [{"AttributeName": n, "KeyType": k}
+                                              for n, k in (("pk", "HASH"), ("l", "RANGE"))]}])
+    key = {"pk": {"S": "a"}, "sk": {"S": "b"}, "l": {"S": "c"}}
+    ddb.put_item(TableName=name, Item={**key, "v": {"N": "5"}, "w": {"N": "6"}})
+    asked = {"TableName": name, "IndexName": "lsi", "FilterExpression": "v = :v",
+             "ExpressionAttributeValues": {":v": {"N": "5"}}}
+    assert ddb.scan(**asked)["Items"] == [key]
+    assert ddb.scan(**asked, Select="ALL_ATTRIBUTES")["Items"] == [{**key, "v": {"N": "5"}, "w": {"N": "6"}}]
+    assert ddb.scan(**asked, ProjectionExpression="w")["Items"] == [{"w": {"N": "6"}}]
+
+
+def test_positions_that_a_stream_has_not_reached(ddb, cloud, name):
+    table(ddb, name)
+    ddb.update_table(TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    ddb.put_item(TableName=name, Item={"pk": {"S": "a"}})
+    streams = cloud.client("dynamodbstreams")
+    arn = ddb.describe_table(TableName=name)["Table"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    ask = {"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "AT_SEQUENCE_NUMBER"}
+    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    [record] = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+    number = record["dynamodb"]["SequenceNumber"]
+    again = streams.get_shard_iterator(SequenceNumber=number, **ask)["ShardIterator"]
+    assert streams.get_records(ShardIterator=again)["Records"] == [record]
+    refused(streams.get_shard_iterator, "ValidationException", "is not in shard", SequenceNumber=str(int(number) + 1),
+            **ask)

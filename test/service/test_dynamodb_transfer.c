@@ -142,6 +142,10 @@ static void import_again(struct loopback *lo, const char *summary_key)
             prefix);
     assert_holds(import, "'ImportStatus':'IN_PROGRESS'");
     assert_holds(DDB(lo, Scan, "{'TableName':'back'}"), "ResourceNotFoundException");
+    assert_holds(DDB(lo, UpdateTimeToLive,
+                     "{'TableName':'back','TimeToLiveSpecification':{'AttributeName':'t',"
+                     "'Enabled':true}}"),
+                 "ResourceInUseException");
     loopback_deliver(lo);
     import = DDB(lo, DescribeImport, "{'ImportArn':'%s'}", part(lo, import, "'ImportArn':'"));
     assert_holds(import, "'ImportStatus':'COMPLETED'");

@@ -50,6 +50,8 @@ RESULT table_read_name(struct call *call, struct str text, struct arn *out);
 RESULT table_find(struct call *call, struct str name, struct dynamodb_table *table, bool *found);
 /* The same for operations on tables: "Requested resource not found: Table: x not found". */
 RESULT table_get(struct call *call, struct str name, struct dynamodb_table *table);
+/* The service fills it, from S3, a backup or a replica: nobody may use it yet. */
+bool table_is_being_made(const struct dynamodb_table *table);
 /* Items may be read and written: it does not go, and is not being filled by the service. */
 bool table_is_usable(const struct dynamodb_table *table);
 /* The same without asking whether the principal may (access.h): a table that is being deleted is
