@@ -149,3 +149,30 @@ def test_positions_that_a_stream_has_not_reached(ddb, cloud, name):
     assert streams.get_records(ShardIterator=again)["Records"] == [record]
     refused(streams.get_shard_iterator, "ValidationException", "is not in shard", SequenceNumber=str(int(number) + 1),
             **ask)
+
+
+def test_restores_into_another_region(ddb, cloud, name):
+    arn = table(ddb, name)
+    ddb.update_table(TableName=name, SSESpecification={"Enabled": True})
+    ddb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    ddb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    for n in range(700):
+        ddb.put_item(TableName=name, Item={"pk": {"S": f"k{n}"}, "g": {"S": "x"}})
+    backup = ddb.create_backup(TableName=name, BackupName="one")["BackupDetails"]["BackupArn"]
+    state = lambda: ddb.describe_backup(BackupArn=backup)["BackupDescription"]["BackupDetails"]["BackupStatus"]  # noqa: E731
+    until(state, "AVAILABLE")
+    there = cloud.client("dynamodb", region="eu-central-1")
+    there.restore_table_from_backup(TargetTableName=name, BackupArn=backup)
+    there.restore_table_to_point_in_time(TargetTableName=name + "-two", SourceTableArn=arn, UseLatestRestorableTime=True)
+    for made in (name, name + "-two"):
+        there.get_waiter("table_exists").wait(TableName=made, WaiterConfig={"Delay": 1})
+        about = there.describe_table(TableName=made)["Table"]
+        assert about["SSEDescription"]["KMSMasterKeyArn"].startswith("arn:aws:kms:eu-central-1:")
+        assert about["RestoreSummary"]["SourceTableArn"] == arn
+        pages = there.get_paginator("query").paginate(
+            TableName=made, IndexName="gsi", KeyConditionExpression="g = :g", ExpressionAttributeValues={":g": {"S": "x"}})
+        assert sum(page["Count"] for page in pages) == 700
+    # The source is free again: it goes, and its backup too.
+    ddb.delete_backup(BackupArn=backup)
+    ddb.delete_table(TableName=name)
+    ddb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
