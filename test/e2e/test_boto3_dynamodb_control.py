@@ -1,5 +1,6 @@
 """DynamoDB's tables, exports, imports and restores where settings meet one another, through boto3."""
 
+import gzip
 import json
 import time
 
@@ -176,3 +177,35 @@ def test_restores_into_another_region(ddb, cloud, name):
     ddb.delete_backup(BackupArn=backup)
     ddb.delete_table(TableName=name)
     ddb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+
+
+def test_export_of_some_items(ddb, s3, bucket, name):
+    arn = table(ddb, name)
+    ddb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    for n in range(20):
+        ddb.put_item(TableName=name, Item={"pk": {"S": f"k{n}"}, "g": {"S": "x"}, "v": {"N": str(n)}})
+
+    def exported(prefix, **spec):
+        made = ddb.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket, S3Prefix=prefix, FilterSpecification=spec)
+        ask = {"ExportArn": made["ExportDescription"]["ExportArn"]}
+        until(lambda: ddb.describe_export(**ask)["ExportDescription"]["ExportStatus"], "COMPLETED")
+        about = ddb.describe_export(**ask)["ExportDescription"]
+        assert about["FilterSpecification"] == spec
+        keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]]
+        packed = [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys if key.endswith(".gz")]
+        items = [json.loads(line)["Item"] for one in packed for line in gzip.decompress(one).splitlines()]
+        assert about["ItemCount"] == len(items)
+        return items
+
+    some = exported("some", FilterExpression="#v >= :v", ProjectionExpression="pk, #v",
+                    ExpressionAttributeNames={"#v": "v"}, ExpressionAttributeValues={":v": {"N": "18"}})
+    assert sorted(item["v"]["N"] for item in some) == ["18", "19"] and set(some[0]) == {"pk", "v"}
+    assert exported("one", KeyConditionExpression="pk = :p", ExpressionAttributeValues={":p": {"S": "k7"}}) == [
+        {"pk": {"S": "k7"}, "g": {"S": "x"}, "v": {"N": "7"}}]
+    assert exported("none", FilterExpression="attribute_exists(nothing)") == []
+    ask = {"TableArn": arn, "S3Bucket": bucket}
+    refused(ddb.export_table_to_point_in_time, "ValidationException", "Invalid FilterExpression: Syntax error", **ask,
+            FilterSpecification={"FilterExpression": "v >"})
+    refused(ddb.export_table_to_point_in_time, "ValidationException", "can only contain non-primary key attributes", **ask,
+            FilterSpecification={"KeyConditionExpression": "pk = :p", "FilterExpression": "pk <> :p",
+                                 "ExpressionAttributeValues": {":p": {"S": "a"}}})

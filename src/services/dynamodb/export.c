@@ -86,6 +86,7 @@ struct export_work {
     struct call *call;
     struct dynamodb_export *export;
     struct dynamodb_table table;
+    struct export_filter filter;
     struct object_io_caller caller;
     struct object_io_problem problem;
     struct buf text;
@@ -104,11 +105,13 @@ static RESULT export_visit(void *context, const struct history_item *item)
     struct dynamodb_AttributeMap map;
     size_t size;
     TRY(codec_decode(work->call->arena, item->bytes, &map, &size));
+    work->export->bytes += (int64_t)size;
+    if (!export_filter_takes(work->call->arena, &work->filter, &map))
+        return RESULT_OK;
     buf_append(&work->text, STR("{"));
     TRY(write_item(&work->text, "Item", &map));
     buf_append(&work->text, STR("}\n"));
     work->items++;
-    work->export->bytes += (int64_t)size;
     return RESULT_OK;
 }
 
@@ -364,6 +367,7 @@ RESULT export_deliver(struct call *call, const struct outbox_item *item)
     TRY(table_find(call, export.holder, &work.table, &found));
     if (!found)
         return FAULT("a table that is being exported is not there: %.*s", PRSTR(export.holder));
+    TRY(export_filter_parse(call, &work.table, export.filter, &work.filter));
     TRY(transfer_caller(call, export.caller, export.table_arn, &work.caller));
     buf_init(&work.text, call->arena, TEXT_MAX);
     enum result result = export_step(&work, &done);
@@ -403,6 +407,7 @@ static struct dynamodb_ExportDescription *export_describe(struct call *call,
     out->FailureMessage = export->failure_message;
     out->ExportFormat = DYNAMODB_EXPORT_FORMAT_DYNAMODB_JSON;
     out->ExportType = export->type;
+    out->FilterSpecification = export->filter;
     if (export_is_incremental(export)) {
         out->IncrementalExportSpecification =
             ARENA_NEW(call->arena, struct dynamodb_IncrementalExportSpecification);
@@ -428,8 +433,9 @@ static RESULT export_refuse(struct call *call,
     const char *what = NULL;
     if (str_eq(in->ExportFormat, DYNAMODB_EXPORT_FORMAT_ION))
         what = "ExportFormat ION";
-    else if (in->FilterSpecification != NULL)
-        what = "FilterSpecification";
+    else if (in->FilterSpecification != NULL &&
+             str_eq(in->ExportType, DYNAMODB_EXPORT_TYPE_INCREMENTAL_EXPORT))
+        what = "FilterSpecification of an INCREMENTAL_EXPORT";
     if (what != NULL)
         return call_fail(call, DYNAMODB_NOT_IMPLEMENTED,
                          "ExportTableToPointInTime with %s is not implemented.", what);
@@ -540,7 +546,10 @@ RESULT dynamodb_ExportTableToPointInTime(struct call *call,
         .sse = in->S3SseAlgorithm,
         .sse_key = in->S3SseKmsKeyId,
         .holder = table.name,
+        .filter = in->FilterSpecification,
     };
+    struct export_filter filter;
+    TRY(export_filter_parse(call, &table, in->FilterSpecification, &filter));
     TRY(export_read_times(call, in, &table, &export));
     TRY(export_begin(call, &table, &export));
     TRY(once_note(call, in->ClientToken, shape, in, export.arn));

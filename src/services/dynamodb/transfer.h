@@ -34,6 +34,22 @@ RESULT transfer_list(struct call *call, const struct transfer_list *list, struct
 RESULT export_deliver(struct call *call, const struct outbox_item *item);
 RESULT import_deliver(struct call *call, const struct outbox_item *item);
 
+/* --- export_filter.c
+ * -------------------------------------------------------------------------------------------------
+ */
+
+struct export_filter {
+    const struct condition *keys, *filter; /* NULL: all */
+    const struct projection *projection;   /* NULL: whole */
+};
+/* in: NULL for none. */
+RESULT export_filter_parse(struct call *call, const struct dynamodb_table *table,
+                           const struct dynamodb_FilterSpecification *in,
+                           struct export_filter *out);
+/* True: *item is what is exported of it. */
+bool export_filter_takes(struct arena *arena, const struct export_filter *filter,
+                         struct dynamodb_AttributeMap *item);
+
 /* --- import_text.c: lines of DynamoDB JSON and records of CSV
  * -------------------------------------------------------------------------------------------------
  */
