@@ -339,6 +339,8 @@ static void test_settings_are_shared(void **state)
     assert_holds(described(lo, 2), "{'MaxReadRequestUnits':99,'MaxWriteRequestUnits':88}");
     change(lo, "'WarmThroughput':{'ReadUnitsPerSecond':15000}");
     assert_holds(described(lo, 1), "'WarmThroughput':{'ReadUnitsPerSecond':15000");
+    assert_holds(described(lo, 0), "'WarmThroughput':{'ReadUnitsPerSecond':15000,"
+                                   "'WriteUnitsPerSecond':4000,'Status':'ACTIVE'},");
     change(lo, "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
     assert_holds(described(lo, 1), "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
     assert_holds(described(lo, 2), "'TableClassSummary':{'TableClass':'STANDARD'");
@@ -375,6 +377,7 @@ static void test_streams_and_protection(void **state)
                             "{'RegionName':'eu-west-1'}}]"),
                  "'StreamViewType':'NEW_AND_OLD_IMAGES'");
     assert_holds(described(lo, 1), "'MultiRegionConsistency':'EVENTUAL'");
+    assert_holds(described(lo, 1), "'GlobalTableSettingsReplicationMode':'ENABLED_WITH_OVERRIDES'");
     assert_holds(described(lo, 1), "'StreamViewType':'NEW_AND_OLD_IMAGES'");
     put(lo, "tab", 1, 1);
     loopback_deliver(lo);

@@ -673,10 +673,15 @@ void replica_describe(struct call *call, const struct dynamodb_table *table,
     if (count == 0)
         return;
     out->GlobalTableVersion = table->replicas_joined ? STR("2017.11.29") : STR("2019.11.21");
-    if (!table->replicas_joined)
+    if (!table->replicas_joined) {
         out->MultiRegionConsistency = DYNAMODB_MULTI_REGION_CONSISTENCY_EVENTUAL;
+        out->GlobalTableSettingsReplicationMode =
+            DYNAMODB_GLOBAL_TABLE_SETTINGS_REPLICATION_MODE_ENABLED_WITH_OVERRIDES;
+    }
     out->Replicas.items = ARENA_ARRAY(call->arena, count, struct dynamodb_ReplicaDescription);
     out->Replicas.len = count;
     for (size_t i = 0; i < count; i++)
         out->Replicas.items[i] = replica_description(call, table, &table->replicas.items[i]);
+    for (size_t i = 0; i < count; i++) /* which all share */
+        out->Replicas.items[i].WarmThroughput = out->WarmThroughput;
 }
