@@ -384,6 +384,8 @@ static void test_import_failures(void **state)
                      "'InputCompressionType':'ZSTD'," PARAMETERS "}"),
                  "InputCompressionType ZSTD is not implemented");
     assert_holds(DDB(lo, ListImports, "{'PageSize':2}"), "'NextToken'");
+    loopback_advance(lo, INT64_C(91) * 24 * 60 * MINUTE_MS);
+    assert_answer(DDB(lo, ListImports, "{}"), "{'ImportSummaryList':[]}");
 }
 
 int main(void)
