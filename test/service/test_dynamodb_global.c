@@ -346,7 +346,11 @@ static void test_settings_are_shared(void **state)
     assert_holds(described(lo, 2), "'TableClassSummary':{'TableClass':'STANDARD'");
     change(lo, "'SSESpecification':{'Enabled':true}");
     assert_holds(described(lo, 1), "'KMSMasterKeyArn':'arn:aws:kms:eu-west-1:");
+    change(lo, "'ReplicaUpdates':[{'Update':{'RegionName':'eu-west-1','KMSMasterKeyId':"
+               "'alias/aws/dynamodb'}}]");
+    assert_holds(described(lo, 0), "'KMSMasterKeyId':'alias/aws/dynamodb'");
     assert_holds(change(lo, "'SSESpecification':{'Enabled':false}"), "'TableName'");
+    assert_int_equal(str_find(described(lo, 0), STR("KMSMasterKeyId")), SIZE_MAX);
     assert_int_equal(str_find(described(lo, 1), STR("KMSMasterKeyArn")), SIZE_MAX);
     change(lo, "'BillingMode':'PROVISIONED','ProvisionedThroughput':{'ReadCapacityUnits':5,"
                "'WriteCapacityUnits':5}");
@@ -359,6 +363,34 @@ static void test_settings_are_shared(void **state)
     change(lo, "'ProvisionedThroughput':{'ReadCapacityUnits':4,'WriteCapacityUnits':6}");
     assert_holds(described(lo, 1), "'ReadCapacityUnits':9,'WriteCapacityUnits':6");
     assert_holds(described(lo, 2), "'ReadCapacityUnits':4,'WriteCapacityUnits':6");
+    change(lo, "'BillingMode':'PAY_PER_REQUEST'");
+    assert_holds(described(lo, 1), "'ReadCapacityUnits':0,'WriteCapacityUnits':0");
+    assert_holds(change(lo, "'BillingMode':'PROVISIONED','ProvisionedThroughput':"
+                            "{'ReadCapacityUnits':5,'WriteCapacityUnits':5}"),
+                 "'TableName'");
+    assert_holds(described(lo, 1), "'ReadCapacityUnits':9,'WriteCapacityUnits':5");
+}
+
+/* What a member had of its own about an index goes with the index. */
+static void test_overrides_of_an_index_that_goes(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    change(lo, "'AttributeDefinitions':[{'AttributeName':'g','AttributeType':'S'}],"
+               "'GlobalSecondaryIndexUpdates':[{'Create':{'IndexName':'idx','KeySchema':["
+               "{'AttributeName':'g','KeyType':'HASH'}],'Projection':{'ProjectionType':'ALL'}}}]");
+    change(lo, "'ReplicaUpdates':[{'Create':{'RegionName':'eu-west-1','GlobalSecondaryIndexes':["
+               "{'IndexName':'idx','OnDemandThroughputOverride':{'MaxReadRequestUnits':7}}]}}]");
+    change(lo, "'OnDemandThroughput':{'MaxReadRequestUnits':99,'MaxWriteRequestUnits':88}");
+    assert_holds(described(lo, 1), "'OnDemandThroughput':{'MaxReadRequestUnits':7,");
+    assert_holds(change(lo, "'ReplicaUpdates':[{'Update':{'RegionName':'eu-west-1',"
+                            "'OnDemandThroughputOverride':{'MaxReadRequestUnits':-5}}}]"),
+                 "MaxReadRequestUnits must be at least 1, or -1 for no maximum: -5");
+    assert_holds(described(lo, 0), "'OnDemandThroughputOverride':{'MaxReadRequestUnits':7}");
+    change(lo, "'GlobalSecondaryIndexUpdates':[{'Delete':{'IndexName':'idx'}}]");
+    assert_int_equal(str_find(described(lo, 0), STR("'idx'")), SIZE_MAX);
+    assert_holds(change(lo, "'OnDemandThroughput':{'MaxReadRequestUnits':50}"), "'TableName'");
+    assert_holds(described(lo, 1), "'MaxReadRequestUnits':50");
 }
 
 static void test_streams_and_protection(void **state)
@@ -499,6 +531,7 @@ int main(void)
         DDB_TEST(test_refusals),
         DDB_TEST(test_overrides),
         DDB_TEST(test_settings_are_shared),
+        DDB_TEST(test_overrides_of_an_index_that_goes),
         DDB_TEST(test_streams_and_protection),
         DDB_TEST(test_joined_by_name),
         DDB_TEST(test_settings_by_name),

@@ -322,12 +322,24 @@ static RESULT source_check(struct call *call, struct dynamodb_table *table)
     return RESULT_OK;
 }
 
-static void replica_read_indexes(struct call *call,
-                                 struct dynamodb_ReplicaGlobalSecondaryIndexList in,
-                                 struct dynamodb_replica *replica)
+static RESULT replica_read_maximum(struct call *call,
+                                   const struct dynamodb_OnDemandThroughputOverride *in,
+                                   int64_t *maximum)
+{
+    int64_t no_writes;
+    if (in == NULL)
+        return RESULT_OK;
+    const struct dynamodb_OnDemandThroughput given = {.MaxReadRequestUnits =
+                                                          in->MaxReadRequestUnits};
+    return limit_read_maximum(call, &given, maximum, &no_writes);
+}
+
+static RESULT replica_read_indexes(struct call *call,
+                                   struct dynamodb_ReplicaGlobalSecondaryIndexList in,
+                                   struct dynamodb_replica *replica)
 {
     if (in.len == 0)
-        return;
+        return RESULT_OK;
     replica->indexes.items = ARENA_ARRAY(call->arena, in.len, struct dynamodb_replica_index);
     replica->indexes.len = in.len;
     for (size_t i = 0; i < in.len; i++) {
@@ -335,9 +347,10 @@ static void replica_read_indexes(struct call *call,
         index->name = in.items[i].IndexName;
         if (in.items[i].ProvisionedThroughputOverride != NULL)
             index->read_units = in.items[i].ProvisionedThroughputOverride->ReadCapacityUnits.value;
-        if (in.items[i].OnDemandThroughputOverride != NULL)
-            index->read_maximum = in.items[i].OnDemandThroughputOverride->MaxReadRequestUnits.value;
+        TRY(replica_read_maximum(call, in.items[i].OnDemandThroughputOverride,
+                                 &index->read_maximum));
     }
+    return RESULT_OK;
 }
 
 #define READ_OVERRIDES(call, in, replica)                                                          \
@@ -346,11 +359,11 @@ static void replica_read_indexes(struct call *call,
             (replica)->sse_key = (in)->KMSMasterKeyId;                                             \
         if ((in)->ProvisionedThroughputOverride != NULL)                                           \
             (replica)->read_units = (in)->ProvisionedThroughputOverride->ReadCapacityUnits.value;  \
-        if ((in)->OnDemandThroughputOverride != NULL)                                              \
-            (replica)->read_maximum = (in)->OnDemandThroughputOverride->MaxReadRequestUnits.value; \
+        TRY(replica_read_maximum((call), (in)->OnDemandThroughputOverride,                         \
+                                 &(replica)->read_maximum));                                       \
         if (!str_is_absent((in)->TableClassOverride))                                              \
             (replica)->class = (in)->TableClassOverride;                                           \
-        replica_read_indexes((call), (in)->GlobalSecondaryIndexes, (replica));                     \
+        TRY(replica_read_indexes((call), (in)->GlobalSecondaryIndexes, (replica)));                \
     } while (0)
 
 /* The key of that name where the table is; absent: DynamoDB's own there. */
@@ -363,6 +376,18 @@ static RESULT key_apply(struct call *call, struct str name, struct dynamodb_tabl
     enum result result = table_read_sse(call, &sse, table);
     call->region = own;
     return result;
+}
+
+void replica_forget_index(struct dynamodb_table *table, struct str index)
+{
+    for (size_t i = 0; i < table->replicas.len; i++) {
+        struct dynamodb_list_replica_index *own = &table->replicas.items[i].indexes;
+        size_t kept = 0;
+        for (size_t k = 0; k < own->len; k++)
+            if (!str_eq(own->items[k].name, index))
+                own->items[kept++] = own->items[k];
+        own->len = kept;
+    }
 }
 
 RESULT replica_key_missing(struct call *call)
@@ -390,9 +415,9 @@ RESULT replica_override(struct call *call, const struct dynamodb_replica *replic
 {
     if (!str_is_absent(replica->sse_key))
         TRY(key_apply(call, replica->sse_key, table));
-    if (replica->read_units != 0)
+    if (replica->read_units != 0 && !table->on_demand)
         table->read_units = replica->read_units;
-    if (replica->read_maximum != 0)
+    if (replica->read_maximum != 0 && table->on_demand)
         table->read_maximum = replica->read_maximum;
     if (!str_is_absent(replica->class))
         table->class = replica->class;
@@ -404,9 +429,9 @@ RESULT replica_override(struct call *call, const struct dynamodb_replica *replic
                                   "One or more parameter values were invalid: The table does not "
                                   "have the specified index: %.*s",
                                   PRSTR(given->name));
-        if (given->read_units != 0)
+        if (given->read_units != 0 && !table->on_demand)
             index->read_units = given->read_units;
-        if (given->read_maximum != 0)
+        if (given->read_maximum != 0 && table->on_demand)
             index->read_maximum = given->read_maximum;
     }
     return RESULT_OK;

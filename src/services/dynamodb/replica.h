@@ -27,6 +27,8 @@ RESULT update_member(struct call *call, struct str region,
 /* What a member has of its own stands over what all share. */
 RESULT replica_override(struct call *call, const struct dynamodb_replica *replica,
                         struct dynamodb_table *table);
+/* The index goes: no member has anything of its own about it any more. */
+void replica_forget_index(struct dynamodb_table *table, struct str index);
 /* "KMSMasterKeyId must be specified for each replica ..." */
 RESULT replica_key_missing(struct call *call);
 void replica_describe(struct call *call, const struct dynamodb_table *table,

@@ -217,6 +217,7 @@ static RESULT update_indexes(struct call *call, const struct dynamodb_UpdateTabl
             TRY(update_find_global(call, table, one->Delete->IndexName, &index));
             index->status = DYNAMODB_INDEX_STATUS_DELETING;
             index->backfilling = false;
+            replica_forget_index(table, index->name);
         }
     }
     return RESULT_OK;
@@ -245,6 +246,8 @@ static RESULT update_sse(struct call *call, const struct dynamodb_SSESpecificati
 {
     struct str before = table->sse_key;
     TRY(table_read_sse(call, in, table));
+    for (size_t i = 0; in != NULL && !in->Enabled.value && i < table->replicas.len; i++)
+        table->replicas.items[i].sse_key = (struct str){0}; /* no member has a key then */
     if (in == NULL || follows || !str_eq(before, table->sse_key))
         return RESULT_OK;
     return str_is_absent(before)
