@@ -184,10 +184,6 @@ struct service_hooks {
      * the path of the request, the bucket of its host before it; in a read-only transaction of its
      * own, for answers of every kind to requests with an Origin. NULL: never any. */
     RESULT (*cross_origin)(struct call *call, struct str path);
-    /* Reads what a writing operation is about to change, in a reading transaction, so that nobody
-     * waits for the disk while it writes; asked while the store is cold (kv_is_cold()). It has no
-     * effects, and what it returns does not count. NULL: nothing to gain. */
-    RESULT (*look_ahead)(struct call *call, const void *in);
     /* Told of each request of the service that is answered, outside of any transaction: for records
      * of access. Runs on the server's thread; what takes time is left to a job. NULL: not wanted.
      */

@@ -71,23 +71,6 @@ static RESULT call_run_once(struct call *call, const void *in, void *out,
     return result;
 }
 
-/* service_hooks.look_ahead */
-static void call_look_ahead(struct call *call, const void *in)
-{
-    const struct service_hooks *const *hooks = call->cloud->hooks;
-    if (!kv_is_cold(call->cloud->kv))
-        return;
-    while (*hooks != NULL && (*hooks)->model != call->model)
-        hooks++;
-    if (*hooks == NULL || (*hooks)->look_ahead == NULL ||
-        kv_begin(call->cloud->kv, false, &call->txn) != RESULT_OK)
-        return;
-    enum result ignored = (*hooks)->look_ahead(call, in);
-    (void)ignored;
-    kv_abort(call->txn);
-    call->txn = NULL;
-}
-
 RESULT call_run(struct call *call, const void *in, void *out,
                 RESULT (*finish)(struct call *call, const void *out))
 {
@@ -102,8 +85,6 @@ RESULT call_run(struct call *call, const void *in, void *out,
     }
     bool writing = (operation->flags & WIRE_OP_READ_ONLY) == 0;
     call->memo = NULL;
-    if (writing)
-        call_look_ahead(call, in);
     enum result result = call_run_once(call, in, out, finish, writing);
     if (result == RESULT_RESTART && !writing)
         result = call_run_once(call, in, out, finish, true);

@@ -38,9 +38,6 @@ RESULT kv_begin(struct kv *kv, bool writing, struct kv_txn **out);
 RESULT kv_commit(struct kv_txn *txn);
 void kv_abort(struct kv_txn *txn); /* NULL is fine */
 bool kv_is_writing(const struct kv_txn *txn);
-/* Whether pages have lately come from the disk while others were written. Who writes then does well
- * to read what it will change in a reading transaction first: there nobody waits for it. */
-bool kv_is_cold(const struct kv *kv);
 
 /* Values are borrowed: valid until the next write in the same transaction or its end. Absent when
  * there is no such key. */

@@ -30,9 +30,6 @@ enum {
     SWEEP_MIN = 64 * 1024 * 1024
 };
 
-/* A store is cold when of so many writes one in eight waited for a page (8 blocks of 512 bytes). */
-enum { WARMTH_WRITES = 64, COLD_BLOCKS = WARMTH_WRITES / 8 * 8 };
-
 RESULT kv_result(const char *what, int code)
 {
     switch (code) {
@@ -303,28 +300,9 @@ static RESULT begin_reading(struct kv *kv, struct kv_txn **out)
     return RESULT_OK;
 }
 
-/* Blocks that the process reads, whatever for: a wrong guess costs a lookup. */
-static void feel_warmth(struct kv_warmth *warmth)
-{
-    if (atomic_fetch_add_explicit(&warmth->writes, 1, memory_order_relaxed) % WARMTH_WRITES != 0)
-        return;
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return;
-    long before = atomic_exchange_explicit(&warmth->blocks, usage.ru_inblock, memory_order_relaxed);
-    atomic_store_explicit(&warmth->cold, usage.ru_inblock - before >= COLD_BLOCKS,
-                          memory_order_relaxed);
-}
-
-bool kv_is_cold(const struct kv *kv)
-{
-    return atomic_load_explicit(&kv->warmth.cold, memory_order_relaxed);
-}
-
 static RESULT begin_writing(struct kv *kv, struct kv_txn **out)
 {
     struct kv_txn *txn = &kv->writer;
-    feel_warmth(&kv->warmth);
     if (kv->group != NULL) {
         TRY(kv_group_begin(kv));
     } else {

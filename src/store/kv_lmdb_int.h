@@ -76,13 +76,6 @@ struct kv_space {
     struct kv_tree_growth trees[KV_TREES];
 };
 
-/* Whether reading waits for the disk: see kv_is_cold(). */
-struct kv_warmth {
-    _Atomic uint64_t writes; /* transactions begun */
-    _Atomic long blocks;     /* that the process had read when it was looked at last */
-    _Atomic bool cold;
-};
-
 struct kv_group;
 struct kv_apart;
 
@@ -112,7 +105,6 @@ struct kv {
     struct kv_txn *readers; /* all readers */
     struct kv_txn writer;   /* the one that writes; guarded by LMDB's lock, or by the group's */
     struct kv_space space;
-    struct kv_warmth warmth;
     struct kv_group *group; /* durability `power` alone */
     char *directory;
     uint64_t sweep_min;               /* bytes of garbage in the log that are left alone */

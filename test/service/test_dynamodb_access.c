@@ -297,11 +297,37 @@ static void test_other_accounts(void **state)
     loopback_ok(loopback_call(lo, &dynamodbstreams_model, DYNAMODBSTREAMS_OP_DescribeStream, &in));
 }
 
+/* The source may be named by its ARN alone, of another region too. */
+static void test_restoring(void **state)
+{
+    struct loopback *lo = *state;
+    static const char restore[] =
+        "{'SourceTableArn':'" TABLE "','TargetTableName':'%s','UseLatestRestorableTime':true}";
+    fill(lo);
+    DDB(lo, UpdateContinuousBackups,
+        "{'TableName':'tab','PointInTimeRecoverySpecification':{'PointInTimeRecoveryEnabled':"
+        "true}}");
+    alice(lo, "{'Effect':'Allow','Action':'dynamodb:RestoreTableToPointInTime','Resource':'" TABLE
+              "'},{'Effect':'Allow','Action':'dynamodb:*','Resource':'arn:aws:dynamodb:*:*:table/"
+              "made'}");
+    assert_holds(DDB(lo, RestoreTableToPointInTime, restore, "made"), "'TableStatus':'CREATING'");
+    assert_holds(DDB(lo, RestoreTableToPointInTime, restore, "other"),
+                 DENIED("RestoreTableToPointInTime"));
+    lo->region = STR("eu-west-1");
+    assert_holds(DDB(lo, RestoreTableToPointInTime, restore, "made"), "'TableStatus':'CREATING'");
+    loopback_deliver(lo);
+    assert_holds(DDB(lo, Scan, "{'TableName':'made'}"), "'Count':3");
+    lo->user = (struct str){0};
+    lo->account = STR("111111111111");
+    assert_holds(DDB(lo, RestoreTableToPointInTime, restore, "made"), "AccessDenied");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         DDB_TEST(test_leading_keys), DDB_TEST(test_attributes),       DDB_TEST(test_several),
         DDB_TEST(test_tags),         DDB_TEST(test_policy_documents), DDB_TEST(test_other_accounts),
+        DDB_TEST(test_restoring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

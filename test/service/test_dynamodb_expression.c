@@ -212,6 +212,9 @@ static const struct refusal condition_refusals[] = {
        "operand type: N"},
     {"a < :t",
      C "Incorrect operand type for operator or function; operator: <, operand type: BOOL"},
+    {"size(size(a)) = :5",
+     C "Incorrect operand type for operator or function; operator or function: size, operand "
+       "type: N"},
     {"size(:5) = :5",
      C "Incorrect operand type for operator or function; operator or function: size, operand "
        "type: N"},

@@ -311,6 +311,121 @@ static void test_overrides(void **state)
     assert_holds(answer, "'KMSMasterKeyArn':'arn:aws:kms:eu-west-1:");
 }
 
+static struct str change(struct loopback *lo, const char *what)
+{
+    struct str answer = DDB(lo, UpdateTable, "{'TableName':'tab',%s}", what);
+    loopback_deliver(lo);
+    return answer;
+}
+
+static struct str described(struct loopback *lo, int region)
+{
+    in(lo, region);
+    struct str answer = DDB(lo, DescribeTable, "{'TableName':'tab'}");
+    in(lo, 0);
+    return answer;
+}
+
+/* "Settings that are synchronized between replicas": all but what a member has of its own. */
+static void test_settings_are_shared(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    change(lo, "'ReplicaUpdates':[{'Create':{'RegionName':'eu-west-1','OnDemandThroughputOverride':"
+               "{'MaxReadRequestUnits':7}}},{'Create':{'RegionName':'ap-southeast-2',"
+               "'TableClassOverride':'STANDARD'}}]");
+    change(lo, "'OnDemandThroughput':{'MaxReadRequestUnits':99,'MaxWriteRequestUnits':88}");
+    assert_holds(described(lo, 1), "{'MaxReadRequestUnits':7,'MaxWriteRequestUnits':88}");
+    assert_holds(described(lo, 2), "{'MaxReadRequestUnits':99,'MaxWriteRequestUnits':88}");
+    change(lo, "'WarmThroughput':{'ReadUnitsPerSecond':15000}");
+    assert_holds(described(lo, 1), "'WarmThroughput':{'ReadUnitsPerSecond':15000");
+    assert_holds(described(lo, 0), "'WarmThroughput':{'ReadUnitsPerSecond':15000,"
+                                   "'WriteUnitsPerSecond':4000,'Status':'ACTIVE'},");
+    change(lo, "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
+    assert_holds(described(lo, 1), "'TableClass':'STANDARD_INFREQUENT_ACCESS'");
+    assert_holds(described(lo, 2), "'TableClassSummary':{'TableClass':'STANDARD'");
+    change(lo, "'SSESpecification':{'Enabled':true}");
+    assert_holds(described(lo, 1), "'KMSMasterKeyArn':'arn:aws:kms:eu-west-1:");
+    change(lo, "'ReplicaUpdates':[{'Update':{'RegionName':'eu-west-1','KMSMasterKeyId':"
+               "'alias/aws/dynamodb'}}]");
+    assert_holds(described(lo, 0), "'KMSMasterKeyId':'alias/aws/dynamodb'");
+    assert_holds(change(lo, "'SSESpecification':{'Enabled':false}"), "'TableName'");
+    assert_int_equal(str_find(described(lo, 0), STR("KMSMasterKeyId")), SIZE_MAX);
+    assert_int_equal(str_find(described(lo, 1), STR("KMSMasterKeyArn")), SIZE_MAX);
+    change(lo, "'BillingMode':'PROVISIONED','ProvisionedThroughput':{'ReadCapacityUnits':5,"
+               "'WriteCapacityUnits':5}");
+    change(lo, "'ReplicaUpdates':[{'Update':{'RegionName':'eu-west-1','"
+               "ProvisionedThroughputOverride':{'ReadCapacityUnits':9}}}]");
+    /* What the member has already is no error of the request. */
+    assert_holds(change(lo, "'ProvisionedThroughput':{'ReadCapacityUnits':9,"
+                            "'WriteCapacityUnits':5}"),
+                 "'TableName'");
+    change(lo, "'ProvisionedThroughput':{'ReadCapacityUnits':4,'WriteCapacityUnits':6}");
+    assert_holds(described(lo, 1), "'ReadCapacityUnits':9,'WriteCapacityUnits':6");
+    assert_holds(described(lo, 2), "'ReadCapacityUnits':4,'WriteCapacityUnits':6");
+    change(lo, "'BillingMode':'PAY_PER_REQUEST'");
+    assert_holds(described(lo, 1), "'ReadCapacityUnits':0,'WriteCapacityUnits':0");
+    assert_holds(change(lo, "'BillingMode':'PROVISIONED','ProvisionedThroughput':"
+                            "{'ReadCapacityUnits':5,'WriteCapacityUnits':5}"),
+                 "'TableName'");
+    assert_holds(described(lo, 1), "'ReadCapacityUnits':9,'WriteCapacityUnits':5");
+}
+
+/* What a member had of its own about an index goes with the index. */
+static void test_overrides_of_an_index_that_goes(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", "NEW_AND_OLD_IMAGES");
+    change(lo, "'AttributeDefinitions':[{'AttributeName':'g','AttributeType':'S'}],"
+               "'GlobalSecondaryIndexUpdates':[{'Create':{'IndexName':'idx','KeySchema':["
+               "{'AttributeName':'g','KeyType':'HASH'}],'Projection':{'ProjectionType':'ALL'}}}]");
+    change(lo, "'ReplicaUpdates':[{'Create':{'RegionName':'eu-west-1','GlobalSecondaryIndexes':["
+               "{'IndexName':'idx','OnDemandThroughputOverride':{'MaxReadRequestUnits':7}}]}}]");
+    change(lo, "'OnDemandThroughput':{'MaxReadRequestUnits':99,'MaxWriteRequestUnits':88}");
+    assert_holds(described(lo, 1), "'OnDemandThroughput':{'MaxReadRequestUnits':7,");
+    assert_holds(change(lo, "'ReplicaUpdates':[{'Update':{'RegionName':'eu-west-1',"
+                            "'OnDemandThroughputOverride':{'MaxReadRequestUnits':-5}}}]"),
+                 "MaxReadRequestUnits must be at least 1, or -1 for no maximum: -5");
+    assert_holds(described(lo, 0), "'OnDemandThroughputOverride':{'MaxReadRequestUnits':7}");
+    change(lo, "'GlobalSecondaryIndexUpdates':[{'Delete':{'IndexName':'idx'}}]");
+    assert_int_equal(str_find(described(lo, 0), STR("'idx'")), SIZE_MAX);
+    assert_holds(change(lo, "'OnDemandThroughput':{'MaxReadRequestUnits':50}"), "'TableName'");
+    assert_holds(described(lo, 1), "'MaxReadRequestUnits':50");
+}
+
+static void test_streams_and_protection(void **state)
+{
+    struct loopback *lo = *state;
+    DDB(lo, CreateTable,
+        "{'TableName':'tab','BillingMode':'PAY_PER_REQUEST','AttributeDefinitions':["
+        "{'AttributeName':'pk','AttributeType':'S'}],'KeySchema':[{'AttributeName':'pk',"
+        "'KeyType':'HASH'}]}");
+    loopback_deliver(lo);
+    assert_answer(change(lo, "'MultiRegionConsistency':'EVENTUAL'"),
+                  "ValidationException: One or more parameter values were invalid: "
+                  "MultiRegionConsistency can only be specified when ReplicaUpdates create a "
+                  "replica");
+    assert_holds(change(lo, "'MultiRegionConsistency':'EVENTUAL','ReplicaUpdates':[{'Create':"
+                            "{'RegionName':'eu-west-1'}}]"),
+                 "'StreamViewType':'NEW_AND_OLD_IMAGES'");
+    assert_holds(described(lo, 1), "'MultiRegionConsistency':'EVENTUAL'");
+    assert_holds(described(lo, 1), "'GlobalTableSettingsReplicationMode':'ENABLED_WITH_OVERRIDES'");
+    assert_holds(described(lo, 1), "'StreamViewType':'NEW_AND_OLD_IMAGES'");
+    put(lo, "tab", 1, 1);
+    loopback_deliver(lo);
+    check_alike(lo, 2);
+    assert_answer(change(lo, "'StreamSpecification':{'StreamEnabled':false}"),
+                  "ValidationException: One or more parameter values were invalid: Disabling "
+                  "Stream is not allowed for a Global Table replica.");
+    in(lo, 1);
+    change(lo, "'DeletionProtectionEnabled':true");
+    in(lo, 0);
+    assert_answer(change(lo, "'ReplicaUpdates':[{'Delete':{'RegionName':'eu-west-1'}}]"),
+                  "ValidationException: Resource cannot be deleted as it is currently protected "
+                  "against deletion. Disable deletion protection first.");
+    assert_holds(described(lo, 1), "'TableStatus':'ACTIVE'");
+}
+
 static void test_joined_by_name(void **state)
 {
     struct loopback *lo = *state;
@@ -415,6 +530,9 @@ int main(void)
         DDB_TEST(test_members_leave),
         DDB_TEST(test_refusals),
         DDB_TEST(test_overrides),
+        DDB_TEST(test_settings_are_shared),
+        DDB_TEST(test_overrides_of_an_index_that_goes),
+        DDB_TEST(test_streams_and_protection),
         DDB_TEST(test_joined_by_name),
         DDB_TEST(test_settings_by_name),
     };

@@ -1,6 +1,8 @@
 /* What may be changed how often, and how far: throughput, classes, modes, accounts, encryption. */
 #include "service/dynamodb_support.h"
 
+#include "services/dynamodb/dynamodb_int.h"
+
 static struct str create(struct loopback *lo, const char *name, const char *more)
 {
     struct str answer = DDB(lo, CreateTable,
@@ -101,6 +103,48 @@ static void test_warm_and_maximum(void **state)
                  "'OnDemandThroughput':{'MaxReadRequestUnits':7,'MaxWriteRequestUnits':8}");
     assert_holds(update(lo, "'OnDemandThroughput':{'MaxWriteRequestUnits':0}"),
                  "ValidationException");
+    assert_holds(update(lo, "'OnDemandThroughput':{}"), "ValidationException");
+}
+
+/* As it stands while its items are read. */
+static void build_again(struct loopback *lo)
+{
+    struct object_io_caller caller;
+    struct call call = ddb_s3_call(lo, &caller);
+    struct dynamodb_table table;
+    bool found;
+    assert_int_equal(table_find(&call, STR("tab"), &table, &found), RESULT_OK);
+    table.indexes.items[0].backfilling = true;
+    table.indexes.items[0].status = DYNAMODB_INDEX_STATUS_CREATING;
+    assert_int_equal(table_put(&call, &table), RESULT_OK);
+    assert_int_equal(call_commit(&call), RESULT_OK);
+}
+
+#define BUILD(name)                                                                                \
+    "'AttributeDefinitions':[{'AttributeName':'g','AttributeType':'S'}],"                          \
+    "'GlobalSecondaryIndexUpdates':[{'Create':{'IndexName':'" name "','KeySchema':["               \
+    "{'AttributeName':'g','KeyType':'HASH'}],'Projection':{'ProjectionType':'ALL'}}}]"
+
+/* Provisioned indexes have units of their own; one index at a time is built. */
+static void test_indexes(void **state)
+{
+    struct loopback *lo = *state;
+    create(lo, "tab", ",'BillingMode':'PAY_PER_REQUEST'");
+    assert_holds(update(lo, BUILD("one")), "'TableName'");
+    assert_answer(update(lo, "'BillingMode':'PROVISIONED'" PROVISIONED),
+                  "ValidationException: One or more parameter values were invalid: "
+                  "ProvisionedThroughput must be specified for index: one");
+    build_again(lo);
+    assert_answer(update(lo, BUILD("two")),
+                  "LimitExceededException: Subscriber limit exceeded: Only 1 online index can be "
+                  "created or deleted simultaneously per table");
+    assert_holds(update(lo, "'GlobalSecondaryIndexUpdates':[{'Delete':{'IndexName':'one'}}]"),
+                 "'TableName'");
+    assert_holds(update(lo, BUILD("two")), "'TableName'");
+    assert_holds(update(lo, "'BillingMode':'PROVISIONED','GlobalSecondaryIndexUpdates':[{'Update':"
+                            "{'IndexName':'two','ProvisionedThroughput':{'ReadCapacityUnits':2,"
+                            "'WriteCapacityUnits':3}}}]" PROVISIONED),
+                 "'ReadCapacityUnits':2,'WriteCapacityUnits':3");
 }
 
 static void test_account(void **state)
@@ -152,7 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DDB_TEST(test_decreases), DDB_TEST(test_modes_and_classes), DDB_TEST(test_warm_and_maximum),
-        DDB_TEST(test_account),   DDB_TEST(test_encryption),
+        DDB_TEST(test_indexes),   DDB_TEST(test_account),           DDB_TEST(test_encryption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,6 @@
 
 #include "base/rng.h"
 #include "gen/dynamodbstreams.h"
-#include "store/kv_lmdb_int.h"
 
 enum { SEED = 20120810 };
 
@@ -429,50 +428,6 @@ static void test_streams_by_the_clock(void **state)
     assert_int_equal(ddb_stored(lo, "dynamodbstreams"), 0);
 }
 
-/* --- a store that waits for the disk */
-
-/* As if the last writes had waited; counted anew before the store looks again. */
-static struct loopback *cold(struct loopback *lo)
-{
-    atomic_store(&lo->cloud->kv->warmth.writes, 1);
-    atomic_store(&lo->cloud->kv->warmth.cold, true);
-    assert_true(kv_is_cold(lo->cloud->kv));
-    return lo;
-}
-
-/* Looking ahead changes no answer and leaves nothing behind, whatever is wrong with the request. */
-static void test_looking_ahead(void **state)
-{
-    struct loopback *lo = *state;
-    ddb_table(lo);
-    assert_answer(DDB(cold(lo), PutItem,
-                      "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'1.0'},'v':{'S':'x'}},"
-                      "'ReturnValues':'ALL_OLD'}"),
-                  "{}");
-    assert_holds(DDB(cold(lo), UpdateItem,
-                     "{'TableName':'tab','Key':{'pk':{'S':'a'},'sk':{'N':'1'}},"
-                     "'UpdateExpression':'SET v = :v','ConditionExpression':'v = :x',"
-                     "'ExpressionAttributeValues':{':v':{'S':'y'},':x':{'S':'x'}},"
-                     "'ReturnValues':'ALL_NEW'}"),
-                 "'v':{'S':'y'}");
-    assert_holds(DDB(cold(lo), UpdateItem,
-                     "{'TableName':'tab','Key':{'pk':{'S':'a'},'sk':{'S':'1'}},"
-                     "'UpdateExpression':'REMOVE v'}"),
-                 "The provided key element does not match the schema");
-    assert_holds(DDB(cold(lo), PutItem, "{'TableName':'tab','Item':{'pk':{'S':'a'}}}"),
-                 "Missing the key sk in the item");
-    assert_holds(
-        DDB(cold(lo), PutItem, "{'TableName':'tab','Item':{'pk':{'S':'a'},'sk':{'N':'one'}}}"),
-        "ValidationException");
-    assert_holds(DDB(cold(lo), PutItem, "{'TableName':'none','Item':{'pk':{'S':'a'}}}"),
-                 "ResourceNotFoundException");
-    assert_holds(DDB(cold(lo), DeleteItem,
-                     "{'TableName':'tab','Key':{'pk':{'S':'a'},'sk':{'N':'1'}},"
-                     "'ReturnValues':'ALL_OLD'}"),
-                 "'v':{'S':'y'}");
-    assert_int_equal(ddb_stored(lo, "ddb"), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,7 +439,6 @@ int main(void)
         DDB_TEST(test_updates_beside_an_index),
         DDB_TEST(test_tokens_are_forgotten),
         DDB_TEST(test_streams_by_the_clock),
-        DDB_TEST(test_looking_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,6 +142,10 @@ static void import_again(struct loopback *lo, const char *summary_key)
             prefix);
     assert_holds(import, "'ImportStatus':'IN_PROGRESS'");
     assert_holds(DDB(lo, Scan, "{'TableName':'back'}"), "ResourceNotFoundException");
+    assert_holds(DDB(lo, UpdateTimeToLive,
+                     "{'TableName':'back','TimeToLiveSpecification':{'AttributeName':'t',"
+                     "'Enabled':true}}"),
+                 "ResourceInUseException");
     loopback_deliver(lo);
     import = DDB(lo, DescribeImport, "{'ImportArn':'%s'}", part(lo, import, "'ImportArn':'"));
     assert_holds(import, "'ImportStatus':'COMPLETED'");
@@ -380,6 +384,8 @@ static void test_import_failures(void **state)
                      "'InputCompressionType':'ZSTD'," PARAMETERS "}"),
                  "InputCompressionType ZSTD is not implemented");
     assert_holds(DDB(lo, ListImports, "{'PageSize':2}"), "'NextToken'");
+    loopback_advance(lo, INT64_C(91) * 24 * 60 * MINUTE_MS);
+    assert_answer(DDB(lo, ListImports, "{}"), "{'ImportSummaryList':[]}");
 }
 
 int main(void)

@@ -99,13 +99,21 @@ static void newer_formats_are_refused(void **state)
     write_file(fixture, "format", STR("3\n"));
     struct str refused = open_refused(fixture, fixture->path);
     assert_says(refused, STR("format 3"));
-    assert_says(refused, STR("up to 1"));
+    assert_says(refused, STR("up to 2"));
     assert_says(refused, STR("newer kumoniwa"));
     write_file(fixture, "format", STR("one"));
     assert_says(open_refused(fixture, fixture->path), STR("not a data directory"));
     write_file(fixture, "format", STR("1\n"));
     struct str message;
     directory_close(open_good(fixture, fixture->path, &message));
+    /* An older program must not open it any more. */
+    char byte = 0;
+    int fd = open(
+        str_to_c(fixture->arena, str_format(fixture->arena, "%.*s/format", PRSTR(fixture->path))),
+        O_RDONLY);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    close(fd);
+    assert_int_equal(byte, '2');
 }
 
 static void what_cannot_be_used_is_explained(void **state)

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "cloud/arn.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/replica.h"
 #include "store/record.h"
 
 enum { COPY_ITEMS = 500, COPY_BYTES = 1024 * 1024, LIST_MAX = 100, PAYLOAD_MAX = 64 * 1024 };
@@ -181,8 +182,13 @@ static RESULT restore_visit(void *context, const struct history_item *item)
     struct dynamodb_AttributeMap new;
     const struct stored old = {0};
     struct change change = {.table = visit->table, .old = &old, .new = &new};
-    TRY(codec_decode(visit->call->arena, item->bytes, &new, &change.new_size));
-    return store_write(visit->call, &change, NULL);
+    struct call *call = visit->call;
+    struct str own = call->region;
+    TRY(codec_decode(call->arena, item->bytes, &new, &change.new_size));
+    call->region = visit->table->region;
+    enum result result = store_write(call, &change, NULL);
+    call->region = own;
+    return result;
 }
 
 static RESULT copy_portion(struct call *call, struct dynamodb_copying *copying,
@@ -233,9 +239,13 @@ static RESULT restore_done(struct call *call, const struct dynamodb_copying *cop
         backup.restores--;
         TRY(backup_put(call, &backup));
     }
+    struct str own = call->region;
     table->restored->in_progress = false;
     TRY(table_put(call, table));
-    return table_want_step(call, table);
+    call->region = table->region;
+    enum result result = table_want_step(call, table);
+    call->region = own;
+    return result;
 }
 
 RESULT restore_deliver(struct call *call, const struct outbox_item *item)
@@ -244,7 +254,8 @@ RESULT restore_deliver(struct call *call, const struct outbox_item *item)
     struct dynamodb_table table;
     bool found;
     TRY(copying_read(call, item->payload, &copying));
-    TRY(table_find(call, copying.target, &table, &found));
+    struct str region = str_is_absent(copying.region) ? call->region : copying.region;
+    TRY(replica_table(call, region, copying.target, &table, &found));
     if (!found || table.id != copying.target_id)
         return FAULT("a table that is being restored is not there: %.*s", PRSTR(copying.target));
     TRY(copy_portion(call, &copying, restore_visit, &table));
@@ -373,6 +384,7 @@ RESULT backup_table_get(struct call *call, struct str name, struct dynamodb_tabl
     TRY(table_find(call, name, table, &found));
     if (!found || str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING))
         return call_fail(call, DYNAMODB_TABLE_NOT_FOUND, "Table not found: %.*s", PRSTR(name));
+    call->account = table->account; /* whose jobs will find it */
     return RESULT_OK;
 }
 

@@ -22,6 +22,9 @@ RESULT backup_of_deleted(struct call *call, const struct dynamodb_table *table);
  * -------------------------------------------------------------------------------------------------
  */
 
+/* RestoreTableToPointInTime's source: a name or an ARN, of any region; absent: the request names
+ * none. */
+struct str restore_source_name(const struct dynamodb_RestoreTableToPointInTimeInput *in);
 /* Of an index that another table's is copied from: nothing has happened to it yet. */
 void index_begin_anew(struct dynamodb_index *index);
 RESULT pitr_check(struct call *call, const struct dynamodb_table *table);

@@ -245,6 +245,14 @@ RESULT dynamodb_CreateTable(struct call *call, const struct dynamodb_CreateTable
  * ---------------------------------------------------------------------------------------------------------
  */
 
+RESULT table_check_protection(struct call *call, const struct dynamodb_table *table)
+{
+    if (!table->protected)
+        return RESULT_OK;
+    return DYNAMODB_ERROR(call, "Resource cannot be deleted as it is currently protected against "
+                                "deletion. Disable deletion protection first.");
+}
+
 RESULT dynamodb_DeleteTable(struct call *call, const struct dynamodb_DeleteTableInput *in,
                             struct dynamodb_DeleteTableOutput *out)
 {
@@ -256,10 +264,7 @@ RESULT dynamodb_DeleteTable(struct call *call, const struct dynamodb_DeleteTable
                          "Attempt to change a resource which is still in use: Table is being %s: "
                          "%.*s",
                          table.status.ptr[0] == 'C' ? "created" : "updated", PRSTR(table.name));
-    if (table.protected)
-        return DYNAMODB_ERROR(call,
-                              "Resource cannot be deleted as it is currently protected against "
-                              "deletion. Disable deletion protection first.");
+    TRY(table_check_protection(call, &table));
     if (!str_eq(table.status, DYNAMODB_TABLE_STATUS_DELETING)) {
         TRY(global_leave(call, &table));
         TRY(replica_leave(call, &table));

@@ -50,6 +50,8 @@ RESULT table_read_name(struct call *call, struct str text, struct arn *out);
 RESULT table_find(struct call *call, struct str name, struct dynamodb_table *table, bool *found);
 /* The same for operations on tables: "Requested resource not found: Table: x not found". */
 RESULT table_get(struct call *call, struct str name, struct dynamodb_table *table);
+/* The service fills it, from S3, a backup or a replica: nobody may use it yet. */
+bool table_is_being_made(const struct dynamodb_table *table);
 /* Items may be read and written: it does not go, and is not being filled by the service. */
 bool table_is_usable(const struct dynamodb_table *table);
 /* The same without asking whether the principal may (access.h): a table that is being deleted is
@@ -62,6 +64,7 @@ RESULT table_read_sse(struct call *call, const struct dynamodb_SSESpecification 
 /* StreamSpecification, checked. */
 RESULT table_read_stream(struct call *call, const struct dynamodb_StreamSpecification *in,
                          bool *enabled);
+RESULT table_check_protection(struct call *call, const struct dynamodb_table *table);
 RESULT table_forget(struct call *call, const struct dynamodb_table *table);
 struct key table_prefix(struct call *call);
 struct str table_arn(struct arena *arena, const struct dynamodb_table *table);
@@ -98,6 +101,8 @@ void schema_drop_unused(struct dynamodb_table *table);
 RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedThroughput *units,
                           const struct dynamodb_OnDemandThroughput *maximum, bool on_demand,
                           struct str index);
+/* Each global index has units of its own where they are provisioned. */
+RESULT schema_check_index_units(struct call *call, const struct dynamodb_table *table);
 
 /* --- describe.c
  * -------------------------------------------------------------------------------------------------
@@ -357,8 +362,6 @@ struct item_expressions {
 };
 RESULT item_parse(struct call *call, const struct item_expressions *in,
                   const struct condition **condition, const struct update **update);
-/* service_hooks.look_ahead */
-RESULT item_look_ahead(struct call *call, const void *in);
 /* ProjectionExpression, or else AttributesToGet; NULL: neither. */
 RESULT item_parse_projection(struct call *call, struct str expression, struct str_map names,
                              struct str_list attributes_to_get, const struct projection **out);

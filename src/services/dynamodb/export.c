@@ -86,6 +86,7 @@ struct export_work {
     struct call *call;
     struct dynamodb_export *export;
     struct dynamodb_table table;
+    struct export_filter filter;
     struct object_io_caller caller;
     struct object_io_problem problem;
     struct buf text;
@@ -104,11 +105,13 @@ static RESULT export_visit(void *context, const struct history_item *item)
     struct dynamodb_AttributeMap map;
     size_t size;
     TRY(codec_decode(work->call->arena, item->bytes, &map, &size));
+    work->export->bytes += (int64_t)size;
+    if (!export_filter_takes(work->call->arena, &work->filter, &map))
+        return RESULT_OK;
     buf_append(&work->text, STR("{"));
     TRY(write_item(&work->text, "Item", &map));
     buf_append(&work->text, STR("}\n"));
     work->items++;
-    work->export->bytes += (int64_t)size;
     return RESULT_OK;
 }
 
@@ -174,11 +177,14 @@ static RESULT export_collect(struct export_work *work)
 static RESULT export_store(struct export_work *work, struct str name, struct str bytes,
                            struct object_io_stored *stored)
 {
-    const struct object_io_put put = {
-        .bucket = work->export->bucket,
+    const struct dynamodb_export *export = work->export;
+    struct object_io_put put = {
+        .bucket = export->bucket,
         .key = name,
-        .expected_owner = work->export->bucket_owner,
+        .expected_owner = export->bucket_owner,
     };
+    if (str_eq(export->sse, DYNAMODB_S3_SSE_ALGORITHM_KMS))
+        put.kms_key = str_is_absent(export->sse_key) ? STR("alias/aws/s3") : export->sse_key;
     return object_io_put_bytes(work->call, &work->caller, &put, bytes, stored, &work->problem);
 }
 
@@ -267,8 +273,9 @@ static struct str export_summary(struct call *call, const struct dynamodb_export
     }
     member(&text, "s3Bucket", export->bucket);
     member(&text, "s3Prefix", export->prefix);
-    member(&text, "s3SseAlgorithm", STR("AES256"));
-    member(&text, "s3SseKmsKeyId", (struct str){0});
+    member(&text, "s3SseAlgorithm",
+           str_is_absent(export->sse) ? DYNAMODB_S3_SSE_ALGORITHM_AES256 : export->sse);
+    member(&text, "s3SseKmsKeyId", export->sse_key);
     member(&text, "manifestFilesS3Key", export_own_name(call, export, "manifest-files.json"));
     buf_append_format(&text, ",\"billedSizeBytes\":%lld,\"itemCount\":%lld",
                       (long long)export->bytes, (long long)export->items);
@@ -360,6 +367,7 @@ RESULT export_deliver(struct call *call, const struct outbox_item *item)
     TRY(table_find(call, export.holder, &work.table, &found));
     if (!found)
         return FAULT("a table that is being exported is not there: %.*s", PRSTR(export.holder));
+    TRY(export_filter_parse(call, &work.table, export.filter, &work.filter));
     TRY(transfer_caller(call, export.caller, export.table_arn, &work.caller));
     buf_init(&work.text, call->arena, TEXT_MAX);
     enum result result = export_step(&work, &done);
@@ -394,10 +402,12 @@ static struct dynamodb_ExportDescription *export_describe(struct call *call,
     out->S3BucketOwner = export->bucket_owner;
     out->S3Prefix = export->prefix;
     out->S3SseAlgorithm = export->sse;
+    out->S3SseKmsKeyId = export->sse_key;
     out->FailureCode = export->failure_code;
     out->FailureMessage = export->failure_message;
     out->ExportFormat = DYNAMODB_EXPORT_FORMAT_DYNAMODB_JSON;
     out->ExportType = export->type;
+    out->FilterSpecification = export->filter;
     if (export_is_incremental(export)) {
         out->IncrementalExportSpecification =
             ARENA_NEW(call->arena, struct dynamodb_IncrementalExportSpecification);
@@ -423,14 +433,16 @@ static RESULT export_refuse(struct call *call,
     const char *what = NULL;
     if (str_eq(in->ExportFormat, DYNAMODB_EXPORT_FORMAT_ION))
         what = "ExportFormat ION";
-    else if (in->FilterSpecification != NULL)
-        what = "FilterSpecification";
-    else if (str_eq(in->S3SseAlgorithm, STR("KMS")) || !str_is_absent(in->S3SseKmsKeyId))
-        what = "S3SseAlgorithm KMS";
-    if (what == NULL)
-        return RESULT_OK;
-    return call_fail(call, DYNAMODB_NOT_IMPLEMENTED,
-                     "ExportTableToPointInTime with %s is not implemented.", what);
+    else if (in->FilterSpecification != NULL &&
+             str_eq(in->ExportType, DYNAMODB_EXPORT_TYPE_INCREMENTAL_EXPORT))
+        what = "FilterSpecification of an INCREMENTAL_EXPORT";
+    if (what != NULL)
+        return call_fail(call, DYNAMODB_NOT_IMPLEMENTED,
+                         "ExportTableToPointInTime with %s is not implemented.", what);
+    if (!str_is_absent(in->S3SseKmsKeyId) &&
+        !str_eq(in->S3SseAlgorithm, DYNAMODB_S3_SSE_ALGORITHM_KMS))
+        return DYNAMODB_ERROR(call, "S3SseKmsKeyId can only be specified for S3SseAlgorithm KMS");
+    return RESULT_OK;
 }
 
 static RESULT export_time_fails(struct call *call)
@@ -532,8 +544,12 @@ RESULT dynamodb_ExportTableToPointInTime(struct call *call,
         .bucket_owner = in->S3BucketOwner,
         .prefix = in->S3Prefix,
         .sse = in->S3SseAlgorithm,
+        .sse_key = in->S3SseKmsKeyId,
         .holder = table.name,
+        .filter = in->FilterSpecification,
     };
+    struct export_filter filter;
+    TRY(export_filter_parse(call, &table, in->FilterSpecification, &filter));
     TRY(export_read_times(call, in, &table, &export));
     TRY(export_begin(call, &table, &export));
     TRY(once_note(call, in->ClientToken, shape, in, export.arn));
@@ -568,7 +584,7 @@ static bool export_list_visit(void *context, struct str value, enum result *resu
         return false;
     *result =
         record_decode(page->call->arena, &dynamodb_model, DYNAMODB_SHAPE_export, value, &export);
-    if (*result == RESULT_OK)
+    if (*result == RESULT_OK && transfer_is_listed(page->call, export.start_ms))
         page->list->items[page->list->len++] =
             (struct dynamodb_ExportSummary){export.arn, export.status, export.type};
     return true;

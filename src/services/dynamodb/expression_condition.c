@@ -80,14 +80,15 @@ static void note_wrong_use(struct parser *parser, struct str function)
                    PRSTR(function));
 }
 
-/* A value of a type that the operator cannot take; `what` is "operator" or "operator or function".
- */
+/* A value, or a size, which is a number, of a type that the operator cannot take; `what` is
+ * "operator" or "operator or function". */
 static void check_type(struct parser *parser, const char *what, struct str name,
                        const struct operand *operand, unsigned types)
 {
-    if (operand->kind != OPERAND_VALUE || operand->value == NULL)
+    bool size = operand->kind == OPERAND_SIZE;
+    if (!size && (operand->kind != OPERAND_VALUE || operand->value == NULL))
         return;
-    enum value_type type = value_type(operand->value);
+    enum value_type type = size ? VALUE_N : value_type(operand->value);
     if (!(types & 1u << type))
         parser_problem(parser, PROBLEM_OPERAND_TYPE,
                        "Incorrect operand type for operator or function; %s: %.*s, "
@@ -312,9 +313,9 @@ static RESULT parse_in(struct parser *parser, const struct operand *first,
     memcpy(all + 1, items, len * sizeof(struct operand));
     if (len > EXPRESSION_IN_MAX)
         parser_problem(parser, PROBLEM_OPERAND_COUNT,
-                       "Incorrect number of operands for operator or function; "
-                       "operator or function: IN, number of operands: %zu",
-                       len + 1);
+                       "The IN operator is provided with too many operands; number of operands: "
+                       "%zu",
+                       len);
     check_distinct(parser, STR("IN"), all, len + 1);
     *out = make_comparison(parser, CONDITION_IN, all, len + 1);
     return RESULT_OK;

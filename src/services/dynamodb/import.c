@@ -4,7 +4,8 @@
  *
  *   ("dynamodb", account, region, "import", table, import id)  record import */
 #include "base/gzip.h"
-#include "base/log.h"
+#include "cloud/arn.h"
+#include "cloud/log_sink.h"
 #include "services/dynamodb/backup.h"
 #include "services/dynamodb/transfer.h"
 #include "store/record.h"
@@ -13,9 +14,9 @@ enum {
     PORTION = 512 * 1024,
     LINE_MAX_SIZE = 16 * 1024 * 1024,
     CHUNK = 64 * 1024,
-    SHOWN_ERRORS = 10, /* in the log, of one portion */
     LIST_MAX = 25,
 };
+#define LOG_GROUP STR("/aws-dynamodb/imports")
 
 /* --- records
  * -------------------------------------------------------------------------------------------------
@@ -62,7 +63,6 @@ struct import_work {
     struct buf text;
     bool ended; /* nothing follows the text */
     bool csv;
-    size_t shown;
 };
 
 static RESULT packed_read(void *context, uint64_t offset, char *room, size_t size, size_t *got)
@@ -142,13 +142,40 @@ static RESULT text_fill(struct import_work *work)
  * -------------------------------------------------------------------------------------------------
  */
 
+/* "For each error, DynamoDB emits a CloudWatch log" ("Import format quotas and validation"). */
 static void import_note(struct import_work *work, struct str reason)
 {
-    const struct dynamodb_import *import = work->import;
-    work->import->errors++;
-    if (work->shown++ < SHOWN_ERRORS)
-        log_line(LOG_WARN, "dynamodb: %.*s: %.*s, item %lld: %.*s", PRSTR(import->arn),
-                 PRSTR(import->object), (long long)import->processed_items, PRSTR(reason));
+    const struct call *call = work->call;
+    struct dynamodb_import *import = work->import;
+    struct str id =
+        str_slice(import->arn, str_find_last_char(import->arn, '/') + 1, import->arn.len);
+    struct buf text;
+    buf_init(&text, call->arena, LOG_SINK_EVENT_MAX);
+    buf_append(&text, STR("{\"itemS3Pointer\":{\"bucket\":"));
+    wire_json_write_string(&text, import->source->S3Bucket);
+    buf_append(&text, STR(",\"key\":"));
+    wire_json_write_string(&text, import->object);
+    buf_append_format(
+        &text, ",\"itemIndex\":%lld},\"importArn\":", (long long)import->processed_items - 1);
+    wire_json_write_string(&text, import->arn);
+    buf_append(&text, STR(",\"errorMessages\":["));
+    wire_json_write_string(&text, reason);
+    buf_append(&text, STR("]}"));
+    import->errors++;
+    log_sink_put(call->cloud->log_sink, &(struct log_line){.account = call->account,
+                                                           .region = call->region,
+                                                           .group = LOG_GROUP,
+                                                           .stream = id,
+                                                           .time_ms = call->now_ms,
+                                                           .text = buf_str(&text),
+                                                           .create_group = true});
+}
+
+static struct str import_log_group(struct call *call)
+{
+    return arn_make(
+        call->arena, STR("logs"), call->region, call->account,
+        str_concat(call->arena, STR("log-group:"), str_concat(call->arena, LOG_GROUP, STR(":*"))));
 }
 
 static RESULT import_write(struct import_work *work, const struct dynamodb_AttributeMap *item)
@@ -370,6 +397,7 @@ static struct dynamodb_ImportTableDescription *import_describe(struct call *call
     out->TableArn = import->table_arn;
     out->TableId = import->table_uuid;
     out->ClientToken = import->token;
+    out->CloudWatchLogGroupArn = import_log_group(call);
     out->S3BucketSource = import->source;
     out->ErrorCount = opt_long(import->errors);
     out->InputFormat = import->format;
@@ -502,12 +530,13 @@ static bool import_list_visit(void *context, struct str value, enum result *resu
         return false;
     *result =
         record_decode(page->call->arena, &dynamodb_model, DYNAMODB_SHAPE_import, value, &import);
-    if (*result != RESULT_OK)
+    if (*result != RESULT_OK || !transfer_is_listed(page->call, import.start_ms))
         return true;
     struct dynamodb_ImportSummary *out = &page->list->items[page->list->len++];
     out->ImportArn = import.arn;
     out->ImportStatus = import.status;
     out->TableArn = import.table_arn;
+    out->CloudWatchLogGroupArn = import_log_group(page->call);
     out->S3BucketSource = import.source;
     out->InputFormat = import.format;
     out->StartTime = opt_time(import.start_ms);

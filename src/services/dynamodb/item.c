@@ -292,41 +292,6 @@ RESULT dynamodb_UpdateItem(struct call *call, const struct dynamodb_UpdateItemIn
     return RESULT_OK;
 }
 
-/* service_hooks.look_ahead: the page with the item that is written. */
-RESULT item_look_ahead(struct call *call, const void *in)
-{
-    struct dynamodb_table table;
-    struct value_failure failure;
-    struct stored stored;
-    struct str name;
-    struct dynamodb_AttributeMap key;
-    bool found;
-    if (call->operation == DYNAMODB_OP_PutItem) {
-        const struct dynamodb_PutItemInput *put = in;
-        name = put->TableName;
-        key = ITEM_OF(put->Item);
-    } else if (call->operation == DYNAMODB_OP_UpdateItem) {
-        const struct dynamodb_UpdateItemInput *update = in;
-        name = update->TableName;
-        key = ITEM_OF(update->Key);
-    } else if (call->operation == DYNAMODB_OP_DeleteItem) {
-        const struct dynamodb_DeleteItemInput *delete = in;
-        name = delete->TableName;
-        key = ITEM_OF(delete->Key);
-    } else {
-        return RESULT_OK;
-    }
-    CHECK(call, failure, item_check(call->arena, key, &failure));
-    TRY(table_find(call, name, &table, &found));
-    if (!found)
-        return RESULT_OK;
-    if (call->operation == DYNAMODB_OP_PutItem)
-        TRY(place_check_item(call, &table, &key, NULL));
-    else
-        TRY(place_check_key(call, &table, key));
-    return store_get(call, &table, &key, false, &stored);
-}
-
 RESULT dynamodb_GetItem(struct call *call, const struct dynamodb_GetItemInput *in,
                         struct dynamodb_GetItemOutput *out)
 {

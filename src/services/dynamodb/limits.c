@@ -162,6 +162,9 @@ RESULT limit_read_maximum(struct call *call, const struct dynamodb_OnDemandThrou
     } both[] = {{"MaxReadRequestUnits", read}, {"MaxWriteRequestUnits", write}};
     if (in == NULL)
         return RESULT_OK;
+    if (!in->MaxReadRequestUnits.set && !in->MaxWriteRequestUnits.set)
+        return DYNAMODB_ERROR(call, "One or more parameter values were invalid: OnDemandThroughput "
+                                    "must give MaxReadRequestUnits or MaxWriteRequestUnits");
     for (size_t i = 0; i < 2; i++) {
         struct opt_long wanted = i == 0 ? in->MaxReadRequestUnits : in->MaxWriteRequestUnits;
         if (!wanted.set)

@@ -3,6 +3,8 @@
 #include "base/vec.h"
 #include "services/dynamodb/partiql_int.h"
 
+enum { IN_MAX = 100 };
+
 static const struct condition *make_condition(struct partiql *p, enum condition_kind kind,
                                               const struct condition *left,
                                               const struct condition *right)
@@ -118,6 +120,11 @@ static RESULT parse_in(struct partiql *p, const struct operand *first, const str
         VEC_PUSH(p->arena, operands, len, cap, operand);
     } while (partiql_take(p, ","));
     TRY(partiql_expect(p, end));
+    /* "up to 50 hash attribute values or up to 100 non-key attribute values" ("PartiQL operators")
+     */
+    if (len - 1 > IN_MAX)
+        return value_fail(p->arena, p->failure,
+                          "The IN operator is given %zu values; the limit is %d", len - 1, IN_MAX);
     *out = make_comparison(p, CONDITION_IN, operands, len);
     return RESULT_OK;
 }

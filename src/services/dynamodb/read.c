@@ -33,7 +33,7 @@ RESULT reading_next(const struct reading *r, struct kv_cursor *cursor, struct st
 }
 
 /* The whole item behind a local index's entry. */
-static RESULT reading_fetch(struct reading *r, struct dynamodb_AttributeMap *item)
+static RESULT reading_fetch_item(struct reading *r, struct dynamodb_AttributeMap *item)
 {
     const struct place own = {r->call, &r->table, NULL};
     struct dynamodb_AttributeMap key = place_key_of(&own, item);
@@ -55,8 +55,8 @@ RESULT reading_take(struct reading *r, struct str value)
     r->bytes += size;
     r->scanned++;
     r->last = item;
-    if (r->fetch)
-        TRY(reading_fetch(r, &item));
+    if (r->fetch != FETCH_NOTHING)
+        TRY(reading_fetch_item(r, &item));
     if (r->filter != NULL && !condition_holds(arena, r->filter, &item))
         return RESULT_OK;
     r->count++;
@@ -66,6 +66,8 @@ RESULT reading_take(struct reading *r, struct str value)
         item = partiql_columns(arena, r->statement, &item);
     else if (r->projection != NULL)
         item = projection_apply(arena, r->projection, &item);
+    else if (r->fetch != FETCH_TO_SHOW)
+        item = r->last; /* "all attributes that have been projected into the index" */
     if (r->items.len == r->cap) {
         size_t cap = r->cap == 0 ? 16 : 2 * r->cap;
         r->items.items = arena_grow(arena, r->items.items, r->cap * sizeof item, cap * sizeof item);
@@ -244,7 +246,8 @@ static RESULT reading_need(struct reading *r, struct str_list names)
                                   "One or more parameter values were invalid: Global secondary "
                                   "index %.*s does not project [%.*s]",
                                   PRSTR(r->place.index->name), PRSTR(names.items[i]));
-        r->fetch = true;
+        if (r->fetch == FETCH_NOTHING)
+            r->fetch = FETCH_TO_LOOK;
     }
     return RESULT_OK;
 }
@@ -278,7 +281,7 @@ RESULT reading_select(struct reading *r, const char *parameter)
                               "ALL_ATTRIBUTES is not supported for global secondary index %.*s "
                               "because its projection type is not ALL",
                               PRSTR(index->name));
-    r->fetch = all;
+    r->fetch = all ? FETCH_TO_SHOW : FETCH_NOTHING;
     if (r->projection != NULL)
         TRY(reading_need(r, projection_attributes(call->arena, r->projection)));
     if (r->filter != NULL)

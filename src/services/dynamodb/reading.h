@@ -5,6 +5,10 @@
 #include "services/dynamodb/dynamodb_int.h"
 #include "services/dynamodb/partiql.h"
 
+/* A local index lacks attributes that are wanted: the item is read too, to be shown whole, or to
+ * look at. */
+enum reading_fetch { FETCH_NOTHING, FETCH_TO_LOOK, FETCH_TO_SHOW };
+
 struct reading {
     struct call *call;
     struct dynamodb_table table;
@@ -12,7 +16,7 @@ struct reading {
     bool query;
     struct str select;
     bool count_only;
-    bool fetch; /* a local index lacks attributes that are wanted: the item is read too */
+    enum reading_fetch fetch;
     bool consistent;
     bool backward;
     struct opt_int limit;

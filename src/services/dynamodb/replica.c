@@ -304,9 +304,12 @@ static RESULT region_check(struct call *call, struct str region)
     return RESULT_OK;
 }
 
-/* "Requirements for adding a replica": streams, and capacity that follows the load. */
-static RESULT source_check(struct call *call, const struct dynamodb_table *table)
+/* "Streams are enabled by default on all replicas" ("How DynamoDB global tables work"); capacity
+ * follows the load. */
+static RESULT source_check(struct call *call, struct dynamodb_table *table)
 {
+    if (str_is_absent(table->stream_view))
+        TRY(stream_begin(call, table, DYNAMODB_STREAM_VIEW_TYPE_NEW_AND_OLD_IMAGES));
     if (!str_eq(table->stream_view, DYNAMODB_STREAM_VIEW_TYPE_NEW_AND_OLD_IMAGES))
         return DYNAMODB_ERROR(call,
                               "One or more parameter values were invalid: Table %.*s must have "
@@ -319,12 +322,24 @@ static RESULT source_check(struct call *call, const struct dynamodb_table *table
     return RESULT_OK;
 }
 
-static void replica_read_indexes(struct call *call,
-                                 struct dynamodb_ReplicaGlobalSecondaryIndexList in,
-                                 struct dynamodb_replica *replica)
+static RESULT replica_read_maximum(struct call *call,
+                                   const struct dynamodb_OnDemandThroughputOverride *in,
+                                   int64_t *maximum)
+{
+    int64_t no_writes;
+    if (in == NULL)
+        return RESULT_OK;
+    const struct dynamodb_OnDemandThroughput given = {.MaxReadRequestUnits =
+                                                          in->MaxReadRequestUnits};
+    return limit_read_maximum(call, &given, maximum, &no_writes);
+}
+
+static RESULT replica_read_indexes(struct call *call,
+                                   struct dynamodb_ReplicaGlobalSecondaryIndexList in,
+                                   struct dynamodb_replica *replica)
 {
     if (in.len == 0)
-        return;
+        return RESULT_OK;
     replica->indexes.items = ARENA_ARRAY(call->arena, in.len, struct dynamodb_replica_index);
     replica->indexes.len = in.len;
     for (size_t i = 0; i < in.len; i++) {
@@ -332,9 +347,10 @@ static void replica_read_indexes(struct call *call,
         index->name = in.items[i].IndexName;
         if (in.items[i].ProvisionedThroughputOverride != NULL)
             index->read_units = in.items[i].ProvisionedThroughputOverride->ReadCapacityUnits.value;
-        if (in.items[i].OnDemandThroughputOverride != NULL)
-            index->read_maximum = in.items[i].OnDemandThroughputOverride->MaxReadRequestUnits.value;
+        TRY(replica_read_maximum(call, in.items[i].OnDemandThroughputOverride,
+                                 &index->read_maximum));
     }
+    return RESULT_OK;
 }
 
 #define READ_OVERRIDES(call, in, replica)                                                          \
@@ -343,11 +359,11 @@ static void replica_read_indexes(struct call *call,
             (replica)->sse_key = (in)->KMSMasterKeyId;                                             \
         if ((in)->ProvisionedThroughputOverride != NULL)                                           \
             (replica)->read_units = (in)->ProvisionedThroughputOverride->ReadCapacityUnits.value;  \
-        if ((in)->OnDemandThroughputOverride != NULL)                                              \
-            (replica)->read_maximum = (in)->OnDemandThroughputOverride->MaxReadRequestUnits.value; \
+        TRY(replica_read_maximum((call), (in)->OnDemandThroughputOverride,                         \
+                                 &(replica)->read_maximum));                                       \
         if (!str_is_absent((in)->TableClassOverride))                                              \
             (replica)->class = (in)->TableClassOverride;                                           \
-        replica_read_indexes((call), (in)->GlobalSecondaryIndexes, (replica));                     \
+        TRY(replica_read_indexes((call), (in)->GlobalSecondaryIndexes, (replica)));                \
     } while (0)
 
 /* The key of that name where the table is; absent: DynamoDB's own there. */
@@ -362,6 +378,25 @@ static RESULT key_apply(struct call *call, struct str name, struct dynamodb_tabl
     return result;
 }
 
+void replica_forget_index(struct dynamodb_table *table, struct str index)
+{
+    for (size_t i = 0; i < table->replicas.len; i++) {
+        struct dynamodb_list_replica_index *own = &table->replicas.items[i].indexes;
+        size_t kept = 0;
+        for (size_t k = 0; k < own->len; k++)
+            if (!str_eq(own->items[k].name, index))
+                own->items[kept++] = own->items[k];
+        own->len = kept;
+    }
+}
+
+RESULT replica_key_missing(struct call *call)
+{
+    return DYNAMODB_ERROR(call, "One or more parameter values were invalid: KMSMasterKeyId must be "
+                                "specified for each replica of a table that is encrypted with a "
+                                "customer managed key");
+}
+
 /* Keys are of one region: a replica of a table with a customer's key must be given its own. */
 static RESULT key_inherit(struct call *call, const struct dynamodb_table *source,
                           const struct dynamodb_replica *replica, struct dynamodb_table *table)
@@ -371,22 +406,18 @@ static RESULT key_inherit(struct call *call, const struct dynamodb_table *source
         return RESULT_OK;
     TRY(key_apply(call, (struct str){0}, &usual));
     if (!str_eq(usual.sse_key, source->sse_key))
-        return DYNAMODB_ERROR(call,
-                              "One or more parameter values were invalid: KMSMasterKeyId must be "
-                              "specified for each replica of a table that is encrypted with a "
-                              "customer managed key");
+        return replica_key_missing(call);
     return key_apply(call, (struct str){0}, table);
 }
 
-/* What is overridden is the member's own. */
-static RESULT overrides_apply(struct call *call, const struct dynamodb_replica *replica,
-                              struct dynamodb_table *table)
+RESULT replica_override(struct call *call, const struct dynamodb_replica *replica,
+                        struct dynamodb_table *table)
 {
     if (!str_is_absent(replica->sse_key))
         TRY(key_apply(call, replica->sse_key, table));
-    if (replica->read_units != 0)
+    if (replica->read_units != 0 && !table->on_demand)
         table->read_units = replica->read_units;
-    if (replica->read_maximum != 0)
+    if (replica->read_maximum != 0 && table->on_demand)
         table->read_maximum = replica->read_maximum;
     if (!str_is_absent(replica->class))
         table->class = replica->class;
@@ -398,9 +429,9 @@ static RESULT overrides_apply(struct call *call, const struct dynamodb_replica *
                                   "One or more parameter values were invalid: The table does not "
                                   "have the specified index: %.*s",
                                   PRSTR(given->name));
-        if (given->read_units != 0)
+        if (given->read_units != 0 && !table->on_demand)
             index->read_units = given->read_units;
-        if (given->read_maximum != 0)
+        if (given->read_maximum != 0 && table->on_demand)
             index->read_maximum = given->read_maximum;
     }
     return RESULT_OK;
@@ -435,7 +466,7 @@ static RESULT replica_make(struct call *call, const struct dynamodb_table *sourc
     }
     insights_forget(table);
     TRY(key_inherit(call, source, replica, table));
-    return overrides_apply(call, replica, table);
+    return replica_override(call, replica, table);
 }
 
 static RESULT replica_begin_copy(struct call *call, struct dynamodb_table *source,
@@ -517,7 +548,7 @@ static RESULT replica_change(struct call *call,
                               "Update global table operation failed because one or more replicas "
                               "were not part of the global table.");
     READ_OVERRIDES(call, in, replica);
-    TRY(overrides_apply(call, replica, &table));
+    TRY(replica_override(call, replica, &table));
     TRY(table_put(call, &table));
     for (size_t i = 0; i < table.replicas.len; i++) {
         struct dynamodb_table other;
@@ -559,6 +590,7 @@ static RESULT replica_delete(struct call *call, struct str region, struct dynamo
                          "Attempt to change a resource which is still in use: Table is being "
                          "created: %.*s",
                          PRSTR(table.name));
+    TRY(table_check_protection(call, &table));
     TRY(replica_leave(call, &table));
     replica_list_remove(source, region);
     table.replicas.len = 0;
@@ -666,8 +698,15 @@ void replica_describe(struct call *call, const struct dynamodb_table *table,
     if (count == 0)
         return;
     out->GlobalTableVersion = table->replicas_joined ? STR("2017.11.29") : STR("2019.11.21");
+    if (!table->replicas_joined) {
+        out->MultiRegionConsistency = DYNAMODB_MULTI_REGION_CONSISTENCY_EVENTUAL;
+        out->GlobalTableSettingsReplicationMode =
+            DYNAMODB_GLOBAL_TABLE_SETTINGS_REPLICATION_MODE_ENABLED_WITH_OVERRIDES;
+    }
     out->Replicas.items = ARENA_ARRAY(call->arena, count, struct dynamodb_ReplicaDescription);
     out->Replicas.len = count;
     for (size_t i = 0; i < count; i++)
         out->Replicas.items[i] = replica_description(call, table, &table->replicas.items[i]);
+    for (size_t i = 0; i < count; i++) /* which all share */
+        out->Replicas.items[i].WarmThroughput = out->WarmThroughput;
 }

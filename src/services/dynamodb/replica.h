@@ -24,6 +24,13 @@ bool global_has(const struct dynamodb_global *global, struct str region);
 /* update.c: what UpdateTable changes, of one member alone; *table is as it is after that. */
 RESULT update_member(struct call *call, struct str region,
                      const struct dynamodb_UpdateTableInput *in, struct dynamodb_table *table);
+/* What a member has of its own stands over what all share. */
+RESULT replica_override(struct call *call, const struct dynamodb_replica *replica,
+                        struct dynamodb_table *table);
+/* The index goes: no member has anything of its own about it any more. */
+void replica_forget_index(struct dynamodb_table *table, struct str index);
+/* "KMSMasterKeyId must be specified for each replica ..." */
+RESULT replica_key_missing(struct call *call);
 void replica_describe(struct call *call, const struct dynamodb_table *table,
                       struct dynamodb_TableDescription *out);
 /* The member of that region, whatever region the call is of. */

@@ -6,7 +6,8 @@
 #include "auth/policy.h"
 #include "cloud/arn.h"
 #include "cloud/authorize.h"
-#include "services/dynamodb/dynamodb_int.h"
+#include "services/dynamodb/backup.h"
+#include "services/dynamodb/replica.h"
 
 /* "The maximum size supported for a resource-based policy document is 20 KB. DynamoDB counts
  * whitespaces" (PutResourcePolicy). */
@@ -262,6 +263,8 @@ static struct str hook_resource(const struct call *call, const void *in)
         NAMED(GetResourcePolicy, GetResourcePolicyInput, ResourceArn);
         NAMED(ListTagsOfResource, ListTagsOfResourceInput, ResourceArn);
         NAMED(PutResourcePolicy, PutResourcePolicyInput, ResourceArn);
+    case DYNAMODB_OP_RestoreTableToPointInTime:
+        return restore_source_name(in);
         NAMED(TagResource, TagResourceInput, ResourceArn);
         NAMED(UntagResource, UntagResourceInput, ResourceArn);
         NAMED(UpdateContinuousBackups, UpdateContinuousBackupsInput, TableName);
@@ -287,8 +290,11 @@ static RESULT hook_find(struct call *call, const void *in, struct guarded *out, 
         return RESULT_OK;
     if (stream != SIZE_MAX)
         out->label = str_slice(text, stream + 8, text.len);
-    TRY(table_find(call, stream == SIZE_MAX ? text : str_slice(text, 0, stream), &out->table,
-                   found));
+    struct str name = stream == SIZE_MAX ? text : str_slice(text, 0, stream);
+    if (call->operation == DYNAMODB_OP_RestoreTableToPointInTime) /* whatever region it is of */
+        TRY(replica_table(call, arn.region, name, &out->table, found));
+    else
+        TRY(table_find(call, name, &out->table, found));
     if (!*found)
         out->table = (struct dynamodb_table){
             .name = arn.resource, .account = arn.account, .region = arn.region};

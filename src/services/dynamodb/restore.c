@@ -3,6 +3,7 @@
  * point-in-time recovery. What a restored table has of its source: keys, indexes, throughput,
  * encryption; not tags, streams, time to live, policies, protection. */
 #include "base/rng.h"
+#include "cloud/arn.h"
 #include "services/dynamodb/backup.h"
 #include "services/dynamodb/history.h"
 
@@ -101,6 +102,8 @@ static void index_push(struct call *call, struct dynamodb_table *table,
     if (index->global)
         own->status = DYNAMODB_INDEX_STATUS_CREATING;
     own->backfilling = false;
+    if (table->on_demand)
+        own->read_units = own->write_units = 0;
     index_begin_anew(own);
     table->indexes = list;
 }
@@ -120,10 +123,8 @@ static RESULT restore_globals(struct call *call, const struct overrides *in,
             index.read_units = given->ProvisionedThroughput->ReadCapacityUnits.value;
             index.write_units = given->ProvisionedThroughput->WriteCapacityUnits.value;
         }
-        if (given->OnDemandThroughput != NULL) {
-            index.read_maximum = given->OnDemandThroughput->MaxReadRequestUnits.value;
-            index.write_maximum = given->OnDemandThroughput->MaxWriteRequestUnits.value;
-        }
+        TRY(limit_read_maximum(call, given->OnDemandThroughput, &index.read_maximum,
+                               &index.write_maximum));
         index_push(call, table, &index);
     }
     return RESULT_OK;
@@ -164,17 +165,11 @@ static RESULT restore_throughput(struct call *call, const struct overrides *in,
     table->on_demand_ms = on_demand ? call->now_ms : 0;
     if (on_demand)
         table->read_units = table->write_units = 0;
-    for (size_t i = 0; on_demand && i < table->indexes.len; i++)
-        table->indexes.items[i].read_units = table->indexes.items[i].write_units = 0;
     if (in->units != NULL) {
         table->read_units = in->units->ReadCapacityUnits.value;
         table->write_units = in->units->WriteCapacityUnits.value;
     }
-    if (in->maximum != NULL) {
-        table->read_maximum = in->maximum->MaxReadRequestUnits.value;
-        table->write_maximum = in->maximum->MaxWriteRequestUnits.value;
-    }
-    return RESULT_OK;
+    return limit_read_maximum(call, in->maximum, &table->read_maximum, &table->write_maximum);
 }
 
 static RESULT restore_is_new(struct call *call, struct str name)
@@ -223,26 +218,54 @@ static RESULT restore_make(struct call *call, const struct overrides *in,
         .sse_key = source->sse_key,
         .restored = ARENA_NEW(call->arena, struct dynamodb_restored),
     };
+    TRY(restore_throughput(call, in, table)); /* which the indexes' must fit */
     TRY(restore_indexes(call, in, source, table));
+    TRY(schema_check_index_units(call, table));
     insights_forget(table);
-    TRY(restore_throughput(call, in, table));
-    return table_read_sse(call, in->sse, table);
+    TRY(limit_check_account(call, table));
+    /* Keys are of one region: elsewhere it is DynamoDB's own. */
+    static const struct dynamodb_SSESpecification usual = {.Enabled = {true, true}};
+    bool moves = !str_eq(source->region, call->region) && !str_is_absent(source->sse_key);
+    return table_read_sse(call, in->sse == NULL && moves ? &usual : in->sse, table);
 }
 
-static RESULT restore_start(struct call *call, const struct dynamodb_table *table,
-                            struct dynamodb_copying *copying,
+/* "You can also restore your DynamoDB table data across AWS Regions" ("Before you begin using
+ * point-in-time recovery"): the request goes to the new table's region, the work is done in the
+ * source's. */
+static struct str restore_region(const struct call *call, struct str source)
+{
+    struct arn arn;
+    return arn_parse(source, &arn) && !str_is_empty(arn.region) ? arn.region : call->region;
+}
+
+static RESULT restore_start(struct call *call, struct str source_region,
+                            const struct dynamodb_table *table, struct dynamodb_copying *copying,
                             struct dynamodb_TableDescription **out)
 {
+    struct str own = call->region;
     copying->target = table->name;
     copying->target_id = table->id;
+    copying->region = table->region;
     TRY(table_put(call, table));
-    TRY(copying_post(call, STR("dynamodb.restore"), copying));
+    call->region = source_region;
+    enum result result = copying_post(call, STR("dynamodb.restore"), copying);
+    call->region = own;
+    TRY(result);
     return describe_table(call, table, out);
 }
 
 /* --- the operations
  * -------------------------------------------------------------------------------------------------
  */
+
+static RESULT restore_backup(struct call *call, struct str arn, struct dynamodb_backup *backup)
+{
+    TRY(backup_get(call, arn, backup));
+    if (!str_eq(backup->status, DYNAMODB_BACKUP_STATUS_AVAILABLE))
+        return call_fail(call, DYNAMODB_BACKUP_IN_USE, "Backup is being created: %.*s", PRSTR(arn));
+    backup->restores++;
+    return backup_put(call, backup);
+}
 
 RESULT dynamodb_RestoreTableFromBackup(struct call *call,
                                        const struct dynamodb_RestoreTableFromBackupInput *in,
@@ -251,10 +274,11 @@ RESULT dynamodb_RestoreTableFromBackup(struct call *call,
     struct overrides overrides = OVERRIDES(in);
     struct dynamodb_backup backup;
     struct dynamodb_table table;
-    TRY(backup_get(call, in->BackupArn, &backup));
-    if (!str_eq(backup.status, DYNAMODB_BACKUP_STATUS_AVAILABLE))
-        return call_fail(call, DYNAMODB_BACKUP_IN_USE, "Backup is being created: %.*s",
-                         PRSTR(in->BackupArn));
+    struct str own = call->region, region = restore_region(call, in->BackupArn);
+    call->region = region;
+    enum result result = restore_backup(call, in->BackupArn, &backup);
+    call->region = own;
+    TRY(result);
     TRY(restore_make(call, &overrides, backup.table, &table));
     *table.restored = (struct dynamodb_restored){
         .backup_arn = backup.arn,
@@ -262,11 +286,9 @@ RESULT dynamodb_RestoreTableFromBackup(struct call *call,
         .time_ms = backup.created_ms,
         .in_progress = true,
     };
-    backup.restores++;
-    TRY(backup_put(call, &backup));
     struct dynamodb_view view = {.items_id = backup.items_id};
     struct dynamodb_copying copying = {.view = &view, .backup_arn = backup.arn};
-    return restore_start(call, &table, &copying, &out->TableDescription);
+    return restore_start(call, region, &table, &copying, &out->TableDescription);
 }
 
 static int64_t pitr_earliest(const struct call *call, const struct dynamodb_table *table)
@@ -289,15 +311,24 @@ bool pitr_covers(const struct call *call, const struct dynamodb_table *table, in
     return time_ms >= pitr_earliest(call, table) / 1000 * 1000 && time_ms <= call->now_ms;
 }
 
+struct str restore_source_name(const struct dynamodb_RestoreTableToPointInTimeInput *in)
+{
+    return str_is_absent(in->SourceTableArn) ? in->SourceTableName : in->SourceTableArn;
+}
+
+/* Held, and seen as it was then. */
 static RESULT restore_source(struct call *call,
                              const struct dynamodb_RestoreTableToPointInTimeInput *in,
-                             struct dynamodb_table *source)
+                             struct dynamodb_table *source, struct dynamodb_view *view)
 {
-    struct str name = str_is_absent(in->SourceTableName) ? in->SourceTableArn : in->SourceTableName;
+    struct str name = restore_source_name(in);
     if (str_is_absent(name))
         return DYNAMODB_ERROR(call, "One or more parameter values were invalid: SourceTableName or "
                                     "SourceTableArn must be specified");
+    struct str account = call->account;
     TRY(backup_table_get(call, name, source));
+    if (!str_eq(source->account, account)) /* the new table is the caller's, its source too */
+        return call_fail(call, DYNAMODB_TABLE_NOT_FOUND, "Table not found: %.*s", PRSTR(name));
     TRY(pitr_check(call, source));
     bool latest = in->UseLatestRestorableTime.value;
     if (latest == in->RestoreDateTime.set)
@@ -308,7 +339,9 @@ static RESULT restore_source(struct call *call,
         return call_fail(call, DYNAMODB_INVALID_RESTORE_TIME,
                          "An invalid restore time was specified. RestoreDateTime must be between "
                          "EarliestRestorableDateTime and LatestRestorableDateTime.");
-    return RESULT_OK;
+    TRY(history_hold(call, source));
+    return latest ? history_view_now(call, source, view)
+                  : history_view_at(call, source, in->RestoreDateTime.ms, view);
 }
 
 RESULT dynamodb_RestoreTableToPointInTime(struct call *call,
@@ -318,20 +351,19 @@ RESULT dynamodb_RestoreTableToPointInTime(struct call *call,
     struct overrides overrides = OVERRIDES(in);
     struct dynamodb_table source, table;
     struct dynamodb_view view;
-    TRY(restore_source(call, in, &source));
+    struct str own = call->region, region = restore_region(call, restore_source_name(in));
+    call->region = region;
+    enum result result = restore_source(call, in, &source, &view);
+    call->region = own;
+    TRY(result);
     TRY(restore_make(call, &overrides, &source, &table));
     *table.restored = (struct dynamodb_restored){
         .table_arn = table_arn(call->arena, &source),
         .time_ms = in->RestoreDateTime.set ? in->RestoreDateTime.ms : call->now_ms,
         .in_progress = true,
     };
-    TRY(history_hold(call, &source));
-    if (in->RestoreDateTime.set)
-        TRY(history_view_at(call, &source, in->RestoreDateTime.ms, &view));
-    else
-        TRY(history_view_now(call, &source, &view));
     struct dynamodb_copying copying = {.view = &view, .holder = source.name};
-    return restore_start(call, &table, &copying, &out->TableDescription);
+    return restore_start(call, region, &table, &copying, &out->TableDescription);
 }
 
 /* --- the switch

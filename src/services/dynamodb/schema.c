@@ -223,6 +223,18 @@ RESULT schema_check_units(struct call *call, const struct dynamodb_ProvisionedTh
     return units == NULL ? RESULT_OK : check_provisioned(call, units);
 }
 
+RESULT schema_check_index_units(struct call *call, const struct dynamodb_table *table)
+{
+    for (size_t i = 0; i < table->indexes.len; i++) {
+        const struct dynamodb_index *index = &table->indexes.items[i];
+        if (index->global && index->read_units == 0 && !table->on_demand &&
+            !str_eq(index->status, DYNAMODB_INDEX_STATUS_DELETING))
+            return INVALID(call, "ProvisionedThroughput must be specified for index: %.*s",
+                           PRSTR(index->name));
+    }
+    return RESULT_OK;
+}
+
 /* --- indexes
  * ------------------------------------------------------------------------------------------------------------
  */

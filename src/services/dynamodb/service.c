@@ -95,7 +95,6 @@ const struct service_hooks dynamodb_hooks = {
     .condition_key = policy_condition_key,
     .asking = dynamodb_asking,
     .asking_count = sizeof dynamodb_asking / sizeof dynamodb_asking[0],
-    .look_ahead = item_look_ahead,
     .unlocking = dynamodb_unlocking,
     .unlocking_count = sizeof dynamodb_unlocking / sizeof dynamodb_unlocking[0],
 };

@@ -145,10 +145,14 @@ RESULT table_get(struct call *call, struct str name, struct dynamodb_table *tabl
     return RESULT_OK;
 }
 
+bool table_is_being_made(const struct dynamodb_table *table)
+{
+    return table->importing || (table->restored != NULL && table->restored->in_progress);
+}
+
 bool table_is_usable(const struct dynamodb_table *table)
 {
-    return !str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING) && !table->importing &&
-           (table->restored == NULL || !table->restored->in_progress);
+    return !str_eq(table->status, DYNAMODB_TABLE_STATUS_DELETING) && !table_is_being_made(table);
 }
 
 RESULT table_open(struct call *call, struct str name, struct dynamodb_table *table)

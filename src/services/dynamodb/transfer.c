@@ -7,6 +7,7 @@
 
 enum { REQUEST_MAX = 4 * 1024 * 1024 };
 /* "A client token is valid for 8 hours after the first request that uses it is completed." */
+#define LISTED_MS (INT64_C(90) * 24 * 3600 * 1000)
 #define ONCE_MS (INT64_C(8) * 3600 * 1000)
 
 /* --- tokens
@@ -99,6 +100,11 @@ struct str transfer_failure(struct call *call, const struct object_io_problem *p
 /* --- lists
  * -------------------------------------------------------------------------------------------------
  */
+
+bool transfer_is_listed(const struct call *call, int64_t start_ms)
+{
+    return start_ms >= call->now_ms - LISTED_MS;
+}
 
 RESULT transfer_list(struct call *call, const struct transfer_list *list, struct str *next)
 {

@@ -18,6 +18,8 @@ RESULT once_deliver(struct call *call, const struct outbox_item *item);
 /* In whose name S3 is asked, as the record has it. */
 RESULT transfer_caller(struct call *call, struct str kept, struct str source_arn,
                        struct object_io_caller *out);
+/* "Lists ... within the past 90 days." */
+bool transfer_is_listed(const struct call *call, int64_t start_ms);
 /* As FailureCode has it: "S3NoSuchBucket"; what S3 did not say stands as it is. */
 #define TRANSFER_INVALID STR("ItemValidationError")
 struct str transfer_failure(struct call *call, const struct object_io_problem *problem);
@@ -31,6 +33,22 @@ RESULT transfer_list(struct call *call, const struct transfer_list *list, struct
 
 RESULT export_deliver(struct call *call, const struct outbox_item *item);
 RESULT import_deliver(struct call *call, const struct outbox_item *item);
+
+/* --- export_filter.c
+ * -------------------------------------------------------------------------------------------------
+ */
+
+struct export_filter {
+    const struct condition *keys, *filter; /* NULL: all */
+    const struct projection *projection;   /* NULL: whole */
+};
+/* in: NULL for none. */
+RESULT export_filter_parse(struct call *call, const struct dynamodb_table *table,
+                           const struct dynamodb_FilterSpecification *in,
+                           struct export_filter *out);
+/* True: *item is what is exported of it. */
+bool export_filter_takes(struct arena *arena, const struct export_filter *filter,
+                         struct dynamodb_AttributeMap *item);
 
 /* --- import_text.c: lines of DynamoDB JSON and records of CSV
  * -------------------------------------------------------------------------------------------------

@@ -227,6 +227,13 @@ RESULT dynamodb_UpdateTimeToLive(struct call *call, const struct dynamodb_Update
 {
     const struct dynamodb_TimeToLiveSpecification *wanted = in->TimeToLiveSpecification;
     struct dynamodb_table table;
+    bool found;
+    TRY(table_find(call, in->TableName, &table, &found));
+    if (found && table_is_being_made(&table))
+        return call_fail(call, DYNAMODB_RESOURCE_IN_USE,
+                         "Attempt to change a resource which is still in use: Table is being "
+                         "created: %.*s",
+                         PRSTR(table.name));
     TRY(table_open(call, in->TableName, &table));
     bool enabled = !str_is_absent(table.ttl_attribute);
     if (enabled && !str_eq(table.ttl_attribute, wanted->AttributeName))

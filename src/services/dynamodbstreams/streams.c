@@ -210,13 +210,14 @@ static RESULT position_given(struct call *call, const struct dynamodbstreams_str
 {
     struct key key = records_prefix(call, stream->id);
     struct str value;
-    uint64_t first;
+    uint64_t first, end;
     if (str_is_absent(in->SequenceNumber))
         return call_fail(call, DYNAMODBSTREAMS_VALIDATION,
                          "SequenceNumber must be specified for ShardIteratorType %.*s",
                          PRSTR(in->ShardIteratorType));
+    TRY(position_latest(call, stream, &end));
     if (!sequence_read(in->SequenceNumber, position) || !sequence_read(stream->first, &first) ||
-        *position < first)
+        *position < first || (end != 0 && *position >= end))
         return call_fail(call, DYNAMODBSTREAMS_VALIDATION,
                          "Invalid SequenceNumber: %.*s is not in shard %.*s",
                          PRSTR(in->SequenceNumber), PRSTR(in->ShardId));
