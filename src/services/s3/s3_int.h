@@ -31,6 +31,8 @@ RESULT bucket_open(struct call *call, struct str name, struct str expected_owner
                    struct s3_bucket *bucket);
 RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expected_owner,
                             struct s3_bucket *bucket);
+/* That the host and the signature name the bucket's region, if any (bucket_region.c). */
+RESULT bucket_check_region(struct call *call, const struct s3_bucket *bucket);
 /* Versions have ids: versioning was enabled once. */
 bool bucket_is_versioned(const struct s3_bucket *bucket);
 /* An account's canonical user id. */
