@@ -167,3 +167,36 @@ def test_run(own):
     until(lambda: s3.head_object(Bucket="plain", Key="large").get("StorageClass") == "GLACIER_IR")
     assert "StorageClass" not in s3.head_object(Bucket="plain", Key="small")
     assert s3.get_object(Bucket="plain", Key="large")["Body"].read() == b"x" * 131072
+
+
+def test_missed_midnights(own):
+    """A clock that leaps: what a cloud that ran all the time would have done, each thing on its own day."""
+    s3 = own.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    put(s3, "bucket", {"Expiration": {"Days": 10}, "NoncurrentVersionExpiration": {"NoncurrentDays": 20}},
+        {"Expiration": {"ExpiredObjectDeleteMarker": True}})
+    made = s3.put_object(Bucket="bucket", Key="k", Body=b"x")
+    begun = s3.head_object(Bucket="bucket", Key="k")["LastModified"]
+
+    def versions():
+        answer = s3.list_object_versions(Bucket="bucket")
+        return answer.get("Versions", []), answer.get("DeleteMarkers", [])
+
+    own.run("clock", "advance", "600h")
+    until(lambda: len(versions()[1]) == 1)
+    (old,), (marker,) = versions()
+    assert old["VersionId"] == made["VersionId"] and not old["IsLatest"] and marker["IsLatest"]
+    after = marker["LastModified"] - begun
+    assert datetime.timedelta(days=10) <= after <= datetime.timedelta(days=11, seconds=2)
+    assert (marker["LastModified"].hour, marker["LastModified"].minute) == (0, 0)
+    own.run("clock", "advance", "72h")  # 28 days: 20 days after the marker have not passed
+    time.sleep(0.5)
+    assert [len(found) for found in versions()] == [1, 1]
+    s3.put_object(Bucket="bucket", Key="later", Body=b"x")
+    own.kill()
+    own.start()
+    own.run("clock", "advance", "144h")  # 34 days: the version goes, and a day later the marker that is alone
+    until(lambda: [len(found) for found in versions()] == [1, 0])
+    own.run("clock", "advance", "1440h")  # at one go: expired, noncurrent for 20 days, gone, the marker too
+    until(lambda: versions() == ([], []))
