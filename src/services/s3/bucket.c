@@ -118,7 +118,9 @@ RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expec
         return str_is_absent(expected_owner) ? RESULT_OK
                                              : check_owner(call, bucket, expected_owner);
     }
-    if (str_starts_with(name, STR("arn:")) || str_ends_with(name, STR("-s3alias")))
+    bool by_host = call->request != NULL && !str_is_absent(call->request->host) &&
+                   str_find(call->request->host, STR(".s3-accesspoint")) != SIZE_MAX;
+    if (by_host || str_starts_with(name, STR("arn:")) || str_ends_with(name, STR("-s3alias")))
         return call_fail(call, S3_NO_SUCH_ACCESS_POINT, "The specified accesspoint does not exist");
     if (str_eq(name, STR("_kumoniwa"))) /* of a website, where pages can only be read */
         return call_fail(call, WIRE_INVALID_ACTION,

@@ -14,6 +14,7 @@ static bool region_of_host(struct str host, struct str *before, struct str *regi
     for (size_t at = 0; !str_is_absent(rest); at += label.len + 1) {
         str_cut(rest, '.', &label, &rest);
         bool joined = str_starts_with(label, prefix) &&
+                      !str_starts_with(label, STR("s3-website-")) &&
                       arn_is_region(str_slice(label, prefix.len, label.len));
         size_t from = at + (joined ? prefix.len : 0);
         if (joined || (kind && arn_is_region(label))) {

@@ -182,6 +182,8 @@ struct str_map s3_show_metadata(struct call *call, const struct str_map *metadat
 
 /* Whether the entity tag is in a header's list of them, or the list is "*". */
 bool conditions_match(struct str list, struct str etag);
+/* If-Modified-Since, If-Unmodified-Since; not set: absent, or no date. */
+struct opt_time conditions_time(struct str header);
 /* If-Range: whether a Range counts for this object. */
 bool conditions_range(struct str if_range, const struct s3_object *object);
 /* RFC 9110, 13.2.2, as GetObject and the copies' sources have it. *not_modified: answer 304. */
