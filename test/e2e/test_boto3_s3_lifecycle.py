@@ -1,6 +1,7 @@
 """S3's lifecycle through boto3: what a configuration may say, what comes of it when the clock is advanced."""
 
 import datetime
+import random
 import time
 
 import pytest
@@ -200,3 +201,67 @@ def test_missed_midnights(own):
     until(lambda: [len(found) for found in versions()] == [1, 0])
     own.run("clock", "advance", "1440h")  # at one go: expired, noncurrent for 20 days, gone, the marker too
     until(lambda: versions() == ([], []))
+
+
+def random_rules(draw):
+    rules = []
+    for number in range(draw.randint(1, 4)):
+        kind = draw.choice(["e", "e", "n", "m", "t", "en"])
+        where = draw.choice([{"Prefix": ""}, {"Prefix": "a"}, {"Tag": {"Key": "t", "Value": "1"}},
+                             {"And": {"Prefix": "", "ObjectSizeGreaterThan": 5}}])
+        rule = {"ID": f"r{number}", "Filter": {"Prefix": ""} if kind == "m" else where}
+        if "e" in kind:
+            rule["Expiration"] = {"Days": draw.randint(1, 9)}
+        if kind == "m":
+            rule["Expiration"] = {"ExpiredObjectDeleteMarker": True}
+        if "n" in kind:
+            newer = {"NewerNoncurrentVersions": draw.randint(1, 2)} if draw.random() < 0.4 else {}
+            rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": draw.randint(1, 7), **newer}
+        if kind == "t":
+            rule["Transitions"] = [{"Days": draw.randint(1, 6), "StorageClass": draw.choice(["GLACIER", "GLACIER_IR"])}]
+        if "Prefix" in rule["Filter"] and draw.random() < 0.3:
+            rule["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": draw.randint(1, 5)}
+        rules.append(rule)
+    return rules
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_leaps_are_as_good_as_days(make_cloud, seed):
+    """One cloud lives through every day, the other leaps over several, and is killed now and then: they end alike."""
+    draw = random.Random(seed)
+    clouds = [make_cloud("--threads", "1", name=f"cloud{seed}-{n}") for n in range(2)]
+    for cloud in clouds:
+        cloud.start()
+    clients = [cloud.client("s3") for cloud in clouds]
+    rules = random_rules(draw)
+    for s3 in clients:
+        s3.create_bucket(Bucket="bucket")
+        s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+        put(s3, "bucket", *rules, TransitionDefaultMinimumObjectSize="varies_by_storage_class")
+
+    def state(s3):
+        found = s3.list_object_versions(Bucket="bucket")
+        versions = [(v["Key"], v["IsLatest"], v.get("StorageClass"), v.get("Size"), v["LastModified"].date())
+                    for v in found.get("Versions", []) + found.get("DeleteMarkers", [])]
+        return versions, [u["Key"] for u in s3.list_multipart_uploads(Bucket="bucket").get("Uploads", [])]
+
+    for _ in range(3):
+        for _ in range(draw.randint(3, 8)):
+            what, key, size, tags = draw.choice("pppdu"), draw.choice(["a1", "a2", "b1"]), draw.randint(0, 9), draw.choice(["", "t=1"])
+            for s3 in clients:
+                if what == "p":
+                    s3.put_object(Bucket="bucket", Key=key, Body=b"x" * size, Tagging=tags)
+                elif what == "d":
+                    s3.delete_object(Bucket="bucket", Key=key)
+                else:
+                    s3.create_multipart_upload(Bucket="bucket", Key=key)
+        days = draw.randint(2, 9)
+        for _ in range(days):
+            clouds[0].run("clock", "advance", "24h")
+            time.sleep(0.2)
+        clouds[1].run("clock", "advance", f"{24 * days}h")
+        if draw.random() < 0.5:
+            clouds[1].kill()
+            clouds[1].start()
+            clients[1] = clouds[1].client("s3")
+        until(lambda: state(clients[0]) == state(clients[1]))
