@@ -82,8 +82,8 @@ static bool find_resource(struct str query, bool object, struct str *resource)
     return false;
 }
 
-/* REST.METHOD.RESOURCE, the resource by the request's first known query parameter; a part has two, in
- * any order. */
+/* REST.METHOD.RESOURCE, the resource by the request's first known query parameter; a part has two,
+ * in any order. */
 static void put_operation(struct buf *out, const struct call *call, bool object)
 {
     const struct wire_request *request = call->request;
