@@ -192,6 +192,8 @@ RESULT s3_check_subresource(struct request *request)
     struct str uri = wire_string(model, model->operations[request->route.operation].uri);
     struct str method = request->wire.method;
     bool object = str_eq(uri, STR("/{Bucket}/{Key+}"));
+    if (object && str_is_empty(request->wire.query) && str_eq(method, STR("POST")))
+        return s3_refuse_method(request); /* whatever its body is */
     if (str_is_empty(request->wire.query) || (!object && !str_eq(uri, STR("/{Bucket}"))) ||
         str_eq(method, STR("OPTIONS")) ||
         !wire_params_read(request->call.arena, request->wire.query, &params))

@@ -388,6 +388,14 @@ def test_lists_of_buckets(s3, cloud, open_bucket):
 def test_create_with_list(s3, cloud, name):
     plain = name.lower().replace("_", "-")
     fails(400, "InvalidBucketAclWithObjectOwnership", s3.create_bucket, Bucket=plain, ACL="public-read")
+    # Lists for objects are ignored; but a list beside a canned one is an error, whichever it is.
+    for ownership in ("BucketOwnerEnforced", "ObjectWriter"):
+        s3.create_bucket(Bucket=plain, ACL="bucket-owner-full-control", ObjectOwnership=ownership)
+        assert [g["Permission"] for g in s3.get_bucket_acl(Bucket=plain)["Grants"]] == ["FULL_CONTROL"]
+        s3.delete_bucket(Bucket=plain)
+        owner = s3.list_buckets()["Owner"]["ID"]
+        with pytest.raises(ClientError):
+            s3.create_bucket(Bucket=plain, ACL="private", ObjectOwnership=ownership, GrantRead=f'id="{owner}"')
     # Block public access is on from the first moment.
     fails(403, "AccessDenied", s3.create_bucket, Bucket=plain, ACL="public-read", ObjectOwnership="ObjectWriter")
     s3.create_bucket(Bucket=plain, ACL="log-delivery-write", ObjectOwnership="BucketOwnerPreferred")

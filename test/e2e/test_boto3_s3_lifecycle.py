@@ -1,6 +1,7 @@
 """S3's lifecycle through boto3: what a configuration may say, what comes of it when the clock is advanced."""
 
 import datetime
+import random
 import time
 
 import pytest
@@ -82,7 +83,22 @@ def test_refused(s3, bucket):
             ({**expire, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}, "InvalidArgument",
              "'Days' in the Expiration action"),
             ({"Expiration": {"Date": noon.replace(hour=0)}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]},
-             "InvalidRequest", "mixed 'Date' and 'Days'"),
+             "InvalidRequest", "mixed 'Date' and 'Days' based Expiration and Transition"),
+            ({"Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"},
+                              {"Date": noon.replace(hour=0), "StorageClass": "GLACIER"}]},
+             "InvalidRequest", "mixed 'Date' and 'Days' based Transition actions"),
+            ({"Expiration": {"Date": noon.replace(hour=0)},
+              "Transitions": [{"Date": noon.replace(hour=0), "StorageClass": "GLACIER"}]},
+             "InvalidArgument", "'Date' in the Expiration action"),
+            ({"Transitions": [{"Date": noon.replace(hour=0), "StorageClass": "GLACIER"},
+                              {"Date": noon.replace(hour=0, day=2), "StorageClass": "GLACIER_IR"}]},
+             "InvalidArgument", "must be later than"),
+            ({"NoncurrentVersionTransitions": [{"NoncurrentDays": 9, "StorageClass": "GLACIER"},
+                                               {"NoncurrentDays": 10, "StorageClass": "GLACIER"}]},
+             "InvalidRequest", "'StorageClass' must be different"),
+            ({"NoncurrentVersionTransitions": [{"NoncurrentDays": 90, "StorageClass": "STANDARD_IA"},
+                                               {"NoncurrentDays": 60, "StorageClass": "GLACIER"}]},
+             "InvalidArgument", "'NoncurrentDays' in the 'GLACIER' transition action"),
             ({"NoncurrentVersionExpiration": {"NoncurrentDays": 0}}, "InvalidArgument", "positive integer"),
             ({"NoncurrentVersionExpiration": {"NoncurrentDays": 1, "NewerNoncurrentVersions": 101}},
              "InvalidArgument", "NewerNoncurrentVersions")]:
@@ -152,3 +168,100 @@ def test_run(own):
     until(lambda: s3.head_object(Bucket="plain", Key="large").get("StorageClass") == "GLACIER_IR")
     assert "StorageClass" not in s3.head_object(Bucket="plain", Key="small")
     assert s3.get_object(Bucket="plain", Key="large")["Body"].read() == b"x" * 131072
+
+
+def test_missed_midnights(own):
+    """A clock that leaps: what a cloud that ran all the time would have done, each thing on its own day."""
+    s3 = own.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    put(s3, "bucket", {"Expiration": {"Days": 10}, "NoncurrentVersionExpiration": {"NoncurrentDays": 20}},
+        {"Expiration": {"ExpiredObjectDeleteMarker": True}})
+    made = s3.put_object(Bucket="bucket", Key="k", Body=b"x")
+    begun = s3.head_object(Bucket="bucket", Key="k")["LastModified"]
+
+    def versions():
+        answer = s3.list_object_versions(Bucket="bucket")
+        return answer.get("Versions", []), answer.get("DeleteMarkers", [])
+
+    own.run("clock", "advance", "600h")
+    until(lambda: len(versions()[1]) == 1)
+    (old,), (marker,) = versions()
+    assert old["VersionId"] == made["VersionId"] and not old["IsLatest"] and marker["IsLatest"]
+    after = marker["LastModified"] - begun
+    assert datetime.timedelta(days=10) <= after <= datetime.timedelta(days=11, seconds=2)
+    assert (marker["LastModified"].hour, marker["LastModified"].minute) == (0, 0)
+    own.run("clock", "advance", "72h")  # 28 days: 20 days after the marker have not passed
+    time.sleep(0.5)
+    assert [len(found) for found in versions()] == [1, 1]
+    s3.put_object(Bucket="bucket", Key="later", Body=b"x")
+    own.kill()
+    own.start()
+    own.run("clock", "advance", "144h")  # 34 days: the version goes, and a day later the marker that is alone
+    until(lambda: [len(found) for found in versions()] == [1, 0])
+    own.run("clock", "advance", "1440h")  # at one go: expired, noncurrent for 20 days, gone, the marker too
+    until(lambda: versions() == ([], []))
+
+
+def random_rules(draw):
+    rules = []
+    for number in range(draw.randint(1, 4)):
+        kind = draw.choice(["e", "e", "n", "m", "t", "en"])
+        where = draw.choice([{"Prefix": ""}, {"Prefix": "a"}, {"Tag": {"Key": "t", "Value": "1"}},
+                             {"And": {"Prefix": "", "ObjectSizeGreaterThan": 5}}])
+        rule = {"ID": f"r{number}", "Filter": {"Prefix": ""} if kind == "m" else where}
+        if "e" in kind:
+            rule["Expiration"] = {"Days": draw.randint(1, 9)}
+        if kind == "m":
+            rule["Expiration"] = {"ExpiredObjectDeleteMarker": True}
+        if "n" in kind:
+            newer = {"NewerNoncurrentVersions": draw.randint(1, 2)} if draw.random() < 0.4 else {}
+            rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": draw.randint(1, 7), **newer}
+        if kind == "t":
+            rule["Transitions"] = [{"Days": draw.randint(1, 6), "StorageClass": draw.choice(["GLACIER", "GLACIER_IR"])}]
+        if "Prefix" in rule["Filter"] and draw.random() < 0.3:
+            rule["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": draw.randint(1, 5)}
+        rules.append(rule)
+    return rules
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_leaps_are_as_good_as_days(make_cloud, seed):
+    """One cloud lives through every day, the other leaps over several, and is killed now and then: they end alike."""
+    draw = random.Random(seed)
+    clouds = [make_cloud("--threads", "1", name=f"cloud{seed}-{n}") for n in range(2)]
+    for cloud in clouds:
+        cloud.start()
+    clients = [cloud.client("s3") for cloud in clouds]
+    rules = random_rules(draw)
+    for s3 in clients:
+        s3.create_bucket(Bucket="bucket")
+        s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+        put(s3, "bucket", *rules, TransitionDefaultMinimumObjectSize="varies_by_storage_class")
+
+    def state(s3):
+        found = s3.list_object_versions(Bucket="bucket")
+        versions = [(v["Key"], v["IsLatest"], v.get("StorageClass"), v.get("Size"), v["LastModified"].date())
+                    for v in found.get("Versions", []) + found.get("DeleteMarkers", [])]
+        return versions, [u["Key"] for u in s3.list_multipart_uploads(Bucket="bucket").get("Uploads", [])]
+
+    for _ in range(3):
+        for _ in range(draw.randint(3, 8)):
+            what, key, size, tags = draw.choice("pppdu"), draw.choice(["a1", "a2", "b1"]), draw.randint(0, 9), draw.choice(["", "t=1"])
+            for s3 in clients:
+                if what == "p":
+                    s3.put_object(Bucket="bucket", Key=key, Body=b"x" * size, Tagging=tags)
+                elif what == "d":
+                    s3.delete_object(Bucket="bucket", Key=key)
+                else:
+                    s3.create_multipart_upload(Bucket="bucket", Key=key)
+        days = draw.randint(2, 9)
+        for _ in range(days):
+            clouds[0].run("clock", "advance", "24h")
+            time.sleep(0.2)
+        clouds[1].run("clock", "advance", f"{24 * days}h")
+        if draw.random() < 0.5:
+            clouds[1].kill()
+            clouds[1].start()
+            clients[1] = clouds[1].client("s3")
+        until(lambda: state(clients[0]) == state(clients[1]))

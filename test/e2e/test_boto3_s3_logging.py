@@ -113,6 +113,10 @@ def test_further_lines(own):
     s3.delete_objects(Bucket="into", Delete={"Objects": [{"Key": "copy"}, {"Key": "x", "VersionId": "none"}]})
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"{own.endpoint}/into/secret")
+    upload = {"Bucket": "into", "Key": "m", "UploadId": s3.create_multipart_upload(Bucket="into", Key="m")["UploadId"]}
+    s3.upload_part(**upload, PartNumber=1, Body=b"1")
+    s3.list_parts(**upload)
+    s3.abort_multipart_upload(**upload)
 
     def told(bucket):
         (one,) = logs(own, s3, "target", bucket + "/")
@@ -126,8 +130,10 @@ def test_further_lines(own):
     assert [(line["operation"], line["key"], line["status"], line["error"]) for line in lines] == [
         ("REST.COPY.OBJECT", "copy", "200", "-"), ("REST.POST.MULTI_OBJECT_DELETE", "-", "200", "-"),
         ("BATCH.DELETE.OBJECT", "copy", "204", "-"), ("BATCH.DELETE.OBJECT", "x", "404", "NoSuchVersion"),
-        ("REST.GET.OBJECT", "secret", "403", "AccessDenied")]
-    assert lines[-1]["requester"] == lines[-1]["signature"] == "-"
+        ("REST.GET.OBJECT", "secret", "403", "AccessDenied"), ("REST.POST.UPLOADS", "m", "200", "-"),
+        ("REST.PUT.PART", "m", "200", "-"), ("REST.GET.UPLOAD", "m", "200", "-"),
+        ("REST.DELETE.UPLOAD", "m", "204", "-")]
+    assert lines[4]["requester"] == lines[4]["signature"] == "-"
     assert lines[0]["request"] == source[1]["request"]
 
 

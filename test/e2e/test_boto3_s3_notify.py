@@ -192,6 +192,9 @@ def test_refused(s3, sqs, bucket, queue, fifo):
     assert refused(queues(fifo_arn))["Message"] == where
     function = {"LambdaFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:f"}
     assert refused({"LambdaFunctionConfigurations": [{**function, "Events": ["s3:ObjectCreated:*"]}]})["Message"] == where
+    many = [{"QueueArn": plain, "Events": ["s3:ObjectCreated:*"],
+             "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": f"{n:03}/"}]}}} for n in range(101)]
+    refused({"QueueConfigurations": many})
     topic = {"TopicArn": "arn:aws:sns:us-east-1:000000000000:t"}
     refused({"TopicConfigurations": [{**topic, "Events": ["s3:ObjectCreated:*"]}]}, "NotImplemented", 501)
     refused({"EventBridgeConfiguration": {}}, "NotImplemented", 501)

@@ -1,12 +1,12 @@
 """Forms that browsers post: signed by boto3, sent as bytes."""
 
 import base64
+import email.header
 import hashlib
 import http.client
 import json
 import re
 import urllib.parse
-
 
 import pytest
 
@@ -85,6 +85,15 @@ def test_fields(cloud, s3, signer, bucket):
     assert head["StorageClass"] == "STANDARD_IA" and head["ContentLength"] == 0
     assert s3.get_object_tagging(Bucket=bucket, Key="in/k")["TagSet"] == [{"Key": "a b", "Value": "c/d"}]
     assert post(cloud, made, bucket, b"x", host=f"{bucket}.s3.localhost:{cloud.port}").status == 201
+
+
+def test_metadata_is_unicode(cloud, s3, signer, bucket):
+    """Headers are bytes; forms are UTF-8."""
+    fields = {"x-amz-meta-name": "Jürgen 日"}
+    made = signer.generate_presigned_post(bucket, "k", Fields=fields, Conditions=[fields])
+    assert post(cloud, made, bucket, b"x").status == 204
+    word = s3.head_object(Bucket=bucket, Key="k")["Metadata"]["name"]
+    assert str(email.header.make_header(email.header.decode_header(word))) == "Jürgen 日"
 
 
 def test_redirect(cloud, signer, bucket):

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import re
+import socket
 import time
 import urllib.parse
 
@@ -43,6 +44,34 @@ def test_path_style(s3, bucket, raw, cloud, host):
     assert raw("PUT", f"/{bucket}/k", {}, b"1", host=host).status == 200
     assert raw("GET", f"/{bucket}/k", host=host).body == b"1"
     assert f"<Name>{bucket}</Name>" in raw("GET", "/", host=host).text
+
+
+def test_host_of_another_region(cloud, raw, name, monkeypatch):
+    """The bucket is elsewhere: 301 with the endpoint, which SDKs follow ("Error responses", PermanentRedirect)."""
+    bucket = name.replace("_", "-").lower()[-50:].strip("-")
+    west = cloud.client("s3", region="eu-west-1")
+    west.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    west.put_object(Bucket=bucket, Key="k", Body=b"1")
+    for host, there, path in ((f"s3.us-east-1.localhost:{cloud.port}", f"s3.eu-west-1.localhost:{cloud.port}", f"/{bucket}/k"),
+                              ("s3-us-east-1.amazonaws.com", "s3-eu-west-1.amazonaws.com", f"/{bucket}/k"),
+                              (f"{bucket}.s3.dualstack.us-east-1.amazonaws.com",
+                               f"{bucket}.s3.dualstack.eu-west-1.amazonaws.com", "/k")):
+        answer = raw("GET", path, host=host)
+        assert answer.status == 301 and answer.headers["x-amz-bucket-region"] == "eu-west-1", answer.text
+        assert "<Code>PermanentRedirect</Code>" in answer.text and f"<Bucket>{bucket}</Bucket>" in answer.text
+        assert f"<Endpoint>{there}</Endpoint>" in answer.text
+        assert raw("HEAD", path, host=host).status == 301
+    # Where the host names no region, or the bucket's, it is the signature that is wrong.
+    for host in ("s3.localhost", "s3.eu-west-1.localhost"):
+        assert "AuthorizationHeaderMalformed" in raw("GET", f"/{bucket}/k", host=f"{host}:{cloud.port}").text
+    # boto3 signs again for the region that it was told; the host is the one that it was given.
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: resolve(
+        "127.0.0.1" if host.endswith(".localhost") else host, *more, **named))
+    lost = boto3.client("s3", region_name="us-east-1", endpoint_url=f"http://s3.us-east-1.localhost:{cloud.port}",
+                        aws_access_key_id="test", aws_secret_access_key="test", config=Config(s3={"addressing_style": "path"}))
+    assert lost.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
+    assert lost.head_bucket(Bucket=bucket)["BucketRegion"] == "eu-west-1"
 
 
 def test_hosts_of_others(raw, cloud):

@@ -1,6 +1,8 @@
 """Object Lock, storage classes and restores through an unmodified boto3."""
 
+import base64
 import datetime
+import hashlib
 
 import pytest
 from botocore.exceptions import ClientError
@@ -99,6 +101,15 @@ def test_default_retention(own, s3):
         assert datetime.timedelta(days=1, hours=23) < left <= datetime.timedelta(days=2)
         assert head.get("ObjectLockLegalHoldStatus") == ("ON" if key == "parts" else None)
     version = s3.head_object(Bucket="bucket", Key="put")["VersionId"]
+    # What will be retained must come with a digest: whole objects and parts.
+    bare = own.client("s3", request_checksum_calculation="when_required")
+    upload = bare.create_multipart_upload(Bucket="bucket", Key="bare")["UploadId"]
+    parts = {"Bucket": "bucket", "Key": "bare", "UploadId": upload, "PartNumber": 1, "Body": b"x"}
+    md5 = base64.b64encode(hashlib.md5(b"x").digest()).decode()
+    fails(400, "InvalidRequest", bare.put_object, Bucket="bucket", Key="bare", Body=b"x")
+    fails(400, "InvalidRequest", bare.upload_part, **parts)
+    bare.put_object(Bucket="bucket", Key="bare", Body=b"x", ContentMD5=md5)
+    bare.upload_part(**parts, ContentMD5=md5)
     fails(403, "AccessDenied", s3.delete_object, Bucket="bucket", Key="put", VersionId=version)
     advance(own, "49h")
     s3.delete_object(Bucket="bucket", Key="put", VersionId=version)

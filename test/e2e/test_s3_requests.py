@@ -63,6 +63,23 @@ def raw(cloud):
 # --- conditions ---------------------------------------------------------------------------------------------------
 
 
+def test_dates_that_are_none(s3, bucket, raw):
+    """RFC 9110, 13.1.3: they are passed over. What the answer is to say of its expiry goes out as it came."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    for date in ("garbage", "Thu, 01 Dec 2030 16:00:00 GMT"):  # a Sunday
+        assert raw("GET", f"/{bucket}/k", {"If-Modified-Since": date}).status == 200
+        assert raw("GET", f"/{bucket}/k", {"If-Unmodified-Since": date}).status == 200
+    assert raw("GET", f"/{bucket}/k", {"If-Modified-Since": "2038-01-01T00:00:00Z"}).status == 304
+    assert raw("GET", f"/{bucket}/k?response-expires=0").headers["expires"] == "0"
+
+
+def test_post_to_an_object(s3, bucket, raw):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    for body in (b"", b"no XML", b"<CompleteMultipartUpload></CompleteMultipartUpload>"):
+        answer = raw("POST", f"/{bucket}/k", {}, body)
+        assert answer.status == 405 and "<ResourceType>OBJECT</ResourceType>" in answer.text
+
+
 def test_complete_on_condition(s3, bucket):
     one = {"Bucket": bucket, "Key": "big"}
 

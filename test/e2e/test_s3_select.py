@@ -103,7 +103,7 @@ def test_json(s3, bucket):
         {"id": 1, "lat": 1.5}, {"id": 3, "lat": -225.0}]
     assert rows(s3, bucket, "SELECT s.tags[0] AS first, s.name FROM S3Object[*] s") == [
         {"first": "x", "name": "ä"}, {"name": "B"}, {"first": "z"}]
-    assert rows(s3, bucket, "SELECT t FROM S3Object[*].tags[*] t") == [{"t": "x"}, {"t": "y"}, {"t": "z"}]
+    assert rows(s3, bucket, "SELECT t FROM S3Object[*].tags[*] t") == [{"t": "x"}, {"t": "y"}, {}, {"t": "z"}]
     assert rows(s3, bucket, "SELECT s.id FROM S3Object s WHERE s.name IS MISSING") == [{"id": 3}]
     assert rows(s3, bucket, "SELECT s.id FROM S3Object s WHERE s.at IS NULL AND s.id <> 3") == [{"id": 2}]
     assert rows(s3, bucket, "SELECT SUM(s.id), COUNT(s.name) FROM S3Object s WHERE s.id >= 2") == [{"_1": 5, "_2": 1}]
@@ -116,6 +116,35 @@ def test_json(s3, bucket):
     s3.put_object(Bucket=bucket, Key="array", Body=json.dumps(LINES).encode())
     got = select(s3, bucket, "array", "SELECT s.id FROM S3Object[*][*] s", {"JSON": {"Type": "DOCUMENT"}}, {"JSON": {}})
     assert got == '{"id":1}\n{"id":2}\n{"id":3}\n'
+
+
+def test_json_paths(s3, bucket):
+    """The examples of "SELECT command", FROM clause: a path that comes to nothing is an empty record."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b'''
+        {"Rules": [{"id": "1"}, {"expr": "y > x"}, {"id": "2", "expr": "z = DEBUG"}]}
+        {"created": "June 27", "modified": "July 6"}''')
+
+    def rows_of(sql):
+        got = select(s3, bucket, "k", sql, {"JSON": {"Type": "DOCUMENT"}}, {"JSON": {}})
+        return [json.loads(line) for line in got.splitlines()]
+
+    ids = [{"id": "1"}, {}, {"id": "2"}, {}]
+    assert rows_of("SELECT id FROM S3Object[*].Rules[*].id") == ids
+    assert rows_of("SELECT id FROM S3Object[*].Rules[*].id WHERE id IS NOT MISSING") == [{"id": "1"}, {"id": "2"}]
+    assert rows_of("SELECT _1.id FROM S3Object[*].Rules[*]") == ids
+    assert rows_of("SELECT r.id FROM S3Object[*]['Rules'][*] r") == ids
+    assert rows_of("SELECT COUNT(id), COUNT(*) FROM S3Object[*].Rules[*].id") == [{"_1": 2, "_2": 4}]
+    assert rows_of("SELECT v FROM S3Object[*].* v WHERE v LIKE 'Ju%'") == [{"v": "June 27"}, {"v": "July 6"}]
+    assert rows_of("SELECT s['created'], _1.modified FROM S3Object[*] s") == [
+        {}, {"created": "June 27", "modified": "July 6"}]
+    assert rows_of("SELECT s.* FROM S3Object s") == rows_of("SELECT * FROM S3Object")
+    for sql, code in (("SELECT * FROM S3Object.Rules", "ParseInvalidPathComponent"),
+                      ("SELECT t.* FROM S3Object s", "ParseInvalidPathComponent"),
+                      ("SELECT *, s.created FROM S3Object s", "ParseAsteriskIsNotAloneInSelectList"),
+                      ("SELECT s.created, * FROM S3Object s", "ParseAsteriskIsNotAloneInSelectList")):
+        with pytest.raises(ClientError) as refused:
+            rows_of(sql)
+        assert refused.value.response["Error"]["Code"] == code
 
 
 def test_large(s3, bucket):

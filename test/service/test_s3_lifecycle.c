@@ -172,7 +172,7 @@ static void test_markers(void **state)
     loopback_advance(lo, DAY_MS);
     loopback_deliver(lo);
     assert_s3_counts(lo, "bucket", 1, 2, 1); /* the lone marker went, one was made */
-    loopback_advance(lo, 2 * DAY_MS);
+    loopback_advance(lo, 3 * DAY_MS); /* it was made after midnight: three days end at the fourth */
     loopback_deliver(lo);
     assert_s3_counts(lo, "bucket", 1, 2, 1);
     loopback_advance(lo, DAY_MS);

@@ -82,7 +82,8 @@ static bool find_resource(struct str query, bool object, struct str *resource)
     return false;
 }
 
-/* REST.METHOD.RESOURCE, the resource by the request's first known query parameter. */
+/* REST.METHOD.RESOURCE, the resource by the request's first known query parameter; a part has two,
+ * in any order. */
 static void put_operation(struct buf *out, const struct call *call, bool object)
 {
     const struct wire_request *request = call->request;
@@ -92,7 +93,9 @@ static void put_operation(struct buf *out, const struct call *call, bool object)
         struct str name, value;
         str_cut(rest, '&', &one, &rest);
         str_cut(one, '=', &name, &value);
-        if (find_resource(name, object, &resource))
+        if (str_eq(name, STR("partNumber")) && !str_eq(request->method, STR("PUT")))
+            continue; /* of an object's content */
+        if (find_resource(name, object, &resource) && !str_eq(name, STR("uploadId")))
             break;
     }
     buf_append(out, STR("REST."));

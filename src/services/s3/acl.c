@@ -287,8 +287,15 @@ RESULT acl_of_new_bucket(struct call *call, const struct s3_bucket *bucket,
                          const struct s3_AccessControlPolicy **acl)
 {
     struct s3_AccessControlPolicy *made;
+    struct acl_request grants = *request;
+    grants.canned = (struct str){0};
     *acl = NULL;
-    if (!acl_is_asked(request) || str_eq(request->canned, STR("private")))
+    /* "If you specify this canned ACL when creating a bucket, Amazon S3 ignores it" (ACL overview).
+     */
+    bool plain = str_is_absent(request->canned) || str_eq(request->canned, STR("private")) ||
+                 str_eq(request->canned, STR("bucket-owner-read")) ||
+                 str_eq(request->canned, STR("bucket-owner-full-control"));
+    if (plain && !acl_is_asked(&grants))
         return RESULT_OK;
     if (!acl_is_enabled(bucket))
         return call_fail(call, S3_INVALID_BUCKET_ACL_WITH_OBJECT_OWNERSHIP,

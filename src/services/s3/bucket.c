@@ -108,28 +108,6 @@ static RESULT check_owner(struct call *call, const struct s3_bucket *bucket, str
                                              : call_fail(call, WIRE_ACCESS_DENIED, "Access Denied");
 }
 
-/* The signature's region is another than the bucket's: as its form calls it. */
-static RESULT fail_region(struct call *call, struct str region)
-{
-    if (call->request != NULL &&
-        str_find(call->request->query, STR("X-Amz-Credential=")) != SIZE_MAX) {
-        struct s3_AuthorizationQueryParametersError *detail =
-            ARENA_NEW(call->arena, struct s3_AuthorizationQueryParametersError);
-        detail->Region = detail->BucketRegion = region;
-        return call_fail_with(call, S3_AUTHORIZATION_QUERY_PARAMETERS, detail,
-                              "Error parsing the X-Amz-Credential parameter; the region '%.*s' is "
-                              "wrong; expecting '%.*s'",
-                              PRSTR(call->region), PRSTR(region));
-    }
-    struct s3_AuthorizationHeaderMalformed *detail =
-        ARENA_NEW(call->arena, struct s3_AuthorizationHeaderMalformed);
-    detail->Region = detail->BucketRegion = region;
-    return call_fail_with(
-        call, S3_INCOMPLETE_SIGNATURE, detail,
-        "The authorization header is malformed; the region '%.*s' is wrong; expecting '%.*s'",
-        PRSTR(call->region), PRSTR(region));
-}
-
 RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expected_owner,
                             struct s3_bucket *bucket)
 {
@@ -140,7 +118,9 @@ RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expec
         return str_is_absent(expected_owner) ? RESULT_OK
                                              : check_owner(call, bucket, expected_owner);
     }
-    if (str_starts_with(name, STR("arn:")) || str_ends_with(name, STR("-s3alias")))
+    bool by_host = call->request != NULL && !str_is_absent(call->request->host) &&
+                   str_find(call->request->host, STR(".s3-accesspoint")) != SIZE_MAX;
+    if (by_host || str_starts_with(name, STR("arn:")) || str_ends_with(name, STR("-s3alias")))
         return call_fail(call, S3_NO_SUCH_ACCESS_POINT, "The specified accesspoint does not exist");
     if (str_eq(name, STR("_kumoniwa"))) /* of a website, where pages can only be read */
         return call_fail(call, WIRE_INVALID_ACTION,
@@ -152,11 +132,5 @@ RESULT bucket_open(struct call *call, struct str name, struct str expected_owner
                    struct s3_bucket *bucket)
 {
     TRY(bucket_open_anywhere(call, name, expected_owner, bucket));
-    /* One endpoint stands for all regions here, so it is the signature's region that is wrong. */
-    if (call->any_region)
-        call->region = bucket->region;
-    if (call->principal.kind == PRINCIPAL_SERVICE || call->principal.kind == PRINCIPAL_ANONYMOUS ||
-        str_eq(call->region, bucket->region))
-        return RESULT_OK;
-    return fail_region(call, bucket->region);
+    return bucket_check_region(call, bucket);
 }

@@ -17,6 +17,16 @@ bool conditions_match(struct str list, struct str etag)
     return false;
 }
 
+/* RFC 9110, 13.1.3: what is no date is passed over. ISO 8601 is what some clients send. */
+struct opt_time conditions_time(struct str header)
+{
+    int64_t ms;
+    struct str text = str_is_absent(header) ? STR("") : str_trim(header);
+    if (time_parse_http(text, &ms) || time_parse_iso8601(text, &ms))
+        return opt_time(ms);
+    return (struct opt_time){0};
+}
+
 /* RFC 9110, 13.1.5: an entity tag, or the very date of the last change. */
 bool conditions_range(struct str if_range, const struct s3_object *object)
 {

@@ -108,11 +108,11 @@ static struct str view_header(const struct call *call, const char *name)
 /* "GetObject": who overrides headers of the answer must have signed the request. */
 static RESULT view_check(struct call *call, const struct s3_GetObjectRequest *in)
 {
-    bool overrides = !str_is_absent(in->ResponseContentType) ||
-                     !str_is_absent(in->ResponseCacheControl) ||
-                     !str_is_absent(in->ResponseContentDisposition) ||
-                     !str_is_absent(in->ResponseContentEncoding) ||
-                     !str_is_absent(in->ResponseContentLanguage) || in->ResponseExpires.set;
+    bool overrides =
+        !str_is_absent(in->ResponseContentType) || !str_is_absent(in->ResponseCacheControl) ||
+        !str_is_absent(in->ResponseContentDisposition) ||
+        !str_is_absent(in->ResponseContentEncoding) ||
+        !str_is_absent(in->ResponseContentLanguage) || !str_is_absent(in->ResponseExpires);
     if (overrides && call->principal.kind == PRINCIPAL_ANONYMOUS)
         return call_fail(
             call, WIRE_VALIDATION,
@@ -143,8 +143,9 @@ static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in,
     TRY(s3_refuse_headers(call, s3_unbuilt_headers));
     TRY(object_open(call, &view->bucket, in->Key, in->VersionId, &view->object));
     TRY(view_key(call, in, view));
-    struct s3_conditions conditions = {in->IfMatch, in->IfNoneMatch, in->IfModifiedSince,
-                                       in->IfUnmodifiedSince, false};
+    struct s3_conditions conditions = {in->IfMatch, in->IfNoneMatch,
+                                       conditions_time(in->IfModifiedSince),
+                                       conditions_time(in->IfUnmodifiedSince), false};
     TRY(conditions_read(call, &conditions, &view->object, &view->not_modified));
     view->length = (uint64_t)view->object.size;
     if (view->not_modified)
@@ -167,8 +168,7 @@ static RESULT view_open(struct call *call, const struct s3_GetObjectRequest *in,
 }
 
 /* Content-Type and its kin from the object, or as the request would have them. */
-static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest *in,
-                             struct s3_object *object)
+static void view_overrides(const struct s3_GetObjectRequest *in, struct s3_object *object)
 {
     const struct {
         struct str given, *value;
@@ -178,19 +178,13 @@ static RESULT view_overrides(struct call *call, const struct s3_GetObjectRequest
         {in->ResponseContentDisposition, &object->content_disposition},
         {in->ResponseContentEncoding, &object->content_encoding},
         {in->ResponseContentLanguage, &object->content_language},
+        {in->ResponseExpires, &object->expires},
     };
     if (str_is_empty(object->content_type))
         object->content_type = STR("binary/octet-stream");
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (!str_is_absent(all[i].given))
             *all[i].value = all[i].given;
-    if (in->ResponseExpires.set) {
-        struct buf text;
-        buf_init(&text, call->arena, 64);
-        time_format_http(&text, in->ResponseExpires.ms);
-        object->expires = buf_str(&text);
-    }
-    return RESULT_OK;
 }
 
 /* "You can get an individual part's checksum by ... specifying a part number or byte range that
@@ -314,7 +308,7 @@ RESULT s3_GetObject(struct call *call, const struct s3_GetObjectRequest *in,
 {
     struct view view;
     TRY(view_open(call, in, false, &view));
-    TRY(view_overrides(call, in, &view.object));
+    view_overrides(in, &view.object);
     VIEW_FILL(out, &view, in);
     if (str_is_absent(in->VersionId))
         TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));
@@ -349,7 +343,7 @@ RESULT s3_HeadObject(struct call *call, const struct s3_HeadObjectRequest *in,
     };
     struct view view;
     TRY(view_open(call, &get, true, &view));
-    TRY(view_overrides(call, &get, &view.object));
+    view_overrides(&get, &view.object);
     VIEW_FILL(out, &view, in);
     if (str_is_absent(in->VersionId))
         TRY(lifecycle_expiration(call, &view.bucket, in->Key, &view.object, &out->Expiration));

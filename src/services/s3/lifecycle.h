@@ -1,6 +1,8 @@
 /* Lifecycle: "Managing the lifecycle of objects", "Lifecycle configuration elements", Amazon S3
  * User Guide. A job of each bucket that has rules runs at midnight UTC and walks the bucket in
- * bounded steps, each in its own transaction, which also says where the next one goes on. */
+ * bounded steps, each in its own transaction, which also says where the next one goes on. Midnights
+ * that nobody saw, because the clock was advanced or the program did not run, are made up for one
+ * after another, as far as something was due: what expired becomes noncurrent on its own day. */
 #ifndef KUMONIWA_SERVICES_S3_LIFECYCLE_H
 #define KUMONIWA_SERVICES_S3_LIFECYCLE_H
 
@@ -28,6 +30,7 @@ struct lifecycle_facts {
     int64_t noncurrent_ms; /* since when */
     int64_t newer;         /* noncurrent versions newer than this one */
     bool alone;            /* a delete marker and the key's only version */
+    int64_t *next_ms;      /* lowered to when the next thing is due; may be NULL */
 };
 enum lifecycle_action { LIFECYCLE_KEEP, LIFECYCLE_EXPIRE, LIFECYCLE_TRANSITION };
 /* *storage_class: of a transition. */

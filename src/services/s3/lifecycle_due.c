@@ -100,6 +100,15 @@ static bool is_large_enough(const struct s3_LifecycleRule *rule,
            flow_is_one_of(class, STR("GLACIER DEEP_ARCHIVE"));
 }
 
+static bool is_due(const struct lifecycle_facts *facts, int64_t due_ms)
+{
+    if (due_ms <= facts->now_ms)
+        return true;
+    if (facts->next_ms != NULL && due_ms < *facts->next_ms)
+        *facts->next_ms = due_ms;
+    return false;
+}
+
 /* The lowest class that is due. */
 static void want_transition(const struct s3_LifecycleRule *rule,
                             const struct lifecycle_facts *facts, struct str *best)
@@ -109,8 +118,8 @@ static void want_transition(const struct s3_LifecycleRule *rule,
         const struct s3_Transition *one = &rule->Transitions.items[i];
         int64_t due = one->Date.set ? one->Date.ms
                                     : lifecycle_day(facts->object->modified_ms, one->Days.value);
-        if (due <= facts->now_ms && class_may_follow(from, one->StorageClass) &&
-            is_large_enough(rule, facts, one->StorageClass))
+        if (class_may_follow(from, one->StorageClass) &&
+            is_large_enough(rule, facts, one->StorageClass) && is_due(facts, due))
             from = *best = one->StorageClass;
     }
     for (size_t i = 0; facts->noncurrent && i < rule->NoncurrentVersionTransitions.len; i++) {
@@ -119,8 +128,8 @@ static void want_transition(const struct s3_LifecycleRule *rule,
         int64_t due = lifecycle_day(facts->noncurrent_ms, one->NoncurrentDays.value);
         bool beyond =
             !one->NewerNoncurrentVersions.set || facts->newer >= one->NewerNoncurrentVersions.value;
-        if (due <= facts->now_ms && beyond && class_may_follow(from, one->StorageClass) &&
-            is_large_enough(rule, facts, one->StorageClass))
+        if (beyond && class_may_follow(from, one->StorageClass) &&
+            is_large_enough(rule, facts, one->StorageClass) && is_due(facts, due))
             from = *best = one->StorageClass;
     }
 }
@@ -132,10 +141,11 @@ static bool wants_current_gone(const struct s3_LifecycleExpiration *expiration,
 {
     if (expiration == NULL)
         return false;
+    int64_t modified_ms = facts->object->modified_ms;
     bool due = expiration->Date.set
-                   ? expiration->Date.ms <= facts->now_ms
-                   : expiration->Days.set && lifecycle_day(facts->object->modified_ms,
-                                                           expiration->Days.value) <= facts->now_ms;
+                   ? is_due(facts, expiration->Date.ms)
+                   : expiration->Days.set &&
+                         is_due(facts, lifecycle_day(modified_ms, expiration->Days.value));
     if (!facts->object->delete_marker)
         return due;
     /* An expired object delete marker goes with either form. */
@@ -147,9 +157,9 @@ static bool wants_noncurrent_gone(const struct s3_NoncurrentVersionExpiration *e
                                   const struct lifecycle_facts *facts)
 {
     return expiration != NULL && expiration->NoncurrentDays.set &&
-           lifecycle_day(facts->noncurrent_ms, expiration->NoncurrentDays.value) <= facts->now_ms &&
            (!expiration->NewerNoncurrentVersions.set ||
-            facts->newer >= expiration->NewerNoncurrentVersions.value);
+            facts->newer >= expiration->NewerNoncurrentVersions.value) &&
+           is_due(facts, lifecycle_day(facts->noncurrent_ms, expiration->NoncurrentDays.value));
 }
 
 enum lifecycle_action lifecycle_decide(const struct s3_LifecycleRules *rules,
@@ -159,6 +169,9 @@ enum lifecycle_action lifecycle_decide(const struct s3_LifecycleRules *rules,
     struct str best = {0};
     /* What waits to be replicated is left alone ("Lifecycle and replication"). */
     if (flow_is_one_of(facts->object->replication_status, STR("PENDING FAILED")))
+        return LIFECYCLE_KEEP;
+    /* It came after the midnight that is made up for. */
+    if (!is_due(facts, facts->object->modified_ms))
         return LIFECYCLE_KEEP;
     for (size_t i = 0; i < rules->len; i++) {
         const struct s3_LifecycleRule *rule = &rules->items[i];

@@ -137,8 +137,59 @@ static size_t class_rank(struct str name)
     return rank;
 }
 
-/* From an infrequent class another 30 days later at the earliest; each class before what may follow
- * it; all before the expiry. */
+static RESULT check_before_expiry(struct call *call, const struct s3_LifecycleRule *rule,
+                                  const struct s3_Transition *one)
+{
+    const struct s3_LifecycleExpiration *expiration = rule->Expiration;
+    if (expiration == NULL || expiration->ExpiredObjectDeleteMarker.set)
+        return RESULT_OK;
+    struct str prefix = lifecycle_prefix(rule);
+    if (one->Days.set && expiration->Days.value <= one->Days.value)
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "'Days' in the Expiration action for filter '(prefix=%.*s)' must be "
+                         "greater than 'Days' in the Transition action",
+                         PRSTR(prefix));
+    if (one->Date.set && expiration->Date.ms <= one->Date.ms)
+        return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                         "'Date' in the Expiration action for filter '(prefix=%.*s)' must be "
+                         "later than 'Date' in the Transition action",
+                         PRSTR(prefix));
+    return RESULT_OK;
+}
+
+/* Days between a transition and one further down: 30 from an infrequent class on. */
+static int64_t days_between(struct str from, struct str to)
+{
+    return is_infrequent(from) && !is_infrequent(to) ? IA_DAYS_MIN : 0;
+}
+
+static RESULT check_followers(struct call *call, const struct s3_TransitionList *list,
+                              const struct s3_Transition *a, struct str prefix)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        const struct s3_Transition *b = &list->items[i];
+        if (class_rank(b->StorageClass) <= class_rank(a->StorageClass))
+            continue;
+        if (b->Date.set ? b->Date.ms < a->Date.ms : b->Days.value < a->Days.value)
+            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                             "'%s' in the '%.*s' transition action for filter '(prefix=%.*s)' must "
+                             "be %s than '%s' in the '%.*s' transition action",
+                             b->Date.set ? "Date" : "Days", PRSTR(b->StorageClass), PRSTR(prefix),
+                             b->Date.set ? "later" : "greater", b->Date.set ? "Date" : "Days",
+                             PRSTR(a->StorageClass));
+        int64_t between = days_between(a->StorageClass, b->StorageClass);
+        if (b->Date.set ? b->Date.ms < a->Date.ms + between * DAY_MS
+                        : b->Days.value < a->Days.value + between)
+            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                             "'%s' in the '%.*s' transition action for filter '(prefix=%.*s)' must "
+                             "be 30 days more than '%s' in the '%.*s' transition action",
+                             b->Date.set ? "Date" : "Days", PRSTR(b->StorageClass), PRSTR(prefix),
+                             b->Date.set ? "Date" : "Days", PRSTR(a->StorageClass));
+    }
+    return RESULT_OK;
+}
+
+/* Each class before what may follow it; all before the expiry. */
 static RESULT check_order(struct call *call, const struct s3_LifecycleRule *rule)
 {
     struct str prefix = lifecycle_prefix(rule);
@@ -146,39 +197,19 @@ static RESULT check_order(struct call *call, const struct s3_LifecycleRule *rule
     for (size_t i = 0; i < list->len; i++) {
         const struct s3_Transition *a = &list->items[i];
         bool dated = a->Date.set;
-        if (list->items[0].Date.set != dated ||
-            (rule->Expiration != NULL && !rule->Expiration->ExpiredObjectDeleteMarker.set &&
-             rule->Expiration->Date.set != dated))
+        if (list->items[0].Date.set != dated)
+            return call_fail(call, WIRE_VALIDATION,
+                             "Found mixed 'Date' and 'Days' based Transition actions in lifecycle "
+                             "rule for prefix '%.*s'",
+                             PRSTR(prefix));
+        if (rule->Expiration != NULL && !rule->Expiration->ExpiredObjectDeleteMarker.set &&
+            rule->Expiration->Date.set != dated)
             return call_fail(call, WIRE_VALIDATION,
                              "Found mixed 'Date' and 'Days' based Expiration and Transition "
                              "actions in lifecycle rule for filter '(prefix=%.*s)'",
                              PRSTR(prefix));
-        if (dated)
-            continue;
-        if (rule->Expiration != NULL && rule->Expiration->Days.set &&
-            rule->Expiration->Days.value <= a->Days.value)
-            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                             "'Days' in the Expiration action for filter '(prefix=%.*s)' must be "
-                             "greater than 'Days' in the Transition action",
-                             PRSTR(prefix));
-        for (size_t j = 0; j < list->len; j++) {
-            const struct s3_Transition *b = &list->items[j];
-            if (class_rank(b->StorageClass) <= class_rank(a->StorageClass))
-                continue;
-            if (b->Days.value < a->Days.value)
-                return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
-                                 "'Days' in the '%.*s' transition action for filter "
-                                 "'(prefix=%.*s)' must be greater than 'Days' in the '%.*s' "
-                                 "transition action",
-                                 PRSTR(b->StorageClass), PRSTR(prefix), PRSTR(a->StorageClass));
-            if (is_infrequent(a->StorageClass) && !is_infrequent(b->StorageClass) &&
-                b->Days.value < a->Days.value + IA_DAYS_MIN)
-                return call_fail(
-                    call, WIRE_INVALID_PARAMETER_VALUE,
-                    "'Days' in the '%.*s' transition action for filter '(prefix=%.*s)' must be 30 "
-                    "days more than 'Days' in the '%.*s' transition action",
-                    PRSTR(b->StorageClass), PRSTR(prefix), PRSTR(a->StorageClass));
-        }
+        TRY(check_before_expiry(call, rule, a));
+        TRY(check_followers(call, list, a, prefix));
     }
     return RESULT_OK;
 }
@@ -193,6 +224,31 @@ static RESULT check_newer(struct call *call, const struct s3_LifecycleRule *rule
     if (newer.value < 1 || newer.value > NEWER_MAX)
         return flow_fail_argument(call, "'NewerNoncurrentVersions' must be a positive integer, at "
                                         "most 100");
+    return RESULT_OK;
+}
+
+/* As check_order(); versions beyond a number of newer ones are others, so that only transitions
+ * that say the same of it are compared. */
+static RESULT check_noncurrent_order(struct call *call,
+                                     const struct s3_NoncurrentVersionTransitionList *list,
+                                     const struct s3_NoncurrentVersionTransition *a)
+{
+    for (const struct s3_NoncurrentVersionTransition *b = list->items; b != a; b++)
+        if (str_eq(a->StorageClass, b->StorageClass))
+            return call_fail(call, WIRE_VALIDATION,
+                             "'StorageClass' must be different for 'NoncurrentVersionTransition' "
+                             "actions in same 'Rule'");
+    for (size_t i = 0; i < list->len; i++) {
+        const struct s3_NoncurrentVersionTransition *b = &list->items[i];
+        bool alike = a->NewerNoncurrentVersions.set == b->NewerNoncurrentVersions.set &&
+                     a->NewerNoncurrentVersions.value == b->NewerNoncurrentVersions.value;
+        if (alike && class_rank(b->StorageClass) > class_rank(a->StorageClass) &&
+            b->NoncurrentDays.value < a->NoncurrentDays.value)
+            return call_fail(call, WIRE_INVALID_PARAMETER_VALUE,
+                             "'NoncurrentDays' in the '%.*s' transition action must be greater "
+                             "than 'NoncurrentDays' in the '%.*s' transition action",
+                             PRSTR(b->StorageClass), PRSTR(a->StorageClass));
+    }
     return RESULT_OK;
 }
 
@@ -224,6 +280,8 @@ static RESULT check_noncurrent(struct call *call, const struct s3_LifecycleRule 
                                       "NoncurrentVersionTransition action");
         TRY(check_newer(call, rule, one->NewerNoncurrentVersions));
     }
+    for (size_t i = 0; i < list->len; i++)
+        TRY(check_noncurrent_order(call, list, &list->items[i]));
     return RESULT_OK;
 }
 

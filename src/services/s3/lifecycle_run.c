@@ -12,6 +12,7 @@
 #include "store/record.h"
 
 #define DAY_MS INT64_C(86400000)
+#define SECOND_MS INT64_C(1000)
 enum { STEP_LOOKS = 1000, STEP_CHANGES = 200 };
 enum phase { PHASE_NEWEST, PHASE_OLDER, PHASE_UPLOADS, PHASE_DONE };
 
@@ -28,10 +29,11 @@ struct run {
 
 static RESULT job_post_next_day(struct call *call, const struct s3_bucket *bucket)
 {
-    struct s3_lifecycle_job job = {
-        .bucket = bucket->name, .bucket_id = bucket->id, .epoch = bucket->lifecycle_epoch};
-    return flow_job(call, STR("s3.lifecycle"), (call->now_ms / DAY_MS + 1) * DAY_MS,
-                    S3_SHAPE_lifecycle_job, &job);
+    struct s3_lifecycle_job job = {.bucket = bucket->name,
+                                   .bucket_id = bucket->id,
+                                   .epoch = bucket->lifecycle_epoch,
+                                   .as_of_ms = (call->now_ms / DAY_MS + 1) * DAY_MS};
+    return flow_job(call, STR("s3.lifecycle"), job.as_of_ms, S3_SHAPE_lifecycle_job, &job);
 }
 
 RESULT lifecycle_start(struct call *call, struct s3_bucket *bucket)
@@ -42,6 +44,13 @@ RESULT lifecycle_start(struct call *call, struct s3_bucket *bucket)
     return job_post_next_day(call, bucket);
 }
 
+/* Something will be due. */
+static void run_note(struct run *run, int64_t due_ms)
+{
+    if (due_ms < run->job.next_ms)
+        run->job.next_ms = due_ms;
+}
+
 /* --- what is done to a version --- */
 
 static RESULT run_expire(struct run *run, struct str key, const struct object_place *place,
@@ -49,9 +58,6 @@ static RESULT run_expire(struct run *run, struct str key, const struct object_pl
 {
     struct call *call = run->call;
     struct s3_change change = {.kind = S3_EXPIRED, .key = key, .object = &place->object};
-    bool removes = noncurrent || !bucket_is_versioned(&run->bucket);
-    if (removes && lock_protects(&place->object, call->now_ms, false))
-        return RESULT_OK;
     run->changes++;
     if (noncurrent || place->object.delete_marker || !bucket_is_versioned(&run->bucket)) {
         TRY(object_remove(call, &run->bucket, key, place));
@@ -107,6 +113,7 @@ static RESULT run_version(struct run *run, struct lifecycle_facts *facts, bool c
     *gone = false;
     facts->minimum = run->bucket.transition_minimum;
     facts->now_ms = run->call->now_ms;
+    facts->next_ms = &run->job.next_ms;
     enum lifecycle_action action = lifecycle_decide(&run->rules.Rules, facts, &storage_class);
     if (action == LIFECYCLE_KEEP)
         return RESULT_OK;
@@ -121,9 +128,14 @@ static RESULT run_version(struct run *run, struct lifecycle_facts *facts, bool c
     if (action == LIFECYCLE_TRANSITION)
         return run_transition(run, facts->key, &place, storage_class);
     /* Nobody bypasses a lock for lifecycle; a marker above a locked version is no removal. */
+    int64_t now_ms = run->call->now_ms;
     bool removes = facts->noncurrent || !bucket_is_versioned(&run->bucket);
-    if (removes && lock_protects(&place.object, run->call->now_ms, false))
+    if (removes && lock_protects(&place.object, now_ms, false)) {
+        int64_t until_ms = lifecycle_day(lock_retain_until(&place.object, now_ms), 0);
+        if (until_ms > now_ms)
+            run_note(run, until_ms);
         return RESULT_OK;
+    }
     *gone = true;
     return run_expire(run, facts->key, &place, facts->noncurrent);
 }
@@ -150,6 +162,9 @@ static void run_next_phase(struct run *run)
     run->job = (struct s3_lifecycle_job){.bucket = run->job.bucket,
                                          .bucket_id = run->job.bucket_id,
                                          .epoch = run->job.epoch,
+                                         .as_of_ms = run->job.as_of_ms,
+                                         .next_ms = run->job.next_ms,
+                                         .changed = run->job.changed,
                                          .phase = run->job.phase + 1};
 }
 
@@ -273,8 +288,12 @@ static RESULT run_upload(struct run *run, const struct key *at, const struct s3_
     *whole = true;
     TRY(lifecycle_abort(run->call, &run->bucket, run->job.key, upload->initiated_ms, &due,
                         &rule_id));
-    if (!due.set || due.ms > run->call->now_ms)
+    if (!due.set)
         return RESULT_OK;
+    if (due.ms > run->call->now_ms) {
+        run_note(run, due.ms);
+        return RESULT_OK;
+    }
     run->changes++;
     TRY(upload_drop_parts(run->call, upload->sequence, budget, &deleted));
     run->changes += (int)deleted;
@@ -339,6 +358,49 @@ static void run_common_prefix(struct run *run)
         run->job.phase = PHASE_DONE; /* no rule is enabled */
 }
 
+static RESULT run_walk(struct run *run)
+{
+    while (run_may_go_on(run) && run->job.phase != PHASE_DONE) {
+        if (run->job.phase == PHASE_NEWEST)
+            TRY(run_newest(run));
+        else if (run->job.phase == PHASE_OLDER)
+            TRY(run_older(run));
+        else
+            TRY(run_uploads(run));
+        if (run->job.newer == 1 && run->job.phase == PHASE_UPLOADS)
+            break;
+    }
+    return RESULT_OK;
+}
+
+/* All that it does, and says of it, is of the second after the midnight that it walks for. */
+static RESULT run_step(struct run *run)
+{
+    int64_t now_ms = run->call->now_ms;
+    if (run->job.as_of_ms == 0)
+        run->job.as_of_ms = now_ms / DAY_MS * DAY_MS;
+    if (run->job.next_ms == 0)
+        run->job.next_ms = INT64_MAX;
+    run->call->now_ms = run->job.as_of_ms + SECOND_MS;
+    enum result result = run_walk(run);
+    run->call->now_ms = now_ms;
+    run->job.changed = run->job.changed || run->changes > 0;
+    return result;
+}
+
+/* On to the next midnight that has passed and at which something was due, or to tomorrow's. */
+static RESULT run_end(struct run *run)
+{
+    int64_t next_ms = run->job.changed ? run->job.as_of_ms + DAY_MS : run->job.next_ms;
+    if (next_ms > run->call->now_ms)
+        return job_post_next_day(run->call, &run->bucket);
+    const struct s3_lifecycle_job job = {.bucket = run->job.bucket,
+                                         .bucket_id = run->job.bucket_id,
+                                         .epoch = run->job.epoch,
+                                         .as_of_ms = lifecycle_day(next_ms, 0)};
+    return flow_go_on(run->call, STR("s3.lifecycle"), run->bucket.id, S3_SHAPE_lifecycle_job, &job);
+}
+
 RESULT lifecycle_deliver(struct call *call, const struct outbox_item *item)
 {
     struct run run = {.call = call};
@@ -354,17 +416,8 @@ RESULT lifecycle_deliver(struct call *call, const struct outbox_item *item)
     call->account = run.bucket.account;
     call->region = run.bucket.region;
     run_common_prefix(&run);
-    while (run_may_go_on(&run) && run.job.phase != PHASE_DONE) {
-        if (run.job.phase == PHASE_NEWEST)
-            TRY(run_newest(&run));
-        else if (run.job.phase == PHASE_OLDER)
-            TRY(run_older(&run));
-        else
-            TRY(run_uploads(&run));
-        if (run.job.newer == 1 && run.job.phase == PHASE_UPLOADS)
-            break;
-    }
+    TRY(run_step(&run));
     if (run.job.phase == PHASE_DONE)
-        return job_post_next_day(call, &run.bucket);
+        return run_end(&run);
     return flow_go_on(call, STR("s3.lifecycle"), run.bucket.id, S3_SHAPE_lifecycle_job, &run.job);
 }

@@ -132,16 +132,17 @@ RESULT s3_GetObjectLockConfiguration(struct call *call,
 
 /* --- of new objects --- */
 
-/* "Content-MD5 ... is required" of a PutObject that locks: what is locked must be what was meant.
- */
-static RESULT check_digest(struct call *call)
+/* "The Content-MD5 or x-amz-sdk-checksum-algorithm header is required for any request to upload an
+ * object with a retention period" (PutObject): what is locked must be what was meant. */
+static RESULT check_digest(struct call *call, const char *what)
 {
     if (call->request == NULL || !call->payload.present || call->payload.checksum_chosen ||
         !str_is_absent(wire_request_header(call->request, STR("content-md5"))))
         return RESULT_OK;
     return call_fail(call, WIRE_VALIDATION,
-                     "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object "
-                     "requests with Object Lock parameters");
+                     "Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests "
+                     "with Object Lock parameters",
+                     what);
 }
 
 /* What is said of an event hold; *holds: it is to be on. */
@@ -198,7 +199,7 @@ RESULT lock_ask(struct call *call, const struct s3_bucket *bucket, const struct 
         return RESULT_OK;
     if (!lock_is_on(bucket))
         return fail_without_lock(call);
-    TRY(check_digest(call));
+    TRY(check_digest(call, "Object"));
     TRY(check_wish(call, wish, retention, &holds));
     if (retention) {
         object->lock_mode = wish->mode;
@@ -210,16 +211,40 @@ RESULT lock_ask(struct call *call, const struct s3_bucket *bucket, const struct 
     return RESULT_OK;
 }
 
-RESULT lock_default(struct call *call, const struct s3_bucket *bucket, struct s3_object *object)
+/* *retention: NULL where the bucket has none. */
+static RESULT find_default(struct call *call, const struct s3_bucket *bucket,
+                           const struct s3_DefaultRetention **retention)
 {
     struct s3_ObjectLockConfiguration all;
     bool found;
+    *retention = NULL;
+    TRY(setting_get(call, bucket, S3_SETTING_OBJECT_LOCK, (struct str){0}, &all, &found));
+    if (found && all.Rule != NULL)
+        *retention = all.Rule->DefaultRetention;
+    return RESULT_OK;
+}
+
+RESULT lock_check_part(struct call *call, const struct s3_bucket *bucket,
+                       const struct s3_object *object)
+{
+    const struct s3_DefaultRetention *retention;
+    if (!lock_is_on(bucket))
+        return RESULT_OK;
+    TRY(find_default(call, bucket, &retention));
+    bool locks = retention != NULL || !str_is_absent(object->lock_mode) ||
+                 !str_is_absent(object->legal_hold);
+    return locks ? check_digest(call, "Part") : RESULT_OK;
+}
+
+RESULT lock_default(struct call *call, const struct s3_bucket *bucket, struct s3_object *object)
+{
+    const struct s3_DefaultRetention *retention;
     if (!lock_is_on(bucket) || !str_is_absent(object->lock_mode))
         return RESULT_OK;
-    TRY(setting_get(call, bucket, S3_SETTING_OBJECT_LOCK, (struct str){0}, &all, &found));
-    if (!found || all.Rule == NULL || all.Rule->DefaultRetention == NULL)
+    TRY(find_default(call, bucket, &retention));
+    if (retention == NULL)
         return RESULT_OK;
-    const struct s3_DefaultRetention *retention = all.Rule->DefaultRetention;
+    TRY(check_digest(call, "Object"));
     int64_t days = retention->Days.set    ? retention->Days.value
                    : retention->Years.set ? YEAR_DAYS * retention->Years.value
                                           : 0;

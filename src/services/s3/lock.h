@@ -28,6 +28,10 @@ RESULT lock_ask(struct call *call, const struct s3_bucket *bucket, const struct 
 /* The bucket's default for an object that asked for no retention, as it becomes one. */
 RESULT lock_default(struct call *call, const struct s3_bucket *bucket, struct s3_object *object);
 
+/* That a part of an object that will be locked comes with a digest. */
+RESULT lock_check_part(struct call *call, const struct s3_bucket *bucket,
+                       const struct s3_object *object);
+
 /* Until when it is retained, seen from now: an event hold that is on moves it ahead. */
 int64_t lock_retain_until(const struct s3_object *object, int64_t now_ms);
 /* A released hold's retention begins now: of what was held until now. */

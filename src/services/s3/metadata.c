@@ -1,5 +1,6 @@
 /* User-defined metadata: "Working with object metadata", Amazon S3 User Guide. Headers carry bytes:
  * what is not ASCII is read as ISO 8859-1, or as the encoded words of RFC 2047 that it is made of;
+ * the fields of forms are UTF-8 ("Creating an HTML form (using AWS Signature Version 4)");
  * kept is Unicode; what is not ASCII goes out as encoded words again. */
 #include "base/encode.h"
 #include "base/vec.h"
@@ -80,7 +81,7 @@ static size_t blanks(struct str s)
 }
 
 /* Blanks between two encoded words do not count. */
-static struct str read_value(struct arena *arena, struct str sent)
+static struct str read_value(struct arena *arena, struct str sent, bool unicode)
 {
     struct buf out;
     struct str rest = sent;
@@ -96,7 +97,10 @@ static struct str read_value(struct arena *arena, struct str sent)
         }
         after_word = false;
         size_t taken = skip > 0 ? skip : 1;
-        add_latin(&out, str_slice(rest, 0, taken));
+        if (unicode)
+            buf_append(&out, str_slice(rest, 0, taken));
+        else
+            add_latin(&out, str_slice(rest, 0, taken));
         rest = str_slice(rest, taken, rest.len);
     }
     return buf_str(&out);
@@ -118,6 +122,7 @@ static bool join(struct arena *arena, struct str_map *map, const struct str_map_
 RESULT s3_read_metadata(struct call *call, const struct str_map *sent, struct str_map *metadata)
 {
     size_t size = 0;
+    bool form = call->operation == S3_OP_PostObject;
     *metadata =
         (struct str_map){.items = ARENA_ARRAY(call->arena, sent->len + 1, struct str_map_entry)};
     for (size_t i = 0; i < sent->len; i++)
@@ -129,7 +134,7 @@ RESULT s3_read_metadata(struct call *call, const struct str_map *sent, struct st
         for (size_t j = 0; plain && j < value->len; j++)
             plain = (unsigned char)value->ptr[j] < 0x80;
         if (!plain)
-            *value = read_value(call->arena, *value);
+            *value = read_value(call->arena, *value, form && str_is_utf8(*value));
         size += metadata->items[i].key.len + value->len;
     }
     if (size <= S3_METADATA_MAX)

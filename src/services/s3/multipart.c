@@ -194,6 +194,7 @@ RESULT s3_UploadPart(struct call *call, const struct s3_UploadPartRequest *in,
     TRY(part_check_number(call, in->PartNumber.value));
     TRY(upload_find(call, &bucket, in->Key, in->UploadId, &upload));
     TRY(part_check_checksum(call, &upload));
+    TRY(lock_check_part(call, &bucket, upload.object));
     const struct call_payload *payload = &call->payload;
     if (payload->size > (uint64_t)S3_PUT_MAX)
         return s3_too_large(call, (int64_t)payload->size, S3_PUT_MAX);

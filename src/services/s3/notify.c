@@ -144,6 +144,7 @@ struct rule {
     const char *unbuilt;
     struct str prefix, suffix;
 };
+enum { RULES_MAX = 100 }; /* "Amazon S3 endpoints and quotas", Event notifications */
 struct rules {
     struct rule *items;
     size_t len, cap;
@@ -273,6 +274,9 @@ static bool rules_overlap(const struct rule *a, const struct rule *b)
 /* "Configuring event notifications using object key name filtering", Amazon S3 User Guide. */
 static RESULT rules_check(struct call *call, const struct s3_bucket *bucket, struct rules *rules)
 {
+    if (rules->len > RULES_MAX)
+        return flow_fail_argument(call, "Number of event notification configurations has exceeded "
+                                        "the allowed limit of 100.");
     for (size_t i = 0; i < rules->len; i++)
         TRY(rule_check(call, bucket, &rules->items[i]));
     for (size_t i = 0; i < rules->len; i++) {

@@ -31,6 +31,8 @@ RESULT bucket_open(struct call *call, struct str name, struct str expected_owner
                    struct s3_bucket *bucket);
 RESULT bucket_open_anywhere(struct call *call, struct str name, struct str expected_owner,
                             struct s3_bucket *bucket);
+/* That the host and the signature name the bucket's region, if any (bucket_region.c). */
+RESULT bucket_check_region(struct call *call, const struct s3_bucket *bucket);
 /* Versions have ids: versioning was enabled once. */
 bool bucket_is_versioned(const struct s3_bucket *bucket);
 /* An account's canonical user id. */
@@ -180,6 +182,8 @@ struct str_map s3_show_metadata(struct call *call, const struct str_map *metadat
 
 /* Whether the entity tag is in a header's list of them, or the list is "*". */
 bool conditions_match(struct str list, struct str etag);
+/* If-Modified-Since, If-Unmodified-Since; not set: absent, or no date. */
+struct opt_time conditions_time(struct str header);
 /* If-Range: whether a Range counts for this object. */
 bool conditions_range(struct str if_range, const struct s3_object *object);
 /* RFC 9110, 13.2.2, as GetObject and the copies' sources have it. *not_modified: answer 304. */

@@ -18,6 +18,7 @@ static RESULT fail_select(struct call *call, const struct select_failure *failur
         {"InvalidDataSource", S3_INVALID_DATA_SOURCE},
         {"LexerInvalidChar", S3_LEXER_INVALID_CHAR},
         {"LexerInvalidLiteral", S3_LEXER_INVALID_LITERAL},
+        {"ParseAsteriskIsNotAloneInSelectList", S3_PARSE_ASTERISK_IS_NOT_ALONE_IN_SELECT_LIST},
         {"ParseEmptySelect", S3_PARSE_EMPTY_SELECT},
         {"ParseExpectedDatePart", S3_PARSE_EXPECTED_DATE_PART},
         {"ParseExpectedIdentForAlias", S3_PARSE_EXPECTED_IDENT_FOR_ALIAS},

@@ -86,9 +86,11 @@ static bool path_of_json(struct select_evaluation *e, const struct select_node *
     struct str json = e->row->json;
     size_t i = 0;
     *out = (struct select_value){0};
-    /* What is no object has one column. */
-    if (node->count > 0 && json_kind_of(json) != JSON_OBJECT &&
-        str_eq(node->steps[0].name, STR("_1")))
+    if (str_is_empty(json))
+        return true;
+    /* "_1" is the row itself. */
+    if (node->count > 0 && str_eq(node->steps[0].name, STR("_1")) &&
+        str_is_absent(step_into(e->arena, json, &node->steps[0])))
         i = 1;
     for (; i < node->count; i++) {
         json = step_into(e->arena, json, &node->steps[i]);

@@ -129,7 +129,8 @@ enum select_function {
 struct select_step {
     struct str name; /* absent: an index */
     bool quoted;     /* compared with case */
-    bool every;      /* [*] */
+    bool every;      /* [*], or .* */
+    bool members;    /* .*: of an object */
     int64_t index;
 };
 struct select_node {
@@ -150,8 +151,10 @@ struct select_item {
 struct select_query {
     struct select_item *items; /* NULL: "*" */
     size_t item_count;
+    struct str all_of;        /* s.*: "s"; absent: a plain "*", or items */
     struct select_step *from; /* into JSON, after the table's name */
     size_t from_count;
+    struct str alias;          /* by which expressions may call a row; absent: none */
     struct select_node *where; /* NULL: all */
     int64_t limit;             /* -1: none */
     size_t aggregates;
@@ -159,6 +162,8 @@ struct select_query {
 /* False: *failure says why. All in the arena; the text must outlive it. */
 bool select_parse(struct arena *arena, struct str text, struct select_query *query,
                   struct select_failure *failure);
+/* select_settle.c: what select_parse() does last. */
+bool select_settle(struct arena *arena, struct select_query *query, struct select_failure *failure);
 
 /* --- evaluation: select_evaluate.c --- */
 
@@ -168,7 +173,7 @@ struct select_row {
     size_t count;
     const struct str *names; /* of its columns; NULL: it has no header */
     size_t name_count;
-    struct str json; /* JSON; absent: CSV */
+    struct str json; /* JSON; empty: MISSING; absent: CSV */
 };
 struct select_total { /* of an aggregate so far */
     int64_t count;

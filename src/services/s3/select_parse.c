@@ -14,7 +14,6 @@ struct parser {
     struct arena *arena;
     struct str rest;
     struct token token;
-    struct str alias; /* of the table; absent: none */
     struct select_query *query;
     struct select_failure *failure;
     unsigned depth;
@@ -205,43 +204,35 @@ static bool parse_list(struct parser *p, struct select_node *node)
     return want(p, ")");
 }
 
-/* ".name", "[3]", "[*]", as many as follow. */
+/* What follows a dot, or stands in brackets; wildcards in FROM only. */
+static bool parse_step(struct parser *p, bool dot, bool every, struct select_step *step)
+{
+    bool word = p->token.kind == TOKEN_WORD || p->token.kind == TOKEN_QUOTED;
+    if (every && at(p, "*")) {
+        step->every = true;
+        step->members = dot;
+    } else if (dot ? word : p->token.kind == TOKEN_STRING) {
+        step->name = p->token.text;
+        step->quoted = p->token.kind != TOKEN_WORD;
+    } else if (dot || p->token.kind != TOKEN_NUMBER || !str_to_i64(p->token.text, &step->index)) {
+        return fail(p, "ParseInvalidPathComponent",
+                    "The SQL expression contains an invalid path component.");
+    }
+    return advance(p) && (dot || want(p, "]"));
+}
+
+/* ".name", "['name']", "[3]", "[*]", ".*", as many as follow. */
 static bool parse_steps(struct parser *p, struct select_step **steps, size_t *count, size_t *cap,
                         bool every)
 {
     while (at(p, ".") || at(p, "[")) {
         struct select_step step = {0};
         bool dot = at(p, ".");
-        if (!advance(p))
+        if (!advance(p) || !parse_step(p, dot, every, &step))
             return false;
-        if (dot) {
-            if (p->token.kind != TOKEN_WORD && p->token.kind != TOKEN_QUOTED)
-                return fail(p, "ParseInvalidPathComponent",
-                            "The SQL expression contains an invalid path component.");
-            step.name = p->token.text;
-            step.quoted = p->token.kind == TOKEN_QUOTED;
-            if (!advance(p))
-                return false;
-        } else if (every && at(p, "*")) {
-            step.every = true;
-            if (!advance(p) || !want(p, "]"))
-                return false;
-        } else {
-            if (p->token.kind != TOKEN_NUMBER || !str_to_i64(p->token.text, &step.index))
-                return fail(p, "ParseInvalidPathComponent",
-                            "The SQL expression contains an invalid path component.");
-            if (!advance(p) || !want(p, "]"))
-                return false;
-        }
         VEC_PUSH(p->arena, *steps, *count, *cap, step);
     }
     return true;
-}
-
-static bool is_table(const struct parser *p, const struct select_step *step)
-{
-    return str_eq_nocase(step->name, STR("s3object")) ||
-           (!str_is_absent(p->alias) && str_eq_nocase(step->name, p->alias));
 }
 
 static bool parse_path(struct parser *p, struct select_node **out)
@@ -665,16 +656,30 @@ static bool parse_item(struct parser *p, struct select_item *item)
     return advance(p);
 }
 
+/* "s.*" is "*". */
+static bool take_all_of(struct parser *p)
+{
+    bool word = p->token.kind == TOKEN_WORD || p->token.kind == TOKEN_QUOTED;
+    if (!word || !str_starts_with(p->rest, STR(".*")))
+        return false;
+    p->query->all_of = p->token.text;
+    return advance(p) && advance(p) && advance(p);
+}
+
 static bool parse_items(struct parser *p)
 {
     struct select_query *query = p->query;
     size_t cap = 0;
-    if (take(p, "*"))
-        return true;
+    bool all = take(p, "*") || take_all_of(p);
+    if (all && !at(p, ","))
+        return p->failure->code == NULL;
     if (at(p, "from"))
         return fail(p, "ParseEmptySelect", "The SQL expression contains an empty SELECT clause.");
     do {
         struct select_item item = {0};
+        if (all || at(p, "*"))
+            return fail(p, "ParseAsteriskIsNotAloneInSelectList",
+                        "Other expressions are not allowed in the SELECT list when '*' is used.");
         if (!parse_item(p, &item))
             return false;
         VEC_PUSH(p->arena, query->items, query->item_count, cap, item);
@@ -696,76 +701,23 @@ static bool parse_from(struct parser *p)
                     "supported.");
     if (!advance(p) || !parse_steps(p, &query->from, &query->from_count, &cap, true))
         return false;
-    /* The first [*] is the records themselves. */
-    if (query->from_count > 0 && query->from[0].every) {
+    /* The first [*] is the records themselves; a path must begin with it ("FROM clause"). */
+    if (query->from_count > 0 && (!query->from[0].every || query->from[0].members))
+        return fail(p, "ParseInvalidPathComponent",
+                    "The SQL expression contains an invalid path component.");
+    if (query->from_count > 0) {
         query->from++;
         query->from_count--;
     }
+    /* What the path ends with names the row where nothing else does. */
+    if (query->from_count > 0)
+        query->alias = query->from[query->from_count - 1].name;
     bool as = take(p, "as");
     if (p->token.kind == TOKEN_QUOTED || (p->token.kind == TOKEN_WORD && !at_keyword(p))) {
-        p->alias = p->token.text;
+        query->alias = p->token.text;
         return advance(p);
     }
     return as ? fail_token(p) : p->failure->code == NULL;
-}
-
-/* The table's name or alias goes from the head of paths. */
-static void settle(const struct parser *p, struct select_node *node)
-{
-    if (node == NULL)
-        return;
-    if (node->kind == SELECT_PATH) {
-        if (node->count > 0 && !str_is_absent(node->steps[0].name) &&
-            is_table(p, &node->steps[0]) && (node->count > 1 || !node->steps[0].quoted)) {
-            node->steps++;
-            node->count--;
-        }
-        return;
-    }
-    for (size_t i = 0; i < node->count; i++)
-        settle(p, node->args[i]);
-}
-
-static bool holds_aggregate(const struct select_node *node, bool *bare)
-{
-    bool found = node->kind == SELECT_AGGREGATE;
-    if (found)
-        return true;
-    if (node->kind == SELECT_PATH)
-        *bare = true;
-    else
-        for (size_t i = 0; i < node->count; i++)
-            found = holds_aggregate(node->args[i], bare) || found;
-    return found;
-}
-
-/* A column beside an aggregate would need groups. */
-static bool check_aggregates(struct parser *p)
-{
-    bool bare = false;
-    struct select_query *query = p->query;
-    if (query->where != NULL && holds_aggregate(query->where, &bare))
-        return fail(p, "UnsupportedSqlStructure", "Aggregates do not stand in a WHERE clause.");
-    bare = false;
-    for (size_t i = 0; query->aggregates > 0 && i < query->item_count; i++)
-        (void)holds_aggregate(query->items[i].node, &bare);
-    if (bare)
-        return fail(p, "UnsupportedSqlStructure",
-                    "Columns do not stand beside aggregates: there is no GROUP BY.");
-    return true;
-}
-
-static void name_items(struct parser *p)
-{
-    struct select_query *query = p->query;
-    for (size_t i = 0; i < query->item_count; i++) {
-        struct select_item *item = &query->items[i];
-        const struct select_node *node = item->node;
-        if (str_is_absent(item->name) && node->kind == SELECT_PATH && node->count > 0)
-            item->name = node->steps[node->count - 1].name;
-        if (str_is_absent(item->name))
-            item->name = str_format(p->arena, "_%zu", i + 1);
-    }
 }
 
 bool select_parse(struct arena *arena, struct str text, struct select_query *query,
@@ -789,9 +741,5 @@ bool select_parse(struct arena *arena, struct str text, struct select_query *que
         return false;
     if (p.token.kind != TOKEN_END)
         return fail_token(&p);
-    name_items(&p);
-    settle(&p, query->where);
-    for (size_t i = 0; i < query->item_count; i++)
-        settle(&p, query->items[i].node);
-    return check_aggregates(&p);
+    return select_settle(arena, query, failure);
 }

@@ -143,27 +143,44 @@ static bool step_matches(const struct select_step *step, struct str name)
     return step->quoted ? str_eq(step->name, name) : str_eq_nocase(step->name, name);
 }
 
-/* FROM S3Object[*].a[*].b: each value that the path comes to is a row. */
+/* The next value that a step leads to. */
+static bool next_of(struct select_run *run, const struct select_step *step, struct str *rest,
+                    int64_t *at, struct str *raw)
+{
+    struct str name;
+    bool object = step->members || !str_is_absent(step->name);
+    for (;;) {
+        if (object ? !json_next_member(run->row, rest, &name, raw) : !json_next_item(rest, raw))
+            return false;
+        if (step->every || (object ? step_matches(step, name) : step->index == *at))
+            return true;
+        ++*at;
+    }
+}
+
+/* FROM S3Object[*].a[*].b: each value that the path comes to is a row; where it comes to nothing
+ * there is one row, MISSING ("SELECT command", FROM clause). */
 static bool take_path(struct select_run *run, struct str json, size_t step)
 {
-    struct str rest = json, name, raw;
-    if (step == run->plan.query.from_count) {
+    struct str rest = json, raw;
+    int64_t at = 0;
+    if (step == run->plan.query.from_count || str_is_empty(json)) {
         const struct select_row row = {.json = json};
         return take_row(run, &row);
     }
     const struct select_step *wanted = &run->plan.query.from[step];
-    if (!str_is_absent(wanted->name)) {
-        while (json_kind_of(json) == JSON_OBJECT && json_next_member(run->row, &rest, &name, &raw))
-            if (step_matches(wanted, name))
-                return take_path(run, str_trim(raw), step + 1);
-        return true;
-    }
-    if (json_kind_of(json) != JSON_ARRAY)
-        return true;
-    for (int64_t i = 0; !run->done && json_next_item(&rest, &raw); i++)
-        if ((wanted->every || wanted->index == i) && !take_path(run, str_trim(raw), step + 1))
+    bool object = wanted->members || !str_is_absent(wanted->name), found = false;
+    if (json_kind_of(json) != (object ? JSON_OBJECT : JSON_ARRAY))
+        return take_path(run, STR(""), step);
+    while (!run->done && next_of(run, wanted, &rest, &at, &raw)) {
+        found = true;
+        at++;
+        if (!take_path(run, str_trim(raw), step + 1))
             return false;
-    return true;
+        if (!wanted->every)
+            break;
+    }
+    return found || run->done || take_path(run, STR(""), step);
 }
 
 static bool take_record(struct select_run *run, const struct select_row *row, uint64_t offset)

@@ -49,7 +49,7 @@ static void write_all_csv(struct buf *out, const struct s3_CSVOutput *csv, struc
     struct str rest = row->json, name, raw;
     for (size_t i = 0; i < row->count; i++)
         write_field(out, csv, row->fields[i], i == 0);
-    if (str_is_absent(row->json))
+    if (str_is_empty(row->json))
         return;
     if (json_kind_of(row->json) != JSON_OBJECT) {
         struct select_value value = select_of_json(arena, row->json);
@@ -91,7 +91,7 @@ static void write_compact(struct buf *out, struct str json)
 
 static void write_all_json(struct buf *out, struct arena *arena, const struct select_row *row)
 {
-    if (!str_is_absent(row->json)) {
+    if (!str_is_empty(row->json)) {
         bool object = json_kind_of(row->json) == JSON_OBJECT;
         buf_append(out, object ? STR("") : STR("{\"_1\":"));
         write_compact(out, row->json);
