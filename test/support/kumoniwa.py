@@ -61,6 +61,15 @@ def wait_until(condition, seconds=5, message="it did not come true"):
     raise AssertionError(f"{message} within {seconds * SLOWNESS} s")
 
 
+def rounds_until(least, enough):
+    """That many rounds, and more until enough was done in them: those in which nothing happened would say nothing."""
+    for number in range(10 * least):
+        if number >= least and enough():
+            return
+        yield number
+    raise AssertionError(f"too little happened in {10 * least} rounds")
+
+
 def idle_seconds():
     """How long the machine's cores have had nothing to do, all together."""
     fields = pathlib.Path("/proc/stat").read_text().split(maxsplit=5)
