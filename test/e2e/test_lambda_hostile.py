@@ -15,7 +15,7 @@ import botocore.exceptions
 import pytest
 
 from kumoniwa import SLOWNESS, wait_until, within
-from lambda_kit import Kit, needs_sandboxes, zip_of
+from lambda_kit import Kit, needs_sandboxes
 
 pytestmark = needs_sandboxes
 

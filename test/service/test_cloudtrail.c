@@ -224,7 +224,7 @@ static void test_used_again(void **state)
     for (int round = 1; round <= 4; round++) {
         size_t there = 0;
         append(lo, "CreateQueue");
-        for (int i = 0; i < 200 && (there = found(lo, "CreateQueue")) < (size_t)round; i++)
+        for (int i = 0; i < 3000 && (there = found(lo, "CreateQueue")) < (size_t)round; i++)
             usleep(20000);
         assert_int_equal(there, round);
         assert_int_equal(spools(lo), 1);

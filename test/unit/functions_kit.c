@@ -153,6 +153,33 @@ void kit_await_asked(struct fixture *fixture, unsigned asked)
     assert_int_equal(came, asked);
 }
 
+void kit_let_go(struct fixture *fixture)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/task/go", fixture->directory);
+    assert_int_equal(mkdir(path, 0755), 0);
+}
+
+bool kit_comes_to_busy(struct fixture *fixture, unsigned busy)
+{
+    struct functions_counts counts = {0};
+    for (int i = 0; i < 6000 && counts.busy != busy; i++) {
+        functions_count(fixture->functions, &counts);
+        usleep(10000);
+    }
+    return counts.busy == busy;
+}
+
+bool kit_comes_down_to(struct fixture *fixture, unsigned environments)
+{
+    struct functions_counts counts = {.environments = UINT32_MAX};
+    for (int i = 0; i < 6000 && counts.environments > environments; i++) {
+        functions_count(fixture->functions, &counts);
+        usleep(10000);
+    }
+    return counts.environments <= environments;
+}
+
 static void write_file(struct fixture *fixture, const char *name, const char *text)
 {
     char path[128];

@@ -56,16 +56,6 @@ static bool comes_to(struct fixture *fixture, unsigned environments, unsigned he
     return false;
 }
 
-static bool comes_to_busy(struct fixture *fixture, unsigned busy)
-{
-    struct functions_counts counts = {0};
-    for (int i = 0; i < 6000 && counts.busy != busy; i++) {
-        functions_count(fixture->functions, &counts);
-        usleep(10000);
-    }
-    return counts.busy == busy;
-}
-
 /* A runtime that has answered and goes on has the time of its event, no more. */
 static void ends_what_does_not_return(void **state)
 {
@@ -94,14 +84,15 @@ static void waits_for_descriptors(void **state)
     struct fixture *fixture = *state;
     if (!kit_begin(state, "connects"))
         return;
-    struct function_run *run = kit_start(
-        fixture, "connects",
-        "n = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n"
-        "print('ready', flush=True)\ntime.sleep(0.5)\nn.request('GET', '/2018-06-01/none')\n"
-        "out = n.getresponse().status");
-    for (int i = 0; i < 1000 && !kit_holds(kit_log_text(fixture), "ready"); i++)
+    struct function_run *run =
+        kit_start(fixture, "connects",
+                  "n = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n"
+                  "print('ready', flush=True)\n" KIT_WAIT "n.request('GET', '/2018-06-01/none')\n"
+                  "out = n.getresponse().status");
+    for (int i = 0; i < 6000 && !kit_holds(kit_log_text(fixture), "ready"); i++)
         usleep(10000);
     struct rlimit before = process_take_descriptors();
+    kit_let_go(fixture);
     usleep(700000);
     uint64_t spent = process_cpu_ms();
     usleep(1000000);
@@ -245,7 +236,7 @@ static void leaves_nothing_open(void **state)
             open = entries("/proc/self/fd");
     }
     /* Connections end a moment after their environment. */
-    for (int i = 0; i < 500 && entries("/proc/self/fd") > open; i++)
+    for (int i = 0; i < 6000 && entries("/proc/self/fd") > open; i++)
         usleep(10000);
     if (entries("/proc/self/fd") > open)
         tell_open();
@@ -269,14 +260,6 @@ static void begins_with_the_first_spec(void **state)
     assert_true(threads() <= before);
 }
 
-static void let_it_go(struct fixture *fixture)
-{
-    struct str path = str_format(fixture->arena, "%s/task/go", fixture->directory);
-    FILE *file = fopen(str_to_c(fixture->arena, path), "w");
-    assert_non_null(file);
-    fclose(file);
-}
-
 /* While one is started, the last in the queue leaves it: its event has found a warm environment,
  * and the thread that starts comes back to a queue that is shorter than it was. */
 static void starts_while_the_queue_empties(void **state)
@@ -290,7 +273,7 @@ static void starts_while_the_queue_empties(void **state)
     fixture->gated = true;
     struct function_run *warm = kit_start(
         fixture, "warm", "while not os.path.exists('/var/task/go'): time.sleep(0.01)\nout = 1");
-    assert_true(comes_to_busy(fixture, 1));
+    assert_true(kit_comes_to_busy(fixture, 1));
     struct function_run *first = kit_start(fixture, "gated", "out = 1");
     kit_await_asked(fixture, 1);
     /* These two wait when the next round begins. */
@@ -298,7 +281,7 @@ static void starts_while_the_queue_empties(void **state)
     struct function_run *last = kit_start(fixture, "warm", "out = 3");
     kit_admit(fixture);
     kit_await_asked(fixture, 2);
-    let_it_go(fixture);
+    kit_let_go(fixture);
     assert_int_equal(kit_await(fixture, warm)->outcome, FUNCTION_ANSWERED);
     assert_int_equal(kit_await(fixture, last)->outcome, FUNCTION_ANSWERED);
     assert_int_equal(function_run_result(last)->init_us, -1); /* the warm one took it */
@@ -317,7 +300,7 @@ static void stops_what_runs(void **state)
     if (!kit_begin(state, "stop"))
         return;
     struct function_run *run = kit_start(fixture, "stop", "time.sleep(60)");
-    assert_true(comes_to_busy(fixture, 1));
+    assert_true(kit_comes_to_busy(fixture, 1));
     function_run_release(run);
     run = kit_start(fixture, "stop", "time.sleep(60)");
     functions_stop(fixture->functions);
