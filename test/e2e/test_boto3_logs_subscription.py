@@ -107,7 +107,7 @@ def test_a_policy_of_the_account(place):
     at.logs.create_log_stream(logGroupName="left-out", logStreamName="s")
     document = json.dumps({"DestinationArn": at.arn, "FilterPattern": "x", "Distribution": "Random"})
     made = at.logs.put_account_policy(policyName="all", policyType="SUBSCRIPTION_FILTER_POLICY", policyDocument=document,
-                                      selectionCriteria='LogGroupName NOT IN ["left-out", "/aws/lambda/tells"]')
+                                      selectionCriteria=f'LogGroupName NOT IN ["left-out", "/aws/lambda/{place.name}-tells"]')
     assert made["accountPolicy"]["accountId"] == ACCOUNT and made["accountPolicy"]["scope"] == "ALL"
     with pytest.raises(at.logs.exceptions.LimitExceededException):
         at.logs.put_account_policy(policyName="other", policyType="SUBSCRIPTION_FILTER_POLICY", policyDocument=document)
