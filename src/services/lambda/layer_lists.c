@@ -134,14 +134,8 @@ static RESULT layer_statement(struct call *call, const struct layer_name *name,
 {
     struct buf out;
     buf_init(&out, call->arena, 1024 * 1024);
-    buf_append(&out, STR("{\"Sid\":"));
-    wire_json_write_string(&out, in->StatementId);
-    buf_append(&out, STR(",\"Effect\":\"Allow\",\"Principal\":"));
-    TRY(policy_principal(call, in->Principal, &out));
-    buf_append(&out, STR(",\"Action\":"));
-    wire_json_write_string(&out, in->Action);
-    buf_append(&out, STR(",\"Resource\":"));
-    wire_json_write_string(&out, layer_arn(call, name));
+    TRY(policy_statement_begin(call, in->StatementId, in->Principal, in->Action,
+                               layer_arn(call, name), &out));
     if (!str_is_empty(in->OrganizationId)) {
         buf_append(&out, STR(",\"Condition\":{\"StringEquals\":{\"aws:PrincipalOrgID\":"));
         wire_json_write_string(&out, in->OrganizationId);
