@@ -12,8 +12,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 RESULTS = pathlib.Path("build/results")
-PROGRAM_SECONDS = 300
-PYTEST_SECONDS = 1500
+PROGRAM_SECONDS = 900
+PYTEST_SECONDS = 3600
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",

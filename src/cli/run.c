@@ -78,12 +78,14 @@ static int run_wait(pid_t pid)
 
 static int run_command(char **command)
 {
-    /* What comes before the handlers stand waits for them. */
-    sigset_t forwarded, before;
-    sigemptyset(&forwarded);
-    sigaddset(&forwarded, SIGTERM);
-    sigaddset(&forwarded, SIGHUP);
-    sigprocmask(SIG_BLOCK, &forwarded, &before);
+    /* What comes before the handlers stand waits for them: the command may run, and be interrupted,
+     * before this process does anything more. */
+    sigset_t held, before;
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGINT);
+    sigprocmask(SIG_BLOCK, &held, &before);
     pid_t pid = fork();
     if (pid == 0) {
         sigprocmask(SIG_SETMASK, &before, NULL);

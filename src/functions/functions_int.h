@@ -171,8 +171,8 @@ struct functions {
     size_t slot_hint, environments, busy, starting, idle;
     uint64_t generation;
     struct environment *idle_oldest, *idle_newest;
-    struct environment *queue_first, *queue_last;
-    size_t queued;
+    struct environment *queue_first, *queue_last; /* to be started */
+    size_t queued;                                /* how many those are */
     uint64_t started, invoked;
     struct runtimes *runtimes;
     struct http_server *api;
@@ -223,11 +223,14 @@ void environment_timed_out(struct environment *environment);
 void environment_ended(struct environment *environment);
 /* Nothing can run: text says why. */
 void environment_unable(struct environment *environment, struct str text);
+/* As many are kept as are wanted: new ones begin, unless some have just failed; what is too many
+ * becomes ordinary, and ends when it is idle. */
 void environments_provision(struct functions *functions, struct held *held);
 /* The run that it took while it returned goes elsewhere: it has not asked in time. */
 void environment_give_back(struct environment *environment);
 /* The program ends: at once, and the run with it. */
 void environment_stop(struct environment *environment);
+/* To be started, behind the others, and out again to be started now; NULL: nobody waits. */
 void environment_queue(struct environment *environment);
 struct environment *environment_unqueue(struct functions *functions);
 /* The run is handed out: what the runtime is told of it is in `run`. */

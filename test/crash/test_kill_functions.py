@@ -13,7 +13,7 @@ import time
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kumoniwa import SLOWNESS, Cloud, wait_until
+from kumoniwa import SLOWNESS, Cloud, rounds_until, wait_until
 from lambda_functions import TELLS, Place
 
 ROUNDS = int(os.environ.get("KUMONIWA_FUNCTION_ROUNDS", "10"))
@@ -53,15 +53,16 @@ def family(pid):
     return {one for one in found if one[1] is not None}
 
 
-def named(word):
-    """Processes with the word in their command line or environment."""
+def named(word, begins=False):
+    """Processes with the word in their command line or environment; or whose command line begins with it."""
     found = set()
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         for file in ("cmdline", "environ"):
             try:
-                if word.encode() in (entry / file).read_bytes():
+                text = (entry / file).read_bytes()
+                if text.split(b"\0")[0] == word.encode() if begins else word.encode() in text:
                     found.add(int(entry.name))
             except OSError:
                 pass
@@ -116,14 +117,14 @@ def kill_while(cloud, senders, seconds):
 
 
 def test_accepted_events_are_run(place):
-    """Three clients invoke; ten times the program is killed, and started on what it left."""
+    """Three clients invoke; ten times the program is killed, and started on what it left; more often where little is accepted."""
     print(f"seed {SEED}, {ROUNDS} rounds")
     chance = random.Random(SEED)
     heard = place.queue("heard")
     function = place.function("tells", TELLS, Timeout=30, Environment={"Variables": {"QUEUE": heard}})
     place.client.invoke(FunctionName=function, Payload=b"-1")
     accepted, first = set(), 0
-    for _ in range(ROUNDS):
+    for _ in rounds_until(ROUNDS, lambda: len(accepted) >= 30 * ROUNDS):
         clients = [place.cloud.client("lambda") for _ in range(3)]
 
         def send(client):
@@ -134,7 +135,6 @@ def test_accepted_events_are_run(place):
         first = max(one.next for one in senders) + 3
         for one in senders:
             accepted.update(one.accepted)
-    assert len(accepted) >= 30 * ROUNDS
     seen = set()
     gather(place, heard, seen.add, lambda: accepted - seen, "all events that were accepted")
     print(f"{len(accepted)} events were accepted, {len(seen)} were run")
@@ -173,8 +173,7 @@ def test_nobody_is_left_behind(place, end):
     for _ in range(2):
         place.client.invoke(FunctionName=function, Payload=b'"go"')
     place.send(function, "stay")
-    wait_until(lambda: sum(word.encode() == pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
-                           for pid in named(word)) >= 3, 20, "the daemons")
+    wait_until(lambda: len(named(word, begins=True)) >= 3, 20, "the daemons")
     for _ in range(6):
         place.send(function, "stay")
     time.sleep(0.01)
@@ -222,7 +221,7 @@ def test_mappings_go_on(place):
     place.map(function, place.arn(source))
     place.map(function, stream, StartingPosition="TRIM_HORIZON", BatchSize=7)
     sent, put, first = [], [], 0
-    for _ in range(5):
+    for _ in rounds_until(5, lambda: len(sent) > 50 and len(put) > 50):
         sqs, table = place.cloud.client("sqs"), place.cloud.client("dynamodb")
         senders = [
             Sender(first, 1, lambda n, sqs=sqs: sqs.send_message(
@@ -245,5 +244,4 @@ def test_mappings_go_on(place):
                 changes.append(int(record["dynamodb"]["NewImage"]["n"]["N"]))
 
     gather(place, heard, take, lambda: (set(sent) - set(messages)) or (set(put) - set(changes)), "all that was sent")
-    assert len(sent) > 50 and len(put) > 50
     print(f"{len(sent)} messages, {len(put)} changes")

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from kumoniwa import Cloud
+from kumoniwa import Cloud, wait_until
 
 SIZES = (100, 8192, 9000, 200000)
 
@@ -67,9 +67,8 @@ def test_kill(tmp_path):
         workers = [threading.Thread(target=work, args=(own, turn * 10 + n, acknowledged, stop)) for n in range(3)]
         for worker in workers:
             worker.start()
-        before, end = len(acknowledged), time.monotonic() + 60
-        while len(acknowledged) < before + 6 and time.monotonic() < end:  # a machine with much else to do
-            time.sleep(0.02)
+        before = len(acknowledged)
+        wait_until(lambda: len(acknowledged) >= before + 6, message="nothing is acknowledged")  # noqa: B023
         time.sleep(0.3 + random.random() / 2)
         own.kill()
         stop.set()
@@ -83,13 +82,12 @@ def test_kill(tmp_path):
         s3.abort_multipart_upload(Bucket="bucket", Key=upload["Key"], UploadId=upload["UploadId"])
     for key in listed:
         s3.delete_object(Bucket="bucket", Key=key)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if not any(files for _, _, files in os.walk(own.data / "blobs")):
-            own.stop()
-            return
-        time.sleep(0.5)
-    raise AssertionError("blobs are left over")
+    nothing_is_left(own)
+
+
+def nothing_is_left(own):
+    wait_until(lambda: not any(files for _, _, files in os.walk(own.data / "blobs")), message="blobs are left over")
+    own.stop()
 
 
 # --- keys that are written over and over ---------------------------------------------------------------------------
@@ -162,9 +160,8 @@ def test_kill_while_keys_are_overwritten(tmp_path):
                    for where in state]
         for worker in workers:
             worker.start()
-        before, end = sum(len(done) for _, done in state.values()), time.monotonic() + 60
-        while sum(len(done) for _, done in state.values()) < before + 6 and time.monotonic() < end:
-            time.sleep(0.02)
+        before = sum(len(done) for _, done in state.values())
+        wait_until(lambda: sum(len(done) for _, done in state.values()) >= before + 6, message="nothing is acknowledged")  # noqa: B023
         time.sleep(0.5 + random.random() / 2)
         own.kill()
         for worker in workers:
@@ -180,8 +177,4 @@ def test_kill_while_keys_are_overwritten(tmp_path):
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
                 s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-    end = time.monotonic() + 60
-    while any(files for _, _, files in os.walk(own.data / "blobs")):
-        assert time.monotonic() < end, "blobs are left over"
-        time.sleep(0.5)
-    own.stop()
+    nothing_is_left(own)

@@ -6,7 +6,7 @@ import os
 import random
 import time
 
-from kumoniwa import Cloud
+from kumoniwa import Cloud, wait_until
 
 COUNT = 1500
 
@@ -29,7 +29,7 @@ def queue_for(cloud, bucket, events):
 
 def told(cloud, url, count):
     """The keys of all messages, the test event aside; each message is deleted."""
-    sqs, keys, end = cloud.client("sqs"), [], time.monotonic() + 60
+    sqs, keys, end = cloud.client("sqs"), [], time.monotonic() + 180
     while len(keys) < count and time.monotonic() < end:
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
         keys += [r["s3"]["object"]["key"] for m in messages for r in json.loads(m["Body"]).get("Records", [])]
@@ -46,13 +46,6 @@ def listed(cloud, bucket):
 
 def blobs(cloud):
     return sum(len(files) for _, _, files in os.walk(cloud.data / "blobs"))
-
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_lifecycle(tmp_path):
@@ -81,7 +74,7 @@ def test_lifecycle(tmp_path):
     for n in range(0, COUNT, 30):
         assert own.client("s3").get_object(Bucket="bucket", Key=f"kept/{n:05}")["Body"].read() == content(n)
     large = sum(1 for n in range(0, COUNT, 3) if len(content(n)) > 8192)
-    until(lambda: blobs(own) == large)
+    wait_until(lambda: blobs(own) == large, message="files are left over")
     own.stop()
 
 
@@ -98,7 +91,7 @@ def test_replication(tmp_path):
     random.seed(8)
     for turn in range(6):
         s3, end = own.client("s3"), time.monotonic() + 0.3 + random.random() / 5
-        while time.monotonic() < end:
+        while time.monotonic() < end or len(acknowledged) < 5 * (turn + 1):
             n = len(acknowledged)
             answer = s3.put_object(Bucket="source", Key=f"k{n % 40}", Body=content(n))
             acknowledged[answer["VersionId"]] = (f"k{n % 40}", n)
@@ -110,7 +103,7 @@ def test_replication(tmp_path):
         pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
         return [(v["Key"], v["VersionId"], v["IsLatest"]) for page in pages for v in page.get("Versions", [])]
 
-    until(lambda: len(versions("target")) >= len(acknowledged))
+    wait_until(lambda: len(versions("target")) >= len(acknowledged), message="versions are missing")
     assert versions("target") == versions("source")
     for version, (key, n) in list(acknowledged.items())[::10]:
         one = s3.get_object(Bucket="target", Key=key, VersionId=version)

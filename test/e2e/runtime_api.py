@@ -7,6 +7,8 @@ import subprocess
 import threading
 import time
 
+from kumoniwa import wait_until
+
 
 class RuntimeApi:
     """Gives out the events that invoke() is called with, one at a time, and takes what comes back."""
@@ -16,7 +18,7 @@ class RuntimeApi:
         self.waiting = queue.Queue()
         self.answers = queue.Queue()
         self.init_error = None
-        self.served = 0
+        self.asked = self.served = 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -36,6 +38,7 @@ class RuntimeApi:
                 self.wfile.flush()
 
             def do_GET(self):
+                api.asked += 1
                 event = api.waiting.get()
                 if event is None:
                     self.close_connection = True
@@ -106,12 +109,12 @@ class RuntimeApi:
         )
         return self
 
-    def invoke(self, event, timeout_ms=3000, wait=20, **headers):
+    def invoke(self, event, timeout_ms=3000, wait=60, **headers):
         """(kind, JSON): kind is response or error, or init."""
         kind, data, _, _ = self.invoke_raw(json.dumps(event).encode(), timeout_ms, wait, **headers)
         return kind, json.loads(data) if data else None
 
-    def invoke_raw(self, body, timeout_ms=3000, wait=20, **headers):
+    def invoke_raw(self, body, timeout_ms=3000, wait=60, **headers):
         self.count += 1
         self.waiting.put(
             {"id": "00000000-0000-4000-8000-%012d" % self.count, "timeout_ms": timeout_ms, "body": body, "headers": headers}
@@ -119,8 +122,8 @@ class RuntimeApi:
         return self.answers.get(timeout=wait)
 
     def output(self):
-        """Ends the runtime; all that it wrote."""
-        time.sleep(0.05)
+        """Ends the runtime, which wants another event or has ended; all that it wrote."""
+        wait_until(lambda: self.asked > self.served or self.process.poll() is not None, message="it works on")
         if self.process.poll() is None:
             self.process.kill()
         return self.process.communicate()[0].decode()

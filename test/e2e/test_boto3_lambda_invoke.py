@@ -5,12 +5,8 @@ import io
 import json
 import os
 import re
-import shutil
-import socket
-import subprocess
 import time
 import urllib.parse
-import urllib.request
 import zipfile
 
 import botocore.exceptions
@@ -329,40 +325,3 @@ def test_invoke_from_the_shell(cloud, name):
     assert done.returncode == 1 and json.loads(done.stdout).get("errorType") == "ZeroDivisionError", done
     assert cloud.run("lambda", "invoke", name + "x", check=False).returncode == 1
     assert cloud.run("lambda", "call", check=False).returncode == 2
-
-
-def test_debugger_is_waited_for(cloud, name):
-    if shutil.which("node") is None:
-        pytest.skip("no Node.js here")
-    functions = cloud.client("lambda")
-    functions.create_function(FunctionName=name, Role=make_role(cloud, name), Runtime="nodejs20.x", Handler="h.handler",
-                              Code={"ZipFile": zipped("exports.handler = async () => 7;", "h.js")}, Timeout=1)
-    functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-    with subprocess.Popen([*cloud.command()[:1], "lambda", "invoke", name, "--debug"], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True, env=cloud.client_environment()) as invoked:
-        def targets():
-            try:
-                with urllib.request.urlopen("http://127.0.0.1:9229/json") as answer:
-                    return json.load(answer)
-            except OSError:
-                return None
-        wait_until(targets, 10 * SLOWNESS, "nothing listens for a debugger")
-        time.sleep(1.5)  # longer than the function's time limit
-        assert invoked.poll() is None
-        run_to_end(targets()[0]["webSocketDebuggerUrl"])
-        assert invoked.communicate(timeout=20)[0] == "7\n"
-
-
-def run_to_end(url):
-    """As a debugger does that sets no breakpoint: lets the program go, over a WebSocket."""
-    place = urllib.parse.urlparse(url)
-    with socket.create_connection((place.hostname, place.port)) as debugger:
-        debugger.sendall((f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\nUpgrade: websocket\r\n"
-                          "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-                          "Sec-WebSocket-Version: 13\r\n\r\n").encode())
-        assert debugger.recv(4096).startswith(b"HTTP/1.1 101")
-        for number, method in enumerate(("Runtime.enable", "Debugger.enable", "Runtime.runIfWaitingForDebugger",
-                                         "Debugger.resume"), 1):
-            text = json.dumps({"id": number, "method": method}).encode()
-            debugger.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
-            time.sleep(0.3)

@@ -1,7 +1,7 @@
 """Queues as event sources: batches, order, what fails, what is let through."""
 
+import contextlib
 import json
-import time
 
 import pytest
 from kumoniwa import wait_until
@@ -141,9 +141,8 @@ def test_a_response_that_names_nobody_fails_all(place, source):
         "wrong", "def handler(e, c):\n    return {'batchItemFailures': [{'itemIdentifier': 'x'}]}\n"
     )
     send(place, source, 1, 2)
-    place.map(function, place.arn(source), FunctionResponseTypes=["ReportBatchItemFailures"])
-    wait_until(lambda: place.runs(function) >= 1, 10)
-    time.sleep(0.3)
+    mapping = place.map(function, place.arn(source), FunctionResponseTypes=["ReportBatchItemFailures"])
+    wait_until(lambda: place.last_result(mapping) == "OK", message="the function has answered")
     assert place.waiting(source) == (0, 2)
 
 
@@ -251,11 +250,14 @@ def test_no_more_at_once_than_is_allowed(place, source):
     send(place, source, *range(8))
     place.map(function, place.arn(source), BatchSize=1, ScalingConfig={"MaximumConcurrency": 2})
     most = 0
-    end = time.monotonic() + 60
-    while place.waiting(source) != (0, 0) and time.monotonic() < end:
-        most = max(most, place.waiting(source)[1])
-        time.sleep(0.02)
-    assert place.waiting(source) == (0, 0)
+
+    def done():
+        nonlocal most
+        waiting = place.waiting(source)
+        most = max(most, waiting[1])
+        return waiting == (0, 0)
+
+    wait_until(done, message="all are done")
     assert most == 2
 
 
@@ -323,7 +325,14 @@ def test_a_disabled_mapping_takes_nothing(place, source, heard, teller):
     place.client.update_event_source_mapping(UUID=mapping, Enabled=True)
     assert records(place.bodies(heard))[0]["body"] == "1"
     place.client.delete_event_source_mapping(UUID=mapping)
-    time.sleep(0.5)
+
+    def is_gone():
+        with contextlib.suppress(place.client.exceptions.ResourceNotFoundException):
+            place.client.get_event_source_mapping(UUID=mapping)
+            return False
+        return True
+
+    wait_until(is_gone, message="the mapping goes")
     send(place, source, 2)
     assert place.is_empty(heard)
 
@@ -358,13 +367,13 @@ def handler(event, context):
 
 
 def test_a_loop_is_stopped_after_sixteen_passes(place):
-    # What is stopped is tried again when it is visible again, and stopped again.
-    source = place.sqs.create_queue(QueueName="loop", Attributes={"VisibilityTimeout": "5"})["QueueUrl"]
-    function = place.function("loops", LOOPS, Environment={"Variables": {"QUEUE": source}})
+    # What is stopped is tried again when it is visible again, two minutes later.
+    source = place.sqs.create_queue(QueueName="loop", Attributes={"VisibilityTimeout": "120"})["QueueUrl"]
+    function = place.function("loops", LOOPS, Timeout=60, Environment={"Variables": {"QUEUE": source}})
     mapping = place.map(function, place.arn(source))
     send(place, source, "round")
-    wait_until(lambda: "recursive loop" in place.last_result(mapping), 20, "the loop is noticed")
-    wait_until(lambda: place.runs(function) >= 16, 10)
-    time.sleep(0.5)
+    wait_until(lambda: place.runs(function, "REPORT") >= 16, 10)
+    wait_until(lambda: sum(place.waiting(source)) == 1, message="the last one that was run goes")
+    place.advance_until(lambda: "recursive loop" in place.last_result(mapping), "121s")
     assert place.runs(function) == 16
     assert sum(place.waiting(source)) == 1

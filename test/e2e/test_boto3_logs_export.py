@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from kumoniwa import wait_until
+
 
 @pytest.fixture
 def logs(cloud):
@@ -39,13 +41,11 @@ def fill(logs, group, stream, count, size, base):
 
 
 def ended(logs, task):
-    end = time.time() + 60
-    while time.time() < end:
+    def come():
         (found,) = logs.describe_export_tasks(taskId=task)["exportTasks"]
-        if found["status"]["code"] not in ("PENDING", "RUNNING", "PENDING_CANCEL"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(found)
+        return found["status"]["code"] not in ("PENDING", "RUNNING", "PENDING_CANCEL") and found
+
+    return wait_until(come, message="the export does not end")
 
 
 def test_export(cloud, logs, name, bucket):

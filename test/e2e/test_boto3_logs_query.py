@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from kumoniwa import wait_until
+
 DEBIAN = "/usr/bin/aws"
 
 
@@ -41,14 +43,12 @@ def query(logs, text, base, groups, **more):
                             queryString=text, **more)["queryId"]
 
 
-def ended(logs, query_id, seconds=60):
-    end = time.time() + seconds
-    while time.time() < end:
+def ended(logs, query_id):
+    def come():
         found = logs.get_query_results(queryId=query_id)
-        if found["status"] not in ("Scheduled", "Running"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(found["status"])
+        return found["status"] not in ("Scheduled", "Running") and found
+
+    return wait_until(come, message="the query does not end")
 
 
 def rows(found):
@@ -103,10 +103,12 @@ def test_query_through_the_cli(cloud, logs, name, command):
         return json.loads(done.stdout)
     query_id = aws("start-query", "--log-group-name", name, "--start-time", str(base // 1000 - 10), "--end-time",
                    str(base // 1000 + 60), "--query-string", "stats max(n) as most")["queryId"]
-    end = time.time() + 30
-    while (found := aws("get-query-results", "--query-id", query_id))["status"] != "Complete" and time.time() < end:
-        time.sleep(0.1)
-    assert found["results"] == [[{"field": "most", "value": "49"}]]
+
+    def complete():
+        found = aws("get-query-results", "--query-id", query_id)
+        return found["status"] == "Complete" and found
+
+    assert wait_until(complete, message="the query does not end")["results"] == [[{"field": "most", "value": "49"}]]
 
 
 def test_killed_in_the_middle(own, name):
@@ -146,9 +148,7 @@ def test_metric_filter(cloud, logs, name):
                            metricTransformations=[{"metricName": "Errors", "metricNamespace": name, "metricValue": "1",
                                                    "dimensions": {"Path": "$.path"}}])
     fill(logs, name, "s", 1000, now() - 1000)
-    end = time.time() + 20
-    while sum(one["Sum"] for one in metrics(cloud) if one["Namespace"] == name) < 10 and time.time() < end:
-        time.sleep(0.05)
+    wait_until(lambda: sum(one["Sum"] for one in metrics(cloud) if one["Namespace"] == name) >= 10, message="values are missing")
     mine = [one for one in metrics(cloud) if one["Namespace"] == name]
     assert sum(one["SampleCount"] for one in mine) == 10 and len({one["Dimensions"]["Path"] for one in mine}) == 7
     (filter_,) = logs.describe_metric_filters(metricName="Errors", metricNamespace=name)["metricFilters"]

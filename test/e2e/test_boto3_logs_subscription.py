@@ -7,7 +7,7 @@ import random
 import time
 
 import pytest
-from kumoniwa import wait_until
+from kumoniwa import SLOWNESS, wait_until
 from lambda_functions import TELLS, Place
 
 ACCOUNT = "000000000000"
@@ -43,10 +43,10 @@ class Subscribed:
         self.logs.put_log_events(logGroupName="app", logStreamName="one",
                                  logEvents=[{"timestamp": at, "message": message} for message in messages])
 
-    def records(self, count, seconds=30):
+    def records(self, count, seconds=60 * SLOWNESS):
         """The next ones that carry `count` events together, control messages left out."""
-        found, events, end = [], 0, time.time() + seconds
-        while events < count and time.time() < end:
+        found, events, end = [], 0, time.monotonic() + seconds
+        while events < count and time.monotonic() < end:
             answer = self.place.sqs.receive_message(QueueUrl=self.heard, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for body in answer.get("Messages", []):
                 self.place.sqs.delete_message(QueueUrl=self.heard, ReceiptHandle=body["ReceiptHandle"])
@@ -107,7 +107,7 @@ def test_a_policy_of_the_account(place):
     at.logs.create_log_stream(logGroupName="left-out", logStreamName="s")
     document = json.dumps({"DestinationArn": at.arn, "FilterPattern": "x", "Distribution": "Random"})
     made = at.logs.put_account_policy(policyName="all", policyType="SUBSCRIPTION_FILTER_POLICY", policyDocument=document,
-                                      selectionCriteria='LogGroupName NOT IN ["left-out", "/aws/lambda/tells"]')
+                                      selectionCriteria=f'LogGroupName NOT IN ["left-out", "/aws/lambda/{place.name}-tells"]')
     assert made["accountPolicy"]["accountId"] == ACCOUNT and made["accountPolicy"]["scope"] == "ALL"
     with pytest.raises(at.logs.exceptions.LimitExceededException):
         at.logs.put_account_policy(policyName="other", policyType="SUBSCRIPTION_FILTER_POLICY", policyDocument=document)

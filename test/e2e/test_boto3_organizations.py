@@ -1,12 +1,12 @@
 """Organizations through boto3: scenarios B9 (tag policies), B12, B24 (many accounts), B25 (SCP)."""
 
 import json
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
 from accounts import new_account
+from kumoniwa import wait_until
 
 MASTER = "100000000001"
 
@@ -193,12 +193,7 @@ def test_administration_is_delegated(own, org):
     refused("ConstraintViolationException", org.remove_account_from_organization, AccountId=member)
     org.deregister_delegated_administrator(AccountId=member, ServicePrincipal="guardduty.amazonaws.com")
     org.close_account(AccountId=member)
-    for _ in range(100):
-        state = org.describe_account(AccountId=member)["Account"]["State"]
-        if state == "SUSPENDED":
-            break
-        time.sleep(0.05)
-    assert state == "SUSPENDED"
+    wait_until(lambda: org.describe_account(AccountId=member)["Account"]["State"] == "SUSPENDED", message="it is not suspended")
     refused("AccountAlreadyClosedException", org.close_account, AccountId=member)
 
 

@@ -15,12 +15,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 import pytest
 
 import wire
-from kumoniwa import PROGRAM, SLOWNESS, Cloud, clean_environment, wait_until
+from kumoniwa import PROGRAM, SLOWNESS, Cloud, clean_environment, wait_until, within
 
 COMMANDS = ["serve", "run", "env", "status", "services", "logs", "iam", "reset", "clock", "credentials", "doctor", "version"]
 
@@ -169,10 +168,9 @@ def test_ephemeral_leaves_nothing(tmp_path):
 def test_ends_cleanly_under_load(own, number):
     connection = wire.Fast(own)
     connection.call("CreateQueue", QueueName="q")
-    begin = time.monotonic()
-    own.process.send_signal(number)
-    assert own.process.wait(5 * SLOWNESS) == 0
-    assert time.monotonic() - begin < 1 * SLOWNESS
+    with within(1 * SLOWNESS):
+        own.process.send_signal(number)
+        assert own.process.wait(60 * SLOWNESS) == 0
     own.process.stdout.close()
     own.process = None
     assert not (own.data / "in-use").exists()
@@ -197,7 +195,7 @@ def test_ipv6_and_any_address(tmp_path):
             assert kumoniwa("status", KUMONIWA_ENDPOINT=endpoint).returncode == 0
         finally:
             process.terminate()
-            assert process.wait(5) == 0
+            assert process.wait(60) == 0
             process.stdout.close()
 
 
@@ -402,15 +400,14 @@ def test_a_disk_that_fills_while_serving(disk, tmp_path):
         assert connection.call("ListQueues")[0] == 200
 
         filler.unlink()
-        deadline = time.monotonic() + 5
 
         def until_there_is_room(operation, **members):
             """Who was refused room asks the system again after a while; what needs no more room goes on before."""
-            while (reply := connection.call(operation, QueueUrl=url, **members))[0] == 503:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            assert reply[0] == 200, reply
-            return reply[1]
+            def there_is():
+                status, reply = connection.call(operation, QueueUrl=url, **members)
+                assert status in (200, 503), reply
+                return status == 200 and (reply,)
+            return wait_until(there_is, message="there is no room")[0]
 
         until_there_is_room("SendMessage", MessageBody="after")
         sent.append("after")
@@ -482,7 +479,7 @@ def test_run_ends_with_its_command_when_told_to():
         stdout=subprocess.PIPE, env=clean_environment(), text=True)
     endpoint = process.stdout.readline().strip()
     process.terminate()
-    assert process.wait(10 * SLOWNESS) == 5
+    assert process.wait(60 * SLOWNESS) == 5
     process.stdout.close()
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), 1)
@@ -497,7 +494,7 @@ def test_ctrl_c_ends_run_and_its_cloud(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     endpoint = process.stdout.readline().strip()
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(5 * SLOWNESS) == 128 + signal.SIGINT
+    assert process.wait(60 * SLOWNESS) == 128 + signal.SIGINT
     process.stdout.close()
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), 1)
@@ -577,19 +574,23 @@ def test_reset(own):
 
 
 def test_clock(own):
-    def now():
-        return datetime.datetime.fromisoformat(own.run("clock").stdout.strip().replace("Z", "+00:00"))
+    def ahead():
+        """Whole seconds between the cloud's clock, which is told in milliseconds, and the machine's."""
+        before = datetime.datetime.now(datetime.timezone.utc)
+        cloud = datetime.datetime.fromisoformat(own.run("clock").stdout.strip().replace("Z", "+00:00"))
+        after = datetime.datetime.now(datetime.timezone.utc)
+        least, most = (cloud - after).total_seconds(), (cloud - before).total_seconds()
+        return next((n for n in (0, 36 * 3600) if least - 1 < n < most + 1), (least, most))
 
-    real = datetime.datetime.now(datetime.timezone.utc)
-    assert abs((now() - real).total_seconds()) < 2 * SLOWNESS
+    assert ahead() == 0
     own.run("clock", "advance", "1d12h")
-    assert abs((now() - real).total_seconds() - 36 * 3600) < 3 * SLOWNESS
+    assert ahead() == 36 * 3600
     for wrong in (["back", "1d"], ["advance"], ["advance", "1"], ["advance", "-1d"], ["advance", "1y"], ["advance", ""]):
         assert own.run("clock", *wrong, check=False).returncode == 2, wrong
     done = own.run("clock", "advance", "40000d", check=False)
     assert done.returncode == 2 and '"40000d"' in done.stderr and "century" in done.stderr
     own.restart()
-    assert abs((now() - real).total_seconds() - 36 * 3600) < 5 * SLOWNESS
+    assert ahead() == 36 * 3600
 
 
 def test_clock_moves_retention_and_visibility(own):

@@ -128,15 +128,16 @@ def test_the_chain(own, name, tmp_path, kills):
         wait_until(lambda: place.count(index) >= reached, 120, f"{reached} products")
         own.kill()
         own.start()
-    if kills:  # messages that were in flight become visible, failed imports are tried again
-        time.sleep(2)
-        place.advance("35s")
+    seen = [0, time.monotonic()]
 
     def done():
-        if place.count(index) == PRODUCTS:
-            return True
-        time.sleep(0.2)
-        return False
+        count = place.count(index)
+        if count > seen[0]:
+            seen[:] = [count, time.monotonic()]
+        elif kills and time.monotonic() - seen[1] > 2:
+            place.advance("35s")  # messages that were in flight become visible, failed imports are tried again
+            seen[1] = time.monotonic()
+        return count == PRODUCTS or time.sleep(0.2)
 
     try:
         wait_until(done, 120, "all products")

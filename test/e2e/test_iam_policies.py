@@ -8,10 +8,11 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
 
 import botocore.exceptions
 import pytest
+
+from kumoniwa import wait_until
 
 ACCOUNT = "000000000000"
 SQS_FULL = "arn:aws:iam::aws:policy/AmazonSQSFullAccess"
@@ -186,10 +187,7 @@ def test_reports_of_real_use(iam, queue, user):
     job = iam.generate_service_last_accessed_details(Arn=f"arn:aws:iam::{ACCOUNT}:user/{name}")["JobId"]
     (service,) = iam.get_service_last_accessed_details(JobId=job)["ServicesLastAccessed"]
     assert service["ServiceNamespace"] == "sqs" and service["LastAuthenticatedEntity"].endswith("/" + name)
-    for _ in range(100):
-        if iam.generate_credential_report()["State"] == "COMPLETE":
-            break
-        time.sleep(0.05)
+    wait_until(lambda: iam.generate_credential_report()["State"] == "COMPLETE", message="no report")
     report = iam.get_credential_report()
     assert report["ReportFormat"] == "text/csv"
     rows = {row["user"]: row for row in csv.DictReader(io.StringIO(report["Content"].decode()))}

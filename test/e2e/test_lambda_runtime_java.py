@@ -151,16 +151,16 @@ def test_what_does_not_fit(start):
 )  # fmt: skip
 def test_errors_of_the_start(start, handler, kind, message):
     api = start(handler)
-    told, data, _, _ = api.answers.get(timeout=20)
+    told, data, _, _ = api.answers.get(timeout=60)
     got = json.loads(data)
     assert (told, got["errorType"], got["errorMessage"]) == ("init", kind, message)
-    assert api.process.wait(10) == 1
+    assert api.process.wait(60) == 1
 
 
 def test_exit_and_prints(start):
     api = start("shop.Handlers::exits")
     api.waiting.put({"id": "1", "timeout_ms": 1000, "body": b"{}", "headers": {}})
-    assert api.process.wait(20) == 3
+    assert api.process.wait(60) == 3
     api = start("shop.Handlers::prints")
     assert api.invoke({}) == ("response", None)
     assert api.output() == "printed\n"

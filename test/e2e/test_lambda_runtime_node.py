@@ -150,16 +150,16 @@ def test_modules(start, files, handler):
 )
 def test_errors_of_the_start(start, code, handler, kind, message):
     api = start(code, handler)
-    told, data, _, _ = api.answers.get(timeout=10)
+    told, data, _, _ = api.answers.get(timeout=60)
     got = json.loads(data)
     assert told == "init" and got["errorType"] == kind and got["errorMessage"].startswith(message)
-    assert api.process.wait(10) == 129
+    assert api.process.wait(60) == 129
     assert "\tundefined\tERROR\tUncaught Exception \t{" in api.output()
 
 
 def test_missing_esm_import(start):
     api = start({"index.mjs": "import x from 'missing'; export const handler = async () => x;"})
-    got = json.loads(api.answers.get(timeout=10)[1])
+    got = json.loads(api.answers.get(timeout=60)[1])
     assert got["errorType"] == "Runtime.ImportModuleError"
     assert got["errorMessage"].startswith("Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'missing'")
 
@@ -176,7 +176,7 @@ def test_nobody_catches(start, code, kind, message, status):
     api = start(code)
     told, got = api.invoke({})
     assert (told, got["errorType"], got["errorMessage"]) == ("error", kind, message)
-    assert api.process.wait(10) == status
+    assert api.process.wait(60) == status
 
 
 def test_console(start):
@@ -248,7 +248,7 @@ def test_streaming_much(start):
 
 def test_no_callbacks_from_24_on(start):
     api = start("exports.handler = (e, c, callback) => callback(null, 1);", AWS_EXECUTION_ENV="AWS_Lambda_nodejs24.x")
-    assert json.loads(api.answers.get(timeout=10)[1])["errorType"] == "Runtime.CallbackHandlerDeprecated"
+    assert json.loads(api.answers.get(timeout=60)[1])["errorType"] == "Runtime.CallbackHandlerDeprecated"
     api = start("exports.handler = async (e, c) => typeof c.done;", AWS_EXECUTION_ENV="AWS_Lambda_nodejs24.x")
     assert api.invoke({}) == ("response", "undefined")
 
@@ -256,4 +256,4 @@ def test_no_callbacks_from_24_on(start):
 def test_exit(start):
     api = start("exports.handler = async () => process.exit(3);")
     api.waiting.put({"id": "1", "timeout_ms": 1000, "body": b"{}", "headers": {}})
-    assert api.process.wait(10) == 3
+    assert api.process.wait(60) == 3

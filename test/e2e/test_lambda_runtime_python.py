@@ -101,11 +101,11 @@ def test_exception(start):
 )
 def test_errors_of_the_start(start, code, handler, kind, message):
     api = start(code, handler)
-    told, data, _, _ = api.answers.get(timeout=10)
+    told, data, _, _ = api.answers.get(timeout=60)
     got = json.loads(data)
     assert (told, got["errorType"], got["errorMessage"]) == ("init", kind, message)
     assert api.init_error[1] == kind
-    assert api.process.wait(10) == 1
+    assert api.process.wait(60) == 1
     assert f"[ERROR] {kind}: {message}" in api.output()
 
 
@@ -169,7 +169,7 @@ def test_json_logging(start):
 def test_exits(start, how, status):
     api = start(f"import os, sys\ndef handler(e, c):\n    print('last')\n    {how}\n")
     api.waiting.put({"id": "1", "timeout_ms": 1000, "body": b"{}", "headers": {}})
-    assert api.process.wait(10) == status
+    assert api.process.wait(60) == status
     assert api.output() == "last\n"
 
 

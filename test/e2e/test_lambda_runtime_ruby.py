@@ -69,10 +69,10 @@ def test_failure(start):
 )
 def test_errors_of_the_start(start, code, handler, kind, message):
     api = start(code, handler)
-    told, data, _, _ = api.answers.get(timeout=10)
+    told, data, _, _ = api.answers.get(timeout=60)
     got = json.loads(data)
     assert told == "init" and got["errorType"] == kind and got["errorMessage"].startswith(message)
-    assert api.process.wait(10) == 1
+    assert api.process.wait(60) == 1
 
 
 def test_logger(start):

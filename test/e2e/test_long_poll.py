@@ -8,7 +8,7 @@ import time
 import pytest
 
 import wire
-from kumoniwa import SLOWNESS, wait_until
+from kumoniwa import SLOWNESS, wait_until, within
 
 SOON = 0.1 * SLOWNESS
 
@@ -33,60 +33,60 @@ def poll(cloud, url, **members):
 
 def test_a_message_wakes_a_poll_at_once(cloud, url):
     sender = wire.Fast(cloud)
-    delays = []
     for i in range(10):
         before = parked(cloud)
         connection = poll(cloud, url)
         wait_until(lambda: parked(cloud) > before)
-        begin = time.monotonic()
-        assert sender.call("SendMessage", QueueUrl=url, MessageBody=str(i))[0] == 200
-        status, reply = connection.reply()
-        delays.append(time.monotonic() - begin)
+        with within(SOON):
+            assert sender.call("SendMessage", QueueUrl=url, MessageBody=str(i))[0] == 200
+            status, reply = connection.reply()
         assert status == 200 and reply["Messages"][0]["Body"] == str(i)
         connection.close()
-    assert max(delays) < SOON, delays
 
 
 def test_boto3_waits_and_is_woken(cloud, sqs, queue):
+    before = parked(cloud)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         waiting = pool.submit(sqs.receive_message, QueueUrl=queue, WaitTimeSeconds=20)
-        time.sleep(0.3)
-        sender = cloud.client("sqs")  # making a client takes boto3 seconds on a busy machine
-        begin = time.monotonic()
-        sender.send_message(QueueUrl=queue, MessageBody="wake")
-        assert waiting.result(10)["Messages"][0]["Body"] == "wake"
-    assert time.monotonic() - begin < 1 * SLOWNESS
+        wait_until(lambda: parked(cloud) > before)
+        sender = cloud.client("sqs")
+        with within(1 * SLOWNESS):
+            sender.send_message(QueueUrl=queue, MessageBody="wake")
+            assert waiting.result(30)["Messages"][0]["Body"] == "wake"
 
 
 def test_an_empty_poll_ends_when_it_should(cloud, url):
     begin = time.monotonic()
-    status, reply = wire.Fast(cloud).call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=1)
+    with within(1 + 2 * SOON):
+        status, reply = wire.Fast(cloud).call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=1)
     assert status == 200 and not reply.get("Messages")
-    assert 0.95 < time.monotonic() - begin < 1 + 2 * SOON
+    assert time.monotonic() - begin > 0.95
 
 
 def test_the_queue_s_own_wait_time(cloud, url):
     connection = wire.Fast(cloud)
     connection.call("SetQueueAttributes", QueueUrl=url, Attributes={"ReceiveMessageWaitTimeSeconds": "1"})
     begin = time.monotonic()
-    connection.call("ReceiveMessage", QueueUrl=url)
-    assert 0.95 < time.monotonic() - begin < 1 + 2 * SOON
-    begin = time.monotonic()
-    connection.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=0)
-    assert time.monotonic() - begin < SOON
+    with within(1 + 2 * SOON):
+        connection.call("ReceiveMessage", QueueUrl=url)
+    assert time.monotonic() - begin > 0.95
+    with within(SOON):
+        connection.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=0)
 
 
 def test_what_comes_due_wakes_a_poll(cloud, url):
     """A delayed message, and one whose visibility timeout ends."""
     connection = wire.Fast(cloud)
     begin = time.monotonic()
-    connection.call("SendMessage", QueueUrl=url, MessageBody="later", DelaySeconds=1)
-    status, reply = connection.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=10, VisibilityTimeout=1)
+    with within(1 + 2 * SOON):
+        connection.call("SendMessage", QueueUrl=url, MessageBody="later", DelaySeconds=1)
+        status, reply = connection.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=10, VisibilityTimeout=1)
     assert reply["Messages"][0]["Body"] == "later"
-    assert 0.9 < time.monotonic() - begin < 1 + 2 * SOON
-    status, reply = connection.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=10)
+    assert time.monotonic() - begin > 0.9
+    with within(1 + 2 * SOON):
+        status, reply = connection.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=10)
     assert reply["Messages"][0]["Body"] == "later"
-    assert 1.9 < time.monotonic() - begin < 2 + 4 * SOON
+    assert time.monotonic() - begin > 1.9
 
 
 def test_a_fifo_group_that_is_freed_wakes_a_poll(cloud, name):
@@ -98,10 +98,9 @@ def test_a_fifo_group_that_is_freed_wakes_a_poll(cloud, name):
     before = parked(cloud)
     waiting = poll(cloud, url)
     wait_until(lambda: parked(cloud) > before)
-    begin = time.monotonic()
-    connection.call("DeleteMessage", QueueUrl=url, ReceiptHandle=first["ReceiptHandle"])
-    assert waiting.reply()[1]["Messages"][0]["Body"] == "b"
-    assert time.monotonic() - begin < SOON
+    with within(SOON):
+        connection.call("DeleteMessage", QueueUrl=url, ReceiptHandle=first["ReceiptHandle"])
+        assert waiting.reply()[1]["Messages"][0]["Body"] == "b"
 
 
 def test_the_clock_moved_on_wakes_what_comes_due(own, name):
@@ -110,10 +109,9 @@ def test_the_clock_moved_on_wakes_what_comes_due(own, name):
     connection.call("SendMessage", QueueUrl=url, MessageBody="in ten minutes", DelaySeconds=600)
     waiting = poll(own, url)
     wait_until(lambda: parked(own) == 1)
-    begin = time.monotonic()
-    own.run("clock", "advance", "10m")
-    assert waiting.reply()[1]["Messages"][0]["Body"] == "in ten minutes"
-    assert time.monotonic() - begin < 1 * SLOWNESS
+    with within(1 * SLOWNESS):
+        own.run("clock", "advance", "10m")
+        assert waiting.reply()[1]["Messages"][0]["Body"] == "in ten minutes"
 
 
 def test_200_parked(cloud, url):
@@ -125,12 +123,11 @@ def test_200_parked(cloud, url):
     if SLOWNESS == 1:
         assert cloud.resident_bytes() - memory < 200 * 64 * 1024
     sender = wire.Fast(cloud)
-    begin = time.monotonic()
-    for i in range(0, 200, 10):
-        entries = [{"Id": str(j), "MessageBody": str(i + j)} for j in range(10)]
-        assert not sender.call("SendMessageBatch", QueueUrl=url, Entries=entries)[1].get("Failed")
-    bodies = [connection.reply()[1]["Messages"][0]["Body"] for connection in waiting]
-    assert time.monotonic() - begin < 1 * SLOWNESS
+    with within(1 * SLOWNESS):
+        for i in range(0, 200, 10):
+            entries = [{"Id": str(j), "MessageBody": str(i + j)} for j in range(10)]
+            assert not sender.call("SendMessageBatch", QueueUrl=url, Entries=entries)[1].get("Failed")
+        bodies = [connection.reply()[1]["Messages"][0]["Body"] for connection in waiting]
     assert sorted(map(int, bodies)) == list(range(200))
     for connection in waiting:
         connection.close()
@@ -164,12 +161,14 @@ def test_hanging_up_while_messages_come(cloud, url):
         for message in connection.reply()[1].get("Messages", []):
             seen.add(message["Body"])
             sender.call("DeleteMessage", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    end = time.monotonic() + 10 * SLOWNESS
-    while len(seen) < 40 and time.monotonic() < end:
+
+    def all_came():
         for message in sender.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=1)[1].get("Messages", []):
             seen.add(message["Body"])
             sender.call("DeleteMessage", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    assert len(seen) == 40
+        return len(seen) == 40
+
+    wait_until(all_came, message="all messages")
 
 
 def test_a_deleted_queue_ends_its_polls(cloud, url):

@@ -129,10 +129,14 @@ def test_a_bucket_is_unlocked(own, enabled):
     root.delete_bucket_policy(Bucket="locked-bucket")
     s3.list_objects_v2(Bucket="locked-bucket")
     trail = own.client("cloudtrail", key=enabled)
-    found = wait_until(lambda: trail.lookup_events(LookupAttributes=[
-        {"AttributeKey": "EventName", "AttributeValue": "DeleteBucketPolicy"}])["Events"] or time.sleep(0.6), message="no event came", seconds=10)  # fmt: skip
-    events = [json.loads(event["CloudTrailEvent"]) for event in found]
-    context = [e["userIdentity"]["sessionContext"] for e in events if "errorCode" not in e][0]
+
+    def allowed():
+        time.sleep(0.6)  # two questions a second are answered
+        found = trail.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "DeleteBucketPolicy"}])["Events"]
+        events = [json.loads(event["CloudTrailEvent"]) for event in found]
+        return [event for event in events if "errorCode" not in event]
+
+    context = wait_until(allowed, message="no event came")[0]["userIdentity"]["sessionContext"]
     assert context["assumedRoot"] == "true" and "sessionIssuer" not in context
 
 

@@ -10,6 +10,7 @@ import os
 import pathlib
 import pty
 import re
+import select
 import shutil
 import ssl
 import struct
@@ -427,14 +428,18 @@ def at_terminal(command, environment, prompt, typed):
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(command[0], command, environment)
-    text, answered = "", False
+    text, patience = "", 0.3
     with contextlib.suppress(OSError):  # the end of a terminal is an error
-        while chunk := os.read(terminal, 4096):
-            text += chunk.decode()
-            if prompt in text and not answered:
-                answered = True
-                time.sleep(0.3)  # what was typed before is thrown away
+        while True:
+            # What is typed before it listens is thrown away: nothing more is said, and it is typed again.
+            if select.select([terminal], [], [], patience if prompt in text else None)[0]:
+                chunk = os.read(terminal, 4096)
+                if not chunk:
+                    break
+                text += chunk.decode()
+            else:
                 os.write(terminal, typed.encode() + b"\n")
+                patience = 20
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, text
     return text
@@ -465,7 +470,7 @@ def test_profiles_of_the_cli(cloud, iam, user, name, tmp_path):
             text = done.stdout
         else:
             text = at_terminal(command, environment, "Enter MFA code", typed)
-        return json.loads(text[text.index("{"):])
+        return json.JSONDecoder().raw_decode(text[text.index("{"):])[0]
 
     assert aws("role", "sts", "get-caller-identity")["Arn"].endswith(f":assumed-role/{first.split('/')[-1]}/cli")
     assert aws("chain", "sts", "get-caller-identity")["Arn"].endswith(f":assumed-role/{second.split('/')[-1]}/two")

@@ -249,7 +249,7 @@ static void threads_run_many(void **unused)
         ((struct counting *)task_state(task))->left = ROUNDS;
         task_start(task);
     }
-    for (int i = 0; i < 5000 && seen.steps < MANY * ROUNDS; i++) {
+    for (int i = 0; i < 60000 && seen.steps < MANY * ROUNDS; i++) {
         loopback_advance(&lo, 1);
         usleep(1000);
     }

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cloud/clock.h"
 #include "cloud/trail.h"
 #include "gen/cloudtrail.h"
 #include "service/s3_support.h"
@@ -224,7 +225,7 @@ static void test_used_again(void **state)
     for (int round = 1; round <= 4; round++) {
         size_t there = 0;
         append(lo, "CreateQueue");
-        for (int i = 0; i < 200 && (there = found(lo, "CreateQueue")) < (size_t)round; i++)
+        for (int i = 0; i < 3000 && (there = found(lo, "CreateQueue")) < (size_t)round; i++)
             usleep(20000);
         assert_int_equal(there, round);
         assert_int_equal(spools(lo), 1);
@@ -259,6 +260,41 @@ static size_t paged(struct loopback *lo, const char *name, int64_t from_ms, int6
         in.NextToken = str_copy(lo->arena, out->NextToken);
     } while (!str_is_absent(in.NextToken));
     return count;
+}
+
+static void expect_refused(struct loopback *lo)
+{
+    loopback_error(CT_CALL(lo, LookupEvents, .MaxResults = opt_int(1)), "ThrottlingException",
+                   "Rate exceeded");
+}
+
+static void expect_let_through(struct loopback *lo)
+{
+    loopback_ok(CT_CALL(lo, LookupEvents, .MaxResults = opt_int(1)));
+}
+
+/* Two a second, whatever the clock does. */
+static void test_limited(void **state)
+{
+    struct loopback *lo = *state;
+    expect_let_through(lo);
+    loopback_advance(lo, 400);
+    expect_let_through(lo);
+    expect_refused(lo);
+    loopback_advance(lo, 599);
+    expect_refused(lo);
+    loopback_advance(lo, 1);
+    expect_let_through(lo); /* the first is a second ago */
+    expect_refused(lo);
+    struct str region = lo->region;
+    lo->region = STR("eu-west-1");
+    expect_let_through(lo);
+    lo->region = region;
+    expect_refused(lo);
+    clock_freeze(lo->cloud->clock, loopback_now(lo) - DAY_MS);
+    expect_let_through(lo);
+    expect_let_through(lo);
+    expect_refused(lo);
 }
 
 /* Several batches, two accounts in them. */
@@ -495,6 +531,7 @@ int main(void)
         S3_TEST(test_no_room),
         S3_TEST(test_many),
         S3_TEST(test_used_again),
+        S3_TEST(test_limited),
         S3_TEST(test_pages),
         S3_TEST(test_forgetting),
         S3_TEST(test_trail_errors),

@@ -188,7 +188,7 @@ static void test_on_workers(void **state)
         logs_put(lo, "s", LOOPBACK_NOW - 1000 + i, "{\"n\":1}");
     assert_int_equal(cloud_start(lo->cloud), RESULT_OK);
     struct str id = start(lo, "stats sum(n) as s");
-    for (int tries = 0; tries < 1000 && !str_eq(status, STR("Complete")); tries++) {
+    for (int tries = 0; tries < 3000 && !str_eq(status, STR("Complete")); tries++) {
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
         status = results(lo, id)->status;
     }

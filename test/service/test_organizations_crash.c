@@ -11,8 +11,7 @@ enum { STEPS = 8 };
 static void work(struct loopback *lo, int pipe_end)
 {
     struct str tag_policy = STR("{\"tags\":{\"a\":{\"tag_key\":{\"@@assign\":\"a\"}}}}");
-    char step = 0;
-#define DONE() assert_int_equal(write(pipe_end, &(char){step++}, 1), 1)
+#define DONE() crash_tell(pipe_end, "+", 1)
     loopback_ok(ORG_CALL(lo, CreateOrganization, .FeatureSet = STR("ALL")));
     DONE();
     const struct organizations_ListRootsResponse *roots =

@@ -23,8 +23,7 @@ static void tell(int pipe_end, int kind, struct str id)
     struct report report = {.kind = (unsigned)kind};
     assert_int_equal(id.len, sizeof report.id);
     memcpy(report.id, id.ptr, sizeof report.id);
-    if (write(pipe_end, &report, sizeof report) != (ssize_t)sizeof report)
-        _exit(1);
+    crash_tell(pipe_end, &report, sizeof report);
 }
 
 static void send_some(struct loopback *lo, struct str url, const char *group, int count,

@@ -57,6 +57,12 @@ bool crash_at(struct loopback *loopback, int writes,
     return WEXITSTATUS(status) == 0;
 }
 
+void crash_tell(int tell, const void *report, size_t size)
+{
+    if (write(tell, report, size) != (ssize_t)size)
+        _exit(1);
+}
+
 void crash_at_every_write(int least, void (*prepare)(struct loopback *loopback),
                           void (*work)(struct loopback *loopback, int tell),
                           void (*verify)(struct loopback *loopback, struct str told, bool lived))

@@ -10,6 +10,9 @@
 bool crash_at(struct loopback *loopback, int writes,
               void (*work)(struct loopback *loopback, int tell), struct str *told);
 
+/* What the child tells of a step, at once; ends the child when nobody listens. */
+void crash_tell(int tell, const void *report, size_t size);
+
 /* The work in one cloud after another, each ended at one write more, until it comes through. After
  * each verify() has what was told. At least `least` writes. prepare: NULL, or what is there before.
  */

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 5000, READ_SIZE = 64 * 1024 };
+enum { PATIENCE_MS = 30000, READ_SIZE = 64 * 1024 };
 
 struct client client_unconnected(struct arena *arena)
 {
@@ -47,6 +47,12 @@ bool client_send(struct client *client, struct str text)
         text = str_slice(text, (size_t)count, text.len);
     }
     return true;
+}
+
+bool client_has_more(const struct client *client)
+{
+    struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+    return client->pending.len > 0 || poll(&poll_fd, 1, PATIENCE_MS) > 0;
 }
 
 /* Appends what has come to `pending`; false at the end of the connection or of patience. */
@@ -163,10 +169,9 @@ struct client_reply client_read(struct client *client, struct str method)
     }
 }
 
-bool client_is_closed(struct client *client, int ms)
+bool client_is_closed(struct client *client)
 {
-    struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
     char byte;
-    return client->pending.len == 0 && poll(&poll_fd, 1, ms) > 0 &&
+    return client->pending.len == 0 && client_has_more(client) &&
            recv(client->fd, &byte, 1, 0) <= 0;
 }

@@ -26,11 +26,13 @@ void client_reach(struct client *client, uint16_t port);
 void client_close(struct client *client);
 /* False when the server does not take it any more. */
 bool client_send(struct client *client, struct str text);
-/* Waits at most five seconds. `method` matters for HEAD alone. */
+/* Waits at most half a minute, as all here. `method` matters for HEAD alone. */
 struct client_reply client_read(struct client *client, struct str method);
 /* The value of a field of the reply; absent when there is none. */
 struct str client_field(const struct client_reply *reply, struct str name);
-/* Whether the server closes within `ms`, sending nothing more. */
-bool client_is_closed(struct client *client, int ms);
+/* Waits until something has come. */
+bool client_has_more(const struct client *client);
+/* Waits until the server closes; false when it sends something more, or stays. */
+bool client_is_closed(struct client *client);
 
 #endif

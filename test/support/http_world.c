@@ -294,14 +294,14 @@ struct client_reply world_get(struct world *world, struct client *client, const 
 
 void world_wait_until(const _Atomic unsigned *counter, unsigned value)
 {
-    for (int i = 0; i < 5000 && atomic_load(counter) < value; i++)
+    for (int i = 0; i < 60000 && atomic_load(counter) < value; i++)
         world_pause_ms(1);
     assert_int_equal(atomic_load(counter), value);
 }
 
 size_t world_wait_for_waiting(struct world *world, size_t count)
 {
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 60000; i++) {
         (void)pthread_mutex_lock(&world->lock);
         size_t waiting = world->waiting_count;
         (void)pthread_mutex_unlock(&world->lock);

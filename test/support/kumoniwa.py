@@ -1,12 +1,15 @@
 """The program under test, for the end-to-end and the crash tests: started on a free port, stopped, killed, started
 again. KUMONIWA names the binary; build/kumoniwa is the default."""
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import selectors
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -58,6 +61,40 @@ def wait_until(condition, seconds=5, message="it did not come true"):
     raise AssertionError(f"{message} within {seconds * SLOWNESS} s")
 
 
+def rounds_until(least, enough):
+    """That many rounds, and more until enough was done in them: those in which nothing happened would say nothing."""
+    for number in range(10 * least):
+        if number >= least and enough():
+            return
+        yield number
+    raise AssertionError(f"too little happened in {10 * least} rounds")
+
+
+def idle_seconds():
+    """How long the machine's cores have had nothing to do, all together."""
+    fields = pathlib.Path("/proc/stat").read_text().split(maxsplit=5)
+    return int(fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def within(seconds, message="it took"):
+    """What is inside must not take longer. Who was kept waiting by a machine whose cores had all something else to do is
+    not to blame: only so much of the time counts as some core was idle."""
+    begin, idle = time.monotonic(), idle_seconds()
+    yield
+    took = time.monotonic() - begin
+    free = idle_seconds() - idle
+    assert min(took, free) < seconds, f"{message} {took:.3f} s, not less than {seconds}; cores were idle for {free:.2f} s"
+
+
+def free_port():
+    """One below those that the kernel gives to clients: while a program is down, none of them is given its port."""
+    while True:
+        port = random.SystemRandom().randrange(12000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 class Cloud:
     """One data directory and, most of the time, one process that serves it."""
 
@@ -90,6 +127,7 @@ class Cloud:
     def start(self):
         """Returns when the program has said that it answers. A restart keeps the port."""
         assert self.process is None
+        self.port = self.port or free_port()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
@@ -101,7 +139,7 @@ class Cloud:
             )
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            ready = selector.select(10 * SLOWNESS)
+            ready = selector.select(60 * SLOWNESS)
         self.greeting = self.process.stdout.readline().decode() if ready else ""
         match = re.match(r"Kumoniwa answers on https?://127\.0\.0\.1:(\d+) ", self.greeting)
         assert match, f"no greeting: {self.greeting!r}, exit code {self.process.poll()}\n{self.log_text()}"
@@ -111,17 +149,17 @@ class Cloud:
     def stop(self):
         """SIGTERM: must end cleanly, in less than a second. Returns the seconds it took."""
         begin = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(10 * SLOWNESS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"SIGTERM did not end the program\n{self.log_text()}") from None
-        took = time.monotonic() - begin
-        self.process.stdout.close()
-        self.process = None
-        assert code == 0, f"exit code {code} after SIGTERM\n{self.log_text()}"
-        assert took < 1 * SLOWNESS, f"SIGTERM took {took:.2f} s"
+        with within(1 * SLOWNESS, "SIGTERM took"):
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                code = self.process.wait(60 * SLOWNESS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"SIGTERM did not end the program\n{self.log_text()}") from None
+            took = time.monotonic() - begin
+            self.process.stdout.close()
+            self.process = None
+            assert code == 0, f"exit code {code} after SIGTERM\n{self.log_text()}"
         return took
 
     def kill(self):

@@ -179,7 +179,7 @@ class Fast:
         self.pending += piece
 
 
-def exchange(cloud, data, timeout=5, pieces=None, half_close=False):
+def exchange(cloud, data, timeout=30, pieces=None, half_close=False):
     """Whatever comes back for these bytes until the server closes or `timeout` passes without a byte."""
     with socket.create_connection(("127.0.0.1", cloud.port), timeout) as connection:
         got = b""

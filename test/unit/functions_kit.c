@@ -16,6 +16,8 @@
 #include "base/buf.h"
 #include "base/time.h"
 
+#define KIT_PATIENCE_NS (60 * UINT64_C(1000000000))
+
 static const char bootstrap[] =
     "#!/usr/bin/python3 -IS\n"
     "import http.client, os, json, sys, time\n"
@@ -107,6 +109,77 @@ static void changed(void *self)
     (void)pthread_mutex_unlock(&fixture->lock);
 }
 
+static struct str endpoint(void *context)
+{
+    struct fixture *fixture = context;
+    (void)pthread_mutex_lock(&fixture->lock);
+    unsigned mine = ++fixture->asked;
+    (void)pthread_cond_broadcast(&fixture->wake);
+    while (fixture->gated && fixture->admitted < mine)
+        (void)pthread_cond_wait(&fixture->wake, &fixture->lock);
+    (void)pthread_mutex_unlock(&fixture->lock);
+    return STR("http://127.0.0.1:4566");
+}
+
+void kit_admit(struct fixture *fixture)
+{
+    (void)pthread_mutex_lock(&fixture->lock);
+    fixture->admitted++;
+    (void)pthread_cond_broadcast(&fixture->wake);
+    (void)pthread_mutex_unlock(&fixture->lock);
+}
+
+/* The lock is held; returns after a signal or a moment. */
+static void wait_a_moment(struct fixture *fixture)
+{
+    struct timespec when;
+    (void)clock_gettime(CLOCK_REALTIME, &when);
+    when.tv_nsec += 20000000;
+    if (when.tv_nsec >= 1000000000) {
+        when.tv_nsec -= 1000000000;
+        when.tv_sec++;
+    }
+    (void)pthread_cond_timedwait(&fixture->wake, &fixture->lock, &when);
+}
+
+void kit_await_asked(struct fixture *fixture, unsigned asked)
+{
+    uint64_t until = time_monotonic_ns() + KIT_PATIENCE_NS;
+    (void)pthread_mutex_lock(&fixture->lock);
+    while (fixture->asked < asked && time_monotonic_ns() < until)
+        wait_a_moment(fixture);
+    unsigned came = fixture->asked;
+    (void)pthread_mutex_unlock(&fixture->lock);
+    assert_int_equal(came, asked);
+}
+
+void kit_let_go(struct fixture *fixture)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/task/go", fixture->directory);
+    assert_int_equal(mkdir(path, 0755), 0);
+}
+
+bool kit_comes_to_busy(struct fixture *fixture, unsigned busy)
+{
+    struct functions_counts counts = {0};
+    for (int i = 0; i < 6000 && counts.busy != busy; i++) {
+        functions_count(fixture->functions, &counts);
+        usleep(10000);
+    }
+    return counts.busy == busy;
+}
+
+bool kit_comes_down_to(struct fixture *fixture, unsigned environments)
+{
+    struct functions_counts counts = {.environments = UINT32_MAX};
+    for (int i = 0; i < 6000 && counts.environments > environments; i++) {
+        functions_count(fixture->functions, &counts);
+        usleep(10000);
+    }
+    return counts.environments <= environments;
+}
+
 static void write_file(struct fixture *fixture, const char *name, const char *text)
 {
     char path[128];
@@ -153,6 +226,7 @@ int kit_setup(void **state)
         .directory = str_from_c(fixture->directory),
         .idle_limit = 3,
         .now_ms = kit_now_ms,
+        .endpoint = endpoint,
         .log = kit_take_log,
         .context = fixture,
     };
@@ -239,17 +313,10 @@ struct function_run *kit_start(struct fixture *fixture, const char *key, const c
 
 const struct function_result *kit_await(struct fixture *fixture, struct function_run *run)
 {
-    uint64_t until = time_monotonic_ns() + 30000000000;
+    uint64_t until = time_monotonic_ns() + KIT_PATIENCE_NS;
     while (function_run_result(run)->outcome == FUNCTION_RUNNING && time_monotonic_ns() < until) {
-        struct timespec when;
-        (void)clock_gettime(CLOCK_REALTIME, &when);
-        when.tv_nsec += 20000000;
-        if (when.tv_nsec >= 1000000000) {
-            when.tv_nsec -= 1000000000;
-            when.tv_sec++;
-        }
         (void)pthread_mutex_lock(&fixture->lock);
-        (void)pthread_cond_timedwait(&fixture->wake, &fixture->lock, &when);
+        wait_a_moment(fixture);
         (void)pthread_mutex_unlock(&fixture->lock);
     }
     return function_run_result(run);

@@ -51,7 +51,7 @@ static int teardown(void **state)
 static enum sandbox_state finish(struct fixture *fixture)
 {
     struct sandbox *sandbox = fixture->sandbox;
-    uint64_t until = time_monotonic_ns() + 20000000000;
+    uint64_t until = time_monotonic_ns() + 60000000000;
     enum sandbox_state state;
     bool last = false;
     do {
@@ -131,7 +131,7 @@ static void reads_input(void **state)
     assert_int_equal(finish(fixture), SANDBOX_ENDED);
     assert_string_equal(fixture->output, "hi");
     struct pollfd ended = {.fd = sandbox_pidfd(fixture->sandbox), .events = POLLIN};
-    assert_int_equal(poll(&ended, 1, 10000), 1);
+    assert_int_equal(poll(&ended, 1, 60000), 1);
 }
 
 static void refuses_bad_places(void **state)
@@ -231,7 +231,7 @@ static void server_listens_inside(void **state)
     assert_true(listener >= 0);
     assert_int_equal(sandbox_take_listener(fixture->sandbox, 0), -1);
     struct pollfd ready = {.fd = listener, .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, 10000), 1);
+    assert_int_equal(poll(&ready, 1, 60000), 1);
     int connection = accept(listener, NULL, NULL);
     assert_int_equal(write(connection, "hello", 5), 5);
     close(connection);
@@ -250,7 +250,7 @@ static void fork_bomb(void **state)
                    "except OSError as e: print(n,e.errno)");
     assert_string_equal(fixture->output, "49 11\n");
     assert_int_equal(end->cause, SANDBOX_EXITED);
-    assert_true(end->wall_us < 15000000);
+    assert_true(end->wall_us < 50000000);
 }
 
 /* The program ends at once, its child takes its time. */
@@ -310,7 +310,7 @@ static void ignores_sigterm(void **state)
     struct sandbox_spec spec = {.argv = argv, .argc = 4};
     assert_int_equal(sandbox_spawn(fixture->host, &spec, &fixture->sandbox), RESULT_OK);
     struct pollfd ready = {.fd = sandbox_stdout(fixture->sandbox), .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, 10000), 1);
+    assert_int_equal(poll(&ready, 1, 60000), 1);
     sandbox_watch(fixture->sandbox, false);
     sandbox_signal(fixture->sandbox, SIGSTOP, true);
     sandbox_signal(fixture->sandbox, SIGCONT, true);
@@ -331,7 +331,7 @@ static void writes_for_ever(void **state)
     assert_int_equal(sandbox_spawn(fixture->host, &spec, &fixture->sandbox), RESULT_OK);
     /* Nobody reads: the pipe fills and the writer stands still. */
     struct pollfd ready = {.fd = sandbox_stdout(fixture->sandbox), .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, 10000), 1);
+    assert_int_equal(poll(&ready, 1, 60000), 1);
     usleep(50000);
     assert_int_equal(sandbox_update(fixture->sandbox), SANDBOX_RUNNING);
     sandbox_kill(fixture->sandbox);
@@ -408,7 +408,7 @@ static void dies_with_server(void **state)
     assert_int_equal(kill(pid, 0), 0);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
-    int left = 200;
+    int left = 6000;
     while (kill(pid, 0) == 0 && left-- > 0)
         usleep(10000);
     assert_true(left > 0);
@@ -427,7 +427,7 @@ static void costs(void **state)
         assert_int_equal(sandbox_spawn(fixture->host, &spec, &fixture->sandbox), RESULT_OK);
         struct pollfd ready = {.fd = sandbox_fd(fixture->sandbox), .events = POLLIN};
         while (sandbox_update(fixture->sandbox) == SANDBOX_STARTING)
-            assert_int_equal(poll(&ready, 1, 10000), 1);
+            assert_int_equal(poll(&ready, 1, 60000), 1);
         uint64_t took = time_monotonic_ns() - start;
         best = took < best ? took : best;
         assert_int_equal(finish(fixture), SANDBOX_ENDED);

@@ -17,6 +17,7 @@ enum { TRAILS_MAX = 5, TRAIL_TAGS_MAX = 50, LOOKUP_MAX = 50 };
 
 /* --- trails.c --- */
 
+/* A trail's record: by its owner and home region. */
 struct key trail_key(struct call *call, struct str account, struct str region, struct str name);
 RESULT trail_put(struct call *call, const struct cloudtrail_trail *trail);
 /* By name or ARN; fails with TrailNotFoundException. Strings in the arena. */
@@ -42,17 +43,23 @@ RESULT cloudtrail_deliver_switch(struct call *call, const struct outbox_item *it
 
 /* --- events.c --- */
 
+/* The receiver of cloud/trail.h: management events go to the history, and each event to the trails
+ * that want it. records: the texts of the events, as many. */
 RESULT cloudtrail_keep(struct call *call, const struct cloud_trail_event *events,
                        const struct str *records, size_t count);
+/* What is older than the history goes, some hundreds at a time. */
 RESULT cloudtrail_deliver_trim(struct call *call, const struct outbox_item *item);
 
 /* --- deliver.c --- */
 
+/* The event waits for the trail's next delivery, which is scheduled when none is. One that is kept
+ * again after a crash takes its own place. */
 RESULT trail_enqueue(struct call *call, struct cloudtrail_trail *trail,
                      const struct cloud_trail_event *event);
 RESULT cloudtrail_deliver_logs(struct call *call, const struct outbox_item *item);
 /* Whether the bucket takes the trail's files, by writing the folder's first, empty object. */
 RESULT trail_check_bucket(struct call *call, const struct cloudtrail_trail *trail);
+/* The trail goes, with what waits for its next delivery; or for a digest, below. */
 RESULT trail_queue_drop(struct call *call, const struct cloudtrail_trail *trail);
 /* Where events come from: a region, and of an organization's trail "REGION ACCOUNT" of a member. */
 struct str trail_place(struct call *call, const struct cloudtrail_trail *trail, struct str account,
@@ -62,6 +69,7 @@ void trail_place_parts(const struct cloudtrail_trail *trail, struct str place, s
 /* "PREFIX/AWSLogs/ACCOUNT/", of an organization's trail "PREFIX/AWSLogs/o-ID/ACCOUNT/". */
 struct str trail_folder(struct call *call, const struct cloudtrail_trail *trail,
                         struct str account);
+/* Who writes to the trail's bucket: the service, for the trail's account. */
 struct object_io_caller trail_caller(struct call *call, const struct cloudtrail_trail *trail);
 
 /* --- digest.c --- */

@@ -1,10 +1,7 @@
 /* Aliases: "Create an alias for a Lambda function", "Implement Lambda canary deployments using a
  * weighted alias", Developer Guide. */
-#include "cloud/paging.h"
 #include "services/lambda/create.h"
 #include "store/record.h"
-
-enum { ALIASES_PAGE = 50 };
 
 static struct key alias_key(struct call *call, const struct lambda_name *name, struct str alias)
 {
@@ -195,26 +192,18 @@ RESULT lambda_DeleteAlias(struct call *call, const struct lambda_DeleteAliasRequ
 RESULT lambda_ListAliases(struct call *call, const struct lambda_ListAliasesRequest *in,
                           struct lambda_ListAliasesResponse *out)
 {
-    size_t limit = in->MaxItems.set && in->MaxItems.value < ALIASES_PAGE
-                       ? (size_t)in->MaxItems.value
-                       : ALIASES_PAGE;
     struct lambda_name name;
-    struct kv_cursor *cursor;
-    struct str key, value;
+    struct lambda_page page;
     TRY(alias_function(call, in->FunctionName, &name));
     struct key prefix = lambda_function_key(call, &name, STR("alias"));
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
-    out->Aliases.items = ARENA_ARRAY(call->arena, limit, struct lambda_AliasConfiguration);
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, LAMBDA_PAGE, &prefix, &page));
+    out->Aliases.items = ARENA_ARRAY(call->arena, page.limit, struct lambda_AliasConfiguration);
     for (;;) {
         struct lambda_alias alias;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->Aliases.len, &out->NextMarker));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->Aliases.len == limit) {
-            out->NextMarker = paging_token(call, key);
-            return RESULT_OK;
-        }
-        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_alias, value, &alias));
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_alias, page.value, &alias));
         if (!str_is_absent(in->FunctionVersion) && !str_eq(in->FunctionVersion, alias.version))
             continue;
         alias_show(call, &name, &alias, &out->Aliases.items[out->Aliases.len++]);

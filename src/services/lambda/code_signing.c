@@ -6,11 +6,10 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "cloud/arn.h"
-#include "cloud/paging.h"
 #include "services/lambda/create.h"
 #include "store/record.h"
 
-enum { SIGNING_PAGE = 50, SIGNING_ID = 17 };
+enum { SIGNING_ID = 17 };
 
 /* --- keys --- */
 
@@ -183,25 +182,18 @@ RESULT lambda_ListCodeSigningConfigs(struct call *call,
                                      struct lambda_ListCodeSigningConfigsResponse *out)
 {
     const struct lambda_name here = {.account = call->account, .region = call->region};
-    size_t limit = in->MaxItems.set && in->MaxItems.value < SIGNING_PAGE
-                       ? (size_t)in->MaxItems.value
-                       : SIGNING_PAGE;
     struct key prefix = lambda_key(call, &here, STR("signing"));
-    struct kv_cursor *cursor;
-    struct str key, value;
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
+    struct lambda_page page;
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, LAMBDA_PAGE, &prefix, &page));
     out->CodeSigningConfigs.items =
-        ARENA_ARRAY(call->arena, limit, struct lambda_CodeSigningConfig);
+        ARENA_ARRAY(call->arena, page.limit, struct lambda_CodeSigningConfig);
     for (;;) {
         struct lambda_code_signing record;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->CodeSigningConfigs.len, &out->NextMarker));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->CodeSigningConfigs.len == limit) {
-            out->NextMarker = paging_token(call, key);
-            return RESULT_OK;
-        }
-        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_code_signing, value, &record));
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_code_signing, page.value,
+                          &record));
         (void)signing_show(call, &record,
                            &out->CodeSigningConfigs.items[out->CodeSigningConfigs.len++]);
     }
@@ -293,26 +285,19 @@ lambda_ListFunctionsByCodeSigningConfig(
     struct lambda_ListFunctionsByCodeSigningConfigResponse *out)
 {
     const struct lambda_name place = signing_place(call, in->CodeSigningConfigArn);
-    size_t limit = in->MaxItems.set && in->MaxItems.value < SIGNING_PAGE
-                       ? (size_t)in->MaxItems.value
-                       : SIGNING_PAGE;
     struct lambda_code_signing record;
-    struct kv_cursor *cursor;
-    struct str key, value, name;
+    struct lambda_page page;
+    struct str name;
     TRY(signing_find(call, in->CodeSigningConfigArn, &record));
     struct key prefix = signing_functions_key(call, in->CodeSigningConfigArn);
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
-    out->FunctionArns.items = ARENA_ARRAY(call->arena, limit, struct str);
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, LAMBDA_PAGE, &prefix, &page));
+    out->FunctionArns.items = ARENA_ARRAY(call->arena, page.limit, struct str);
     for (;;) {
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->FunctionArns.len, &out->NextMarker));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->FunctionArns.len == limit) {
-            out->NextMarker = paging_token(call, key);
-            return RESULT_OK;
-        }
         struct key_reader reader =
-            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
+            key_read(call->arena, str_slice(page.key, key_bytes(&prefix).len, page.key.len));
         if (!key_next_str(&reader, &name))
             return FAULT("a key without a function's name");
         out->FunctionArns.items[out->FunctionArns.len++] =

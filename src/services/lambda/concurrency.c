@@ -2,11 +2,8 @@
  * scaling", "Lambda quotas", Developer Guide.
  *
  *   ("lambda", account, region, "provisioned", FUNCTION, QUALIFIER)    record provisioned */
-#include "cloud/paging.h"
 #include "services/lambda/create.h"
 #include "store/record.h"
-
-enum { PROVISIONED_PAGE = 50 };
 
 /* What provisioned concurrency the function's versions and aliases have, but that one. */
 static RESULT provisioned_sum(struct call *call, const struct lambda_name *name, struct str except,
@@ -327,29 +324,23 @@ RESULT lambda_ListProvisionedConcurrencyConfigs(
     struct call *call, const struct lambda_ListProvisionedConcurrencyConfigsRequest *in,
     struct lambda_ListProvisionedConcurrencyConfigsResponse *out)
 {
-    size_t limit = in->MaxItems.set ? (size_t)in->MaxItems.value : PROVISIONED_PAGE;
     struct lambda_name name;
     struct lambda_function function;
-    struct kv_cursor *cursor;
-    struct str key, value;
+    struct lambda_page page;
     TRY(lambda_name_unqualified(call, in->FunctionName, &name));
     TRY(function_find(call, &name, &function));
     struct key prefix = lambda_function_key(call, &name, STR("provisioned"));
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, LAMBDA_PAGE, &prefix, &page));
     struct lambda_ProvisionedConcurrencyConfigListItem *items =
-        ARENA_ARRAY(call->arena, limit, struct lambda_ProvisionedConcurrencyConfigListItem);
+        ARENA_ARRAY(call->arena, page.limit, struct lambda_ProvisionedConcurrencyConfigListItem);
     size_t len = 0;
     for (;;) {
         struct lambda_provisioned config;
         struct lambda_PutProvisionedConcurrencyConfigResponse shown;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, len, &out->NextMarker));
+        if (str_is_absent(page.key))
             break;
-        if (len == limit) {
-            out->NextMarker = paging_token(call, key);
-            break;
-        }
-        TRY(record_decode_copy(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, value,
+        TRY(record_decode_copy(call->arena, &lambda_model, LAMBDA_SHAPE_provisioned, page.value,
                                &config));
         struct lambda_name qualified = name;
         qualified.qualifier = config.qualifier;

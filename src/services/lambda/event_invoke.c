@@ -3,11 +3,8 @@
  * keeps to it.
  *
  *   ("lambda", account, region, "event-invoke", FUNCTION, QUALIFIER)    record event_invoke */
-#include "cloud/paging.h"
 #include "services/lambda/role_rights.h"
 #include "store/record.h"
-
-enum { EVENT_INVOKE_PAGE = 50 };
 
 static struct str invoke_qualifier(const struct lambda_name *name)
 {
@@ -171,27 +168,22 @@ lambda_ListFunctionEventInvokeConfigs(struct call *call,
                                       const struct lambda_ListFunctionEventInvokeConfigsRequest *in,
                                       struct lambda_ListFunctionEventInvokeConfigsResponse *out)
 {
-    size_t limit = in->MaxItems.set ? (size_t)in->MaxItems.value : EVENT_INVOKE_PAGE;
     struct lambda_name name;
     struct lambda_function function;
-    struct kv_cursor *cursor;
-    struct str key, value;
+    struct lambda_page page;
     TRY(lambda_name_unqualified(call, in->FunctionName, &name));
     TRY(function_find(call, &name, &function));
     struct key prefix = lambda_function_key(call, &name, STR("event-invoke"));
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, LAMBDA_PAGE, &prefix, &page));
     out->FunctionEventInvokeConfigs.items =
-        ARENA_ARRAY(call->arena, limit, struct lambda_FunctionEventInvokeConfig);
+        ARENA_ARRAY(call->arena, page.limit, struct lambda_FunctionEventInvokeConfig);
     for (;;) {
         struct lambda_event_invoke config;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->FunctionEventInvokeConfigs.len, &out->NextMarker));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->FunctionEventInvokeConfigs.len == limit) {
-            out->NextMarker = paging_token(call, key);
-            return RESULT_OK;
-        }
-        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_event_invoke, value, &config));
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_event_invoke, page.value,
+                          &config));
         size_t at = out->FunctionEventInvokeConfigs.len++;
         invoke_show(call, &name, &config, &out->FunctionEventInvokeConfigs.items[at]);
     }

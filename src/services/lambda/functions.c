@@ -154,14 +154,26 @@ RESULT account_add(struct call *call, const struct lambda_name *name, int64_t fu
     return call_put_record(call, &key, &lambda_model, LAMBDA_SHAPE_account, &account);
 }
 
-RESULT lambda_page(struct call *call, struct str marker, struct key *prefix,
-                   struct kv_cursor **cursor)
+RESULT lambda_page_open(struct call *call, struct str marker, struct opt_int wanted, size_t most,
+                        struct key *prefix, struct lambda_page *page)
 {
     struct str after;
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(prefix), false, cursor));
+    size_t limit = wanted.set && (size_t)wanted.value < most ? (size_t)wanted.value : most;
+    *page = (struct lambda_page){.limit = limit};
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(prefix), false, &page->cursor));
     if (str_is_empty(marker))
         return RESULT_OK;
     if (!paging_position(call, marker, &after))
         return call_fail(call, LAMBDA_INVALID_PARAMETER_VALUE, "Invalid Marker.");
-    return kv_cursor_seek(*cursor, after);
+    return kv_cursor_seek(page->cursor, after);
+}
+
+RESULT lambda_page_next(struct call *call, struct lambda_page *page, size_t shown, struct str *next)
+{
+    TRY(kv_next(page->cursor, &page->key, &page->value));
+    if (str_is_absent(page->key) || shown < page->limit)
+        return RESULT_OK;
+    *next = paging_token(call, page->key);
+    page->key = (struct str){0};
+    return RESULT_OK;
 }

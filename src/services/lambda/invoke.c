@@ -198,7 +198,7 @@ static RESULT invocation_begin(struct call *call, const struct lambda_target *ta
 static RESULT fail_unable(struct call *call, const struct function_result *result)
 {
     if (result->outcome == FUNCTION_STOPPED)
-        return call_fail(call, LAMBDA_SERVICE, "The program is ending.");
+        return call_fail(call, LAMBDA_SERVICE, "Kumoniwa is about to stop.");
     return call_fail(call, LAMBDA_INVALID_RUNTIME, "%.*s", PRSTR(result->payload));
 }
 

@@ -72,9 +72,23 @@ RESULT account_get(struct call *call, const struct lambda_name *name, struct lam
 RESULT account_add(struct call *call, const struct lambda_name *name, int64_t functions,
                    int64_t code_size, int64_t reserved);
 
-/* One page of a list: where `marker` says, or at the beginning. */
-RESULT lambda_page(struct call *call, struct str marker, struct key *prefix,
-                   struct kv_cursor **cursor);
+/* "Lambda returns up to 50 functions per call"; so it does of the rest. */
+enum { LAMBDA_PAGE = 50 };
+
+/* One page of a list of what stands under a prefix. */
+struct lambda_page {
+    struct kv_cursor *cursor;
+    size_t limit;          /* entries that it has room for */
+    struct str key, value; /* the entry, as kv_next() gives it; key absent: the page ends */
+};
+/* Begins where `marker` says (InvalidParameterValueException), or at the beginning. `wanted`:
+ * MaxItems, of which more than `most` count as `most`. */
+RESULT lambda_page_open(struct call *call, struct str marker, struct opt_int wanted, size_t most,
+                        struct key *prefix, struct lambda_page *page);
+/* The next entry. When as many as there is room for are `shown` and there is one more, the page
+ * ends and *next says where it goes on. */
+RESULT lambda_page_next(struct call *call, struct lambda_page *page, size_t shown,
+                        struct str *next);
 
 /* --- configurations (configuration.c: shown; configure.c: checked) --- */
 

@@ -4,8 +4,6 @@
 #include "services/lambda/policies.h"
 #include "store/record.h"
 
-enum { LAYERS_PAGE = 50 };
-
 /* --- lists --- */
 
 static void layer_item(struct call *call, const struct layer_name *name,
@@ -41,7 +39,7 @@ static bool layer_matches(const struct lambda_layer_version *version, struct str
 
 static size_t layers_limit(struct opt_int wanted)
 {
-    return wanted.set ? (size_t)wanted.value : LAYERS_PAGE;
+    return wanted.set ? (size_t)wanted.value : LAMBDA_PAGE;
 }
 
 /* Numbers of versions, newest first, from the one that the marker names. */
@@ -103,24 +101,18 @@ RESULT lambda_ListLayers(struct call *call, const struct lambda_ListLayersReques
                          struct lambda_ListLayersResponse *out)
 {
     const struct lambda_name here = {.account = call->account, .region = call->region};
-    size_t limit = layers_limit(in->MaxItems);
     struct key prefix = lambda_key(call, &here, STR("layer"));
-    struct kv_cursor *cursor;
-    struct str key, value;
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
-    out->Layers.items = ARENA_ARRAY(call->arena, limit, struct lambda_LayersListItem);
+    struct lambda_page page;
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, LAMBDA_PAGE, &prefix, &page));
+    out->Layers.items = ARENA_ARRAY(call->arena, page.limit, struct lambda_LayersListItem);
     for (;;) {
         struct lambda_layer layer;
         struct lambda_layer_version version;
         bool found;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->Layers.len, &out->NextMarker));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->Layers.len == limit) {
-            out->NextMarker = paging_token(call, key);
-            return RESULT_OK;
-        }
-        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_layer, value, &layer));
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_layer, page.value, &layer));
         const struct layer_name name = {call->account, call->region, layer.name, 0};
         TRY(layer_latest(call, &name, in->CompatibleRuntime, in->CompatibleArchitecture, &version,
                          &found));
@@ -142,14 +134,8 @@ static RESULT layer_statement(struct call *call, const struct layer_name *name,
 {
     struct buf out;
     buf_init(&out, call->arena, 1024 * 1024);
-    buf_append(&out, STR("{\"Sid\":"));
-    wire_json_write_string(&out, in->StatementId);
-    buf_append(&out, STR(",\"Effect\":\"Allow\",\"Principal\":"));
-    TRY(policy_principal(call, in->Principal, &out));
-    buf_append(&out, STR(",\"Action\":"));
-    wire_json_write_string(&out, in->Action);
-    buf_append(&out, STR(",\"Resource\":"));
-    wire_json_write_string(&out, layer_arn(call, name));
+    TRY(policy_statement_begin(call, in->StatementId, in->Principal, in->Action,
+                               layer_arn(call, name), &out));
     if (!str_is_empty(in->OrganizationId)) {
         buf_append(&out, STR(",\"Condition\":{\"StringEquals\":{\"aws:PrincipalOrgID\":"));
         wire_json_write_string(&out, in->OrganizationId);

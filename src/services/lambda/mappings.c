@@ -5,7 +5,6 @@
  *   ("lambda", account, region, "mapping-function", FUNCTION, UUID)    ""  */
 #include "services/lambda/mappings.h"
 #include "base/rng.h"
-#include "cloud/paging.h"
 #include "services/lambda/configure.h"
 #include "services/lambda/role_rights.h"
 #include "store/record.h"
@@ -437,29 +436,21 @@ RESULT lambda_ListEventSourceMappings(struct call *call,
                                       const struct lambda_ListEventSourceMappingsRequest *in,
                                       struct lambda_ListEventSourceMappingsResponse *out)
 {
-    size_t limit = in->MaxItems.set && in->MaxItems.value < MAPPINGS_PAGE
-                       ? (size_t)in->MaxItems.value
-                       : MAPPINGS_PAGE;
     struct lambda_name function = {0};
-    struct kv_cursor *cursor;
-    struct str key, value;
+    struct lambda_page page;
     if (!str_is_absent(in->FunctionName))
         TRY(lambda_name_parse(call, in->FunctionName, (struct str){0}, &function));
     struct key prefix = list_prefix(call, in, &function);
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, MAPPINGS_PAGE, &prefix, &page));
     out->EventSourceMappings.items =
-        ARENA_ARRAY(call->arena, limit, struct lambda_EventSourceMappingConfiguration);
+        ARENA_ARRAY(call->arena, page.limit, struct lambda_EventSourceMappingConfiguration);
     for (;;) {
         struct lambda_event_source mapping;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->EventSourceMappings.len, &out->NextMarker));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->EventSourceMappings.len == limit) {
-            out->NextMarker = paging_token(call, key);
-            return RESULT_OK;
-        }
-        struct str rest = str_slice(key, key_bytes(&prefix).len, key.len);
-        TRY(list_read(call, in, rest, value, &mapping));
+        struct str rest = str_slice(page.key, key_bytes(&prefix).len, page.key.len);
+        TRY(list_read(call, in, rest, page.value, &mapping));
         if (list_wants(in, &function, &mapping))
             mapping_show(call, &mapping,
                          &out->EventSourceMappings.items[out->EventSourceMappings.len++]);

@@ -167,14 +167,8 @@ static RESULT permission_statement(struct call *call, const struct lambda_name *
 {
     struct buf out;
     buf_init(&out, call->arena, 1024 * 1024);
-    buf_append(&out, STR("{\"Sid\":"));
-    wire_json_write_string(&out, in->StatementId);
-    buf_append(&out, STR(",\"Effect\":\"Allow\",\"Principal\":"));
-    TRY(policy_principal(call, in->Principal, &out));
-    buf_append(&out, STR(",\"Action\":"));
-    wire_json_write_string(&out, in->Action);
-    buf_append(&out, STR(",\"Resource\":"));
-    wire_json_write_string(&out, lambda_name_arn(call, name));
+    TRY(policy_statement_begin(call, in->StatementId, in->Principal, in->Action,
+                               lambda_name_arn(call, name), &out));
     permission_conditions(&out, in);
     buf_append_char(&out, '}');
     *text = buf_str(&out);

@@ -93,7 +93,8 @@ static bool principal_is_somebody(const struct arn *arn)
     return false;
 }
 
-RESULT policy_principal(struct call *call, struct str text, struct buf *out)
+/* As a policy has it: {"Service":"s3.amazonaws.com"}. */
+static RESULT policy_principal(struct call *call, struct str text, struct buf *out)
 {
     struct arn arn;
     bool exists;
@@ -117,6 +118,20 @@ RESULT policy_principal(struct call *call, struct str text, struct buf *out)
     buf_append(out, service ? STR("{\"Service\":") : STR("{\"AWS\":"));
     wire_json_write_string(out, text);
     buf_append_char(out, '}');
+    return RESULT_OK;
+}
+
+RESULT policy_statement_begin(struct call *call, struct str sid, struct str principal,
+                              struct str action, struct str resource, struct buf *out)
+{
+    buf_append(out, STR("{\"Sid\":"));
+    wire_json_write_string(out, sid);
+    buf_append(out, STR(",\"Effect\":\"Allow\",\"Principal\":"));
+    TRY(policy_principal(call, principal, out));
+    buf_append(out, STR(",\"Action\":"));
+    wire_json_write_string(out, action);
+    buf_append(out, STR(",\"Resource\":"));
+    wire_json_write_string(out, resource);
     return RESULT_OK;
 }
 

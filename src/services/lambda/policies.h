@@ -7,8 +7,10 @@
 
 /* PreconditionFailedException when a RevisionId was given that is another. */
 RESULT policy_fail_revision(struct call *call, struct str given, struct str have);
-/* Principal of a statement as a policy has it: {"Service":"s3.amazonaws.com"}. */
-RESULT policy_principal(struct call *call, struct str text, struct buf *out);
+/* A statement that allows, without its end: conditions may follow, then '}'.
+ * InvalidParameterValueException of a principal that is nobody. */
+RESULT policy_statement_begin(struct call *call, struct str sid, struct str principal,
+                              struct str action, struct str resource, struct buf *out);
 /* Adds a statement: ResourceConflictException, PolicyLengthExceededException. */
 RESULT policy_add(struct call *call, struct lambda_policy *policy, struct str sid, struct str text);
 /* False: there was none. */

@@ -1,12 +1,9 @@
 /* GetFunction, GetFunctionConfiguration, ListFunctions, DeleteFunction. */
 #include "base/vec.h"
 #include "cloud/authorize.h"
-#include "cloud/paging.h"
 #include "services/lambda/create.h"
 #include "services/lambda/events_int.h"
 #include "store/record.h"
-
-enum { LIST_PAGE = 50 }; /* "Lambda returns up to 50 functions per call" */
 
 /* What a name and a Qualifier mean, without the dice: an alias shows the version that it points to.
  */
@@ -134,29 +131,19 @@ static RESULT list_item(struct call *call, const struct lambda_name *name, bool 
 }
 
 static RESULT list_page(struct call *call, const struct lambda_name *name, struct key *prefix,
-                        struct str marker, size_t limit, bool all, struct lambda_FunctionList *out,
-                        struct str *next)
+                        struct str marker, struct opt_int wanted, bool all,
+                        struct lambda_FunctionList *out, struct str *next)
 {
-    struct kv_cursor *cursor;
-    struct str key, value;
-    TRY(lambda_page(call, marker, prefix, &cursor));
-    out->items = ARENA_ARRAY(call->arena, limit, struct lambda_FunctionConfiguration);
+    struct lambda_page page;
+    TRY(lambda_page_open(call, marker, wanted, LAMBDA_PAGE, prefix, &page));
+    out->items = ARENA_ARRAY(call->arena, page.limit, struct lambda_FunctionConfiguration);
     for (;;) {
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->len, next));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->len == limit) {
-            *next = paging_token(call, key);
-            return RESULT_OK;
-        }
-        TRY(list_item(call, name, all, value, &out->items[out->len]));
+        TRY(list_item(call, name, all, page.value, &out->items[out->len]));
         out->len++;
     }
-}
-
-static size_t list_limit(struct opt_int wanted)
-{
-    return wanted.set && wanted.value < LIST_PAGE ? (size_t)wanted.value : LIST_PAGE;
 }
 
 RESULT lambda_ListFunctions(struct call *call, const struct lambda_ListFunctionsRequest *in,
@@ -172,8 +159,8 @@ RESULT lambda_ListFunctions(struct call *call, const struct lambda_ListFunctions
         return RESULT_OK; /* replicas of Lambda@Edge: there are none */
     }
     struct key prefix = lambda_key(call, &here, all ? STR("version") : STR("function"));
-    return list_page(call, &here, &prefix, in->Marker, list_limit(in->MaxItems), all,
-                     &out->Functions, &out->NextMarker);
+    return list_page(call, &here, &prefix, in->Marker, in->MaxItems, all, &out->Functions,
+                     &out->NextMarker);
 }
 
 RESULT lambda_ListVersionsByFunction(struct call *call,
@@ -185,8 +172,8 @@ RESULT lambda_ListVersionsByFunction(struct call *call,
     TRY(lambda_name_unqualified(call, in->FunctionName, &name));
     TRY(function_find(call, &name, &function));
     struct key prefix = lambda_function_key(call, &name, STR("version"));
-    return list_page(call, &name, &prefix, in->Marker, list_limit(in->MaxItems), true,
-                     &out->Versions, &out->NextMarker);
+    return list_page(call, &name, &prefix, in->Marker, in->MaxItems, true, &out->Versions,
+                     &out->NextMarker);
 }
 
 /* --- DeleteFunction --- */

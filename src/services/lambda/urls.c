@@ -4,11 +4,10 @@
  *   ("lambda", account, region, "url", FUNCTION, QUALIFIER)    record url; "" for $LATEST
  *   ("lambda-url", ID)                                         the same */
 #include "base/rng.h"
-#include "cloud/paging.h"
 #include "services/lambda/create.h"
 #include "store/record.h"
 
-enum { URL_ID = 32, URLS_PAGE = 50 };
+enum { URL_ID = 32 };
 
 static struct key url_key(struct call *call, const struct lambda_name *name, struct str qualifier)
 {
@@ -304,27 +303,21 @@ RESULT lambda_ListFunctionUrlConfigs(struct call *call,
                                      const struct lambda_ListFunctionUrlConfigsRequest *in,
                                      struct lambda_ListFunctionUrlConfigsResponse *out)
 {
-    size_t limit = in->MaxItems.set ? (size_t)in->MaxItems.value : URLS_PAGE;
     struct lambda_name name;
     struct lambda_function function;
-    struct kv_cursor *cursor;
-    struct str key, value;
+    struct lambda_page page;
     TRY(lambda_name_unqualified(call, in->FunctionName, &name));
     TRY(function_find(call, &name, &function));
     struct key prefix = lambda_function_key(call, &name, STR("url"));
-    TRY(lambda_page(call, in->Marker, &prefix, &cursor));
+    TRY(lambda_page_open(call, in->Marker, in->MaxItems, LAMBDA_PAGE, &prefix, &page));
     out->FunctionUrlConfigs.items =
-        ARENA_ARRAY(call->arena, limit, struct lambda_FunctionUrlConfig);
+        ARENA_ARRAY(call->arena, page.limit, struct lambda_FunctionUrlConfig);
     for (;;) {
         struct lambda_url url;
-        TRY(kv_next(cursor, &key, &value));
-        if (str_is_absent(key))
+        TRY(lambda_page_next(call, &page, out->FunctionUrlConfigs.len, &out->NextMarker));
+        if (str_is_absent(page.key))
             return RESULT_OK;
-        if (out->FunctionUrlConfigs.len == limit) {
-            out->NextMarker = paging_token(call, key);
-            return RESULT_OK;
-        }
-        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_url, value, &url));
+        TRY(record_decode(call->arena, &lambda_model, LAMBDA_SHAPE_url, page.value, &url));
         url_show(call, &name, &url, &out->FunctionUrlConfigs.items[out->FunctionUrlConfigs.len++]);
     }
 }

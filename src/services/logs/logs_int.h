@@ -39,8 +39,10 @@ RESULT logs_page(struct call *call, struct str token, struct str *after);
 
 /* --- streams.c --- */
 
+/* Strings in the arena. Fails with ResourceNotFoundException. */
 RESULT stream_find(struct call *call, const struct logs_group *group, struct str name,
                    struct logs_stream *stream);
+/* Its record alone. */
 RESULT stream_put(struct call *call, const struct logs_group *group,
                   const struct logs_stream *stream);
 /* Its place in the order of last events moves. */
@@ -48,7 +50,7 @@ RESULT stream_moved(struct call *call, const struct logs_group *group,
                     const struct logs_stream *stream, int64_t old_last_ms);
 struct key stream_key(struct call *call, const struct logs_group *group, struct str name);
 
-/* A new one, empty. */
+/* New ones, empty, that nobody else has made: the caller has looked. *stream: as it was kept. */
 RESULT group_make(struct call *call, const struct logs_group *group);
 RESULT stream_make(struct call *call, const struct logs_group *group, struct str name,
                    struct logs_stream *stream);
@@ -71,7 +73,8 @@ RESULT protection_of_account(struct call *call, struct str document);
 
 enum { EVENT_OVERHEAD = 26 }; /* what an event counts for beside its message */
 
-/* Events in order of their time, within a day, their numbers and ingestion to be given. */
+/* Events in order of their time, within a day; they get their numbers and the moment of their
+ * ingestion here. A tail that has grown large is packed soon. */
 RESULT stream_keep(struct call *call, const struct logs_group *group, struct logs_stream *stream,
                    struct log_event *events, size_t count);
 
@@ -82,11 +85,16 @@ RESULT logs_resource_policy(struct call *call, const void *in, struct str *resou
 
 /* --- lines.c --- */
 
+/* The receiver of cloud/log_sink.h: lines become events of their stream, which is made when it is
+ * not there; dropped when the group is not there and may not be made. */
 RESULT logs_keep_lines(struct call *call, const struct log_sink_stream *lines);
 
 /* --- sweep.c --- */
 
+/* A tail of so many bytes or batches is packed into segments of so many bytes of messages. */
 enum { TAIL_BYTES = 256 * 1024, TAIL_BATCHES = 256, SEGMENT_BYTES = 256 * 1024 };
+/* Each posts an item of the outbox, for the deliveries below. Of pack and expire the record says
+ * that it is under way, and the caller puts it. */
 RESULT sweep_pack_soon(struct call *call, const struct logs_group *group,
                        struct logs_stream *stream);
 RESULT sweep_drop_soon(struct call *call, uint64_t group, uint64_t stream);

@@ -304,25 +304,29 @@ RESULT box_remove(struct box *box, uint64_t sequence, const struct sqs_state *kn
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-RESULT box_first_ready(struct box *box, uint64_t *sequence)
+RESULT box_first(struct box *box, struct key *prefix, uint64_t *sequence)
 {
     struct call *call = box->call;
-    struct key prefix = box_key(box, SQS_KIND_READY);
     struct kv_cursor *cursor;
     struct str key, value;
     *sequence = 0;
-    if (box->counts.ready == box->counts.grouped)
-        return RESULT_OK;
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
+    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(prefix), false, &cursor));
     TRY(kv_next(cursor, &key, &value));
     if (!str_is_absent(key)) {
         struct key_reader reader =
-            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
+            key_read(call->arena, str_slice(key, key_bytes(prefix).len, key.len));
         if (!key_next_u64(&reader, sequence))
             return FAULT("a ready key is broken");
     }
     kv_cursor_close(cursor);
     return RESULT_OK;
+}
+
+RESULT box_first_ready(struct box *box, uint64_t *sequence)
+{
+    struct key prefix = box_key(box, SQS_KIND_READY);
+    *sequence = 0;
+    return box->counts.ready == box->counts.grouped ? RESULT_OK : box_first(box, &prefix, sequence);
 }
 
 RESULT box_overdue(struct box *box, enum sqs_kind kind, int64_t limit, int64_t *count)

@@ -48,21 +48,8 @@ static bool group_is_blocked(const struct box *box, const struct sqs_group *grou
 
 RESULT group_first(struct box *box, struct str name, uint64_t *sequence)
 {
-    struct call *call = box->call;
     struct key prefix = group_key(box, SQS_KIND_GROUP_READY, name);
-    struct kv_cursor *cursor;
-    struct str key, value;
-    *sequence = 0;
-    TRY(kv_cursor_open(call->txn, call->arena, key_bytes(&prefix), false, &cursor));
-    TRY(kv_next(cursor, &key, &value));
-    if (!str_is_absent(key)) {
-        struct key_reader reader =
-            key_read(call->arena, str_slice(key, key_bytes(&prefix).len, key.len));
-        if (!key_next_u64(&reader, sequence))
-            return FAULT("a group's key is broken");
-    }
-    kv_cursor_close(cursor);
-    return RESULT_OK;
+    return box_first(box, &prefix, sequence);
 }
 
 /* The group's head is `head` from now on: it stands among the available ones by it, or not at all.

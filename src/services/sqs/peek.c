@@ -33,34 +33,20 @@ static bool peek_flag(struct call *call, struct str name)
 static void peek_show(struct call *call, const struct sqs_message *message,
                       const struct sqs_state *state, struct sqs_Message *shown)
 {
-    const struct str_map_entry all[] = {
-        {STR("SenderId"), message->sender},
-        {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
-        {STR("ApproximateReceiveCount"),
-         str_format(call->arena, "%lld",
-                    (long long)state->receives + (long long)message->earlier_receives)},
-        {STR("ApproximateFirstReceiveTimestamp"),
-         str_format(call->arena, "%lld",
-                    (long long)(message->first_receive_ms != 0 ? message->first_receive_ms
-                                                               : state->first_receive_ms))},
-        {STR("MessageGroupId"), message->group},
-        {STR("MessageDeduplicationId"), message->deduplication},
-        {STR("SequenceNumber"), message->sequence_number},
-        {STR("DeadLetterQueueSourceArn"), message->dead_letter_source},
-        {STR("IsVisible"), state->place == SQS_READY ? STR("true") : STR("false")},
-        {STR("IsDelayed"), state->place == SQS_DELAYED ? STR("true") : STR("false")},
-    };
-    size_t count = sizeof all / sizeof all[0];
+    struct str_map_entry *all =
+        ARENA_ARRAY(call->arena, SQS_SYSTEM_ATTRIBUTES + 2, struct str_map_entry);
+    size_t count = sqs_system_attributes(call, message, state, all);
+    all[count++] = (struct str_map_entry){STR("IsVisible"),
+                                          state->place == SQS_READY ? STR("true") : STR("false")};
+    all[count++] = (struct str_map_entry){STR("IsDelayed"),
+                                          state->place == SQS_DELAYED ? STR("true") : STR("false")};
     *shown = (struct sqs_Message){
         .MessageId = message->id,
         .ReceiptHandle = STR("SQS/BACKDOOR/ACCESS"),
         .MD5OfBody = sqs_hex_md5(call->arena, message->body_md5),
         .Body = message->body,
-        .Attributes = {.items = ARENA_ARRAY(call->arena, count, struct str_map_entry)},
+        .Attributes = {.items = all, .len = count},
     };
-    for (size_t i = 0; i < count; i++)
-        if (!str_is_absent(all[i].value))
-            shown->Attributes.items[shown->Attributes.len++] = all[i];
     if (message->attributes.len == 0)
         return;
     struct sqs_MessageBodyAttributeMap *map = &shown->MessageAttributes;

@@ -106,14 +106,11 @@ static bool receive_wants_attribute(const struct str_list *names, struct str nam
     return false;
 }
 
-static void receive_system(struct receiving *receiving, const struct sqs_message *message,
-                           const struct sqs_state *state, struct sqs_Message *shown)
+size_t sqs_system_attributes(struct call *call, const struct sqs_message *message,
+                             const struct sqs_state *state,
+                             struct str_map_entry out[SQS_SYSTEM_ATTRIBUTES])
 {
-    struct call *call = receiving->call;
-    const struct sqs_ReceiveMessageRequest *in = receiving->in;
-    if (in->AttributeNames.len == 0 && in->MessageSystemAttributeNames.len == 0)
-        return;
-    const struct str_map_entry all[] = {
+    const struct str_map_entry all[SQS_SYSTEM_ATTRIBUTES] = {
         {STR("SenderId"), message->sender},
         {STR("SentTimestamp"), str_format(call->arena, "%lld", (long long)message->sent_ms)},
         {STR("ApproximateReceiveCount"),
@@ -129,12 +126,26 @@ static void receive_system(struct receiving *receiving, const struct sqs_message
         {STR("AWSTraceHeader"), message->trace},
         {STR("DeadLetterQueueSourceArn"), message->dead_letter_source},
     };
-    size_t count = sizeof all / sizeof all[0];
+    size_t count = 0;
+    for (size_t i = 0; i < SQS_SYSTEM_ATTRIBUTES; i++)
+        if (!str_is_absent(all[i].value))
+            out[count++] = all[i];
+    return count;
+}
+
+static void receive_system(struct receiving *receiving, const struct sqs_message *message,
+                           const struct sqs_state *state, struct sqs_Message *shown)
+{
+    struct call *call = receiving->call;
+    const struct sqs_ReceiveMessageRequest *in = receiving->in;
+    if (in->AttributeNames.len == 0 && in->MessageSystemAttributeNames.len == 0)
+        return;
+    struct str_map_entry all[SQS_SYSTEM_ATTRIBUTES];
+    size_t count = sqs_system_attributes(call, message, state, all);
     struct str_map map = {.items = ARENA_ARRAY(call->arena, count, struct str_map_entry)};
     for (size_t i = 0; i < count; i++)
-        if (!str_is_absent(all[i].value) &&
-            (receive_wants(&in->AttributeNames, all[i].key) ||
-             receive_wants(&in->MessageSystemAttributeNames, all[i].key)))
+        if (receive_wants(&in->AttributeNames, all[i].key) ||
+            receive_wants(&in->MessageSystemAttributeNames, all[i].key))
             map.items[map.len++] = all[i];
     if (map.len > 0)
         shown->Attributes = map;

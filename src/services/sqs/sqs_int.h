@@ -102,6 +102,8 @@ RESULT box_take(struct box *box, uint64_t sequence, const struct sqs_message *me
 RESULT box_retime(struct box *box, uint64_t sequence, struct sqs_state *state, int64_t due_ms);
 /* Removes a message wherever it is. `known`: its state, where the caller has it; else NULL. */
 RESULT box_remove(struct box *box, uint64_t sequence, const struct sqs_state *known);
+/* The first sequence number under a prefix of ready messages; 0: none. */
+RESULT box_first(struct box *box, struct key *prefix, uint64_t *sequence);
 /* The oldest ready message that has no group; 0: none. */
 RESULT box_first_ready(struct box *box, uint64_t *sequence);
 /* Messages in flight or delayed whose time has come but which nobody has promoted yet, at most
@@ -142,6 +144,14 @@ RESULT sqs_bury(struct box *from, uint64_t sequence, const struct sqs_message *m
 /* Moves a dead letter to a queue where it is a new message. */
 RESULT sqs_revive(struct box *from, uint64_t sequence, const struct sqs_message *message,
                   struct box *to);
+
+/* --- receive.c -------------------------------------------------------------------------------- */
+
+enum { SQS_SYSTEM_ATTRIBUTES = 9 };
+/* What MessageSystemAttributeNames may ask for, as far as the message has it; how many. */
+size_t sqs_system_attributes(struct call *call, const struct sqs_message *message,
+                             const struct sqs_state *state,
+                             struct str_map_entry out[SQS_SYSTEM_ATTRIBUTES]);
 
 /* --- delete.c --------------------------------------------------------------------------------- */
 
