@@ -16,20 +16,13 @@
  * transaction was committed. Under `power` nothing is put apart. */
 #include "store/kv_lmdb_int.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "store/kv_lmdb_apart.h"
 
 enum {
-    SLOT_STEP = 1 << 20, /* bytes by which the slots grow */
     MINOR_BITS = 20,
-    MAP_MIN = 16 << 20,
     PLACE_LEN_BITS = 24,
 };
 static const uint64_t minor_max = (UINT64_C(1) << MINOR_BITS) - 1;
@@ -87,7 +80,7 @@ static uint64_t place_make(uint64_t offset, size_t len)
     return offset / KV_LOG_ALIGN << PLACE_LEN_BITS | len;
 }
 
-struct kv_place kv_apart_place(uint64_t packed)
+static struct kv_place place_of(uint64_t packed)
 {
     return (struct kv_place){(packed >> PLACE_LEN_BITS) * KV_LOG_ALIGN,
                              packed & ((UINT64_C(1) << PLACE_LEN_BITS) - 1)};
@@ -148,195 +141,7 @@ uint64_t kv_apart_state(uint64_t snapshot)
     return snapshot >> MINOR_BITS;
 }
 
-/* --- the file --- */
-
-static RESULT blocks(int fd, uint64_t from, uint64_t to)
-{
-    int code = EINTR;
-    while (code == EINTR)
-        code = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
-    if (code == ENOSPC || code == EDQUOT || code == EFBIG)
-        return RESULT_FULL;
-    return code == 0 ? RESULT_OK : FAULT("posix_fallocate: %s", strerrordesc_np(code));
-}
-
-RESULT kv_apart_blocks(struct kv_file *file, uint64_t to)
-{
-    if (to <= file->allocated)
-        return RESULT_OK;
-    if (to > file->mapped)
-        return RESULT_FULL;
-    TRY(blocks(file->fd, file->allocated, to));
-    file->allocated = to;
-    return RESULT_OK;
-}
-
-RESULT kv_apart_file(struct kv *kv, const char *name, uint64_t mapped, bool make,
-                     struct kv_file *out, bool *exists)
-{
-    struct arena *scratch = arena_new(0);
-    const char *path =
-        str_to_c(scratch, str_concat(scratch, str_from_c(kv->directory), str_from_c(name)));
-    struct stat stat;
-    *out = (struct kv_file){.fd = open(path, O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0), 0600)};
-    *exists = out->fd >= 0;
-    enum result result = RESULT_OK;
-    if (out->fd < 0) {
-        if (make || errno != ENOENT)
-            result = errno == ENOSPC || errno == EDQUOT
-                         ? RESULT_FULL
-                         : FAULT("opening %s: %s", path, strerrordesc_np(errno));
-    } else if (fstat(out->fd, &stat) != 0) {
-        result = FAULT("fstat of %s: %s", path, strerrordesc_np(errno));
-    } else {
-        out->allocated = (uint64_t)stat.st_size;
-        /* A copy made by other means may have holes. */
-        if (out->allocated > 0)
-            result = blocks(out->fd, 0, out->allocated);
-    }
-    if (result == RESULT_OK && *exists) {
-        /* A limit of the process or a sanitizer may not allow what we want. */
-        void *map = MAP_FAILED;
-        for (out->mapped = mapped * 2; map == MAP_FAILED && out->mapped > MAP_MIN;) {
-            out->mapped /= 2;
-            map = mmap(NULL, out->mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                       out->fd, 0);
-        }
-        out->map = map == MAP_FAILED ? NULL : map;
-        if (map == MAP_FAILED)
-            result = FAULT("mapping %s: %s", path, strerrordesc_np(errno));
-        else
-            (void)madvise(map, out->mapped, MADV_RANDOM);
-    }
-    arena_free(scratch);
-    return result;
-}
-
-static void file_close(struct kv_file *file)
-{
-    if (file->map != NULL)
-        (void)munmap(file->map, file->mapped);
-    if (file->fd >= 0)
-        (void)close(file->fd);
-    *file = (struct kv_file){.fd = -1};
-}
-
-/* Versions above `committed` go from the slots that the journal names. */
-static void undo(struct kv_apart *apart, uint64_t committed)
-{
-    for (uint32_t i = 0; i < apart->journal->slots; i++) {
-        struct kv_slot *slot = kv_apart_slot(apart, apart->journal->numbers[i]);
-        for (int j = 0; slot != NULL && j < 2; j++)
-            if (atomic_load(&slot->versions[j].number) > committed)
-                atomic_store(&slot->versions[j].number, 0);
-    }
-}
-
-/* After a crash: what was not committed is undone, what was is counted. */
-static void recover(struct kv_apart *apart, uint64_t committed)
-{
-    struct kv_journal *journal = apart->journal;
-    if (journal->version > committed)
-        undo(apart, committed);
-    else
-        for (uint32_t i = 0; i < journal->counts; i++)
-            apart->segments[journal->live[i].segment].live = journal->live[i].bytes;
-    journal->slots = journal->counts = 0;
-}
-
-static RESULT last_state(struct kv *kv, uint64_t *state)
-{
-    MDB_envinfo info;
-    TRY(kv_result("opening the store", mdb_env_info(kv->env, &info)));
-    *state = info.me_last_txnid;
-    return RESULT_OK;
-}
-
-static RESULT open_files(struct kv *kv, struct kv_apart *apart, bool make)
-{
-    bool exists;
-    uint64_t map = kv->space.map_size;
-    TRY(kv_apart_file(kv, "/kv.slots", KV_SLOTS_AT + map / 32, make, &apart->file, &exists));
-    if (!exists)
-        return RESULT_OK;
-    if (apart->file.allocated < KV_SEGMENTS_AT + 4096)
-        TRY(kv_apart_blocks(&apart->file, KV_SEGMENTS_AT + 4096));
-    char *base = apart->file.map;
-    void *head = base, *journal = base + KV_JOURNAL_AT, *segments = base + KV_SEGMENTS_AT,
-         *slots = base + KV_SLOTS_AT;
-    apart->head = head;
-    apart->journal = journal;
-    apart->segments = segments;
-    apart->slots = slots;
-    static const char magic[8] = "kumoapt1";
-    if (memcmp(apart->head->magic, (const char[8]){0}, 8) == 0)
-        memcpy(apart->head->magic, magic, 8);
-    if (memcmp(apart->head->magic, magic, 8) != 0)
-        return FAULT("kv.slots is not ours");
-    TRY(kv_log_open(kv, apart));
-    uint64_t state;
-    TRY(last_state(kv, &state));
-    uint64_t committed = kv_apart_snapshot(committed_of(apart), state);
-    recover(apart, committed);
-    kv_log_measure(apart, committed);
-    return RESULT_OK;
-}
-
-static void apart_free(struct kv_apart *apart)
-{
-    file_close(&apart->file);
-    file_close(&apart->log);
-    pthread_mutex_destroy(&apart->lock);
-    pthread_cond_destroy(&apart->wanted);
-    heap_free(apart->deltas);
-    heap_free(apart->dropped.items);
-    heap_free(apart->taken.items);
-    heap_free(apart->available.items);
-    heap_free(apart);
-}
-
-RESULT kv_apart_open(struct kv *kv, bool make)
-{
-    struct kv_apart *apart = heap_alloc(sizeof *apart);
-    apart->file.fd = apart->log.fd = -1;
-    pthread_mutex_init(&apart->lock, NULL);
-    pthread_cond_init(&apart->wanted, NULL);
-    enum result result = open_files(kv, apart, make);
-    if (result != RESULT_OK || apart->head == NULL) {
-        apart_free(apart);
-        return result;
-    }
-    if (kv->durability == KV_POWER && (fsync(apart->file.fd) != 0 || fsync(apart->log.fd) != 0)) {
-        apart_free(apart);
-        return FAULT("fsync: %s", strerrordesc_np(errno));
-    }
-    apart->may_have_freed = true;
-    atomic_store_explicit(&kv->apart, apart, memory_order_release);
-    return RESULT_OK;
-}
-
-void kv_apart_close(struct kv *kv)
-{
-    struct kv_apart *apart = kv->apart;
-    if (apart == NULL)
-        return;
-    kv_log_stop(apart);
-    if (msync(apart->file.map, apart->file.allocated, MS_SYNC) != 0 || fsync(apart->log.fd) != 0)
-        log_line(LOG_ERROR, "store: the last sync failed: %s", strerrordesc_np(errno));
-    kv->apart = NULL;
-    apart_free(apart);
-}
-
 /* --- one transaction --- */
-
-static void push(struct kv_numbers *list, uint64_t number)
-{
-    if (list->len == list->cap) {
-        list->cap = list->cap == 0 ? 64 : list->cap * 2;
-        list->items = heap_grow(list->items, list->cap * sizeof *list->items);
-    }
-    list->items[list->len++] = number;
-}
 
 /* The version that the running transaction writes. */
 static uint64_t own_version(struct kv_txn *txn)
@@ -381,7 +186,7 @@ static void count(struct kv_apart *apart, uint64_t place, int sign)
         apart->delta_cap = apart->delta_cap == 0 ? 64 : apart->delta_cap * 2;
         apart->deltas = heap_grow(apart->deltas, apart->delta_cap * sizeof *apart->deltas);
     }
-    struct kv_place at = kv_apart_place(place);
+    struct kv_place at = place_of(place);
     apart->deltas[apart->delta_len++] = (struct kv_delta){(uint32_t)(at.offset / KV_LOG_SEGMENT),
                                                           sign * (int32_t)kv_log_size(at.len)};
 }
@@ -442,107 +247,10 @@ bool kv_apart_move(struct kv_txn *txn, uint64_t number, uint64_t from, struct st
     if (newest == NULL || atomic_load(&newest->place) != place)
         return true;
     if (kv_apart_enter(txn, &apart) != RESULT_OK ||
-        kv_log_append(txn->kv, number, value, &offset) != RESULT_OK)
+        kv_log_append(txn->kv, number, value, true, &offset) != RESULT_OK)
         return false;
     *moved = true;
     return slot_write(txn, slot, number, place_make(offset, value.len));
-}
-
-/* --- numbers of slots that were given up ---
- *
- * They stand in the tree of chapters under the id 0, which no chapter has: (0, version, count) ->
- * numbers. They may be given out again when every reader sees that version. */
-
-enum { FREED_KEY = KV_ID + 8 + 4 };
-
-static void big_endian(char *bytes, uint64_t n, int len)
-{
-    for (int i = len - 1; i >= 0; i--, n >>= 8)
-        bytes[i] = (char)n;
-}
-
-static bool freed_version(MDB_val key, uint64_t *version)
-{
-    const unsigned char *bytes = key.mv_data;
-    uint64_t id = 0;
-    *version = 0;
-    if (key.mv_size < KV_ID)
-        return false;
-    memcpy(&id, bytes, KV_ID);
-    for (int i = KV_ID; i < KV_ID + 8 && key.mv_size == FREED_KEY; i++)
-        *version = *version << 8 | bytes[i];
-    return id == 0;
-}
-
-RESULT kv_apart_entries(struct kv_txn *txn, uint64_t *count)
-{
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    uint64_t version;
-    *count = 0;
-    TRY(kv_result("opening a cursor",
-                  mdb_cursor_open(txn->txn, txn->kv->trees[KV_CHAPTERS], &cursor)));
-    int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    for (; code == 0 && freed_version(key, &version); ++*count)
-        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    mdb_cursor_close(cursor);
-    return code == MDB_NOTFOUND ? RESULT_OK : kv_result("counting free slots", code);
-}
-
-/* The first of those entries, if it may be used: *key has its key. */
-static RESULT find_freed(struct kv_txn *txn, char key[FREED_KEY], MDB_val *numbers, bool *found)
-{
-    struct kv_apart *apart = txn->kv->apart;
-    MDB_cursor *cursor;
-    MDB_val at;
-    uint64_t version;
-    TRY(kv_result("opening a cursor",
-                  mdb_cursor_open(txn->txn, txn->kv->trees[KV_CHAPTERS], &cursor)));
-    int code = mdb_cursor_get(cursor, &at, numbers, MDB_FIRST);
-    bool some = code == 0 && freed_version(at, &version);
-    apart->may_have_freed = some || code != 0;
-    if (code == MDB_NOTFOUND)
-        apart->may_have_freed = false;
-    *found = some && version <= kv_apart_oldest(txn->kv) && version < txn->apart_version;
-    if (*found)
-        memcpy(key, at.mv_data, FREED_KEY);
-    mdb_cursor_close(cursor);
-    return code == MDB_NOTFOUND ? RESULT_OK : kv_result("looking for free slots", code);
-}
-
-static RESULT take_freed(struct kv_txn *txn)
-{
-    struct kv_apart *apart = txn->kv->apart;
-    char key[FREED_KEY];
-    MDB_val numbers;
-    bool found = false, existed;
-    if (apart->may_have_freed)
-        TRY(find_freed(txn, key, &numbers, &found));
-    if (!found)
-        return RESULT_OK;
-    if (apart->loaded_from == SIZE_MAX)
-        apart->loaded_from = apart->taken.len;
-    for (size_t i = 0; i + sizeof(uint64_t) <= numbers.mv_size; i += sizeof(uint64_t)) {
-        uint64_t number;
-        memcpy(&number, (const char *)numbers.mv_data + i, sizeof number);
-        push(&apart->available, number);
-    }
-    return kv_raw_delete(txn, KV_CHAPTERS, str_make(key, FREED_KEY), &existed);
-}
-
-static RESULT put_freed(struct kv_txn *txn)
-{
-    struct kv_apart *apart = txn->kv->apart;
-    char key[FREED_KEY] = {0};
-    if (apart->dropped.len == 0)
-        return RESULT_OK;
-    big_endian(key + KV_ID, txn->apart_version, 8);
-    big_endian(key + KV_ID + 8, apart->drops++, 4);
-    apart->may_have_freed = true;
-    return kv_raw_put(txn, KV_CHAPTERS, str_make(key, FREED_KEY),
-                      str_make((const char *)apart->dropped.items,
-                               apart->dropped.len * sizeof *apart->dropped.items),
-                      true);
 }
 
 /* --- writing --- */
@@ -551,7 +259,7 @@ static RESULT new_number(struct kv_txn *txn, uint64_t *number)
 {
     struct kv_apart *apart = txn->kv->apart;
     if (apart->available.len == 0)
-        TRY(take_freed(txn));
+        TRY(kv_freed_take(txn));
     if (apart->available.len > 0) {
         *number = apart->available.items[--apart->available.len];
     } else {
@@ -560,11 +268,11 @@ static RESULT new_number(struct kv_txn *txn, uint64_t *number)
         if (end > apart->file.allocated) {
             uint64_t from =
                 apart->file.allocated < KV_SLOTS_AT ? KV_SLOTS_AT : apart->file.allocated;
-            TRY(kv_apart_blocks(&apart->file, from + SLOT_STEP));
+            TRY(kv_apart_blocks(&apart->file, from + KV_SLOTS_STEP));
         }
         atomic_store_explicit(&apart->head->slots, *number, memory_order_release);
     }
-    push(&apart->taken, *number);
+    kv_numbers_push(&apart->taken, *number);
     return RESULT_OK;
 }
 
@@ -574,7 +282,7 @@ static RESULT put_new(struct kv_txn *txn, struct str key, struct str value)
     uint64_t number, offset;
     char bytes[REFERENCE];
     TRY(new_number(txn, &number));
-    TRY(kv_log_append(txn->kv, number, value, &offset));
+    TRY(kv_log_append(txn->kv, number, value, false, &offset));
     struct kv_slot *slot = &apart->slots[number];
     uint64_t place = place_make(offset, value.len);
     /* What stood there may have been needed by a reader when it was given up. */
@@ -600,7 +308,7 @@ static RESULT drop(struct kv_txn *txn, uint64_t number)
         return FAULT("the store is damaged: slot %llu is not there", (unsigned long long)number);
     if (txn->kv->durability == KV_PROCESS)
         (void)slot_write(txn, slot, number, 0);
-    push(&apart->dropped, number);
+    kv_numbers_push(&apart->dropped, number);
     return RESULT_OK;
 }
 
@@ -655,7 +363,7 @@ RESULT kv_apart_put(struct kv_txn *txn, struct str key, struct str value, bool *
     struct kv_slot *slot = kv_apart_slot(apart, number);
     if (slot == NULL)
         return FAULT("the store is damaged: slot %llu is not there", (unsigned long long)number);
-    TRY(kv_log_append(kv, number, value, &offset));
+    TRY(kv_log_append(kv, number, value, false, &offset));
     if (slot_write(txn, slot, number, place_make(offset, value.len)))
         return RESULT_OK;
     TRY(drop(txn, number));
@@ -679,7 +387,7 @@ RESULT kv_apart_resolve(struct kv_txn *txn, MDB_val found, struct str *value)
         version == NULL ? 0 : atomic_load_explicit(&version->place, memory_order_relaxed);
     if (place == 0)
         return FAULT("the store is damaged: slot %llu is empty", (unsigned long long)number);
-    struct kv_place at = kv_apart_place(place);
+    struct kv_place at = place_of(place);
     *value = str_make(apart->log.map + at.offset + KV_LOG_HEAD, at.len);
     return RESULT_OK;
 }
@@ -724,7 +432,7 @@ RESULT kv_apart_prepare(struct kv_txn *txn, bool *alone)
     if (txn->apart_version == 0)
         return RESULT_OK;
     struct kv_apart *apart = txn->kv->apart;
-    TRY(put_freed(txn));
+    TRY(kv_freed_put(txn));
     if (txn->kv->durability == KV_PROCESS) {
         plan_counts(apart);
         *alone = apart->changed && !txn->changed_trees;
@@ -746,7 +454,7 @@ void kv_apart_settle(struct kv *kv)
     struct kv_apart *apart = kv->apart;
     struct kv_journal *journal = apart->journal;
     for (uint32_t i = 0; i < journal->counts; i++)
-        kv_log_set_live(apart, journal->live[i].segment, journal->live[i].bytes, journal->version);
+        kv_log_set_live(kv, journal->live[i].segment, journal->live[i].bytes, journal->version);
     atomic_signal_fence(memory_order_seq_cst);
     journal->counts = journal->slots = 0;
     pthread_mutex_unlock(&apart->lock);
@@ -759,7 +467,7 @@ void kv_apart_undo(struct kv *kv)
     struct kv_journal *journal = apart->journal;
     if (kv->durability == KV_PROCESS) {
         journal->counts = 0;
-        undo(apart, journal->version - 1);
+        kv_apart_take_back(apart, journal->version - 1);
         journal->slots = 0;
     }
     /* What was loaded from the tree of free numbers stands there again. */
@@ -767,7 +475,7 @@ void kv_apart_undo(struct kv *kv)
     if (apart->loaded_from != SIZE_MAX)
         apart->available.len = 0;
     for (size_t i = 0; i < back; i++)
-        push(&apart->available, apart->taken.items[i]);
+        kv_numbers_push(&apart->available, apart->taken.items[i]);
     apart->may_have_freed = true;
     pthread_mutex_unlock(&apart->lock);
 }
@@ -778,27 +486,4 @@ void kv_apart_abort(struct kv_txn *txn)
         return;
     txn->apart_version = 0;
     kv_apart_undo(txn->kv);
-}
-
-bool kv_apart_files(struct kv *kv, int *slots, int *values)
-{
-    struct kv_apart *apart = atomic_load_explicit(&kv->apart, memory_order_acquire);
-    if (apart == NULL)
-        return false;
-    if (slots != NULL) {
-        *slots = apart->file.fd;
-        *values = apart->log.fd;
-    }
-    return true;
-}
-
-uint64_t kv_apart_used(struct kv *kv)
-{
-    struct kv_apart *apart = atomic_load_explicit(&kv->apart, memory_order_acquire);
-    if (apart == NULL)
-        return 0;
-    pthread_mutex_lock(&apart->lock);
-    uint64_t used = apart->file.allocated + apart->head->log_segments * KV_LOG_SEGMENT;
-    pthread_mutex_unlock(&apart->lock);
-    return used;
 }

@@ -1,4 +1,5 @@
-/* Between kv_lmdb_apart.c and kv_lmdb_log.c: the files of values that stand apart.
+/* Between kv_lmdb_apart.c, _apart_file.c, _freed.c and _log.c: the files of values that stand
+ * apart.
  *
  *     kv.slots   head, journal, segments (a row for each of the log), slots
  *     kv.values  segments of KV_LOG_SEGMENT bytes: 8 bytes of nothing, record*, 16 bytes of zeros
@@ -18,6 +19,7 @@ enum {
     KV_SEGMENTS_AT = 128 << 10,
     KV_SEGMENTS_MAX = 65536, /* 256 GiB of values */
     KV_SLOTS_AT = 2 << 20,
+    KV_SLOTS_STEP = 1 << 20, /* bytes by which the slots grow */
     KV_LOG_SEGMENT = 4 << 20,
     KV_LOG_ALIGN = 8,
     KV_LOG_HEAD = 16,
@@ -59,7 +61,7 @@ enum kv_segment_state { KV_SEGMENT_NEW, KV_SEGMENT_OPEN, KV_SEGMENT_FULL, KV_SEG
 struct kv_segment {
     uint32_t live; /* bytes of records that are some slot's newest version */
     uint32_t state;
-    uint64_t emptied; /* the version from which on nobody needs it */
+    uint64_t emptied; /* when it was last: the version from which on nobody needs what was there */
 };
 
 struct kv_file {
@@ -97,6 +99,7 @@ struct kv_apart {
     bool may_have_freed; /* the tree of them may have some */
     /* The log. */
     uint64_t full_bytes, full_live; /* of segments that are full */
+    bool cramped;                   /* the disk is full: until the sweep has made room */
     uint64_t brought;               /* up to here the open segment's pages were brought in */
     pthread_t thread;               /* that sweeps */
     bool has_thread, stop;
@@ -105,18 +108,30 @@ struct kv_apart {
 
 /* Where the sweeping thread is. */
 struct kv_sweep {
-    bool running, done; /* done: of the segment that `at` is in nothing is needed any more */
-    uint64_t at, end;
+    bool running, done;        /* done: nothing in the segment is needed any more */
+    uint64_t segment, emptied; /* which one, and what its row said when the sweep began */
+    uint64_t at;
 };
 
+/* kv_lmdb_apart_file.c */
+RESULT kv_apart_file(struct kv *kv, const char *name, uint64_t mapped, bool make,
+                     struct kv_file *out, bool *exists);
+/* RESULT_FULL: no room. */
+RESULT kv_apart_blocks(struct kv_file *file, uint64_t to);
+/* Versions above `committed` go from the slots that the journal names. */
+void kv_apart_take_back(struct kv_apart *apart, uint64_t committed);
+
+/* kv_lmdb_freed.c */
+void kv_numbers_push(struct kv_numbers *list, uint64_t number);
+/* Adds to `available`, if there are any. */
+RESULT kv_freed_take(struct kv_txn *txn);
+/* What the transaction has dropped. */
+RESULT kv_freed_put(struct kv_txn *txn);
+
 /* kv_lmdb_apart.c */
-struct kv_place kv_apart_place(uint64_t packed);
 struct kv_slot *kv_apart_slot(const struct kv_apart *apart, uint64_t number);
 uint64_t
 kv_apart_oldest(struct kv *kv); /* version that the oldest reader sees; UINT64_MAX: no reader */
-RESULT kv_apart_file(struct kv *kv, const char *name, uint64_t mapped, bool make,
-                     struct kv_file *out, bool *exists);
-RESULT kv_apart_blocks(struct kv_file *file, uint64_t to);
 /* Of a record that the log has at `from`: brings it to the log's end if it is the slot's newest
  * version. False: it could not be done. */
 bool kv_apart_move(struct kv_txn *txn, uint64_t number, uint64_t from, struct str value,
@@ -133,8 +148,10 @@ RESULT kv_log_open(struct kv *kv, struct kv_apart *apart);
 void kv_log_stop(struct kv_apart *apart);
 bool kv_log_has_room(const struct kv_apart *apart);
 void kv_log_measure(struct kv_apart *apart, uint64_t committed);
-/* *offset: of the record. RESULT_FULL: no room. */
-RESULT kv_log_append(struct kv *kv, uint64_t number, struct str value, uint64_t *offset);
-void kv_log_set_live(struct kv_apart *apart, uint32_t segment, uint32_t bytes, uint64_t version);
+/* *offset: of the record. sweeping: it is moved, and may take the segment that is kept for that.
+ * RESULT_FULL: no room. */
+RESULT kv_log_append(struct kv *kv, uint64_t number, struct str value, bool sweeping,
+                     uint64_t *offset);
+void kv_log_set_live(struct kv *kv, uint32_t segment, uint32_t bytes, uint64_t version);
 
 #endif

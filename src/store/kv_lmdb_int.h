@@ -7,6 +7,8 @@
  *   kv_lmdb_chapter.c  get, put and delete; keys longer than LMDB's
  *   kv_lmdb_cursor.c   walking
  *   kv_lmdb_apart.c    values that stand apart from the tree: slots, versions, the journal
+ *   kv_lmdb_apart_file.c  their files
+ *   kv_lmdb_freed.c    slots that were given up
  *   kv_lmdb_log.c      where those values are
  *   kv_lmdb_copy.c     copies */
 #ifndef KUMONIWA_STORE_KV_LMDB_INT_H

@@ -19,7 +19,8 @@ enum {
     SWEEP_BYTES = 64 << 10, /* brought along in one transaction */
     SWEEP_RECORDS = 1024,   /* looked at in one */
     STACK_SIZE = 256 << 10,
-    REST_MS = 10, /* when readers are in the way */
+    REST_MS = 10,     /* when readers are in the way */
+    WORTH = 64 << 10, /* less garbage in a segment is not worth the while */
 };
 
 struct record {
@@ -37,7 +38,7 @@ RESULT kv_log_open(struct kv *kv, struct kv_apart *apart)
 
 bool kv_log_has_room(const struct kv_apart *apart)
 {
-    return (apart->head->log_segments + 1) * KV_LOG_SEGMENT <= apart->log.mapped;
+    return (apart->head->log_segments + 2) * KV_LOG_SEGMENT <= apart->log.mapped;
 }
 
 void kv_log_measure(struct kv_apart *apart, uint64_t committed)
@@ -67,17 +68,7 @@ static void emptied(struct kv_apart *apart, struct kv_segment *row, uint64_t ver
     row->live = 0;
     row->emptied = version;
     row->state = KV_SEGMENT_EMPTIED;
-}
-
-void kv_log_set_live(struct kv_apart *apart, uint32_t segment, uint32_t bytes, uint64_t version)
-{
-    struct kv_segment *row = &apart->segments[segment];
-    bool full = row->state == KV_SEGMENT_FULL;
-    if (full)
-        apart->full_live = apart->full_live - row->live + bytes;
-    row->live = bytes;
-    if (full && bytes == 0)
-        emptied(apart, row, version);
+    apart->cramped = false;
 }
 
 /* The first bytes are left out: 0 is no place. */
@@ -88,13 +79,7 @@ static uint64_t segment_begin(uint64_t segment)
 
 /* --- sweeping --- */
 
-static bool sweep_wanted(const struct kv *kv, const struct kv_apart *apart)
-{
-    uint64_t garbage = apart->full_bytes - apart->full_live;
-    return garbage > kv->sweep_min && garbage > apart->full_bytes / 3;
-}
-
-static bool pick_victim(struct kv_apart *apart, uint64_t *victim)
+static bool pick_victim(const struct kv_apart *apart, uint64_t *victim)
 {
     uint32_t least = UINT32_MAX;
     for (uint64_t i = 0; i < apart->head->log_segments; i++) {
@@ -104,7 +89,14 @@ static bool pick_victim(struct kv_apart *apart, uint64_t *victim)
             *victim = i;
         }
     }
-    return least != UINT32_MAX;
+    return least != UINT32_MAX && KV_LOG_SEGMENT - least >= WORTH;
+}
+
+static bool sweep_wanted(const struct kv *kv, const struct kv_apart *apart)
+{
+    uint64_t garbage = apart->full_bytes - apart->full_live, victim;
+    return (garbage > kv->sweep_min && garbage > apart->full_bytes / 3) ||
+           (apart->cramped && pick_victim(apart, &victim));
 }
 
 /* Records from *at on, within a transaction. *done: the segment has no more. False: not now. */
@@ -131,41 +123,50 @@ static bool sweep_records(struct kv_txn *txn, uint64_t end, uint64_t *at, bool *
     return true;
 }
 
+/* The segment that is being swept may have been emptied meanwhile, and filled again. */
+static struct kv_segment *sweep_row(const struct kv_apart *apart, const struct kv_sweep *sweep)
+{
+    struct kv_segment *row = &apart->segments[sweep->segment];
+    return row->state == KV_SEGMENT_FULL && row->emptied == sweep->emptied ? row : NULL;
+}
+
+/* Goes on with a segment, or begins with one. False: there is none. */
+static bool sweep_begin(const struct kv *kv, struct kv_apart *apart, struct kv_sweep *sweep,
+                        uint64_t version)
+{
+    struct kv_segment *row = sweep->running ? sweep_row(apart, sweep) : NULL;
+    if (row != NULL && !sweep->done)
+        return true;
+    if (row != NULL) /* the transaction before has brought along the last of it */
+        emptied(apart, row, version - 1);
+    *sweep = (struct kv_sweep){0};
+    if (!sweep_wanted(kv, apart) || !pick_victim(apart, &sweep->segment))
+        return false;
+    sweep->running = true;
+    sweep->emptied = apart->segments[sweep->segment].emptied;
+    sweep->at = segment_begin(sweep->segment);
+    return true;
+}
+
 /* One transaction's worth. False: there is nothing to do, or not now. */
 static bool sweep_step(struct kv *kv, struct kv_sweep *sweep)
 {
     struct kv_txn *txn;
+    struct kv_apart *apart;
     if (kv_begin(kv, true, &txn) != RESULT_OK)
         return false;
-    struct kv_apart *apart;
-    if (kv_apart_enter(txn, &apart) != RESULT_OK) {
-        kv_abort(txn);
-        return false;
-    }
-    if (sweep->done) { /* the transaction before has brought along the last of it */
-        struct kv_segment *row = &apart->segments[sweep->at / KV_LOG_SEGMENT];
-        if (row->state == KV_SEGMENT_FULL)
-            emptied(apart, row, txn->apart_version);
-        sweep->at = 0;
-        sweep->running = sweep->done = false;
-    }
-    uint64_t victim;
-    bool some = sweep->running || (sweep_wanted(kv, apart) && pick_victim(apart, &victim));
-    if (some && !sweep->running) {
-        sweep->running = true;
-        sweep->at = segment_begin(victim);
-        sweep->end = (victim + 1) * KV_LOG_SEGMENT;
-    }
+    bool goes_on = kv_apart_enter(txn, &apart) == RESULT_OK &&
+                   sweep_begin(kv, apart, sweep, txn->apart_version);
     uint64_t at = sweep->at;
-    bool done = false, goes_on = some && sweep_records(txn, sweep->end, &at, &done);
-    if (!goes_on) {
+    bool done = false;
+    if (!goes_on || !sweep_records(txn, (sweep->segment + 1) * KV_LOG_SEGMENT, &at, &done)) {
         kv_abort(txn);
         return false;
     }
     if (kv_commit(txn) != RESULT_OK)
         return false;
+    sweep->at = at;
     sweep->done = done;
-    sweep->at = done ? sweep->end - KV_LOG_SEGMENT : at;
     return true;
 }
 
@@ -213,6 +214,20 @@ static void sweep_wake(struct kv *kv, struct kv_apart *apart)
         log_line(LOG_WARN, "store: garbage is not collected: %s", strerrordesc_np(code));
 }
 
+void kv_log_set_live(struct kv *kv, uint32_t segment, uint32_t bytes, uint64_t version)
+{
+    struct kv_apart *apart = kv->apart;
+    struct kv_segment *row = &apart->segments[segment];
+    bool full = row->state == KV_SEGMENT_FULL;
+    if (full)
+        apart->full_live = apart->full_live - row->live + bytes;
+    row->live = bytes;
+    if (full && bytes == 0)
+        emptied(apart, row, version);
+    if (apart->cramped)
+        sweep_wake(kv, apart);
+}
+
 void kv_log_stop(struct kv_apart *apart)
 {
     pthread_mutex_lock(&apart->lock);
@@ -241,30 +256,46 @@ static void seal(struct kv *kv, struct kv_apart *apart)
     sweep_wake(kv, apart);
 }
 
-static bool find_emptied(struct kv *kv, struct kv_apart *apart, uint64_t *segment)
+/* Free segments; *segment: one of them. */
+static uint64_t count_emptied(struct kv *kv, const struct kv_apart *apart, uint64_t *segment)
 {
-    uint64_t oldest = kv_apart_oldest(kv);
-    uint64_t own = kv->writer.apart_version;
-    for (uint64_t i = 0; i < apart->head->log_segments; i++) {
+    uint64_t oldest = kv_apart_oldest(kv), own = kv->writer.apart_version, count = 0;
+    for (uint64_t i = 0; i < apart->head->log_segments && count < 2; i++) {
         const struct kv_segment *row = &apart->segments[i];
         /* Its own emptying is not committed yet. */
         if (row->state == KV_SEGMENT_EMPTIED && row->emptied <= oldest && row->emptied < own) {
             *segment = i;
-            return true;
+            count++;
         }
     }
-    return false;
+    return count;
 }
 
-static RESULT open_segment(struct kv *kv, struct kv_apart *apart)
+/* One segment more than is taken stays free for the sweep, which needs room to make room. */
+static RESULT take_segment(struct kv *kv, struct kv_apart *apart, bool sweeping, uint64_t *segment)
+{
+    uint64_t kept = sweeping ? 0 : 1, end = apart->head->log_segments;
+    uint64_t found = count_emptied(kv, apart, segment);
+    if (found > kept)
+        return RESULT_OK;
+    TRY(kv_apart_blocks(&apart->log, (end + 1 + kept - found) * KV_LOG_SEGMENT));
+    if (found > 0)
+        return RESULT_OK;
+    apart->segments[end] = (struct kv_segment){0};
+    apart->head->log_segments = end + 1;
+    *segment = end;
+    return RESULT_OK;
+}
+
+static RESULT open_segment(struct kv *kv, struct kv_apart *apart, bool sweeping)
 {
     uint64_t segment;
-    if (!find_emptied(kv, apart, &segment)) {
-        segment = apart->head->log_segments;
-        TRY(kv_apart_blocks(&apart->log, (segment + 1) * KV_LOG_SEGMENT));
-        apart->segments[segment] = (struct kv_segment){0};
-        apart->head->log_segments = segment + 1;
+    enum result result = take_segment(kv, apart, sweeping, &segment);
+    if (result == RESULT_FULL) {
+        apart->cramped = true;
+        sweep_wake(kv, apart);
     }
+    TRY(result);
     apart->segments[segment].state = KV_SEGMENT_OPEN;
     apart->segments[segment].live = 0;
     apart->head->log_at = segment_begin(segment);
@@ -283,14 +314,17 @@ static void bring_in(struct kv_apart *apart, uint64_t to)
     }
 }
 
-RESULT kv_log_append(struct kv *kv, uint64_t number, struct str value, uint64_t *offset)
+RESULT kv_log_append(struct kv *kv, uint64_t number, struct str value, bool sweeping,
+                     uint64_t *offset)
 {
     struct kv_apart *apart = kv->apart;
     uint64_t size = kv_log_size(value.len);
     uint64_t at = apart->head->log_at;
+    if (apart->cramped && !sweeping)
+        return RESULT_FULL;
     if (at == 0 || at % KV_LOG_SEGMENT == 0 || at % KV_LOG_SEGMENT + size > KV_LOG_SEGMENT) {
         seal(kv, apart);
-        TRY(open_segment(kv, apart));
+        TRY(open_segment(kv, apart, sweeping));
         at = apart->head->log_at;
     }
     bring_in(apart, at + size);

@@ -20,7 +20,7 @@ def make(ddb, name, **more):
     return name
 
 
-def until(ask, wanted, seconds=30):
+def until(ask, wanted, seconds=60):
     deadline = time.monotonic() + seconds
     while True:
         seen = ask()
@@ -189,7 +189,7 @@ def test_exports_ask_s3_as_who_asked_for_them(cloud, ddb, name):
         client = someone(cloud, f"{who}-{name}"[:60], ("dynamodb:*", "*"), *statements)
         export = client.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket)["ExportDescription"]["ExportArn"]
         describe = lambda: client.describe_export(ExportArn=export)["ExportDescription"]  # noqa: E731, B023
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while describe()["ExportStatus"] == "IN_PROGRESS":
             assert time.monotonic() < deadline
             time.sleep(0.02)

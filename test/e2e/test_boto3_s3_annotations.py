@@ -131,7 +131,7 @@ def test_replicas_have_what_the_original_has(own):
         "Destination": {"Bucket": "arn:aws:s3:::notes-into"}}]})
 
     def settled():
-        for _ in range(100):
+        for _ in range(1000):
             status = s3.head_object(Bucket="notes-from", Key="k").get("ReplicationStatus")
             if status != "PENDING":
                 return status

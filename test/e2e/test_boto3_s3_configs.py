@@ -82,7 +82,7 @@ def test_refused(s3, bucket):
     fails("MalformedXML", tier, days=200, kind="COLD")
 
 
-def report(own, s3, folder, seconds=20):
+def report(own, s3, folder, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         keys = [o["Key"] for o in s3.list_objects_v2(Bucket="target", Prefix=folder).get("Contents", [])]
@@ -151,7 +151,7 @@ def test_inventory(own):
     # The next day brings the next one; none when it is deleted.
     s3.delete_bucket_inventory_configuration(Bucket="source", Id="i")
     own.run("clock", "advance", "24h")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while len(report(own, s3, "inv/source/c/")) < 2:
         assert time.monotonic() < end
         time.sleep(0.05)

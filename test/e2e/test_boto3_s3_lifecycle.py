@@ -114,7 +114,7 @@ def test_refused(s3, bucket):
     assert caught.value.response["Error"]["Code"] == "InvalidArgument"
 
 
-def until(check, seconds=10):
+def until(check, seconds=60):
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end

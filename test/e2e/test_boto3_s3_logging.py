@@ -31,7 +31,7 @@ def allow(s3, target):
     s3.put_bucket_policy(Bucket=target, Policy=json.dumps(policy))
 
 
-def logs(own, s3, target, prefix, seconds=10):
+def logs(own, s3, target, prefix, seconds=60):
     own.run("clock", "advance", "6m")
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -152,7 +152,7 @@ def test_lifecycle_is_told(own):
     s3.put_bucket_logging(Bucket="source", BucketLoggingStatus={"LoggingEnabled": {
         "TargetBucket": "target", "TargetPrefix": ""}})
     own.run("clock", "advance", "48h")
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while len(s3.list_objects_v2(Bucket="source")["Contents"]) > 1:
         assert time.monotonic() < end
         time.sleep(0.05)

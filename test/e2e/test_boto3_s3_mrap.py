@@ -33,7 +33,7 @@ def control(own):
 
 
 def finished(control, arn):
-    for _ in range(100):
+    for _ in range(1000):
         found = control.describe_multi_region_access_point_operation(
             AccountId=OWNER, RequestTokenARN=arn)["AsyncOperation"]
         if found["RequestStatus"] != "INPROGRESS":

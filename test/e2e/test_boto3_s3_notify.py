@@ -23,7 +23,7 @@ def allow(sqs, queue, bucket):
     return arn
 
 
-def drain(sqs, queue, count, seconds=10):
+def drain(sqs, queue, count, seconds=60):
     """`count` message bodies, and no more."""
     found = []
     end = time.monotonic() + seconds

@@ -46,7 +46,7 @@ def configure(s3, bucket, *rules, role=ROLE):
 
 def settled(s3, bucket, key, version=None):
     more = {"VersionId": version} if version else {}
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while True:
         head = s3.head_object(Bucket=bucket, Key=key, **more)
         if head.get("ReplicationStatus") != "PENDING":
@@ -96,7 +96,7 @@ def test_versions(s3, pair):
     # A delete marker does, the deletion of a version does not.
     marker = s3.delete_object(Bucket=source, Key="k/é")["VersionId"]
     s3.delete_object(Bucket=source, Key="k/é", VersionId=versions[0])
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not (markers := far.list_object_versions(Bucket=target, Prefix="k/").get("DeleteMarkers")):
         assert time.monotonic() < end
     assert markers[0]["VersionId"] == marker and markers[0]["IsLatest"]
@@ -196,7 +196,7 @@ def test_both_ways(s3, pair):
     version = s3.put_object(Bucket=source, Key="k", Body=b"x")["VersionId"]
     settled(s3, source, "k")
     far.put_object_tagging(Bucket=target, Key="k", Tagging={"TagSet": [{"Key": "from", "Value": "afar"}]})
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while s3.get_object_tagging(Bucket=source, Key="k")["TagSet"] != [{"Key": "from", "Value": "afar"}]:
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -223,7 +223,7 @@ def test_encrypted(s3, pair):
         assert settled(s3, source, f"own{size}")["ReplicationStatus"] == "COMPLETED"
         replica = far.get_object(Bucket=target, Key=f"own{size}")
         assert replica["Body"].read() == body and replica["ServerSideEncryption"] == "AES256"
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while s3.head_object(Bucket=source, Key=f"customer{size}", **customer)["ReplicationStatus"] == "PENDING":
             assert time.monotonic() < end
         assert far.get_object(Bucket=target, Key=f"customer{size}", **customer)["Body"].read() == body
