@@ -13,7 +13,8 @@
  *
  * The journal says which slots the running transaction has changed, and what it leaves of each
  * segment's live bytes: after a crash the first is undone, or the second done, by whether the
- * transaction was committed. Under `power` nothing is put apart. */
+ * transaction was committed. Where pages are not written through the map (kv->mapped_writes)
+ * nothing is put apart and no slot is changed. */
 #include "store/kv_lmdb_int.h"
 
 #include <stdlib.h>
@@ -171,7 +172,7 @@ RESULT kv_apart_enter(struct kv_txn *txn, struct kv_apart **out)
     apart->dropped.len = apart->taken.len = 0;
     apart->loaded_from = SIZE_MAX;
     apart->changed = false;
-    if (kv->durability == KV_PROCESS) {
+    if (kv->mapped_writes) {
         apart->journal->slots = apart->journal->counts = 0;
         apart->journal->version = txn->apart_version;
     }
@@ -306,7 +307,7 @@ static RESULT drop(struct kv_txn *txn, uint64_t number)
     struct kv_slot *slot = kv_apart_slot(apart, number);
     if (slot == NULL)
         return FAULT("the store is damaged: slot %llu is not there", (unsigned long long)number);
-    if (txn->kv->durability == KV_PROCESS)
+    if (txn->kv->mapped_writes)
         (void)slot_write(txn, slot, number, 0);
     kv_numbers_push(&apart->dropped, number);
     return RESULT_OK;
@@ -349,8 +350,7 @@ RESULT kv_apart_put(struct kv_txn *txn, struct str key, struct str value, bool *
     uint64_t number, offset;
     *done = false;
     TRY(stands(txn, key, &number));
-    bool fits = kv->durability == KV_PROCESS && kv->mapped_writes && value.len >= KV_APART_MIN &&
-                value.len <= KV_APART_MAX;
+    bool fits = kv->mapped_writes && value.len >= KV_APART_MIN && value.len <= KV_APART_MAX;
     if (fits && kv->space.tight)
         return RESULT_FULL;
     if (!fits || !has_room(txn))
@@ -411,7 +411,10 @@ static void plan_some(struct kv_apart *apart, bool more)
         if ((sum > 0) != more || sum == 0 || journal->counts == KV_JOURNAL_MAX)
             continue;
         int64_t live = (int64_t)apart->segments[segment].live + sum;
-        ASSERT(live >= 0);
+        if (live < 0) { /* less is said to be garbage than is, until the sweep looks */
+            log_line(LOG_ERROR, "store: the live bytes of segment %u are wrong", segment);
+            live = KV_LOG_SEGMENT;
+        }
         journal->live[journal->counts++] = (struct kv_live){segment, (uint32_t)live};
     }
 }
@@ -433,7 +436,7 @@ RESULT kv_apart_prepare(struct kv_txn *txn, bool *alone)
         return RESULT_OK;
     struct kv_apart *apart = txn->kv->apart;
     TRY(kv_freed_put(txn));
-    if (txn->kv->durability == KV_PROCESS) {
+    if (txn->kv->mapped_writes) {
         plan_counts(apart);
         *alone = apart->changed && !txn->changed_trees;
     } else { /* others of its group may come in before it is on the disk */
@@ -465,7 +468,7 @@ void kv_apart_undo(struct kv *kv)
 {
     struct kv_apart *apart = kv->apart;
     struct kv_journal *journal = apart->journal;
-    if (kv->durability == KV_PROCESS) {
+    if (kv->mapped_writes) {
         journal->counts = 0;
         kv_apart_take_back(apart, journal->version - 1);
         journal->slots = 0;
