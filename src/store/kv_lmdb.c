@@ -27,7 +27,7 @@ static const uint64_t map_sizes[] = {UINT64_C(1) << 40, UINT64_C(1) << 36, UINT6
 enum {
     MAP_SIZES = sizeof(map_sizes) / sizeof(map_sizes[0]),
     SMALL = 64 * 1024 * 1024,
-    SWEEP_MIN = 64 * 1024 * 1024
+    SWEEP_MIN = 256 * 1024 * 1024
 };
 
 RESULT kv_result(const char *what, int code)

@@ -3,7 +3,7 @@
  *
  * Which records are needed the slots say. Each segment counts the bytes of those that are a slot's
  * newest version; where none is left it is *emptied*, and free once every reader has seen that.
- * While more than a third of the log is garbage, a thread brings what is needed of the emptiest
+ * While more than two fifths of the log are garbage, a thread brings what is needed of the emptiest
  * segment to the log's end. */
 #include <errno.h>
 #include <signal.h>
@@ -95,7 +95,7 @@ static bool pick_victim(const struct kv_apart *apart, uint64_t *victim)
 static bool sweep_wanted(const struct kv *kv, const struct kv_apart *apart)
 {
     uint64_t garbage = apart->full_bytes - apart->full_live, victim;
-    return (garbage > kv->sweep_min && garbage > apart->full_bytes / 3) ||
+    return (garbage > kv->sweep_min && garbage > apart->full_bytes / 5 * 2) ||
            (apart->cramped && pick_victim(apart, &victim));
 }
 

@@ -337,7 +337,7 @@ static int apart_on_a_small_file_system(struct arena *arena, struct str director
     printf("  %u values come into the room of half of them\n", again);
     assert_true(again > end / 4);
     /* Writing over goes on on a full disk, when garbage has been collected. */
-    kv->sweep_min = 64 << 20;
+    kv->sweep_min = 256 << 20;
     delete_range(kv, 0, 400, 0);
     for (uint32_t done = 0, tries = 0; done < 3 * again; tries++) {
         uint32_t from = 400 + done % (again - 400),
