@@ -109,12 +109,13 @@ def query_call(cloud, operation, members, service="sqs", version="2012-11-05", *
 
 
 class Fast:
-    """One keep-alive connection that sends SQS operations in JSON with a signature made once a second or so: for load.
-    The signature covers the body, so every request is signed; with hmac directly, which costs 30 microseconds."""
+    """One keep-alive connection that sends operations of SQS (or of another service of JSON 1.0) with a signing key made
+    once a day: for load. Every request is signed, its body too; with hmac directly, which costs 30 microseconds."""
 
-    def __init__(self, cloud, key="test", secret="test", timeout=20):
+    def __init__(self, cloud, key="test", secret="test", timeout=20, service="sqs", target="AmazonSQS"):
         self.host = f"127.0.0.1:{cloud.port}"
         self.key, self.secret = key, secret
+        self.service, self.target = service, target
         self.socket = socket.create_connection(("127.0.0.1", cloud.port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
@@ -126,7 +127,7 @@ class Fast:
     def _derive(self, day):
         if day != self.day:
             made = ("AWS4" + self.secret).encode()
-            for part in (day, REGION, "sqs", "aws4_request"):
+            for part in (day, REGION, self.service, "aws4_request"):
                 made = hmac.digest(made, part.encode(), "sha256")
             self.day, self.signing_key = day, made
         return self.signing_key
@@ -134,8 +135,8 @@ class Fast:
     def request(self, operation, members):
         body = json.dumps(members).encode()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        scope = f"{stamp[:8]}/{REGION}/sqs/aws4_request"
-        target = f"AmazonSQS.{operation}"
+        scope = f"{stamp[:8]}/{REGION}/{self.service}/aws4_request"
+        target = f"{self.target}.{operation}"
         canonical = (
             "POST\n/\n\ncontent-type:application/x-amz-json-1.0\n"
             f"host:{self.host}\nx-amz-date:{stamp}\nx-amz-target:{target}\n\n"
