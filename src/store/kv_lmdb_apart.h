@@ -100,6 +100,7 @@ struct kv_apart {
     /* The log. */
     uint64_t full_bytes, full_live; /* of segments that are full */
     bool cramped;                   /* the disk is full: until the sweep has made room */
+    bool fresh;                     /* the open segment's pages were never in memory */
     uint64_t brought;               /* up to here the open segment's pages were brought in */
     pthread_t thread;               /* that sweeps */
     bool has_thread, stop;

@@ -134,6 +134,8 @@ void kv_space_close(struct kv *kv);
 RESULT kv_space_begin(struct kv *kv, MDB_txn *txn);
 /* Before a value of so many bytes is put into the tree, or an entry deleted from it. */
 RESULT kv_space_before(struct kv_txn *txn, enum kv_tree tree, size_t value_size, bool deleting);
+/* Where nothing is in use. -1: errno says why. */
+int kv_write_zeros(int fd, off_t offset, off_t len);
 RESULT kv_space_after(struct kv_txn *txn, enum kv_tree tree, size_t value_size);
 
 /* kv_lmdb_free.c */

@@ -43,11 +43,15 @@ bool kv_log_has_room(const struct kv_apart *apart)
 
 void kv_log_measure(struct kv_apart *apart, uint64_t committed)
 {
+    uint64_t at = apart->head->log_at;
+    uint64_t open = at == 0 ? UINT64_MAX : (at - 1) / KV_LOG_SEGMENT;
     apart->full_bytes = apart->full_live = 0;
-    apart->brought = 0;
+    /* The open segment's pages come one by one after a start. */
+    apart->brought = (at + BRING - 1) / BRING * BRING;
+    apart->fresh = false;
     for (uint64_t i = 0; i < apart->head->log_segments; i++) {
         struct kv_segment *row = &apart->segments[i];
-        if (row->state == KV_SEGMENT_OPEN && apart->head->log_at / KV_LOG_SEGMENT != i)
+        if (row->state == KV_SEGMENT_OPEN && i != open)
             row->state = KV_SEGMENT_FULL;
         if (row->state != KV_SEGMENT_FULL)
             continue;
@@ -272,8 +276,10 @@ static uint64_t count_emptied(struct kv *kv, const struct kv_apart *apart, uint6
 }
 
 /* One segment more than is taken stays free for the sweep, which needs room to make room. */
-static RESULT take_segment(struct kv *kv, struct kv_apart *apart, bool sweeping, uint64_t *segment)
+static RESULT take_segment(struct kv *kv, struct kv_apart *apart, bool sweeping, uint64_t *segment,
+                           bool *fresh)
 {
+    *fresh = false;
     uint64_t kept = sweeping ? 0 : 1, end = apart->head->log_segments;
     uint64_t found = count_emptied(kv, apart, segment);
     if (found > kept)
@@ -284,13 +290,15 @@ static RESULT take_segment(struct kv *kv, struct kv_apart *apart, bool sweeping,
     apart->segments[end] = (struct kv_segment){0};
     apart->head->log_segments = end + 1;
     *segment = end;
+    *fresh = true;
     return RESULT_OK;
 }
 
 static RESULT open_segment(struct kv *kv, struct kv_apart *apart, bool sweeping)
 {
     uint64_t segment;
-    enum result result = take_segment(kv, apart, sweeping, &segment);
+    bool fresh;
+    enum result result = take_segment(kv, apart, sweeping, &segment, &fresh);
     if (result == RESULT_FULL) {
         apart->cramped = true;
         sweep_wake(kv, apart);
@@ -300,13 +308,17 @@ static RESULT open_segment(struct kv *kv, struct kv_apart *apart, bool sweeping)
     apart->segments[segment].live = 0;
     apart->head->log_at = segment_begin(segment);
     apart->brought = segment * KV_LOG_SEGMENT;
+    apart->fresh = fresh;
     return RESULT_OK;
 }
 
-/* Pages one after another are made ready together: one by one each is a fault of its own. */
+/* Pages one after another are made ready together: one by one each is a fault of its own. Those
+ * that were never in memory come by write(2), for half the price. */
 static void bring_in(struct kv_apart *apart, uint64_t to)
 {
     while (apart->brought < to && apart->brought % KV_LOG_SEGMENT + BRING <= KV_LOG_SEGMENT) {
+        if (apart->fresh && kv_write_zeros(apart->log.fd, (off_t)apart->brought, BRING) != 0)
+            log_line(LOG_DEBUG, "store: pages are not brought in: %s", strerrordesc_np(errno));
 #ifdef MADV_POPULATE_WRITE
         (void)madvise(apart->log.map + apart->brought, BRING, MADV_POPULATE_WRITE);
 #endif

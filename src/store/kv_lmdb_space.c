@@ -44,8 +44,7 @@ enum {
     RETRY_NS = 100 * 1000 * 1000,
 };
 
-/* No fallocate on this file system: zeros do it. Nothing beyond `offset` is in use. */
-static int write_zeros(int fd, off_t offset, off_t len)
+int kv_write_zeros(int fd, off_t offset, off_t len)
 {
     static const char zeros[65536];
     while (len > 0) {
@@ -74,7 +73,7 @@ static int allocate_blocks(struct kv_space *space, uint64_t from, uint64_t to)
         if (errno == EOPNOTSUPP || errno == ENOSYS)
             return from < space->allocated
                        ? 0
-                       : write_zeros(space->fd, (off_t)from, (off_t)(to - from));
+                       : kv_write_zeros(space->fd, (off_t)from, (off_t)(to - from));
         return -1;
     }
 }
@@ -201,7 +200,7 @@ static void bring_in(struct kv_space *space)
     from = from > space->brought ? round_up(from, BRING) : space->brought;
     if (from >= BRING_BELOW || from + BRING > space->allocated)
         return;
-    if (write_zeros(space->fd, (off_t)from, BRING) != 0)
+    if (kv_write_zeros(space->fd, (off_t)from, BRING) != 0)
         log_line(LOG_DEBUG, "store: pages are not brought in: %s", strerrordesc_np(errno));
     space->brought = from + BRING;
 }
