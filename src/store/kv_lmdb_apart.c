@@ -388,6 +388,9 @@ RESULT kv_apart_resolve(struct kv_txn *txn, MDB_val found, struct str *value)
     if (place == 0)
         return FAULT("the store is damaged: slot %llu is empty", (unsigned long long)number);
     struct kv_place at = place_of(place);
+    if (at.offset + KV_LOG_HEAD + at.len >
+        atomic_load_explicit(&apart->log.allocated, memory_order_relaxed))
+        return FAULT("the store is damaged: slot %llu is of no place", (unsigned long long)number);
     *value = str_make(apart->log.map + at.offset + KV_LOG_HEAD, at.len);
     return RESULT_OK;
 }

@@ -67,7 +67,8 @@ struct kv_segment {
 struct kv_file {
     int fd;
     char *map;
-    uint64_t mapped, allocated;
+    uint64_t mapped;
+    _Atomic uint64_t allocated; /* bytes that have blocks */
 };
 
 struct kv_delta {

@@ -112,6 +112,22 @@ static RESULT last_state(struct kv *kv, uint64_t *state)
     return RESULT_OK;
 }
 
+/* After a loss of power the files may be of different moments. */
+static bool is_sound(const struct kv_apart *apart)
+{
+    const struct kv_slots_head *head = apart->head;
+    bool sound = apart->journal->slots <= KV_JOURNAL_MAX &&
+                 apart->journal->counts <= KV_JOURNAL_MAX &&
+                 head->log_segments <= KV_SEGMENTS_MAX &&
+                 head->log_segments * KV_LOG_SEGMENT <= apart->log.allocated &&
+                 head->log_at <= head->log_segments * KV_LOG_SEGMENT &&
+                 (head->slots == 0 || KV_SLOTS_AT + (head->slots + 1) * sizeof(struct kv_slot) <=
+                                          apart->file.allocated);
+    for (uint32_t i = 0; sound && i < apart->journal->counts; i++)
+        sound = apart->journal->live[i].segment < head->log_segments;
+    return sound;
+}
+
 static RESULT open_files(struct kv *kv, struct kv_apart *apart, bool make)
 {
     bool exists;
@@ -134,6 +150,8 @@ static RESULT open_files(struct kv *kv, struct kv_apart *apart, bool make)
     if (memcmp(apart->head->magic, magic, 8) != 0)
         return FAULT("kv.slots is not ours");
     TRY(kv_log_open(kv, apart));
+    if (!is_sound(apart))
+        return FAULT("the store is damaged: kv.slots and kv.values are not of one state");
     uint64_t state;
     TRY(last_state(kv, &state));
     uint64_t committed = kv_apart_snapshot(atomic_load(&apart->head->committed), state);

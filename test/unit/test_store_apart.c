@@ -288,6 +288,24 @@ static void values_are_never_taken_for_references(void **state)
     }
 }
 
+/* As a loss of power may leave them: refused, with words, and no fault in the midst of a read. */
+static void files_of_different_moments_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    fill_apart(fixture->kv, 0, 3000, 'a');
+    kv_close(fixture->kv);
+    struct str path = str_concat(fixture->arena, fixture->directory, STR("/kv.values"));
+    assert_int_equal(truncate(str_to_c(fixture->arena, path), 100000), 0);
+    struct kv_config config = {.directory = fixture->directory, .durability = KV_PROCESS};
+    log_set_level(LOG_ERROR);
+    assert_int_equal(kv_open(&config, &fixture->kv), RESULT_FAULT);
+    path = str_concat(fixture->arena, fixture->directory, STR("/kv.mdb"));
+    assert_int_equal(unlink(str_to_c(fixture->arena, path)), 0);
+    path = str_concat(fixture->arena, fixture->directory, STR("/kv.slots"));
+    assert_int_equal(unlink(str_to_c(fixture->arena, path)), 0);
+    fixture->kv = test_kv_open(fixture->directory, KV_PROCESS);
+}
+
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, setup, teardown),                                        \
     {                                                                                              \
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_apart_leave_room, setup, teardown),
         cmocka_unit_test_setup_teardown(values_apart_are_for_all, setup, teardown),
         BOTH(values_are_never_taken_for_references),
+        cmocka_unit_test_setup_teardown(files_of_different_moments_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
