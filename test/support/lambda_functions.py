@@ -119,7 +119,7 @@ class Place:
     def receive(self, url, count=1, seconds=20):
         """That many messages, and no more."""
         got = self.hear(url, lambda messages: len(messages) >= count, seconds)
-        assert len(got) == count
+        assert len(got) == count, [message["Body"] for message in got]
         return got
 
     def is_empty(self, url):
