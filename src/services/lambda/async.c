@@ -466,13 +466,31 @@ static RESULT worker_find_target(struct call *call, struct async_worker *worker,
     return result == RESULT_ERROR ? RESULT_OK : result;
 }
 
+/* It was found in a state that may be older than the claim: another worker may have settled it and
+ * given its claim back in between. */
+static RESULT worker_still_stands(struct call *call, const struct async_worker *worker,
+                                  bool *stands)
+{
+    struct key key = async_key(call->arena, &worker->name, worker->due_ms, worker->sequence);
+    struct str value;
+    TRY(kv_get(call->txn, key_bytes(&key), &value));
+    *stands = !str_is_absent(value);
+    return RESULT_OK;
+}
+
 /* Nothing of the target may stay beyond the step: its strings are the call's. */
 static RESULT worker_begin(struct call *call, void *state)
 {
     struct async_worker *worker = state;
     const struct lambda_async_event *event = &worker->event;
     struct lambda_event_invoke config;
-    bool found;
+    bool found = worker->attempt.run != NULL;
+    if (!found)
+        TRY(worker_still_stands(call, worker, &found));
+    if (!found) {
+        task_next(call, worker_take, (struct str){0}, 0);
+        return RESULT_OK;
+    }
     TRY(worker_find_target(call, worker, event->qualifier, &found));
     if (!found) /* the function is gone, and its events with it */
         return worker_remove(call, worker);
