@@ -2,7 +2,7 @@
  * transaction, of the pages that it freed, as a count and so many page numbers. LMDB takes those
  * freed before the oldest reader began; for a run of pages it merges what all such entries hold, so
  * a run that we find, it finds. */
-#include "store/kv_lmdb_int.h"
+#include "store/kv_lmdb_apart.h"
 
 #include <stdlib.h>
 
@@ -14,19 +14,6 @@ struct pages {
     size_t *numbers;
     size_t len, cap;
 };
-
-static uint64_t oldest_snapshot(struct kv *kv)
-{
-    uint64_t oldest = UINT64_MAX;
-    pthread_mutex_lock(&kv->pool_lock);
-    for (struct kv_txn *reader = kv->readers; reader != NULL; reader = reader->next_reader) {
-        uint64_t snapshot = atomic_load_explicit(&reader->snapshot, memory_order_seq_cst);
-        if (snapshot != 0 && kv_apart_state(snapshot) < oldest)
-            oldest = kv_apart_state(snapshot);
-    }
-    pthread_mutex_unlock(&kv->pool_lock);
-    return oldest;
-}
 
 static void add_pages(struct pages *pages, const char *bytes, size_t count)
 {
@@ -83,7 +70,7 @@ static void count_runs(struct kv_free *free, const struct pages *pages)
 void kv_free_count(struct kv *kv, struct kv_free *free)
 {
     *free = (struct kv_free){0};
-    uint64_t oldest = oldest_snapshot(kv);
+    uint64_t oldest = kv_apart_state(kv_apart_oldest(kv));
     MDB_txn *txn;
     if (mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn) != 0)
         return;

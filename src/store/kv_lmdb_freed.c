@@ -59,9 +59,7 @@ static RESULT find_freed(struct kv_txn *txn, char key[FREED_KEY], MDB_val *numbe
                   mdb_cursor_open(txn->txn, txn->kv->trees[KV_CHAPTERS], &cursor)));
     int code = mdb_cursor_get(cursor, &at, numbers, MDB_FIRST);
     bool some = code == 0 && freed_version(at, &version);
-    apart->may_have_freed = some || code != 0;
-    if (code == MDB_NOTFOUND)
-        apart->may_have_freed = false;
+    apart->may_have_freed = some;
     *found = some && version <= kv_apart_oldest(txn->kv) && version < txn->apart_version;
     if (*found)
         memcpy(key, at.mv_data, FREED_KEY);

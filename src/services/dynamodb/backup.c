@@ -182,13 +182,8 @@ static RESULT restore_visit(void *context, const struct history_item *item)
     struct dynamodb_AttributeMap new;
     const struct stored old = {0};
     struct change change = {.table = visit->table, .old = &old, .new = &new};
-    struct call *call = visit->call;
-    struct str own = call->region;
-    TRY(codec_decode(call->arena, item->bytes, &new, &change.new_size));
-    call->region = visit->table->region;
-    enum result result = store_write(call, &change, NULL);
-    call->region = own;
-    return result;
+    TRY(codec_decode(visit->call->arena, item->bytes, &new, &change.new_size));
+    return store_write(visit->call, &change, NULL);
 }
 
 static RESULT copy_portion(struct call *call, struct dynamodb_copying *copying,

@@ -221,11 +221,7 @@ static RESULT copy_visit(void *context, const struct history_item *item)
         return RESULT_OK; /* changed since */
     struct change change = {.table = copy->table, .old = &old, .new = &new, .replicated = -1};
     TRY(codec_decode(call->arena, item->bytes, &new, &change.new_size));
-    struct str own = call->region;
-    call->region = copy->table->region;
-    enum result result = store_write(call, &change, NULL);
-    call->region = own;
-    return result;
+    return store_write(call, &change, NULL);
 }
 
 static RESULT replica_set_status(struct call *call, struct str region, struct str name,

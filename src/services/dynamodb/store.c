@@ -253,11 +253,13 @@ static RESULT store_change(struct call *call, const struct change *change,
 
 RESULT store_write(struct call *call, const struct change *change, struct capacity *capacity)
 {
-    /* Jobs of the change are its owner's, whoever makes it. */
-    struct str account = call->account;
+    /* Jobs of the change are its table's, whoever makes it and from wherever. */
+    struct str account = call->account, region = call->region;
     call->account = change->table->account;
+    call->region = change->table->region;
     enum result result = store_change(call, change, capacity);
     call->account = account;
+    call->region = region;
     return result;
 }
 

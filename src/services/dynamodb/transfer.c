@@ -6,8 +6,8 @@
 #include "services/dynamodb/backup.h"
 
 enum { REQUEST_MAX = 4 * 1024 * 1024 };
-/* "A client token is valid for 8 hours after the first request that uses it is completed." */
 #define LISTED_MS (INT64_C(90) * 24 * 3600 * 1000)
+/* "A client token is valid for 8 hours after the first request that uses it is completed." */
 #define ONCE_MS (INT64_C(8) * 3600 * 1000)
 
 /* --- tokens
