@@ -15,6 +15,7 @@ enum {
     LINE_MAX_SIZE = 16 * 1024 * 1024,
     CHUNK = 64 * 1024,
     LIST_MAX = 25,
+    NOTES_SIZE = 4 * 1024 * 1024, /* bytes of a portion's */
 };
 #define LOG_GROUP STR("/aws-dynamodb/imports")
 
@@ -61,7 +62,9 @@ struct import_work {
     struct object_io_reader *reader;
     struct gunzip *gunzip; /* NULL: not packed */
     struct buf text;
-    bool ended; /* nothing follows the text */
+    struct buf notes; /* lines for the log, as import_notes_deliver() takes them */
+    uint64_t unnoted; /* for which there is no room */
+    bool ended;       /* nothing follows the text */
     bool csv;
 };
 
@@ -145,30 +148,54 @@ static RESULT text_fill(struct import_work *work)
 /* "For each error, DynamoDB emits a CloudWatch log" ("Import format quotas and validation"). */
 static void import_note(struct import_work *work, struct str reason)
 {
-    const struct call *call = work->call;
     struct dynamodb_import *import = work->import;
-    struct str id =
-        str_slice(import->arn, str_find_last_char(import->arn, '/') + 1, import->arn.len);
-    struct buf text;
-    buf_init(&text, call->arena, LOG_SINK_EVENT_MAX);
-    buf_append(&text, STR("{\"itemS3Pointer\":{\"bucket\":"));
-    wire_json_write_string(&text, import->source->S3Bucket);
-    buf_append(&text, STR(",\"key\":"));
-    wire_json_write_string(&text, import->object);
-    buf_append_format(
-        &text, ",\"itemIndex\":%lld},\"importArn\":", (long long)import->processed_items - 1);
-    wire_json_write_string(&text, import->arn);
-    buf_append(&text, STR(",\"errorMessages\":["));
-    wire_json_write_string(&text, reason);
-    buf_append(&text, STR("]}"));
+    struct buf *notes = &work->notes;
     import->errors++;
-    log_sink_put(call->cloud->log_sink, &(struct log_line){.account = call->account,
-                                                           .region = call->region,
-                                                           .group = LOG_GROUP,
-                                                           .stream = id,
-                                                           .time_ms = call->now_ms,
-                                                           .text = buf_str(&text),
-                                                           .create_group = true});
+    if (notes->len >= NOTES_SIZE) {
+        work->unnoted++;
+        return;
+    }
+    buf_append(notes, STR("{\"itemS3Pointer\":{\"bucket\":"));
+    wire_json_write_string(notes, import->source->S3Bucket);
+    buf_append(notes, STR(",\"key\":"));
+    wire_json_write_string(notes, import->object);
+    buf_append_format(
+        notes, ",\"itemIndex\":%lld},\"importArn\":", (long long)import->processed_items - 1);
+    wire_json_write_string(notes, import->arn);
+    buf_append(notes, STR(",\"errorMessages\":["));
+    wire_json_write_string(notes, reason);
+    buf_append(notes, STR("]}\n"));
+}
+
+/* They are logged when what they tell of is in the store. */
+static RESULT import_post_notes(struct import_work *work)
+{
+    if (work->notes.len == 0)
+        return RESULT_OK;
+    if (work->unnoted > 0)
+        buf_append_format(&work->notes, "%llu more errors are not shown\n",
+                          (unsigned long long)work->unnoted);
+    struct str arn = work->import->arn;
+    struct str stream = str_slice(arn, str_find_last_char(arn, '/') + 1, arn.len);
+    return outbox_post(
+        work->call, STR("dynamodb.import-notes"), (struct str){0},
+        str_format(work->call->arena, "%.*s\n%.*s", PRSTR(stream), PRSTR(buf_str(&work->notes))));
+}
+
+RESULT import_notes_deliver(struct call *call, const struct outbox_item *item)
+{
+    struct str stream, line, rest;
+    if (!str_cut(item->payload, '\n', &stream, &rest))
+        return FAULT("dynamodb.import-notes: no stream");
+    while (str_cut(rest, '\n', &line, &rest))
+        log_sink_put(call->cloud->log_sink, &(struct log_line){.account = call->account,
+                                                               .region = call->region,
+                                                               .group = LOG_GROUP,
+                                                               .stream = stream,
+                                                               .time_ms = call->now_ms,
+                                                               .text = line,
+                                                               .create_group = true});
+    return RESULT_OK;
 }
 
 static struct str import_log_group(struct call *call)
@@ -373,7 +400,10 @@ RESULT import_deliver(struct call *call, const struct outbox_item *item)
     TRY(transfer_caller(call, import.caller, import.table_arn, &work.caller));
     work.csv = str_eq(import.format, DYNAMODB_INPUT_FORMAT_CSV);
     buf_init(&work.text, call->arena, LINE_MAX_SIZE);
+    buf_init(&work.notes, call->arena, 2 * NOTES_SIZE);
     enum result result = import_step(&work, &done);
+    if (result == RESULT_OK || result == RESULT_ERROR)
+        TRY(import_post_notes(&work));
     if (result == RESULT_ERROR)
         return import_end(&work, DYNAMODB_IMPORT_STATUS_FAILED);
     TRY(result);

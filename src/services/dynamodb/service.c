@@ -21,6 +21,7 @@ static const struct outbox_handler dynamodb_handlers[] = {
     {STR_INIT("dynamodb.once"), once_deliver},
     {STR_INIT("dynamodb.export"), export_deliver},
     {STR_INIT("dynamodb.import"), import_deliver},
+    {STR_INIT("dynamodb.import-notes"), import_notes_deliver},
     {STR_INIT("dynamodb.replicate"), replica_deliver},
     {STR_INIT("dynamodb.replica"), replica_deliver_copy},
     {STR_INIT("dynamodb.tombstone"), replica_deliver_forget},

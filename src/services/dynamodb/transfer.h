@@ -33,6 +33,7 @@ RESULT transfer_list(struct call *call, const struct transfer_list *list, struct
 
 RESULT export_deliver(struct call *call, const struct outbox_item *item);
 RESULT import_deliver(struct call *call, const struct outbox_item *item);
+RESULT import_notes_deliver(struct call *call, const struct outbox_item *item);
 
 /* --- export_filter.c
  * -------------------------------------------------------------------------------------------------
