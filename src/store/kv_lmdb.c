@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -27,7 +28,8 @@ static const uint64_t map_sizes[] = {UINT64_C(1) << 40, UINT64_C(1) << 36, UINT6
 enum {
     MAP_SIZES = sizeof(map_sizes) / sizeof(map_sizes[0]),
     SMALL = 64 * 1024 * 1024,
-    SWEEP_MIN = 256 * 1024 * 1024
+    SWEEP_MIN = 256 * 1024 * 1024,
+    STACK_SIZE = 256 * 1024,
 };
 
 RESULT kv_result(const char *what, int code)
@@ -67,6 +69,20 @@ RESULT kv_hook(struct kv *kv)
     if (kv->write_hook != NULL && !kv->write_hook(kv->hook_context))
         return RESULT_FULL;
     return RESULT_OK;
+}
+
+int kv_thread_start(pthread_t *thread, void *(*run)(void *), struct kv *kv)
+{
+    pthread_attr_t attributes;
+    sigset_t all, old;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int code = pthread_create(thread, &attributes, run, kv);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    return code;
 }
 
 /* Writing through the map is five times as fast, and needs a file system on which a block, once

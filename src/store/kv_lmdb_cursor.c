@@ -24,7 +24,7 @@ struct kv_cursor {
     char ids[KV_LEVELS][KV_ID]; /* the chapters above, [0] of level 1 */
     char *stem;                 /* the markers' segments, one after another */
     struct str last;            /* the key yielded last */
-    bool is_apart;              /* its value does */
+    MDB_val found;              /* its value, as the tree has it */
     char saved[KV_SEGMENT];     /* its bytes, when the transaction may write over them */
 };
 
@@ -42,7 +42,7 @@ RESULT kv_cursor_open(struct kv_txn *txn, struct arena *arena, struct str prefix
     cursor->level = 0;
     cursor->stem = NULL;
     cursor->last = (struct str){0};
-    cursor->is_apart = false;
+    cursor->found = (MDB_val){0};
     cursor->trees[KV_CHAPTERS] = NULL;
     int code = mdb_cursor_open(txn->txn, txn->kv->trees[KV_MAIN], &cursor->trees[KV_MAIN]);
     if (code != 0)
@@ -362,12 +362,12 @@ RESULT kv_next(struct kv_cursor *cursor, struct str *key, struct str *value)
         memcpy(cursor->saved, whole.ptr, whole.len);
         cursor->last.ptr = cursor->saved;
     }
-    cursor->is_apart = kv_apart_is_reference(v);
+    cursor->found = v;
     *key = whole;
     return kv_apart_resolve(cursor->txn, v, value);
 }
 
 bool kv_cursor_is_apart(const struct kv_cursor *cursor)
 {
-    return cursor->is_apart;
+    return kv_apart_is_reference(cursor->found);
 }

@@ -9,11 +9,9 @@
  * committed groups only. */
 #include "store/kv_lmdb_int.h"
 
-#include <signal.h>
-
 #include "base/log.h"
 
-enum { GROUP_MAX = 256, STACK_SIZE = 256 * 1024 };
+enum { GROUP_MAX = 256 };
 
 /* One acknowledged-to-be commit, on the stack of the thread that waits for it. */
 struct waiter {
@@ -117,15 +115,7 @@ RESULT kv_group_open(struct kv *kv)
     pthread_cond_init(&group->wanted, NULL);
     pthread_cond_init(&group->settled, NULL);
     kv->group = group;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int code = pthread_create(&group->thread, &attributes, group_main, kv);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
+    int code = kv_thread_start(&group->thread, group_main, kv);
     if (code != 0) {
         heap_free(group);
         kv->group = NULL;

@@ -121,6 +121,9 @@ RESULT kv_fail(struct kv_txn *txn, enum result result);
 /* Asks the test's hook. RESULT_FULL when it refuses. */
 RESULT kv_hook(struct kv *kv);
 
+/* A thread with a small stack that takes no signals. *thread is whole only when 0 is returned. */
+int kv_thread_start(pthread_t *thread, void *(*run)(void *), struct kv *kv);
+
 /* kv_lmdb_group.c */
 RESULT kv_group_open(struct kv *kv);
 void kv_group_close(struct kv *kv);

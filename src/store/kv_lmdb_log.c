@@ -6,7 +6,6 @@
  * While more than two fifths of the log are garbage, a thread brings what is needed of the emptiest
  * segment to the log's end. */
 #include <errno.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,9 +17,8 @@ enum {
     BRING = 64 << 10,
     SWEEP_BYTES = 64 << 10, /* brought along in one transaction */
     SWEEP_RECORDS = 1024,   /* looked at in one */
-    STACK_SIZE = 256 << 10,
-    REST_MS = 10,     /* when readers are in the way */
-    WORTH = 64 << 10, /* less garbage in a segment is not worth the while */
+    REST_MS = 10,           /* when readers are in the way */
+    WORTH = 64 << 10,       /* less garbage in a segment is not worth the while */
 };
 
 struct record {
@@ -204,15 +202,7 @@ static void sweep_wake(struct kv *kv, struct kv_apart *apart)
         pthread_cond_signal(&apart->wanted);
         return;
     }
-    pthread_attr_t attributes;
-    sigset_t all, old;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int code = pthread_create(&apart->thread, &attributes, sweep_main, kv);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
+    int code = kv_thread_start(&apart->thread, sweep_main, kv);
     apart->has_thread = code == 0;
     if (code != 0)
         log_line(LOG_WARN, "store: garbage is not collected: %s", strerrordesc_np(code));
